@@ -1,0 +1,96 @@
+"""Every error that the functions raise on purpose.
+
+    RotatorError
+    ├── InvalidSettings       the function's environment variables
+    ├── InvalidEvent          what the function was invoked with
+    ├── InvalidApiUrl         the API's base URL, from the stack or from the credentials secret
+    ├── CredentialsError      the credentials secret is missing, empty or malformed
+    ├── SecretStoreError      Secrets Manager refused or failed
+    └── TokenEndpointError    no usable token came back
+        ├── TokenRefused      a permanent no: 400, 401 or 403
+        ├── TokenUnavailable  no answer, or one that may be better next time
+        └── InvalidTokenResponse  an answer that is not a token
+
+Messages name accounts and secrets and say what to do. They never hold a credential, a token, or a response's body.
+"""
+
+from __future__ import annotations
+
+
+class RotatorError(Exception):
+    """Base of all errors here. `account` is the account's short name once it is known."""
+
+    account: str | None = None
+
+    def __str__(self) -> str:
+        message = super().__str__()
+        return f"account {self.account!r}: {message}" if self.account else message
+
+
+class InvalidSettings(RotatorError):
+    """The function's environment variables are incomplete or wrong; all that is wrong is in one message."""
+
+
+class InvalidEvent(RotatorError):
+    """The event is not one that the function documents."""
+
+
+class InvalidApiUrl(RotatorError):
+    """Not a base URL to which credentials may be sent."""
+
+
+class CredentialsError(RotatorError):
+    """The credentials secret cannot be used as it is. `secret_id` is its name or ARN."""
+
+    def __init__(self, secret_id: str, problem: str, fix: str) -> None:
+        super().__init__(f"credentials secret {secret_id!r} {problem}. {fix}")
+        self.secret_id = secret_id
+
+
+class SecretStoreError(RotatorError):
+    """Secrets Manager refused or failed. `code` is the service's error code, or the client's exception name."""
+
+    def __init__(self, operation: str, secret_id: str, code: str, fix: str) -> None:
+        super().__init__(f"{operation} on secret {secret_id!r} failed with {code}. {fix}")
+        self.operation = operation
+        self.secret_id = secret_id
+        self.code = code
+
+
+class TokenEndpointError(RotatorError):
+    """The token endpoint gave no usable token. `url` is the endpoint, `status` the HTTP status if there was one."""
+
+    def __init__(self, url: str, problem: str, fix: str, *, status: int | None = None, attempts: int = 1) -> None:
+        tries = "" if attempts == 1 else f" after {attempts} attempts"
+        super().__init__(f"token endpoint {url} {problem}{tries}. {fix}")
+        self.url = url
+        self.status = status
+        self.attempts = attempts
+
+
+class TokenRefused(TokenEndpointError):
+    """400, 401 or 403: the same request will be refused again (RFC 6749 section 5.2)."""
+
+
+class TokenUnavailable(TokenEndpointError):
+    """The endpoint did not answer, or answered that it could not serve the request for now.
+
+    `retry_after` is the response's Retry-After field as it came.
+    """
+
+    def __init__(
+        self,
+        url: str,
+        problem: str,
+        fix: str,
+        *,
+        status: int | None = None,
+        attempts: int = 1,
+        retry_after: str | None = None,
+    ) -> None:
+        super().__init__(url, problem, fix, status=status, attempts=attempts)
+        self.retry_after = retry_after
+
+
+class InvalidTokenResponse(TokenEndpointError):
+    """The endpoint answered with something that must not be published."""

@@ -1,0 +1,74 @@
+"""When to replace the published token. Pure: the time is an argument.
+
+All windows follow from the life that the server granted, so that any life works without configuration. The fractions
+give the documented figures for Talend's 30 minutes.
+"""
+
+from __future__ import annotations
+
+from enum import Enum, auto
+
+from rotator.event import Trigger
+from talend_token import TokenDocument
+
+# 5 of 30 minutes: what a rotation every 25 minutes leaves. Five minutes is enough for any life longer than that.
+_ADVISORY_FRACTION = 6
+_ADVISORY_LIMIT_SECONDS = 300
+# 1 of 30 minutes: EventBridge fires to the minute, so a tick this soon after a publication is the same tick again.
+_YOUNG_FRACTION = 30
+
+
+class TokenState(Enum):
+    """How good a published token is."""
+
+    FRESH = auto()
+    """More than the advisory window of life left."""
+    STALE = auto()
+    """Works, and is due for replacement."""
+    INVALID = auto()
+    """Expired, missing or unreadable."""
+
+
+def advisory_seconds(document: TokenDocument) -> float:
+    """How long before its expiry a token counts as STALE."""
+    return min(_ADVISORY_LIMIT_SECONDS, document.life_seconds / _ADVISORY_FRACTION)
+
+
+def state_of(document: TokenDocument | None, now: float) -> TokenState:
+    """The state of a published token; `None` stands for one that is missing or unreadable."""
+    if document is None or document.remaining_seconds(now) <= 0:
+        return TokenState.INVALID
+    if document.remaining_seconds(now) <= advisory_seconds(document):
+        return TokenState.STALE
+    return TokenState.FRESH
+
+
+def is_young(document: TokenDocument, now: float) -> bool:
+    """True if the token was issued just now; an `issued_at` further in the future than that is not believed."""
+    return abs(now - document.issued_at) < document.life_seconds / _YOUNG_FRACTION
+
+
+def is_due(trigger: Trigger, document: TokenDocument | None, now: float) -> bool:
+    """True if this trigger replaces a published token like this one.
+
+    A manual rotation always does. The schedule does, unless the token is so young that this is the same tick delivered
+    twice. The watchdog does when the token is not FRESH.
+    """
+    if trigger is Trigger.MANUAL or document is None:
+        return True
+    if trigger is Trigger.SCHEDULE:
+        return not is_young(document, now)
+    return state_of(document, now) is not TokenState.FRESH
+
+
+def may_promote(trigger: Trigger, staged: TokenDocument, published: TokenDocument | None, now: float) -> bool:
+    """True if a token that an interrupted run left staged can be published instead of asking for another.
+
+    It must be FRESH and newer than the published one. A person who forces a rotation may do so because something
+    changed at Talend, so a manual run takes only a token that is a few minutes old.
+    """
+    if state_of(staged, now) is not TokenState.FRESH:
+        return False
+    if published is not None and staged.issued_at < published.issued_at:
+        return False
+    return trigger is not Trigger.MANUAL or now - staged.issued_at < advisory_seconds(staged)

@@ -1,0 +1,75 @@
+"""The function's environment variables, read once and whole."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from rotator.api_url import api_url_of, checked_api_url
+from rotator.errors import InvalidApiUrl, InvalidSettings
+
+DEFAULT_ACCOUNT = "default"
+_PREFIX = re.compile(r"[A-Za-z0-9_+=.@-]+(/[A-Za-z0-9_+=.@-]+)*")
+
+
+@dataclass(frozen=True)
+class Settings:
+    """What the stack's parameters say."""
+
+    secret_prefix: str
+    api_url: str
+    """The API of every account whose credentials do not name another."""
+    minimum_life_seconds: int
+    """A token that is granted less life than this is not published."""
+    default_credentials_secret: str
+    """Name or ARN of an existing secret for the default account; empty: `<prefix>/default/credentials`."""
+
+    def credentials_secret(self, account: str) -> str:
+        """Name or ARN of the secret that holds the account's `ID:secret`."""
+        if account == DEFAULT_ACCOUNT and self.default_credentials_secret:
+            return self.default_credentials_secret
+        return f"{self.secret_prefix}/{account}/credentials"
+
+    def token_secret(self, account: str) -> str:
+        """Name of the secret that holds the account's token document."""
+        return f"{self.secret_prefix}/{account}/token"
+
+    @classmethod
+    def from_environment(cls, environment: Mapping[str, str]) -> Settings:
+        """Read `SECRET_PREFIX`, `TALEND_ENVIRONMENT` and `MINIMUM_TOKEN_LIFE_SECONDS`, and two that may be empty:
+        `TALEND_API_URL`, which wins over `TALEND_ENVIRONMENT`, and `CREDENTIALS_SECRET`.
+
+        Raises:
+            InvalidSettings: names every variable that is missing or wrong.
+        """
+        problems = [
+            f"{name} is missing"
+            for name in ("SECRET_PREFIX", "TALEND_ENVIRONMENT", "MINIMUM_TOKEN_LIFE_SECONDS")
+            if not environment.get(name)
+        ]
+        prefix = environment.get("SECRET_PREFIX", "")
+        if prefix and not _PREFIX.fullmatch(prefix):
+            problems.append(f"SECRET_PREFIX {prefix!r} cannot be part of a secret's name")
+        life = environment.get("MINIMUM_TOKEN_LIFE_SECONDS", "")
+        if life and not re.fullmatch("[0-9]{1,5}", life):
+            problems.append(f"MINIMUM_TOKEN_LIFE_SECONDS {life!r} is not a whole number of seconds")
+        api_url = ""
+        try:
+            if environment.get("TALEND_API_URL"):
+                api_url = checked_api_url(environment["TALEND_API_URL"])
+            elif environment.get("TALEND_ENVIRONMENT"):
+                api_url = api_url_of(environment["TALEND_ENVIRONMENT"])
+        except InvalidApiUrl as error:
+            problems.append(str(error))
+        if problems:
+            raise InvalidSettings(
+                f"the function's environment is not usable: {'; '.join(problems)}. Deploy the stack again with "
+                "parameters that mend this."
+            )
+        return cls(
+            secret_prefix=prefix,
+            api_url=api_url,
+            minimum_life_seconds=int(life),
+            default_credentials_secret=environment.get("CREDENTIALS_SECRET", ""),
+        )

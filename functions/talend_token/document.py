@@ -1,0 +1,96 @@
+"""The token document: what a token secret holds. This module owns its format; writer and readers share it."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from dataclasses import dataclass, field
+from typing import Any
+
+from talend_token.sensitive import Sensitive
+
+
+class InvalidTokenDocument(Exception):
+    """The text of a token secret is not a token document. The message says what is wrong, never what was found."""
+
+
+@dataclass(frozen=True)
+class TokenDocument:
+    """One published token.
+
+    As text it is one line of JSON: `{"access_token": "...", "token_type": "Bearer", "issued_at": 1795472989,
+    "expires_at": 1795474789, "api_url": "https://api.eu.cloud.talend.com"}`. Readers ignore members they do not know.
+    """
+
+    access_token: str = field(repr=False)
+    token_type: str
+    issued_at: int
+    """When the token was asked for: whole seconds since the epoch, UTC."""
+    expires_at: int
+    """The moment *before* which the token may be used: whole seconds since the epoch, UTC."""
+    api_url: str
+    """Base URL of the API that the token is for, without a trailing slash."""
+
+    @property
+    def life_seconds(self) -> int:
+        """How long the token lives in all."""
+        return self.expires_at - self.issued_at
+
+    @property
+    def fingerprint(self) -> str:
+        """SHA-256 of the access token in hexadecimal: names a token without showing it."""
+        return hashlib.sha256(self.access_token.encode()).hexdigest()
+
+    def remaining_seconds(self, now: float) -> float:
+        """Seconds of life left at `now`; negative once expired."""
+        return self.expires_at - now
+
+    def to_json(self) -> Sensitive[str]:
+        """The document as the one line of JSON that is stored."""
+        return Sensitive(
+            json.dumps(
+                {
+                    "access_token": self.access_token,
+                    "token_type": self.token_type,
+                    "issued_at": self.issued_at,
+                    "expires_at": self.expires_at,
+                    "api_url": self.api_url,
+                }
+            )
+        )
+
+    @classmethod
+    def from_json(cls, text: Sensitive[str]) -> TokenDocument:
+        """Read what a token secret holds.
+
+        Raises:
+            InvalidTokenDocument: `text` is not JSON, or a member is missing or of the wrong type.
+        """
+        members = _members(text)
+        for name in ("access_token", "token_type", "api_url"):
+            if not isinstance(members.reveal().get(name), str) or not members.reveal()[name]:
+                raise InvalidTokenDocument(f"member {name!r} is missing or is not a string")
+        for name in ("issued_at", "expires_at"):
+            # bool is a subclass of int, and `true` is no time.
+            if type(members.reveal().get(name)) is not int:
+                raise InvalidTokenDocument(f"member {name!r} is missing or is not a whole number of seconds")
+        if members.reveal()["expires_at"] <= members.reveal()["issued_at"]:
+            raise InvalidTokenDocument("'expires_at' is not after 'issued_at'")
+        return cls(
+            access_token=members.reveal()["access_token"],
+            token_type=members.reveal()["token_type"],
+            issued_at=members.reveal()["issued_at"],
+            expires_at=members.reveal()["expires_at"],
+            api_url=members.reveal()["api_url"],
+        )
+
+
+def _members(text: Sensitive[str]) -> Sensitive[dict[str, Any]]:
+    try:
+        members = Sensitive(json.loads(text.reveal()))
+    except (ValueError, RecursionError):
+        members = Sensitive(None)
+    # Raised here and not in the handler above: a JSONDecodeError carries the whole text, and would travel as context.
+    if not isinstance(members.reveal(), dict):
+        raise InvalidTokenDocument("not a JSON object")
+    return members
