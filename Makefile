@@ -20,12 +20,14 @@ export PYTHON := $(ENVIRONMENTS)/sam/bin/python
 
 # --- environments: one requirements file with hashes each -------------------------------------
 
+LOCK_functions := functions/requirements.txt
+LOCK_uv := infra/tools/uv.txt
 LOCK_tests := tests/requirements.txt
 LOCK_local-aws := tests/local_aws/requirements.txt
 LOCK_lambda-runtime := tests/local_aws/lambda-runtime.txt
 LOCK_sam := infra/tools/sam.txt
 LOCK_awscli := infra/tools/awscli.txt
-ENVIRONMENT = $(ENVIRONMENTS)/$(1)/.installed
+environment = $(foreach name,$(1),$(ENVIRONMENTS)/$(name)/.installed)
 
 $(UV): infra/tools/uv.txt
 	@echo "==> installing uv (once)"
@@ -40,3 +42,62 @@ $(ENVIRONMENTS)/%/.installed: $$(LOCK_$$*) $(UV)
 	@$(UV) venv --quiet --clear --python $(PYTHON_VERSION) $(ENVIRONMENTS)/$*
 	@$(UV) pip sync --quiet --require-hashes --python $(ENVIRONMENTS)/$* $<
 	@touch $@
+
+# --- commands -----------------------------------------------------------------------------------
+
+.PHONY: help demo test check format lock build deploy clean
+
+help: ## list the commands
+	@sed -n 's/^\([a-z]*\):.*## \(.*\)/make \1\t\2/p' $(firstword $(MAKEFILE_LIST)) | expand -t 16
+
+BUILT := .aws-sam/build/template.yaml
+LOCAL_AWS := $(call environment,tests local-aws lambda-runtime sam awscli)
+
+demo: $(LOCAL_AWS) ## run it all on this machine, without an AWS account (KEEP=1 leaves it up, SPEED=100)
+	@exec env PYTHONPATH=tests:functions $(TESTS)/python -m demo $(if $(KEEP),--keep) $(if $(SPEED),--speed $(SPEED))
+
+test: $(LOCAL_AWS) build ## run the tests (ARGS="-k name" chooses)
+	@$(TESTS)/coverage run -m pytest $(ARGS)
+	@$(if $(ARGS),,$(TESTS)/coverage report --skip-covered)
+
+check: $(call environment,tests sam) build ## formatting, lint, types, import contracts, templates, policies, locks
+	@$(TESTS)/ruff format --check --quiet .
+	@$(TESTS)/ruff check --quiet .
+	@$(TESTS)/mypy functions tests/talend_simulator
+	@PYTHONPATH=functions $(TESTS)/lint-imports --no-logo
+	@$(SAM) validate --lint
+	@$(ENVIRONMENTS)/sam/bin/cfn-lint template.yaml
+	@$(PYTHON) infra/tools/expand_template.py .aws-sam/build/template.yaml >.aws-sam/expanded.json
+	@$(ENVIRONMENTS)/sam/bin/cfn-lint .aws-sam/expanded.json
+	@$(PYTHON) -W ignore infra/tools/lint_policies.py .aws-sam/expanded.json
+	@$(MAKE) lock OUT=.aws-sam/locks/
+	@for lock in $(LOCKS); do diff -u $$lock .aws-sam/locks/$$lock || \
+	  { echo "$$lock is not what pyproject.toml asks for: run \`make lock\`" >&2; exit 1; }; done
+	@echo "all checks passed"
+
+format: $(call environment,tests) ## format the code and mend what the linter can
+	@$(TESTS)/ruff format .
+	@$(TESTS)/ruff check --fix .
+
+GROUPS := functions tests local-aws lambda-runtime sam awscli uv
+LOCKS := $(foreach group,$(GROUPS),$(LOCK_$(group)))
+
+lock: $(UV) ## pin the dependencies of pyproject.toml by version and hash
+	@$(foreach group,$(GROUPS),mkdir -p $(OUT)$(dir $(LOCK_$(group))); \
+	  $(if $(OUT),cp $(LOCK_$(group)) $(OUT)$(LOCK_$(group));) \
+	  $(UV) pip compile --quiet --universal --python-version $(PYTHON_VERSION) --generate-hashes --no-annotate \
+	    --custom-compile-command "make lock" --group pyproject.toml:$(group) --output-file $(OUT)$(LOCK_$(group));)
+
+build: $(BUILT) ## package the functions with `sam build`, without containers
+
+$(BUILT): template.yaml functions/Makefile $(LOCK_functions) $(shell find functions -name '*.py') $(call environment,sam)
+	@echo "==> packaging the functions with sam build"
+	@mkdir -p .aws-sam
+	@$(SAM) build >.aws-sam/build.log 2>&1 || { cat .aws-sam/build.log; exit 1; }
+	@touch $@
+
+deploy: build ## deploy to your AWS account with `sam deploy` (ARGS="--guided" asks for the parameters)
+	@$(SAM) deploy $(ARGS)
+
+clean: ## remove everything that the other commands made
+	@rm -rf $(ENVIRONMENTS) .aws-sam .coverage .hypothesis .mypy_cache .pytest_cache .ruff_cache .import_linter_cache

@@ -36,5 +36,5 @@ def handler(event: Any, context: LambdaContext) -> dict[str, Any]:
     except Exception as error:
         report_failure(logger, metrics, request, error)
         raise
-    report_result(logger, metrics, request, result, time.time() - started)
+    report_result(logger, metrics, request, result, started=started, now=time.time())
     return result.as_answer()

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import time
-
 from aws_lambda_powertools import Logger, Metrics
 from aws_lambda_powertools.metrics import MetricUnit
 
@@ -12,10 +10,13 @@ from rotator.rotation import Outcome, RotationResult
 
 
 def report_result(
-    logger: Logger, metrics: Metrics, request: RotateRequest, result: RotationResult, seconds: float
+    logger: Logger, metrics: Metrics, request: RotateRequest, result: RotationResult, *, started: float, now: float
 ) -> None:
-    """Log how a rotation ended and write its metrics; a warning makes the line one of level WARNING."""
-    remaining = None if result.expires_at is None else round(result.expires_at - time.time())
+    """Log how a rotation ended and write its metrics; a warning makes the line one of level WARNING.
+
+    `started` and `now` are seconds since the epoch.
+    """
+    remaining = None if result.expires_at is None else round(result.expires_at - now)
     log = logger.warning if result.warnings else logger.info
     log(
         str(result.outcome),
@@ -23,7 +24,7 @@ def report_result(
         trigger=str(result.trigger),
         version_id=result.version_id,
         remaining_seconds=remaining,
-        duration_seconds=round(seconds, 3),
+        duration_seconds=round(now - started, 3),
         reason=request.reason,
         warnings=list(result.warnings),
     )

@@ -57,14 +57,14 @@ def read_token_response(response: TokenResponse, *, api_url: str, minimum_life_s
     life = _life_seconds(members.reveal().get("expires_in"), claims, response.requested_at)
     if life <= minimum_life_seconds:
         raise _invalid(
-            response, f"sent a token that lives {life:.0f} s, not longer than the minimum of {minimum_life_seconds} s"
+            response, f"sent a token that lives {life} s, not longer than the minimum of {minimum_life_seconds} s"
         )
     issued_at = math.floor(response.requested_at)
     document = TokenDocument(
         access_token=access_token.reveal(),
         token_type="Bearer",  # noqa: S106 (a type, not a password)
         issued_at=issued_at,
-        expires_at=issued_at + math.floor(life),
+        expires_at=issued_at + life,
         api_url=api_url,
     )
     if len(document.to_json().reveal()) > _LONGEST_DOCUMENT_BYTES:
@@ -92,8 +92,8 @@ def _access_token(response: TokenResponse, members: Sensitive[dict[str, Any]]) -
     return access_token
 
 
-def _life_seconds(expires_in: Any, claims: Sensitive[dict[str, Any]], requested_at: float) -> float:
-    """The shortest life that the answer gives, by its own clock where it can be had."""
+def _life_seconds(expires_in: Any, claims: Sensitive[dict[str, Any]], requested_at: float) -> int:
+    """The shortest life that the answer gives, in whole seconds, by its own clock where it can be had."""
     lives = []
     # A number, or a string of one as in Talend's reference ("3600").
     granted = finite_number(expires_in)
@@ -105,7 +105,7 @@ def _life_seconds(expires_in: Any, claims: Sensitive[dict[str, Any]], requested_
         claimed = expiry - (issue if issue is not None else requested_at)
         if claimed <= _LONGEST_LIFE_SECONDS:
             lives.append(claimed)
-    return min(lives, default=DEFAULT_LIFE_SECONDS)
+    return math.floor(min(lives, default=DEFAULT_LIFE_SECONDS))
 
 
 def _warnings(claims: Sensitive[dict[str, Any]], api_url: str) -> tuple[str, ...]:

@@ -1,0 +1,85 @@
+"""Lint every IAM policy of an expanded template: unknown actions, resources that do not fit, wildcards.
+
+Give the JSON that `expand_template.py` prints. Exits with 1 and names each finding if there is any.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import re
+import sys
+import warnings
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+# parliament reads its own files through an interface that setuptools is about to drop; both are pinned.
+warnings.filterwarnings("ignore", message="pkg_resources is deprecated")
+
+import parliament  # noqa: E402
+
+
+def policies(resources: dict[str, Any]) -> Iterator[tuple[str, dict[str, Any]]]:
+    """Each policy document with the logical id of the resource that holds it."""
+    for logical_id, resource in resources.items():
+        properties = resource.get("Properties", {})
+        for policy in properties.get("Policies", []):
+            if isinstance(policy, dict) and "PolicyDocument" in policy:
+                yield logical_id, policy["PolicyDocument"]
+        if resource["Type"] == "AWS::IAM::ManagedPolicy":
+            yield logical_id, properties["PolicyDocument"]
+
+
+def plain(value: Any) -> Any:
+    """`value` with CloudFormation's functions replaced by what they could stand for, every optional part included."""
+    if isinstance(value, list):
+        return [plain(entry) for entry in value]
+    if not isinstance(value, dict):
+        return value
+    if "Fn::If" in value:
+        return plain(value["Fn::If"][1])
+    if "Fn::Sub" in value:
+        return re.sub(r"\$\{[^}]*}", lambda name: _EXAMPLES.get(name[0], "example"), value["Fn::Sub"])
+    if "Ref" in value:
+        return _EXAMPLES[value["Ref"]]
+    if "Fn::GetAtt" in value:
+        return _EXAMPLES[".".join(value["Fn::GetAtt"])]
+    return {name: plain(entry) for name, entry in value.items()}
+
+
+_ARN = "arn:aws:{}:eu-west-1:123456789012:{}"
+_EXAMPLES = {
+    "${AWS::Partition}": "aws",
+    "${AWS::Region}": "eu-west-1",
+    "${AWS::AccountId}": "123456789012",
+    "${AWS::URLSuffix}": "amazonaws.com",
+    "KmsKeyArn": _ARN.format("kms", "key/example"),
+    "ExistingCredentialsSecretArn": _ARN.format("secretsmanager", "secret:example-a1b2c3"),
+    "TokenSecret.Id": _ARN.format("secretsmanager", "secret:talend/default/token-a1b2c3"),
+    "DeadLetterQueue.Arn": _ARN.format("sqs", "example"),
+    "RotateLogGroup.Arn": _ARN.format("logs", "log-group:/aws/lambda/example:*"),
+    "RotateFunction.Arn": _ARN.format("lambda", "function:example"),
+}
+
+
+def main() -> int:
+    """Print the findings; the exit status."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("expanded", type=Path)
+    resources = json.loads(parser.parse_args().expanded.read_text())["Resources"]
+    found, read = 0, 0
+    for logical_id, document in policies(resources):
+        read += 1
+        for finding in parliament.analyze_policy_string(json.dumps(plain(document))).findings:
+            # SAM leaves the version out of the policies that it writes; it matters to policy variables only.
+            if finding.issue == "NO_VERSION" and logical_id.endswith("ScheduleRole"):
+                continue
+            found += 1
+            print(f"{logical_id}: {finding.issue}: {finding.detail} {finding.location}", file=sys.stderr)
+    print(f"{read} policies linted, {found} findings")
+    return 1 if found or not read else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

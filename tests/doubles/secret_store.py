@@ -1,0 +1,84 @@
+"""Secrets Manager's versions and staging labels, in memory."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+from rotator.errors import SecretStoreError
+from rotator.ports import SecretVersion
+from talend_token import Sensitive, TokenDocument
+
+
+@dataclass
+class _Secret:
+    versions: dict[str, Sensitive[str] | None] = field(default_factory=dict)
+    labels: dict[str, str] = field(default_factory=dict)
+
+
+class InMemorySecretStore:
+    """Holds secrets as `rotator.ports.SecretStore` describes them.
+
+    `calls` lists every operation. `fail_on` maps an operation to the error code that it fails with, and `before` maps
+    one to something that happens just before it, such as another run.
+    """
+
+    def __init__(self) -> None:
+        self._secrets: dict[str, _Secret] = {}
+        self.calls: list[str] = []
+        self.fail_on: dict[str, str] = {}
+        self.before: dict[str, Callable[[], None]] = {}
+
+    def create(self, secret_id: str) -> None:
+        self._secrets[secret_id] = _Secret()
+
+    def put(self, secret_id: str, text: str | None, version_id: str = "v-by-hand") -> None:
+        """Make `text` (None: something binary) the current version, as a person would."""
+        secret = self._secrets.setdefault(secret_id, _Secret())
+        secret.versions[version_id] = None if text is None else Sensitive(text)
+        secret.labels["AWSCURRENT"] = version_id
+
+    def read(self, secret_id: str, stage: str) -> SecretVersion | None:
+        secret = self._call("read", secret_id)
+        if stage not in secret.labels:
+            return None
+        version_id = secret.labels[stage]
+        return SecretVersion(version_id, self._stages(secret, version_id), secret.versions[version_id])
+
+    def stage(self, secret_id: str, version_id: str, text: Sensitive[str]) -> frozenset[str]:
+        secret = self._call("stage", secret_id)
+        secret.versions[version_id] = text
+        secret.labels["AWSPENDING"] = version_id
+        secret.labels.setdefault("AWSCURRENT", version_id)
+        return self._stages(secret, version_id)
+
+    def promote(self, secret_id: str, version_id: str, replaced: str | None) -> bool:
+        secret = self._call("promote", secret_id)
+        if secret.labels.get("AWSCURRENT") not in (replaced, version_id):
+            return False
+        secret.labels["AWSCURRENT"] = version_id
+        return True
+
+    def label(self, secret_id: str, stage: str) -> str | None:
+        return self._secrets[secret_id].labels.get(stage)
+
+    def document(self, secret_id: str, stage: str = "AWSCURRENT") -> TokenDocument:
+        secret = self._secrets[secret_id]
+        text = secret.versions[secret.labels[stage]]
+        assert text is not None
+        return TokenDocument.from_json(text)
+
+    def versions(self, secret_id: str) -> int:
+        return len(self._secrets[secret_id].versions)
+
+    def _call(self, operation: str, secret_id: str) -> _Secret:
+        self.calls.append(operation)
+        self.before.pop(operation, lambda: None)()
+        if operation in self.fail_on:
+            raise SecretStoreError(operation, secret_id, self.fail_on[operation], "Mend it.")
+        if secret_id not in self._secrets:
+            raise SecretStoreError(operation, secret_id, "ResourceNotFoundException", "Create it.")
+        return self._secrets[secret_id]
+
+    def _stages(self, secret: _Secret, version_id: str) -> frozenset[str]:
+        return frozenset(stage for stage, holder in secret.labels.items() if holder == version_id)

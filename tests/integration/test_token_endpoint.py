@@ -1,0 +1,194 @@
+"""The token call over real HTTP, against the Talend simulator and its faults."""
+
+import itertools
+import json
+import traceback
+
+import pytest
+
+from doubles import Clock, self_signed_server
+from rotator.credentials import Credentials
+from rotator.errors import InvalidTokenResponse, TokenEndpointError, TokenRefused, TokenUnavailable
+from rotator.retry import ATTEMPTS
+from rotator.token_endpoint import HttpTokenEndpoint
+from talend_simulator import (
+    Account,
+    Answer,
+    Close,
+    Drip,
+    Huge,
+    Redirect,
+    Reset,
+    Stall,
+    TalendSimulator,
+)
+
+CREDENTIALS = Credentials("abc", "hunter2:ünï")
+
+
+@pytest.fixture
+def talend():
+    with TalendSimulator([Account(CREDENTIALS.client_id, CREDENTIALS.client_secret)]) as simulator:
+        yield simulator
+
+
+@pytest.fixture
+def clock():
+    return Clock()
+
+
+@pytest.fixture
+def endpoint(clock):
+    return HttpTokenEndpoint(clock=clock, sleep=clock.sleep, jitter=lambda: 1.0)
+
+
+def request(endpoint, url, seconds=30.0):
+    return endpoint.request_token(CREDENTIALS, url, endpoint.clock() + seconds)
+
+
+def statuses(talend):
+    return [call.status for call in talend.token_calls()]
+
+
+def test_a_token_is_issued_for_the_documented_call(talend, endpoint, clock):
+    response = request(endpoint, talend.url)
+    members = json.loads(response.body)
+    assert members["access_token"].count(".") == 2
+    assert members["expires_in"] == "1800"
+    assert response.url == talend.token_url
+    assert response.requested_at == clock()
+    assert [(call.method, call.client_id) for call in talend.token_calls()] == [("POST", "abc")]
+
+
+@pytest.mark.parametrize("status", [429, 500, 502, 503, 504])
+def test_a_passing_failure_is_tried_again_with_growing_delays(talend, endpoint, clock, status):
+    talend.faults.add(Answer(status), times=2)
+    request(endpoint, talend.url)
+    assert statuses(talend) == [status, status, 200]
+    assert clock.slept == [0.5, 1.0]
+
+
+@pytest.mark.parametrize("fault", [Close(), Reset(), Close(after_body_bytes=10)])
+def test_a_broken_connection_is_tried_again(talend, endpoint, fault):
+    talend.faults.add(fault, times=1)
+    request(endpoint, talend.url)
+    assert len(talend.token_calls()) == 2
+
+
+def test_a_failure_that_stays_is_given_up_after_a_few_attempts(talend, endpoint):
+    talend.faults.add(Answer(503), times=99)
+    with pytest.raises(TokenUnavailable, match=f"answered 503 after {ATTEMPTS} attempts") as caught:
+        request(endpoint, talend.url)
+    assert (caught.value.status, caught.value.attempts) == (503, ATTEMPTS)
+    assert len(talend.token_calls()) == ATTEMPTS
+
+
+def test_no_attempt_is_begun_that_would_wait_past_the_deadline(talend, endpoint, clock):
+    talend.faults.add(Answer(503), times=99)
+    with pytest.raises(TokenUnavailable, match="after 2 attempts"):
+        request(endpoint, talend.url, seconds=1.2)
+    assert clock.slept == [0.5]
+
+
+def test_retry_after_is_waited_for(talend, endpoint, clock):
+    talend.faults.add(Answer(429, headers={"Retry-After": "7"}), times=1)
+    request(endpoint, talend.url)
+    assert clock.slept == [7.0]
+
+
+def test_a_retry_after_past_the_deadline_is_not_waited_for(talend, endpoint, clock):
+    talend.faults.add(Answer(429, headers={"Retry-After": "3600"}), times=1)
+    with pytest.raises(TokenUnavailable, match="answered 429"):
+        request(endpoint, talend.url)
+    assert clock.slept == []
+
+
+@pytest.mark.parametrize("status", [400, 401, 403])
+def test_a_permanent_refusal_fails_at_once_and_points_at_the_credentials(talend, endpoint, status):
+    talend.faults.add(Answer(status, body="hunter2"), times=1)
+    with pytest.raises(TokenRefused, match=f"answered {status}. Check the ID and secret") as caught:
+        request(endpoint, talend.url)
+    assert caught.value.status == status
+    assert statuses(talend) == [status]
+
+
+def test_a_wrong_secret_is_refused(talend, endpoint, clock):
+    with pytest.raises(TokenRefused, match="answered 401"):
+        endpoint.request_token(Credentials("abc", "wrong"), talend.url, clock() + 30)
+
+
+@pytest.mark.parametrize("status", [201, 204, 404, 405, 501])
+def test_any_other_status_is_no_token_and_is_not_tried_again(talend, endpoint, status):
+    talend.faults.add(Answer(status), times=1)
+    with pytest.raises(InvalidTokenResponse, match=f"answered {status}"):
+        request(endpoint, talend.url)
+    assert len(talend.token_calls()) == 1
+
+
+def test_a_redirect_is_not_followed(talend, endpoint):
+    with TalendSimulator() as elsewhere:
+        talend.faults.add(Redirect(elsewhere.token_url), times=1)
+        with pytest.raises(InvalidTokenResponse, match="answered 307"):
+            request(endpoint, talend.url)
+        assert list(elsewhere.journal) == []
+
+
+@pytest.mark.parametrize("announced", [True, False])
+def test_a_huge_body_is_cut_off(talend, endpoint, announced):
+    talend.faults.add(Huge(10_000_000, announced=announced), times=1)
+    with pytest.raises(InvalidTokenResponse, match="more than 262144 bytes"):
+        request(endpoint, talend.url)
+
+
+def test_a_compressed_body_is_refused_unread(talend, endpoint):
+    talend.faults.add(Answer(200, body=b"\x1f\x8b", headers={"Content-Encoding": "gzip"}), times=1)
+    with pytest.raises(InvalidTokenResponse, match="compressed"):
+        request(endpoint, talend.url)
+
+
+@pytest.mark.parametrize("inside_body", [False, True])
+def test_a_server_that_stalls_is_left_at_the_deadline(talend, endpoint, inside_body):
+    talend.faults.add(Stall(inside_body=inside_body), times=1)
+    with pytest.raises(TokenUnavailable, match="could not be reached"):
+        request(endpoint, talend.url, seconds=0.2)
+    assert len(talend.token_calls()) == 1
+
+
+def test_a_body_that_drips_is_left_at_the_deadline(talend):
+    seconds = itertools.count(0)
+    endpoint = HttpTokenEndpoint(clock=lambda: float(next(seconds)), sleep=lambda _: None)
+    talend.faults.add(Drip(interval_seconds=0.001), times=1)
+    with pytest.raises(TokenUnavailable, match="TimeoutError"):
+        endpoint.request_token(CREDENTIALS, talend.url, deadline=10.0)
+
+
+def test_a_deadline_that_has_passed_still_ends_in_a_clear_error(talend, endpoint):
+    talend.faults.add(Stall(), times=1)
+    with pytest.raises(TokenUnavailable, match="could not be reached"):
+        request(endpoint, talend.url, seconds=-5)
+
+
+@pytest.mark.parametrize(
+    ("url", "kind"),
+    [("http://127.0.0.1:1", "NewConnectionError"), ("https://no-such-host.invalid", "NameResolutionError")],
+)
+def test_a_host_that_cannot_be_reached_is_named_with_the_reason(endpoint, url, kind):
+    with pytest.raises(TokenUnavailable, match=kind) as caught:
+        request(endpoint, url)
+    assert url in str(caught.value)
+    assert caught.value.__context__ is None
+
+
+def test_a_certificate_that_nobody_vouches_for_is_refused(endpoint, tmp_path):
+    with self_signed_server(tmp_path) as url, pytest.raises(TokenUnavailable, match="SSLError"):
+        request(endpoint, url)
+
+
+@pytest.mark.parametrize("fault", [Answer(401), Answer(503), Close(), Huge(1_000_000), Redirect("http://127.0.0.1:1/")])
+def test_no_failure_shows_the_credentials(talend, endpoint, fault):
+    talend.faults.add(fault, times=99)
+    with pytest.raises(TokenEndpointError) as caught:
+        request(endpoint, talend.url)
+    report = "".join(traceback.TracebackException.from_exception(caught.value, capture_locals=True).format())
+    # Basic authentication's Base64 of the pair begins with this.
+    assert not any(piece in report for piece in ("hunter2", "YWJjOmh1bnRlcj"))

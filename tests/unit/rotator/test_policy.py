@@ -1,0 +1,74 @@
+"""When a published token is replaced: windows follow from the life that the server granted."""
+
+import pytest
+
+from rotator.event import Trigger
+from rotator.policy import TokenState, advisory_seconds, is_due, is_young, may_promote, state_of
+from talend_token import TokenDocument
+
+ISSUED = 1_795_472_989
+FRESH, STALE, INVALID = TokenState
+
+
+def document(life=1800, issued_at=ISSUED):
+    return TokenDocument("token", "Bearer", issued_at, issued_at + life, "https://api.eu.cloud.talend.com")
+
+
+@pytest.mark.parametrize(("life", "window"), [(1800, 300), (3600, 300), (600, 100), (30, 5)])
+def test_the_advisory_window_is_five_minutes_of_thirty_and_never_more(life, window):
+    assert advisory_seconds(document(life)) == window
+
+
+@pytest.mark.parametrize(
+    ("age", "state"),
+    [(0, FRESH), (1499.9, FRESH), (1500, STALE), (1799.9, STALE), (1800, INVALID), (9999, INVALID)],
+)
+def test_a_token_grows_stale_and_then_invalid(age, state):
+    assert state_of(document(), ISSUED + age) is state
+
+
+def test_a_token_that_is_missing_or_unreadable_is_invalid():
+    assert state_of(None, ISSUED) is INVALID
+
+
+@pytest.mark.parametrize(("age", "young"), [(0, True), (59.9, True), (60, False), (-59.9, True), (-60, False)])
+def test_a_token_is_young_for_a_minute_of_its_thirty(age, young):
+    assert is_young(document(), ISSUED + age) is young
+
+
+@pytest.mark.parametrize("age", [0, 900, 1700, 9999])
+def test_a_manual_rotation_is_never_held_back(age):
+    assert is_due(Trigger.MANUAL, document(), ISSUED + age)
+
+
+@pytest.mark.parametrize("trigger", Trigger)
+def test_every_trigger_replaces_a_missing_token(trigger):
+    assert is_due(trigger, None, ISSUED)
+
+
+@pytest.mark.parametrize(("age", "due"), [(1, False), (59, False), (61, True), (180, True), (1500, True)])
+def test_the_schedule_replaces_any_token_but_one_of_the_same_tick(age, due):
+    assert is_due(Trigger.SCHEDULE, document(), ISSUED + age) is due
+
+
+@pytest.mark.parametrize(("age", "due"), [(61, False), (1499, False), (1500, True), (1900, True)])
+def test_the_watchdog_replaces_a_token_that_is_not_fresh(age, due):
+    assert is_due(Trigger.WATCHDOG, document(), ISSUED + age) is due
+
+
+def test_a_fresh_staged_token_is_promoted():
+    assert may_promote(Trigger.SCHEDULE, document(), None, ISSUED + 1400)
+
+
+def test_a_staged_token_that_is_stale_is_not_promoted():
+    assert not may_promote(Trigger.SCHEDULE, document(), None, ISSUED + 1600)
+
+
+def test_a_staged_token_older_than_the_published_one_is_not_promoted():
+    assert not may_promote(Trigger.SCHEDULE, document(), document(issued_at=ISSUED + 1), ISSUED + 10)
+    assert may_promote(Trigger.SCHEDULE, document(), document(issued_at=ISSUED), ISSUED + 10)
+
+
+@pytest.mark.parametrize(("age", "promoted"), [(0, True), (299, True), (300, False), (1400, False)])
+def test_a_manual_rotation_promotes_only_a_token_staged_in_the_last_minutes(age, promoted):
+    assert may_promote(Trigger.MANUAL, document(), None, ISSUED + age) is promoted

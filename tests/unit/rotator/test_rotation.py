@@ -1,0 +1,316 @@
+"""The one operation: a new token takes the place of exactly the published one, and failures change nothing."""
+
+import itertools
+import json
+
+import pytest
+
+from doubles import Clock, InMemorySecretStore, ScriptedTokenEndpoint, access_token, jwt
+from rotator.errors import CredentialsError, InvalidTokenResponse, RotatorError, SecretStoreError, TokenUnavailable
+from rotator.event import RotateRequest, Trigger
+from rotator.rotation import Outcome, Rotation
+from rotator.settings import Settings
+
+CREDENTIALS = "talend/default/credentials"
+TOKEN = "talend/default/token"
+SETTINGS = Settings("talend", "https://api.eu.cloud.talend.com", 60, "")
+
+
+class System:
+    """A rotation over in-memory secrets and a scripted token endpoint, in virtual time."""
+
+    def __init__(self, expires_in="1800"):
+        self.clock = Clock()
+        self.secrets = InMemorySecretStore()
+        self.secrets.put(CREDENTIALS, "abc:s3cret")
+        self.secrets.create(TOKEN)
+        self.endpoint = ScriptedTokenEndpoint(self.clock, expires_in)
+        numbers = itertools.count(1)
+        self.rotation = Rotation(SETTINGS, self.secrets, self.endpoint, self.clock, lambda: f"v{next(numbers)}")
+
+    def rotate(self, trigger=Trigger.MANUAL, **request):
+        return self.rotation.rotate(RotateRequest(trigger, **request), self.clock() + 30)
+
+    @property
+    def published(self):
+        return self.secrets.document(TOKEN)
+
+
+@pytest.fixture
+def system():
+    return System()
+
+
+@pytest.mark.parametrize("trigger", Trigger)
+def test_the_first_rotation_publishes_the_first_token(system, trigger):
+    result = system.rotate(trigger)
+    assert result.outcome is Outcome.ROTATED
+    assert system.secrets.label(TOKEN, "AWSCURRENT") == result.version_id == "v1"
+    assert system.published.access_token == access_token(1)
+    assert result.expires_at == system.published.expires_at == int(system.clock()) + 1800
+
+
+def test_a_rotation_replaces_the_published_token(system):
+    system.rotate()
+    system.clock.advance(minutes=25)
+    result = system.rotate(Trigger.SCHEDULE)
+    assert result.outcome is Outcome.ROTATED
+    assert system.published.access_token == access_token(2)
+    assert system.secrets.versions(TOKEN) == 2
+
+
+def test_a_rotation_takes_two_reads_and_two_writes_and_one_token_call(system):
+    system.rotate()
+    system.clock.advance(minutes=25)
+    system.secrets.calls.clear()
+    system.rotate(Trigger.SCHEDULE)
+    assert system.secrets.calls == ["read", "read", "stage", "promote"]
+    assert len(system.endpoint.calls) == 2
+
+
+def test_the_token_endpoint_is_asked_with_the_accounts_credentials_until_the_deadline(system):
+    system.rotate()
+    credentials, api_url, deadline = system.endpoint.calls[0]
+    assert (credentials.client_id, credentials.client_secret) == ("abc", "s3cret")
+    assert api_url == SETTINGS.api_url
+    assert deadline == system.clock() + 30
+
+
+def test_an_api_named_by_the_credentials_wins_over_the_stacks(system):
+    system.secrets.put(CREDENTIALS, '{"id": "abc", "secret": "s3cret", "environment": "us"}')
+    system.rotate()
+    assert system.endpoint.calls[0][1] == "https://api.us.cloud.talend.com"
+    assert system.published.api_url == "https://api.us.cloud.talend.com"
+
+
+def test_each_account_has_its_own_secrets(system):
+    system.secrets.put("talend/finance/credentials", "fin:s3cret")
+    system.secrets.create("talend/finance/token")
+    result = system.rotate(account="finance")
+    assert (result.account, result.outcome) == ("finance", Outcome.ROTATED)
+    assert system.endpoint.calls[0][0].client_id == "fin"
+    assert system.secrets.versions(TOKEN) == 0
+
+
+@pytest.mark.parametrize("trigger", [Trigger.SCHEDULE, Trigger.WATCHDOG])
+def test_a_tick_that_finds_nothing_due_costs_one_read(system, trigger):
+    system.rotate()
+    system.clock.advance(seconds=5)
+    system.secrets.calls.clear()
+    result = system.rotate(trigger)
+    assert (result.outcome, result.version_id) == (Outcome.FRESH, "v1")
+    assert result.expires_at == system.published.expires_at
+    assert system.secrets.calls == ["read"]
+    assert len(system.endpoint.calls) == 1
+
+
+def test_the_same_token_again_burns_no_version(system):
+    system.rotate()
+    system.clock.advance(minutes=25)
+    system.endpoint.answers = [{"access_token": access_token(1), "token_type": "Bearer", "expires_in": 300}]
+    result = system.rotate()
+    assert (result.outcome, result.version_id) == (Outcome.UNCHANGED, "v1")
+    assert system.secrets.versions(TOKEN) == 1
+
+
+def test_the_same_token_again_is_an_error_once_it_has_expired(system):
+    system.rotate()
+    system.clock.advance(minutes=31)
+    system.endpoint.answers = [{"access_token": access_token(1), "token_type": "Bearer", "expires_in": 1800}]
+    with pytest.raises(InvalidTokenResponse, match="again"):
+        system.rotate()
+    assert system.secrets.versions(TOKEN) == 1
+
+
+def test_a_run_that_was_overtaken_leaves_the_newer_token_in_place(system):
+    system.rotate()
+    system.secrets.before["stage"] = system.rotate
+    late = system.rotate()
+    assert late.outcome is Outcome.SUPERSEDED
+    assert late.version_id == system.secrets.label(TOKEN, "AWSCURRENT")
+    assert late.expires_at == system.published.expires_at
+    assert system.published.access_token == access_token(3)
+
+
+def test_a_run_whose_staged_token_another_run_promoted_ends_with_the_same_token(system):
+    system.rotate()
+    others = []
+    system.secrets.before["promote"] = lambda: others.append(system.rotate())
+    late = system.rotate()
+    assert (late.outcome, late.version_id) == (Outcome.ROTATED, "v2")
+    assert others[0].version_id == "v2"
+    assert system.secrets.versions(TOKEN) == 2
+
+
+def test_two_first_rotations_at_once_publish_one_token(system):
+    system.secrets.before["stage"] = system.rotate
+    late = system.rotate()
+    assert late.outcome is Outcome.SUPERSEDED
+    assert system.published.access_token == access_token(2)
+
+
+@pytest.mark.parametrize("trigger", Trigger)
+def test_a_fresh_token_left_staged_is_promoted_without_a_token_call(system, trigger):
+    system.rotate()
+    system.clock.advance(minutes=25)
+    system.secrets.fail_on["promote"] = "InternalServiceError"
+    with pytest.raises(SecretStoreError):
+        system.rotate(trigger)
+    system.secrets.fail_on.clear()
+    system.clock.advance(minutes=1)
+    result = system.rotate(trigger)
+    assert (result.outcome, result.version_id) == (Outcome.ROTATED, "v2")
+    assert system.published.access_token == access_token(2)
+    assert len(system.endpoint.calls) == 2
+    assert "left staged" in result.warnings[0]
+
+
+def test_a_failure_to_promote_burns_one_version_however_often_it_is_tried(system):
+    system.rotate()
+    system.clock.advance(minutes=25)
+    system.secrets.fail_on["promote"] = "InternalServiceError"
+    for _ in range(20):
+        with pytest.raises(SecretStoreError):
+            system.rotate(Trigger.WATCHDOG)
+        system.clock.advance(minutes=1)
+    assert system.secrets.versions(TOKEN) == 2
+
+
+def test_a_token_left_staged_too_long_is_replaced_by_a_new_one(system):
+    system.rotate()
+    system.clock.advance(minutes=25)
+    system.secrets.fail_on["promote"] = "InternalServiceError"
+    with pytest.raises(SecretStoreError):
+        system.rotate()
+    system.secrets.fail_on.clear()
+    system.clock.advance(minutes=26)
+    assert system.rotate(Trigger.SCHEDULE).version_id == "v3"
+    assert system.published.access_token == access_token(3)
+
+
+@pytest.mark.parametrize("text", ["not a document", "{}", None])
+def test_an_unreadable_published_token_is_replaced_with_a_warning(system, text):
+    system.secrets.put(TOKEN, text)
+    result = system.rotate(Trigger.WATCHDOG)
+    assert result.outcome is Outcome.ROTATED
+    assert "v-by-hand" in result.warnings[0]
+    assert system.published.access_token == access_token(1)
+
+
+def test_something_unreadable_left_staged_is_ignored(system):
+    system.rotate()
+    system.secrets.put(TOKEN, system.published.to_json().reveal())
+    system.secrets._secrets[TOKEN].versions["v1"] = None
+    assert system.rotate().version_id == "v2"
+
+
+def test_a_dry_run_checks_the_chain_and_writes_nothing(system):
+    system.rotate()
+    system.secrets.calls.clear()
+    system.endpoint.answers = [{"access_token": jwt(aud="elsewhere"), "token_type": "Bearer"}]
+    result = system.rotate(dry_run=True)
+    assert (result.outcome, result.version_id) == (Outcome.CHECKED, "v1")
+    assert system.secrets.calls == ["read", "read"]
+    assert len(system.endpoint.calls) == 2
+    assert "audience" in result.warnings[0]
+
+
+def test_a_warning_about_the_new_token_travels_with_the_result(system):
+    system.endpoint.answers = [{"access_token": jwt(aud="elsewhere"), "token_type": "Bearer"}]
+    assert "audience" in system.rotate().warnings[0]
+
+
+def test_the_time_that_the_token_endpoint_took_is_reported(system):
+    ask = system.endpoint.request_token
+
+    def slowly(*request):
+        system.clock.advance(seconds=2)
+        return ask(*request)
+
+    system.endpoint.request_token = slowly
+    assert system.rotate().token_endpoint_seconds == 2
+
+
+@pytest.mark.parametrize(
+    ("value", "problem"),
+    [("", "is empty"), ("no colon", "no colon"), (None, "binary"), ('{"secret": "x"}', "'id'")],
+)
+def test_credentials_that_cannot_be_used_change_nothing_and_name_account_secret_and_fix(system, value, problem):
+    system.rotate()
+    system.secrets.put(CREDENTIALS, value)
+    with pytest.raises(CredentialsError, match=problem) as caught:
+        system.rotate()
+    assert caught.value.account == "default"
+    assert str(caught.value).startswith("account 'default'")
+    assert CREDENTIALS in str(caught.value)
+    assert "tore" in str(caught.value)
+    assert system.published.access_token == access_token(1)
+    assert system.secrets.versions(TOKEN) == 1
+
+
+def test_a_credentials_secret_without_a_value_says_how_to_store_one(system):
+    system.secrets.create(CREDENTIALS)
+    with pytest.raises(CredentialsError, match=r"has no value yet.*put-secret-value"):
+        system.rotate()
+
+
+def test_an_account_without_secrets_is_named(system):
+    with pytest.raises(SecretStoreError, match=r"account 'nobody'.*talend/nobody/token"):
+        system.rotate(account="nobody")
+
+
+@pytest.mark.parametrize("operation", ["read", "stage", "promote"])
+def test_a_failure_of_secrets_manager_leaves_the_published_token(system, operation):
+    system.rotate()
+    system.secrets.fail_on[operation] = "InternalServiceError"
+    with pytest.raises(SecretStoreError, match=r"account 'default'.*InternalServiceError"):
+        system.rotate()
+    assert system.published.access_token == access_token(1)
+
+
+def test_a_token_endpoint_that_fails_leaves_the_published_token(system):
+    system.rotate()
+    system.endpoint.answers = [TokenUnavailable("url", "answered 503", "Wait.", status=503)]
+    with pytest.raises(TokenUnavailable) as caught:
+        system.rotate()
+    assert caught.value.account == "default"
+    assert system.published.access_token == access_token(1)
+    assert system.secrets.versions(TOKEN) == 1
+
+
+def test_a_bad_token_is_not_even_staged(system):
+    system.endpoint.answers = [{"access_token": "x", "token_type": "Bearer", "expires_in": 30}]
+    with pytest.raises(RotatorError, match="minimum"):
+        system.rotate()
+    assert system.secrets.versions(TOKEN) == 0
+
+
+def test_a_day_of_schedule_publishes_one_version_a_tick_and_the_token_never_expires(system):
+    for _ in range(58):
+        system.rotate(Trigger.SCHEDULE)
+        system.rotate(Trigger.SCHEDULE)
+        assert system.published.remaining_seconds(system.clock()) > 0
+        system.clock.advance(minutes=25)
+    assert system.secrets.versions(TOKEN) == 58
+
+
+def test_any_life_that_the_server_grants_works_without_configuration():
+    system = System(expires_in=600)
+    system.rotate(Trigger.WATCHDOG)
+    for _ in range(120):
+        system.clock.advance(minutes=1)
+        system.rotate(Trigger.WATCHDOG)
+        assert system.published.remaining_seconds(system.clock()) > 0
+    assert system.secrets.versions(TOKEN) == 1 + 120 // 9
+
+
+def test_the_answer_is_the_documented_object_and_holds_no_token(system):
+    answer = system.rotate(Trigger.SCHEDULE).as_answer()
+    assert answer == {
+        "outcome": "rotated",
+        "account": "default",
+        "trigger": "schedule",
+        "version_id": "v1",
+        "expires_at": system.published.expires_at,
+    }
+    assert access_token(1) not in json.dumps(answer)

@@ -1,0 +1,152 @@
+"""The Secrets Manager adapter, against moto in process."""
+
+import re
+import uuid
+
+import boto3
+import pytest
+from botocore.config import Config
+from botocore.stub import Stubber
+from moto import mock_aws
+
+from rotator.errors import SecretStoreError
+from rotator.secret_store import SecretsManagerStore, secrets_manager_client
+from talend_token import Sensitive
+
+NAME = "talend/default/token"
+
+
+@pytest.fixture
+def client(monkeypatch):
+    for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
+        monkeypatch.setenv(name, "testing")
+    monkeypatch.setenv("AWS_DEFAULT_REGION", "eu-west-1")
+    with mock_aws():
+        yield secrets_manager_client()
+
+
+@pytest.fixture
+def store(client):
+    client.create_secret(Name=NAME)
+    return SecretsManagerStore(client)
+
+
+def version():
+    return str(uuid.uuid4())
+
+
+def publish(client, text="one"):
+    version_id = version()
+    client.put_secret_value(SecretId=NAME, SecretString=text, ClientRequestToken=version_id)
+    return version_id
+
+
+def test_the_client_sets_its_own_retries_and_time_limits(client):
+    config = client.meta.config
+    assert config.retries == {"mode": "standard", "total_max_attempts": 3}
+    assert (config.connect_timeout, config.read_timeout) == (2, 5)
+
+
+def test_an_empty_secret_has_no_version(store):
+    assert store.read(NAME, "AWSCURRENT") is None
+
+
+def test_a_missing_secret_is_an_error_that_names_it(store):
+    with pytest.raises(SecretStoreError, match=r"talend/nobody/token.*ResourceNotFoundException.*Create it"):
+        store.read("talend/nobody/token", "AWSCURRENT")
+
+
+def test_a_version_is_read_by_its_label(store, client):
+    version_id = publish(client)
+    read = store.read(NAME, "AWSCURRENT")
+    assert (read.version_id, read.text.reveal(), read.stages) == (version_id, "one", {"AWSCURRENT"})
+    assert store.read(NAME, "AWSPENDING") is None
+
+
+def test_a_binary_value_is_told_from_a_string(store, client):
+    client.put_secret_value(SecretId=NAME, SecretBinary=b"\xff")
+    assert store.read(NAME, "AWSCURRENT").text is None
+
+
+def test_staging_leaves_the_published_version_as_it_was(store, client):
+    published = publish(client)
+    staged = version()
+    assert store.stage(NAME, staged, Sensitive("two")) == {"AWSPENDING"}
+    assert store.read(NAME, "AWSCURRENT").version_id == published
+    assert store.read(NAME, "AWSPENDING").version_id == staged
+
+
+def test_promotion_moves_the_label_from_the_version_that_was_read(store, client):
+    published = publish(client)
+    staged = version()
+    store.stage(NAME, staged, Sensitive("two"))
+    assert store.promote(NAME, staged, published)
+    current = store.read(NAME, "AWSCURRENT")
+    assert (current.version_id, current.text.reveal()) == (staged, "two")
+    assert store.read(NAME, "AWSPREVIOUS").version_id == published
+
+
+def answering(client, *answers):
+    """A store whose client answers as AWS documents, where moto does not."""
+    stubber = Stubber(client)
+    for operation, answer in answers:
+        if isinstance(answer, str):
+            stubber.add_client_error(operation, answer)
+        else:
+            stubber.add_response(operation, answer)
+    stubber.activate()
+    return SecretsManagerStore(client)
+
+
+def test_promotion_says_so_if_another_version_holds_the_label_by_now(client):
+    labels = {"VersionIdsToStages": {version(): ["AWSCURRENT"]}}
+    store = answering(client, ("update_secret_version_stage", "InvalidParameterException"), ("describe_secret", labels))
+    assert not store.promote(NAME, version(), version())
+
+
+def test_promotion_that_the_sdk_repeated_after_a_lost_answer_is_a_promotion(client):
+    staged = version()
+    labels = {"VersionIdsToStages": {staged: ["AWSCURRENT", "AWSPENDING"]}}
+    store = answering(client, ("update_secret_version_stage", "InvalidParameterException"), ("describe_secret", labels))
+    assert store.promote(NAME, staged, version())
+
+
+@pytest.mark.parametrize(
+    ("code", "fix"),
+    [
+        ("AccessDeniedException", "rights of the function's role"),
+        ("InvalidRequestException", "restore-secret"),
+        ("LimitExceededException", "100 versions"),
+        ("DecryptionFailure", "KMS key"),
+        ("EncryptionFailure", "KMS key"),
+        ("InternalServiceError", "next run tries again"),
+    ],
+)
+def test_each_refusal_names_operation_secret_code_and_fix(client, code, fix):
+    store = answering(client, ("put_secret_value", code))
+    with pytest.raises(SecretStoreError, match=re.escape(code)) as caught:
+        store.stage(NAME, version(), Sensitive("hunter2"))
+    assert (caught.value.operation, caught.value.secret_id, caught.value.code) == ("PutSecretValue", NAME, code)
+    assert fix in str(caught.value)
+    assert "hunter2" not in str(caught.value)
+    assert caught.value.__context__ is None
+
+
+@pytest.mark.parametrize("operation", ["get_secret_value", "update_secret_version_stage"])
+def test_a_refusal_of_another_kind_is_not_taken_for_an_answer(client, operation):
+    store = answering(client, (operation, "AccessDeniedException"))
+    with pytest.raises(SecretStoreError, match="AccessDeniedException"):
+        store.read(NAME, "AWSCURRENT") if operation == "get_secret_value" else store.promote(NAME, version(), version())
+
+
+def test_a_secrets_manager_that_cannot_be_reached_is_named_by_the_clients_error():
+    nobody_listens = boto3.client(
+        "secretsmanager",
+        region_name="eu-west-1",
+        endpoint_url="http://127.0.0.1:1",
+        aws_access_key_id="testing",
+        aws_secret_access_key="testing",
+        config=Config(retries={"total_max_attempts": 1}),
+    )
+    with pytest.raises(SecretStoreError, match="EndpointConnectionError"):
+        SecretsManagerStore(nobody_listens).read(NAME, "AWSCURRENT")
