@@ -1,0 +1,1 @@
+"""The demonstration: the real template, deployed to an embedded local AWS beside a Talend simulator."""

@@ -1,0 +1,61 @@
+"""Builds and deploys a template with the real SAM CLI to a local AWS."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+from dataclasses import dataclass
+from pathlib import Path
+
+from local_aws import ENVIRONMENTS, LocalAWS
+
+ROOT = Path(__file__).resolve().parents[2]
+SAM = ENVIRONMENTS / "sam" / "bin"
+STACK_NAME = "talend-token"
+
+
+class DeploymentError(RuntimeError):
+    """The SAM CLI failed; the message holds what it printed."""
+
+
+@dataclass(frozen=True)
+class Stack:
+    """A deployed stack."""
+
+    name: str
+    outputs: dict[str, str]
+
+
+def build(folder: Path) -> Path:
+    """Run `sam build` of the project's template into `folder`; returns the built template."""
+    _sam(dict(os.environ), "build", "--build-dir", str(folder))
+    return folder / "template.yaml"
+
+
+def deploy(aws: LocalAWS, template: Path, parameters: dict[str, str], stack_name: str = STACK_NAME) -> Stack:
+    """Run `sam deploy` of a built template, with the committed samconfig.toml."""
+    overrides = [f"{name}={value}" for name, value in parameters.items()]
+    _sam(
+        aws.subprocess_environment(),
+        "deploy",
+        *("--config-file", str(ROOT / "samconfig.toml")),
+        *("--template-file", str(template), "--stack-name", stack_name),
+        *(["--parameter-overrides", *overrides] if overrides else []),
+    )
+    (stack,) = aws.client("cloudformation").describe_stacks(StackName=stack_name)["Stacks"]
+    return Stack(stack_name, {output["OutputKey"]: output["OutputValue"] for output in stack["Outputs"]})
+
+
+def _sam(environment: dict[str, str], *arguments: str) -> None:
+    environment |= {
+        # functions/Makefile packages with this interpreter.
+        "PYTHON": str(SAM / "python"),
+        "SAM_CLI_TELEMETRY": "0",
+        # Where it keeps an installation's id; the home folder otherwise.
+        "__SAM_CLI_APP_DIR": str(ENVIRONMENTS / "sam" / "app"),
+    }
+    finished = subprocess.run(
+        [SAM / "sam", *arguments], cwd=ROOT, env=environment, capture_output=True, text=True, check=False
+    )
+    if finished.returncode != 0:
+        raise DeploymentError(f"sam {arguments[0]} failed:\n{finished.stdout}{finished.stderr}")
