@@ -1,0 +1,282 @@
+"""What must hold in production, held against the built and expanded template."""
+
+import json
+import re
+
+import pytest
+
+# A token lives 30 minutes and is replaced every 25: what comes later than this comes too late.
+MARGIN_SECONDS = 300
+LIVE_SECRETS = ["CredentialsSecret", "TokenSecret"]
+
+
+def default(template, parameter):
+    return template["Parameters"][parameter]["Default"]
+
+
+def environment(resources):
+    return resources["RotateFunction"]["Properties"]["Environment"]["Variables"]
+
+
+# --- secrets ---
+
+
+@pytest.mark.parametrize("name", LIVE_SECRETS)
+def test_cloudformation_never_writes_a_secrets_value(resources, name):
+    assert not {"SecretString", "GenerateSecretString"} & resources[name]["Properties"].keys()
+
+
+@pytest.mark.parametrize("name", LIVE_SECRETS)
+def test_secrets_outlive_the_stack(resources, name):
+    assert resources[name]["DeletionPolicy"] == resources[name]["UpdateReplacePolicy"] == "Retain"
+
+
+@pytest.mark.parametrize(("name", "part"), [("CredentialsSecret", "credentials"), ("TokenSecret", "token")])
+def test_secrets_are_named_by_prefix_account_and_part(resources, name, part):
+    assert resources[name]["Properties"]["Name"] == {"Fn::Sub": f"${{SecretPrefix}}/default/{part}"}
+
+
+@pytest.mark.parametrize("name", LIVE_SECRETS)
+def test_a_customer_managed_key_is_used_where_one_is_given(resources, name):
+    key = resources[name]["Properties"]["KmsKeyId"]
+    assert key == {"Fn::If": ["HasKmsKey", {"Ref": "KmsKeyArn"}, {"Ref": "AWS::NoValue"}]}
+
+
+def test_no_credentials_secret_is_created_where_one_exists(template, resources):
+    assert resources["CredentialsSecret"]["Condition"] == "CreatesCredentialsSecret"
+    assert template["Conditions"]["CreatesCredentialsSecret"] == {
+        "Fn::Equals": [{"Ref": "ExistingCredentialsSecretArn"}, ""]
+    }
+    assert environment(resources)["CREDENTIALS_SECRET"] == {"Ref": "ExistingCredentialsSecretArn"}
+
+
+# --- the function and its schedule ---
+
+
+def test_the_function_runs_on_the_documented_runtime(template, resources):
+    properties = resources["RotateFunction"]["Properties"]
+    assert (properties["Runtime"], properties["Handler"]) == ("python3.13", "rotate.handler")
+    assert properties["Architectures"] == [{"Ref": "Architecture"}]
+    assert default(template, "Architecture") == "arm64"
+
+
+def test_the_function_has_all_the_settings_that_it_reads(resources):
+    assert environment(resources).keys() == {
+        "SECRET_PREFIX",
+        "TALEND_ENVIRONMENT",
+        "TALEND_API_URL",
+        "MINIMUM_TOKEN_LIFE_SECONDS",
+        "CREDENTIALS_SECRET",
+    }
+
+
+def test_the_schedule_fires_every_25_minutes_exactly_and_names_its_trigger(template, resources):
+    schedule = resources["RotateFunctionSchedule"]["Properties"]
+    assert default(template, "ScheduleExpression") == "rate(25 minutes)"
+    assert schedule["ScheduleExpression"] == {"Ref": "ScheduleExpression"}
+    assert schedule["FlexibleTimeWindow"] == {"Mode": "OFF"}
+    assert json.loads(schedule["Target"]["Input"]) == {"trigger": "schedule", "account": "default"}
+
+
+def test_two_stacks_in_one_account_do_not_collide_on_the_schedules_name(resources):
+    assert "Name" not in resources["RotateFunctionSchedule"]["Properties"]
+
+
+def test_a_tick_is_handed_over_within_the_margin_or_kept_for_a_person(resources):
+    target = resources["RotateFunctionSchedule"]["Properties"]["Target"]
+    assert target["RetryPolicy"]["MaximumEventAgeInSeconds"] < MARGIN_SECONDS
+    assert target["RetryPolicy"]["MaximumRetryAttempts"] > 0
+    assert target["DeadLetterConfig"]["Arn"] == {"Fn::GetAtt": ["DeadLetterQueue", "Arn"]}
+
+
+def test_a_failed_run_is_repeated_within_the_margin_and_then_kept_for_a_person(resources):
+    config = resources["RotateFunctionEventInvokeConfig"]["Properties"]
+    assert config["MaximumEventAgeInSeconds"] < MARGIN_SECONDS
+    assert config["MaximumRetryAttempts"] == 2
+    destination = config["DestinationConfig"]["OnFailure"]["Destination"]
+    assert destination == {"Fn::GetAtt": ["DeadLetterQueue", "Arn"]}
+
+
+def test_dead_letters_are_kept_encrypted_for_two_weeks(resources):
+    queue = resources["DeadLetterQueue"]["Properties"]
+    assert (queue["MessageRetentionPeriod"], queue["SqsManagedSseEnabled"]) == (14 * 24 * 3600, True)
+
+
+def test_logs_are_json_in_a_group_with_retention(resources):
+    assert resources["RotateFunction"]["Properties"]["LoggingConfig"] == {
+        "LogFormat": "JSON",
+        "LogGroup": {"Ref": "RotateLogGroup"},
+    }
+    assert resources["RotateLogGroup"]["Properties"]["RetentionInDays"] == {"Ref": "LogRetentionDays"}
+
+
+# --- rights ---
+
+
+def test_rotate_may_read_credentials_publish_tokens_and_report_and_nothing_else(statements):
+    allowed = {statement["Sid"]: statement["Action"] for statement in plain(statements["RotateRole"])}
+    assert allowed == {
+        "ReadCredentials": ["secretsmanager:GetSecretValue", "secretsmanager:DescribeSecret"],
+        "PublishTokens": [
+            "secretsmanager:GetSecretValue",
+            "secretsmanager:DescribeSecret",
+            "secretsmanager:PutSecretValue",
+            "secretsmanager:UpdateSecretVersionStage",
+        ],
+        "UseKeyThroughSecretsManager": ["kms:Decrypt", "kms:GenerateDataKey"],
+        "WriteLogs": ["logs:CreateLogStream", "logs:PutLogEvents"],
+        "ReportFailures": "sqs:SendMessage",
+    }
+
+
+def test_consumers_may_read_the_token_and_nothing_else(statements):
+    assert {
+        statement["Sid"]: (statement["Action"], json.dumps(statement["Resource"]))
+        for statement in plain(statements["ConsumerPolicy"])
+    } == {
+        "ReadToken": (
+            ["secretsmanager:GetSecretValue", "secretsmanager:DescribeSecret"],
+            '{"Fn::GetAtt": ["TokenSecret", "Id"]}',
+        ),
+        "DecryptThroughSecretsManager": ("kms:Decrypt", '{"Ref": "KmsKeyArn"}'),
+    }
+
+
+@pytest.mark.parametrize(("sid", "part"), [("ReadCredentials", "credentials"), ("PublishTokens", "token")])
+def test_rotate_reaches_the_secrets_under_its_prefix_and_no_others(statements, sid, part):
+    (statement,) = [statement for statement in plain(statements["RotateRole"]) if statement["Sid"] == sid]
+    wanted = (
+        "arn:${AWS::Partition}:secretsmanager:${AWS::Region}:${AWS::AccountId}:secret:${SecretPrefix}"
+        f"/*/{part}-??????"
+    )
+    assert {"Fn::Sub": wanted} in (
+        statement["Resource"] if isinstance(statement["Resource"], list) else [statement["Resource"]]
+    )
+
+
+def test_no_statement_allows_every_action_or_every_resource(statements):
+    assert len(statements) == 3
+    for statement in plain([statement for found in statements.values() for statement in found]):
+        assert statement["Effect"] == "Allow"
+        assert "*" not in statement["Resource"]
+        for action in [statement["Action"]] if isinstance(statement["Action"], str) else statement["Action"]:
+            assert "*" not in action
+
+
+def test_a_key_is_used_through_secrets_manager_only(statements):
+    keyed = [
+        statement
+        for statement in plain([statement for found in statements.values() for statement in found])
+        if "kms" in str(statement["Action"])
+    ]
+    assert len(keyed) == 2
+    for statement in keyed:
+        assert statement["Condition"] == {
+            "StringEquals": {"kms:ViaService": {"Fn::Sub": "secretsmanager.${AWS::Region}.${AWS::URLSuffix}"}}
+        }
+
+
+def plain(statements):
+    """The statements with every optional one included."""
+    return [statement["Fn::If"][1] if "Fn::If" in statement else statement for statement in statements]
+
+
+# --- alarms ---
+
+
+@pytest.mark.parametrize(
+    ("alarm", "namespace", "metric", "dimension"),
+    [
+        ("RotationFailingAlarm", "AWS/Lambda", "Errors", {"Ref": "RotateFunction"}),
+        (
+            "DeadLettersAlarm",
+            "AWS/SQS",
+            "ApproximateNumberOfMessagesVisible",
+            {"Fn::GetAtt": ["DeadLetterQueue", "QueueName"]},
+        ),
+    ],
+)
+def test_an_alarm_tells_of_the_first_failure_and_says_what_to_do(resources, alarm, namespace, metric, dimension):
+    properties = resources[alarm]["Properties"]
+    assert (properties["Namespace"], properties["MetricName"]) == (namespace, metric)
+    assert properties["Dimensions"][0]["Value"] == dimension
+    assert (properties["Threshold"], properties["EvaluationPeriods"]) == (1, 1)
+    assert properties["ComparisonOperator"] == "GreaterThanOrEqualToThreshold"
+    assert properties["AlarmActions"] == properties["OKActions"] == [{"Ref": "AlarmTopic"}]
+    assert len(properties["AlarmDescription"]) > 80
+
+
+def test_the_alarm_address_is_subscribed_if_there_is_one(template, resources):
+    subscription = resources["AlarmEmailSubscription"]
+    assert subscription["Condition"] == "HasAlarmEmail"
+    assert subscription["Properties"]["Endpoint"] == {"Ref": "AlarmEmail"}
+    assert default(template, "AlarmEmail") == ""
+
+
+# --- parameters and outputs ---
+
+
+def test_every_parameter_is_described_has_a_default_and_is_bounded(template):
+    for name, parameter in template["Parameters"].items():
+        assert len(parameter["Description"]) > 20, name
+        assert "Default" in parameter, name
+        assert {"AllowedPattern", "AllowedValues", "MinValue"} & parameter.keys(), name
+
+
+def test_the_defaults_are_the_documented_ones(template):
+    defaults = {name: parameter["Default"] for name, parameter in template["Parameters"].items()}
+    assert defaults == {
+        "TalendEnvironment": "eu",
+        "TalendApiUrl": "",
+        "MinimumTokenLifeSeconds": 60,
+        "SecretPrefix": "talend",
+        "ExistingCredentialsSecretArn": "",
+        "KmsKeyArn": "",
+        "ScheduleExpression": "rate(25 minutes)",
+        "AlarmEmail": "",
+        "LogRetentionDays": 30,
+        "Architecture": "arm64",
+    }
+
+
+ARN = "arn:aws:secretsmanager:eu-west-1:123456789012:secret:mine-a1b2c3"
+
+
+@pytest.mark.parametrize(
+    ("parameter", "accepted", "refused"),
+    [
+        ("TalendEnvironment", ["eu", "us-west"], ["", "EU", "eu/", "-eu"]),
+        (
+            "TalendApiUrl",
+            ["", "https://api.eu.cloud.talend.com", "https://proxy.example:8443/talend", "http://127.0.0.1:8080"],
+            [
+                "http://api.eu.cloud.talend.com",
+                "http://127.0.0.1.evil.example",
+                "https://me@host",
+                "https://h?x",
+                "ftp://h",
+            ],
+        ),
+        ("SecretPrefix", ["talend", "team/talend"], ["", "/talend", "talend/", "tal end", "tal*"]),
+        ("ExistingCredentialsSecretArn", ["", ARN], ["mine", ARN.replace("secretsmanager", "ssm")]),
+        ("KmsKeyArn", ["", "arn:aws:kms:eu-west-1:123456789012:key/x"], ["arn:aws:kms:eu-west-1:123456789012:alias/x"]),
+        ("ScheduleExpression", ["rate(25 minutes)", "cron(0 * * * ? *)"], ["25 minutes", "at(2026-11-23T00:00:00)"]),
+        ("AlarmEmail", ["", "ops@example.com"], ["ops", "a b@example.com"]),
+    ],
+)
+def test_parameters_accept_what_they_document_and_refuse_the_rest(template, parameter, accepted, refused):
+    # CloudFormation holds the pattern against the whole value.
+    pattern = re.compile(template["Parameters"][parameter]["AllowedPattern"])
+    assert [value for value in accepted if not pattern.fullmatch(value)] == []
+    assert [value for value in refused if pattern.fullmatch(value)] == []
+
+
+def test_the_outputs_that_others_rely_on_are_there(template):
+    wanted = {"RotateFunctionName", "CredentialsSecretArn", "TokenSecretArn", "ConsumerPolicyArn"}
+    assert wanted <= template["Outputs"].keys()
+
+
+def test_deploying_needs_no_question_and_rolls_back(samconfig):
+    deploy = samconfig["default"]["deploy"]["parameters"]
+    assert deploy["capabilities"] == "CAPABILITY_IAM"
+    assert (deploy["confirm_changeset"], deploy["disable_rollback"]) == (False, False)
