@@ -14,6 +14,7 @@ from typing import Any, NoReturn
 
 from demo.consumer import CarelessConsumer, Consumer
 from demo.deployment import DeploymentError, Stack, build, deploy
+from demo.roles import client_with
 from demo.timeline import RotationLog, Timeline, short
 from local_aws import ENVIRONMENTS, LocalAWS, LocalAWSError
 from talend_simulator import Account, Settings, TalendSimulator
@@ -89,7 +90,9 @@ class Demo:
         log.start()
         self._open.callback(log.stop)
         pause = 20 / self.speed
-        consumer = Consumer(self._as_consumer(), outputs["TokenSecretArn"], pause)
+        # A client with the rights that the stack's consumer policy gives, and no others.
+        reader = client_with(self.aws, "secretsmanager", "demo-consumer", policy_arn=outputs["ConsumerPolicyArn"])
+        consumer = Consumer(reader, outputs["TokenSecretArn"], pause)
         first = self.secrets.get_secret_value(SecretId=outputs["TokenSecretArn"])
         refusals: list[float] = []
 
@@ -121,25 +124,6 @@ class Demo:
         )
         if "FunctionError" in answer:
             raise DeploymentError(f"the forced rotation failed: {json.load(answer['Payload'])['errorMessage']}")
-
-    def _as_consumer(self) -> Any:
-        """A Secrets Manager client with the rights that the stack's consumer policy gives, and no others."""
-        iam = self.aws.client("iam")
-        trust = {
-            "Version": "2012-10-17",
-            "Statement": [
-                {"Effect": "Allow", "Principal": {"AWS": self.aws.account_id}, "Action": "sts:AssumeRole"},
-            ],
-        }
-        role = iam.create_role(RoleName="demo-consumer", AssumeRolePolicyDocument=json.dumps(trust))["Role"]
-        iam.attach_role_policy(RoleName="demo-consumer", PolicyArn=self.stack.outputs["ConsumerPolicyArn"])
-        assumed = self.aws.client("sts").assume_role(RoleArn=role["Arn"], RoleSessionName="demo")["Credentials"]
-        credentials = {
-            "aws_access_key_id": assumed["AccessKeyId"],
-            "aws_secret_access_key": assumed["SecretAccessKey"],
-            "aws_session_token": assumed["SessionToken"],
-        }
-        return self.aws.client("secretsmanager", credentials=credentials)
 
     @staticmethod
     def _scheduled(log: RotationLog) -> list[dict[str, Any]]:

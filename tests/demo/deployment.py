@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import subprocess
+import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -34,7 +35,7 @@ def build(folder: Path) -> Path:
 
 def deploy(aws: LocalAWS, template: Path, parameters: dict[str, str], stack_name: str = STACK_NAME) -> Stack:
     """Run `sam deploy` of a built template, with the committed samconfig.toml."""
-    overrides = [f"{name}={value}" for name, value in parameters.items()]
+    overrides = [f'{name}="{value}"' for name, value in parameters.items()]
     _sam(
         aws.subprocess_environment(),
         "deploy",
@@ -47,15 +48,18 @@ def deploy(aws: LocalAWS, template: Path, parameters: dict[str, str], stack_name
 
 
 def _sam(environment: dict[str, str], *arguments: str) -> None:
-    environment |= {
-        # functions/Makefile packages with this interpreter.
-        "PYTHON": str(SAM / "python"),
-        "SAM_CLI_TELEMETRY": "0",
-        # Where it keeps an installation's id; the home folder otherwise.
-        "__SAM_CLI_APP_DIR": str(ENVIRONMENTS / "sam" / "app"),
-    }
-    finished = subprocess.run(
-        [SAM / "sam", *arguments], cwd=ROOT, env=environment, capture_output=True, text=True, check=False
-    )
+    # The SAM CLI leaves an empty folder behind in the one for temporary files.
+    with tempfile.TemporaryDirectory(prefix="sam-") as temporary:
+        environment |= {
+            # functions/Makefile packages with this interpreter.
+            "PYTHON": str(SAM / "python"),
+            "SAM_CLI_TELEMETRY": "0",
+            # Where it keeps an installation's id; the home folder otherwise.
+            "__SAM_CLI_APP_DIR": str(ENVIRONMENTS / "sam" / "app"),
+            "TMPDIR": temporary,
+        }
+        finished = subprocess.run(
+            [SAM / "sam", *arguments], cwd=ROOT, env=environment, capture_output=True, text=True, check=False
+        )
     if finished.returncode != 0:
         raise DeploymentError(f"sam {arguments[0]} failed:\n{finished.stdout}{finished.stderr}")

@@ -1,0 +1,80 @@
+"""The project's own template, built, deployed by the SAM CLI to a local AWS, beside a Talend simulator."""
+
+import json
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from demo.deployment import SAM, deploy
+from local_aws import ENVIRONMENTS, LocalAWS
+from talend_simulator import Account, Settings, TalendSimulator
+
+ROOT = Path(__file__).parents[2]
+# 30 minutes of life pass in 12 s, and the schedule fires every 10.
+SPEED = 150
+
+
+class Deployment:
+    """A deployed stack, and the ordinary tools that a person would use on it."""
+
+    def __init__(self, aws, talend, account, stack):
+        self.aws = aws
+        self.talend = talend
+        self.account = account
+        self.stack = stack
+        self.secrets = aws.client("secretsmanager")
+        self.functions = aws.client("lambda")
+
+    def __getitem__(self, output):
+        return self.stack.outputs[output]
+
+    def put_credentials(self, text=None):
+        pair = f"{self.account.client_id}:{self.account.client_secret}" if text is None else text
+        self.secrets.put_secret_value(SecretId=self["CredentialsSecretArn"], SecretString=pair)
+
+    def published(self):
+        return self.secrets.get_secret_value(SecretId=self["TokenSecretArn"])
+
+    def invoke(self, event):
+        """The function's answer, or its error."""
+        answer = self.functions.invoke(FunctionName=self["RotateFunctionName"], Payload=json.dumps(event))
+        return json.load(answer["Payload"])
+
+    def run(self, *command):
+        """Run the AWS or SAM CLI as a person would, in another terminal."""
+        path = {"aws": ENVIRONMENTS / "awscli" / "bin" / "aws", "sam": SAM / "sam"}[command[0]]
+        environment = self.aws.subprocess_environment() | {"__SAM_CLI_APP_DIR": str(ENVIRONMENTS / "sam" / "app")}
+        finished = subprocess.run(
+            [path, *command[1:]], env=environment, capture_output=True, text=True, cwd=ROOT, check=False
+        )
+        assert finished.returncode == 0, finished.stdout + finished.stderr
+        return finished.stdout
+
+    def logs(self):
+        """The function's own log lines."""
+        pages = self.aws.client("logs").get_paginator("filter_log_events")
+        events = [event for page in pages.paginate(logGroupName=LOG_GROUP) for event in page["events"]]
+        return [line for line in (json.loads(event["message"]) for event in events) if "trigger" in line]
+
+
+LOG_GROUP = "/aws/lambda/talend-token-rotate"
+
+
+@pytest.fixture(scope="session")
+def template():
+    template = ROOT / ".aws-sam" / "build" / "template.yaml"
+    if not template.exists():
+        pytest.fail("the template is not built: run `make build`, or `make test`, which does so first")
+    return template
+
+
+@pytest.fixture(scope="module")
+def deployment(template):
+    """One deployment for a module's tests: each leaves it with good credentials."""
+    account = Account()
+    with LocalAWS(schedule_speed=SPEED) as aws, TalendSimulator([account], settings=Settings(speed=SPEED)) as talend:
+        parameters = {"TalendApiUrl": talend.url, "MinimumTokenLifeSeconds": "1"}
+        deployment = Deployment(aws, talend, account, deploy(aws, template, parameters))
+        deployment.put_credentials()
+        yield deployment

@@ -1,0 +1,142 @@
+"""The deployed system, used as a person would use it, with IAM enforced."""
+
+import json
+
+import pytest
+import requests
+from botocore.exceptions import ClientError
+
+from demo.roles import client_with
+from e2e.polling import until
+from talend_simulator import Answer
+
+
+def call_api(deployment):
+    document = json.loads(deployment.published()["SecretString"])
+    headers = {"Authorization": f"Bearer {document['access_token']}"}
+    return requests.get(f"{document['api_url']}/account/users", headers=headers, timeout=5).status_code
+
+
+def test_the_schedule_fires_by_itself_and_keeps_a_valid_token_published(deployment):
+    fired = until(lambda: [line for line in deployment.logs() if line["trigger"] == "schedule"][2:])
+    assert {line["message"] for line in fired} <= {"rotated"}
+    assert call_api(deployment) == 200
+
+
+def test_the_aws_cli_forces_a_rotation_and_reads_the_token(deployment, tmp_path):
+    answer = tmp_path / "answer.json"
+    command = ["--function-name", deployment["RotateFunctionName"], "--payload", "file://events/rotate-forced.json"]
+    deployment.run("aws", "lambda", "invoke", *command, str(answer))
+    outcome = json.loads(answer.read_text())
+    assert outcome["outcome"] == "rotated"
+    read = deployment.run("aws", "secretsmanager", "get-secret-value", "--secret-id", deployment["TokenSecretArn"])
+    assert json.loads(json.loads(read)["SecretString"])["expires_at"] >= outcome["expires_at"]
+    assert call_api(deployment) == 200
+
+
+def test_sam_remote_invoke_forces_a_rotation(deployment):
+    event = ["--event-file", "events/rotate-forced-with-reason.json"]
+    said = deployment.run("sam", "remote", "invoke", "RotateFunction", "--stack-name", "talend-token", *event)
+    assert json.loads(said[said.index("{") :])["outcome"] == "rotated"
+    assert until(lambda: [line for line in deployment.logs() if line.get("reason") == "permissions changed at Talend"])
+
+
+@pytest.mark.parametrize(
+    ("text", "problem"),
+    [
+        ("no-colon-in-here", "has no colon"),
+        ("not:the-pair", "answered 401"),
+        ('{"id": "x"}', "no member 'secret'"),
+    ],
+)
+def test_strange_credentials_fail_by_name_and_leave_the_published_token(deployment, text, problem):
+    deployment.put_credentials()
+    assert deployment.invoke({})["outcome"] == "rotated"
+    try:
+        deployment.put_credentials(text)
+        before = deployment.published()["VersionId"]
+        error = deployment.invoke({})
+        assert problem in error["errorMessage"]
+        assert "account 'default'" in error["errorMessage"]
+        assert "not-the-pair" not in json.dumps(error)
+        assert deployment.published()["VersionId"] == before
+    finally:
+        deployment.put_credentials()
+    assert deployment.invoke({})["outcome"] == "rotated"
+
+
+def test_a_run_that_fails_for_good_ends_in_the_dead_letter_queue(deployment):
+    deployment.talend.faults.add(Answer(403), times=None)
+    try:
+        deployment.functions.invoke(
+            FunctionName=deployment["RotateFunctionName"],
+            InvocationType="Event",
+            Payload=json.dumps({"reason": "to fail"}),
+        )
+        queue = deployment.aws.client("sqs")
+
+        def dead_letters():
+            received = queue.receive_message(QueueUrl=deployment["DeadLetterQueueUrl"], MaxNumberOfMessages=10)
+            return [
+                letter
+                for letter in (json.loads(message["Body"]) for message in received.get("Messages", []))
+                if letter.get("requestPayload") == {"reason": "to fail"}
+            ]
+
+        (letter,) = until(dead_letters)
+    finally:
+        deployment.talend.faults.clear()
+    assert letter["requestContext"]["approximateInvokeCount"] == 3
+    assert letter["responsePayload"]["errorType"] == "TokenRefused"
+    assert "Check the ID and secret" in letter["responsePayload"]["errorMessage"]
+
+
+@pytest.fixture(scope="module")
+def consumer(deployment):
+    """Somebody with the consumer policy and nothing else."""
+    return client_with(deployment.aws, "secretsmanager", "consumer", policy_arn=deployment["ConsumerPolicyArn"])
+
+
+def test_a_consumer_reads_the_token(deployment, consumer):
+    deployment.invoke({})
+    assert consumer.get_secret_value(SecretId=deployment["TokenSecretArn"])["SecretString"]
+
+
+@pytest.mark.parametrize(
+    ("operation", "arguments"),
+    [
+        ("get_secret_value", {"SecretId": "talend/default/credentials"}),
+        ("put_secret_value", {"SecretId": "talend/default/token", "SecretString": "x"}),
+        ("delete_secret", {"SecretId": "talend/default/token"}),
+    ],
+)
+def test_a_consumer_is_denied_everything_else(consumer, operation, arguments):
+    with pytest.raises(ClientError, match="AccessDenied"):
+        getattr(consumer, operation)(**arguments)
+
+
+def test_rotate_is_denied_the_secrets_of_others(deployment):
+    deployment.secrets.create_secret(Name="elsewhere/default/token", SecretString="x")
+    role = deployment.functions.get_function(FunctionName=deployment["RotateFunctionName"])["Configuration"]["Role"]
+    # The role trusts Lambda alone, so that the test lends itself the role's policy.
+    iam = deployment.aws.client("iam")
+    policy = iam.get_role_policy(RoleName=role.rsplit("/", 1)[1], PolicyName="rotate")["PolicyDocument"]
+    secrets = client_with(deployment.aws, "secretsmanager", "twin-of-rotate", policy=json.dumps(policy))
+    assert secrets.get_secret_value(SecretId="talend/default/credentials")["SecretString"]
+    for operation, arguments in [
+        ("get_secret_value", {"SecretId": "elsewhere/default/token"}),
+        ("put_secret_value", {"SecretId": "talend/default/credentials", "SecretString": "x"}),
+        ("delete_secret", {"SecretId": "talend/default/token"}),
+    ]:
+        with pytest.raises(ClientError, match="AccessDenied"):
+            getattr(secrets, operation)(**arguments)
+
+
+def test_no_log_line_shows_a_credential_or_a_token(deployment):
+    deployment.invoke({})
+    events = deployment.aws.client("logs").filter_log_events(logGroupName="/aws/lambda/talend-token-rotate")["events"]
+    everything = json.dumps(events)
+    assert "rotated" in everything
+    assert deployment.account.client_secret not in everything
+    signature = json.loads(deployment.published()["SecretString"])["access_token"].split(".")[2]
+    assert signature not in everything
