@@ -6,8 +6,12 @@
     ├── InvalidApiUrl         the API's base URL, from the stack or from the credentials secret
     ├── CredentialsError      the credentials secret is missing, empty or malformed
     ├── SecretStoreError      Secrets Manager refused or failed
+    ├── LockUnavailable       the lock table refused or failed
+    ├── ReplacementInProgress another run is replacing the same version (an answer, not a failure)
+    ├── BudgetExhausted       the versions of the day are spent (an answer, not a failure)
     └── TokenEndpointError    no usable token came back
         ├── TokenRefused      a permanent no: 400, 401 or 403
+        ├── CircuitOpen       not asked, because it refused a moment ago
         ├── TokenUnavailable  no answer, or one that may be better next time
         └── InvalidTokenResponse  an answer that is not a token
 
@@ -57,6 +61,30 @@ class SecretStoreError(RotatorError):
         self.code = code
 
 
+class LockUnavailable(RotatorError):
+    """The lock table could not be asked. `table` is its name, `code` the client's exception name."""
+
+    def __init__(self, table: str, code: str) -> None:
+        super().__init__(
+            f"lock table {table!r} could not be asked ({code}). Check that it exists and that the function's role may "
+            "use it. Until then renewals fail, while the schedule and forced rotations go on without the lock."
+        )
+        self.table = table
+        self.code = code
+
+
+class ReplacementInProgress(RotatorError):
+    """Another run is replacing the same version at this moment."""
+
+
+class BudgetExhausted(RotatorError):
+    """What is left of the day's versions is kept for the schedule and for a person."""
+
+    def __init__(self, account: str, retry_after_seconds: int) -> None:
+        super().__init__(f"no version of the day is left for a renewal of account {account!r}")
+        self.retry_after_seconds = retry_after_seconds
+
+
 class TokenEndpointError(RotatorError):
     """The token endpoint gave no usable token. `url` is the endpoint, `status` the HTTP status if there was one."""
 
@@ -70,6 +98,18 @@ class TokenEndpointError(RotatorError):
 
 class TokenRefused(TokenEndpointError):
     """400, 401 or 403: the same request will be refused again (RFC 6749 section 5.2)."""
+
+
+class CircuitOpen(TokenEndpointError):
+    """The endpoint refused these credentials a moment ago, and is left alone for `open_seconds` after that."""
+
+    def __init__(self, url: str, open_seconds: int) -> None:
+        super().__init__(
+            url,
+            f"was not asked: it refused these credentials less than {open_seconds} s ago",
+            "Mend the credentials secret, which is tried at once, or force a rotation.",
+        )
+        self.open_seconds = open_seconds
 
 
 class TokenUnavailable(TokenEndpointError):

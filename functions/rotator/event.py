@@ -1,19 +1,16 @@
-"""What `rotate` is invoked with."""
+"""What the functions are invoked with."""
 
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
 
 from rotator.errors import InvalidEvent
 from rotator.settings import DEFAULT_ACCOUNT
-
-_ACCOUNT = re.compile(r"[a-z0-9][a-z0-9-]{0,62}")
-_SCHEDULERS = ("aws.events", "aws.scheduler")
-_MEMBERS = {"trigger": str, "account": str, "dry_run": bool, "reason": str}
-_REASON_LENGTH = 256
+from talend_token import TokenDocument
 
 
 class Trigger(StrEnum):
@@ -22,6 +19,18 @@ class Trigger(StrEnum):
     SCHEDULE = "schedule"
     WATCHDOG = "watchdog"
     MANUAL = "manual"
+    REJECTED = "rejected"
+
+
+_ACCOUNT = re.compile(r"[a-z0-9][a-z0-9-]{0,62}")
+_SCHEDULERS = ("aws.events", "aws.scheduler")
+_ROTATE_MEMBERS = {"trigger": str, "account": str, "dry_run": bool, "reason": str}
+_ROTATE_TRIGGERS = (Trigger.SCHEDULE, Trigger.WATCHDOG, Trigger.MANUAL)
+_RENEW_MEMBERS = {"account": str, "rejected_version_id": str, "rejected_token_sha256": str}
+_SHA256 = re.compile(r"[0-9a-f]{64}")
+# What Secrets Manager accepts as a version's id [PutSecretValue, ClientRequestToken].
+_VERSION_ID_LENGTHS = range(32, 65)
+_REASON_LENGTH = 256
 
 
 @dataclass(frozen=True)
@@ -49,17 +58,58 @@ def parse_rotate_event(event: Any) -> RotateRequest:
         )
     if event.get("source") in _SCHEDULERS:
         return RotateRequest(trigger=Trigger.SCHEDULE)
-    unknown = [name for name in event if name not in _MEMBERS]
-    if unknown:
-        raise InvalidEvent(f"unknown members {sorted(unknown)}. Known are {list(_MEMBERS)}.")
-    for name, wanted in _MEMBERS.items():
-        if name in event and not isinstance(event[name], wanted):
-            kind = "true or false" if wanted is bool else "a string"
-            raise InvalidEvent(f"member {name!r} must be {kind}, not {type(event[name]).__name__}.")
-    if "trigger" in event and event["trigger"] not in list(Trigger):
-        raise InvalidEvent(f"member 'trigger' must be one of {[str(trigger) for trigger in Trigger]}.")
-    if "account" in event and not _ACCOUNT.fullmatch(event["account"]):
-        raise InvalidEvent(f"member 'account' must match {_ACCOUNT.pattern}: lower case, digits and hyphens.")
+    _check_members(event, _ROTATE_MEMBERS)
+    if "trigger" in event and event["trigger"] not in _ROTATE_TRIGGERS:
+        raise InvalidEvent(f"member 'trigger' must be one of {[str(trigger) for trigger in _ROTATE_TRIGGERS]}.")
     if len(event.get("reason", "")) > _REASON_LENGTH:
         raise InvalidEvent(f"member 'reason' is longer than {_REASON_LENGTH} characters.")
     return RotateRequest(**{**event, "trigger": Trigger(event.get("trigger", Trigger.MANUAL))})
+
+
+@dataclass(frozen=True)
+class RenewRequest:
+    """One invocation of `renew`: the API answered 401 to a token, named by its version or by its SHA-256."""
+
+    account: str = DEFAULT_ACCOUNT
+    rejected_version_id: str | None = None
+    rejected_token_sha256: str | None = None
+
+    def rejects(self, version_id: str, document: TokenDocument) -> bool:
+        """True if it is this token that was rejected."""
+        if self.rejected_version_id is not None:
+            return self.rejected_version_id == version_id
+        return self.rejected_token_sha256 == document.fingerprint
+
+
+def parse_renew_event(event: Any) -> RenewRequest:
+    """Read `{"account": "...", "rejected_version_id": "..."}`, or `"rejected_token_sha256": "<hex>"` in its place.
+
+    An EventBridge event holds the same object in `detail`.
+
+    Raises:
+        InvalidEvent: another shape; names the member, and repeats no value that was not expected.
+    """
+    if isinstance(event, dict) and "detail-type" in event:
+        event = event.get("detail")
+    if not isinstance(event, dict):
+        raise InvalidEvent(f"the event must be a JSON object, not {type(event).__name__}.")
+    _check_members(event, _RENEW_MEMBERS)
+    if ("rejected_version_id" in event) == ("rejected_token_sha256" in event):
+        raise InvalidEvent("give either 'rejected_version_id' or 'rejected_token_sha256': what was rejected.")
+    if "rejected_version_id" in event and len(event["rejected_version_id"]) not in _VERSION_ID_LENGTHS:
+        raise InvalidEvent("member 'rejected_version_id' must be a version's id, of 32 to 64 characters.")
+    if "rejected_token_sha256" in event and not _SHA256.fullmatch(event["rejected_token_sha256"]):
+        raise InvalidEvent("member 'rejected_token_sha256' must be the token's SHA-256: 64 lower-case hex digits.")
+    return RenewRequest(**event)
+
+
+def _check_members(event: dict[str, Any], members: Mapping[str, type]) -> None:
+    unknown = [name for name in event if name not in members]
+    if unknown:
+        raise InvalidEvent(f"unknown members {sorted(unknown)}. Known are {list(members)}.")
+    for name, wanted in members.items():
+        if name in event and not isinstance(event[name], wanted):
+            kind = "true or false" if wanted is bool else "a string"
+            raise InvalidEvent(f"member {name!r} must be {kind}, not {type(event[name]).__name__}.")
+    if "account" in event and not _ACCOUNT.fullmatch(event["account"]):
+        raise InvalidEvent(f"member 'account' must match {_ACCOUNT.pattern}: lower case, digits and hyphens.")

@@ -43,9 +43,13 @@ def state_of(document: TokenDocument | None, now: float) -> TokenState:
     return TokenState.FRESH
 
 
-def is_young(document: TokenDocument, now: float) -> bool:
-    """True if the token was issued just now; an `issued_at` further in the future than that is not believed."""
-    return abs(now - document.issued_at) < document.life_seconds / _YOUNG_FRACTION
+def young_seconds_left(document: TokenDocument, now: float) -> float:
+    """For how much longer a token counts as just issued; 0 if it does not.
+
+    An `issued_at` that lies further in the future than the token could be young is not believed.
+    """
+    age, young = now - document.issued_at, document.life_seconds / _YOUNG_FRACTION
+    return max(0.0, young - age) if age > -young else 0.0
 
 
 def is_due(trigger: Trigger, document: TokenDocument | None, now: float) -> bool:
@@ -57,7 +61,7 @@ def is_due(trigger: Trigger, document: TokenDocument | None, now: float) -> bool
     if trigger is Trigger.MANUAL or document is None:
         return True
     if trigger is Trigger.SCHEDULE:
-        return not is_young(document, now)
+        return young_seconds_left(document, now) == 0
     return state_of(document, now) is not TokenState.FRESH
 
 

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Protocol
 
 from rotator.credentials import Credentials
+from rotator.outcome import Result
 from rotator.token_response import TokenResponse
 from talend_token import Sensitive
 
@@ -26,12 +28,38 @@ class SecretStore(Protocol):
     def read(self, secret_id: str, stage: str) -> SecretVersion | None:
         """The version that holds the label `stage`; `None` if the secret has no such version."""
 
+    def created(self, secret_id: str) -> list[float]:
+        """When each version was made that Secrets Manager still has, in seconds since the epoch."""
+
     def stage(self, secret_id: str, version_id: str, text: Sensitive[str]) -> frozenset[str]:
         """Store a new version with the label AWSPENDING. Repeating it does nothing. Returns the labels it holds now:
         the first version of a secret also gets AWSCURRENT."""
 
     def promote(self, secret_id: str, version_id: str, replaced: str | None) -> bool:
         """Move AWSCURRENT from the version `replaced` to `version_id`; False if another version holds it by now."""
+
+
+class SingleFlight(Protocol):
+    """The lock that both functions share: one replacement of a version at a time."""
+
+    def once(self, account: str, version_id: str, ends_at: float, replace: Callable[[], Result]) -> tuple[Result, bool]:
+        """Call `replace`, unless another run is at that version or was a moment ago.
+
+        Returns its result and True, or the other run's and False. A run that dies blocks the version until `ends_at`
+        at the most. What `replace` raises is raised, and blocks nobody.
+
+        Raises `ReplacementInProgress`, or `LockUnavailable` before `replace` was called.
+        """
+
+
+class CircuitBreaker(Protocol):
+    """Keeps callers from a token endpoint that has just refused for good."""
+
+    def call[T](self, circuit: str, api_url: str, ask: Callable[[], T]) -> T:
+        """Call `ask`, unless it raised `TokenRefused` a moment ago: `CircuitOpen` then."""
+
+    def close(self, circuit: str) -> bool:
+        """Forget a refusal; False if that could not be noted."""
 
 
 class TokenEndpoint(Protocol):

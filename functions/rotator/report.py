@@ -1,52 +1,97 @@
-"""One log line and a few metrics for each rotation."""
+"""One log line and a few metrics for each invocation."""
 
 from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from types import TracebackType
+from typing import Self
 
 from aws_lambda_powertools import Logger, Metrics
 from aws_lambda_powertools.metrics import MetricUnit
 
-from rotator.event import RotateRequest
-from rotator.rotation import Outcome, RotationResult
+from rotator.event import Trigger
+from rotator.outcome import Outcome, Result
 
 
-def report_result(
-    logger: Logger, metrics: Metrics, request: RotateRequest, result: RotationResult, *, started: float, now: float
-) -> None:
-    """Log how a rotation ended and write its metrics; a warning makes the line one of level WARNING.
+class Report:
+    """Tells how one invocation ended: `with Report(...) as report: ...; report.result(result)`.
 
-    `started` and `now` are seconds since the epoch.
+    An exception is told of too, and goes on: Lambda logs its stack.
     """
-    remaining = None if result.expires_at is None else round(result.expires_at - now)
-    log = logger.warning if result.warnings else logger.info
-    log(
-        str(result.outcome),
-        account=result.account,
-        trigger=str(result.trigger),
-        version_id=result.version_id,
-        remaining_seconds=remaining,
-        duration_seconds=round(now - started, 3),
-        reason=request.reason,
-        warnings=list(result.warnings),
-    )
-    metrics.add_dimension("account", result.account)
-    metrics.add_metric("Rotated", MetricUnit.Count, int(result.outcome is Outcome.ROTATED))
-    metrics.add_metric("RotationFailed", MetricUnit.Count, 0)
-    if remaining is not None:
-        metrics.add_metric("TokenRemainingSeconds", MetricUnit.Seconds, max(remaining, 0))
-    if result.token_endpoint_seconds is not None:
-        metrics.add_metric("TokenEndpointLatency", MetricUnit.Seconds, result.token_endpoint_seconds)
-    metrics.flush_metrics()
+
+    def __init__(
+        self,
+        logger: Logger,
+        metrics: Metrics,
+        account: str,
+        trigger: Trigger,
+        *,
+        reason: str | None = None,
+        clock: Callable[[], float] = time.time,
+    ) -> None:
+        self._logger = logger
+        self._metrics = metrics
+        self._account = account
+        self._trigger = trigger
+        self._reason = reason
+        self._clock = clock
+        self._started = clock()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        if error is None:
+            return
+        self._logger.error(
+            "failed",
+            account=self._account,
+            trigger=str(self._trigger),
+            error=type(error).__name__,
+            problem=str(error),
+            duration_seconds=self._seconds(),
+        )
+        self._flush(RotationFailed=1)
+
+    def result(self, result: Result) -> None:
+        """Log how it ended and write its metrics; a warning makes the line one of level WARNING."""
+        now = self._clock()
+        remaining = None if result.expires_at is None else round(result.expires_at - now)
+        log = self._logger.warning if result.warnings else self._logger.info
+        log(
+            str(result.outcome),
+            account=self._account,
+            trigger=str(self._trigger),
+            version_id=result.version_id,
+            remaining_seconds=remaining,
+            duration_seconds=self._seconds(),
+            reason=self._reason,
+            warnings=list(result.warnings),
+        )
+        coalesced = result.outcome in (Outcome.SUPERSEDED, Outcome.IN_PROGRESS)
+        self._flush(
+            Rotated=int(result.outcome is Outcome.ROTATED),
+            RotationFailed=0,
+            RenewalCoalesced=int(coalesced) if self._trigger is Trigger.REJECTED else None,
+            LockUnavailable=None if result.locked else 1,
+            VersionBudgetLeft=result.version_budget_left,
+            TokenRemainingSeconds=None if remaining is None else max(remaining, 0),
+            TokenEndpointLatency=result.token_endpoint_seconds,
+        )
+
+    def _flush(self, **values: float | None) -> None:
+        self._metrics.add_dimension("account", self._account)
+        for name, value in values.items():
+            if value is not None:
+                unit = MetricUnit.Seconds if name in _IN_SECONDS else MetricUnit.Count
+                self._metrics.add_metric(name, unit, value)
+        self._metrics.flush_metrics()
+
+    def _seconds(self) -> float:
+        return round(self._clock() - self._started, 3)
 
 
-def report_failure(logger: Logger, metrics: Metrics, request: RotateRequest, error: Exception) -> None:
-    """Log why a rotation failed and count it. The caller raises `error`, and Lambda logs its stack."""
-    logger.error(
-        "failed",
-        account=request.account,
-        trigger=str(request.trigger),
-        error=type(error).__name__,
-        problem=str(error),
-    )
-    metrics.add_dimension("account", request.account)
-    metrics.add_metric("RotationFailed", MetricUnit.Count, 1)
-    metrics.flush_metrics()
+_IN_SECONDS = ("TokenRemainingSeconds", "TokenEndpointLatency")

@@ -60,6 +60,21 @@ class SecretsManagerStore:
         self._call("DescribeSecret", secret_id, lambda: self._client.describe_secret(SecretId=secret_id))
         return None
 
+    def created(self, secret_id: str) -> list[float]:
+        def read() -> list[float]:
+            found: list[float] = []
+            page: dict[str, str] = {}
+            while True:
+                answer = self._client.list_secret_version_ids(
+                    SecretId=secret_id, IncludeDeprecated=True, MaxResults=100, **page
+                )
+                found += [version["CreatedDate"].timestamp() for version in answer["Versions"]]
+                if not answer.get("NextToken"):
+                    return found
+                page = {"NextToken": answer["NextToken"]}
+
+        return self._call("ListSecretVersionIds", secret_id, read)
+
     def stage(self, secret_id: str, version_id: str, text: Sensitive[str]) -> frozenset[str]:
         def put() -> frozenset[str]:
             answer = self._client.put_secret_value(

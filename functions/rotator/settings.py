@@ -10,6 +10,7 @@ from rotator.api_url import api_url_of, checked_api_url
 from rotator.errors import InvalidApiUrl, InvalidSettings
 
 DEFAULT_ACCOUNT = "default"
+_REQUIRED = ("SECRET_PREFIX", "TALEND_ENVIRONMENT", "MINIMUM_TOKEN_LIFE_SECONDS", "SCHEDULE_EXPRESSION", "LOCK_TABLE")
 _PREFIX = re.compile(r"[A-Za-z0-9_+=.@-]+(/[A-Za-z0-9_+=.@-]+)*")
 
 
@@ -22,6 +23,10 @@ class Settings:
     """The API of every account whose credentials do not name another."""
     minimum_life_seconds: int
     """A token that is granted less life than this is not published."""
+    schedule_expression: str
+    """How often the stack's schedule rotates, as EventBridge Scheduler reads it."""
+    lock_table: str
+    """Name of the DynamoDB table with the locks and the circuit breakers."""
     default_credentials_secret: str
     """Name or ARN of an existing secret for the default account; empty: `<prefix>/default/credentials`."""
 
@@ -37,17 +42,14 @@ class Settings:
 
     @classmethod
     def from_environment(cls, environment: Mapping[str, str]) -> Settings:
-        """Read `SECRET_PREFIX`, `TALEND_ENVIRONMENT` and `MINIMUM_TOKEN_LIFE_SECONDS`, and two that may be empty:
-        `TALEND_API_URL`, which wins over `TALEND_ENVIRONMENT`, and `CREDENTIALS_SECRET`.
+        """Read `SECRET_PREFIX`, `TALEND_ENVIRONMENT`, `MINIMUM_TOKEN_LIFE_SECONDS`, `SCHEDULE_EXPRESSION`,
+        `LOCK_TABLE`, and two that may be empty: `TALEND_API_URL`, which wins over `TALEND_ENVIRONMENT`, and
+        `CREDENTIALS_SECRET`.
 
         Raises:
             InvalidSettings: names every variable that is missing or wrong.
         """
-        problems = [
-            f"{name} is missing"
-            for name in ("SECRET_PREFIX", "TALEND_ENVIRONMENT", "MINIMUM_TOKEN_LIFE_SECONDS")
-            if not environment.get(name)
-        ]
+        problems = [f"{name} is missing" for name in _REQUIRED if not environment.get(name)]
         prefix = environment.get("SECRET_PREFIX", "")
         if prefix and not _PREFIX.fullmatch(prefix):
             problems.append(f"SECRET_PREFIX {prefix!r} cannot be part of a secret's name")
@@ -71,5 +73,7 @@ class Settings:
             secret_prefix=prefix,
             api_url=api_url,
             minimum_life_seconds=int(life),
+            schedule_expression=environment["SCHEDULE_EXPRESSION"],
+            lock_table=environment["LOCK_TABLE"],
             default_credentials_secret=environment.get("CREDENTIALS_SECRET", ""),
         )

@@ -58,8 +58,11 @@ _EXAMPLES = {
     "ExistingCredentialsSecretArn": _ARN.format("secretsmanager", "secret:example-a1b2c3"),
     "TokenSecret.Id": _ARN.format("secretsmanager", "secret:talend/default/token-a1b2c3"),
     "DeadLetterQueue.Arn": _ARN.format("sqs", "example"),
+    "LockTable.Arn": _ARN.format("dynamodb", "table/example"),
     "RotateLogGroup.Arn": _ARN.format("logs", "log-group:/aws/lambda/example:*"),
+    "RenewLogGroup.Arn": _ARN.format("logs", "log-group:/aws/lambda/example:*"),
     "RotateFunction.Arn": _ARN.format("lambda", "function:example"),
+    "RenewFunction.Arn": _ARN.format("lambda", "function:example"),
 }
 
 

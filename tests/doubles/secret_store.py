@@ -1,4 +1,4 @@
-"""Secrets Manager's versions and staging labels, in memory."""
+"""Secrets Manager's versions and staging labels, in memory, with the quota of 100 versions in 24 hours."""
 
 from __future__ import annotations
 
@@ -14,20 +14,24 @@ from talend_token import Sensitive, TokenDocument
 class _Secret:
     versions: dict[str, Sensitive[str] | None] = field(default_factory=dict)
     labels: dict[str, str] = field(default_factory=dict)
+    created: list[float] = field(default_factory=list)
 
 
 class InMemorySecretStore:
     """Holds secrets as `rotator.ports.SecretStore` describes them.
 
     `calls` lists every operation. `fail_on` maps an operation to the error code that it fails with, and `before` maps
-    one to something that happens just before it, such as another run.
+    one to something that happens just before it, such as another run. `stale` maps a secret to what its next read
+    answers, as an eventually consistent one may.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, clock: Callable[[], float]) -> None:
+        self._clock = clock
         self._secrets: dict[str, _Secret] = {}
         self.calls: list[str] = []
         self.fail_on: dict[str, str] = {}
-        self.before: dict[str, Callable[[], None]] = {}
+        self.before: dict[str, Callable[[], object]] = {}
+        self.stale: dict[str, SecretVersion] = {}
 
     def create(self, secret_id: str) -> None:
         self._secrets[secret_id] = _Secret()
@@ -36,10 +40,13 @@ class InMemorySecretStore:
         """Make `text` (None: something binary) the current version, as a person would."""
         secret = self._secrets.setdefault(secret_id, _Secret())
         secret.versions[version_id] = None if text is None else Sensitive(text)
+        secret.created.append(self._clock())
         secret.labels["AWSCURRENT"] = version_id
 
     def read(self, secret_id: str, stage: str) -> SecretVersion | None:
         secret = self._call("read", secret_id)
+        if secret_id in self.stale:
+            return self.stale[secret_id]
         if stage not in secret.labels:
             return None
         version_id = secret.labels[stage]
@@ -47,10 +54,17 @@ class InMemorySecretStore:
 
     def stage(self, secret_id: str, version_id: str, text: Sensitive[str]) -> frozenset[str]:
         secret = self._call("stage", secret_id)
+        secret.created = [moment for moment in secret.created if moment > self._clock() - 86_400]
+        if len(secret.created) >= 100:
+            raise SecretStoreError("stage", secret_id, "LimitExceededException", "Wait.")
+        secret.created.append(self._clock())
         secret.versions[version_id] = text
         secret.labels["AWSPENDING"] = version_id
         secret.labels.setdefault("AWSCURRENT", version_id)
         return self._stages(secret, version_id)
+
+    def created(self, secret_id: str) -> list[float]:
+        return list(self._call("created", secret_id).created)
 
     def promote(self, secret_id: str, version_id: str, replaced: str | None) -> bool:
         secret = self._call("promote", secret_id)

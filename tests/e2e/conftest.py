@@ -11,8 +11,6 @@ from local_aws import ENVIRONMENTS, LocalAWS
 from talend_simulator import Account, Settings, TalendSimulator
 
 ROOT = Path(__file__).parents[2]
-# 30 minutes of life pass in 12 s, and the schedule fires every 10.
-SPEED = 150
 
 
 class Deployment:
@@ -36,9 +34,16 @@ class Deployment:
     def published(self):
         return self.secrets.get_secret_value(SecretId=self["TokenSecretArn"])
 
-    def invoke(self, event):
+    def resource(self, logical_id):
+        """The physical id of a resource of the stack."""
+        described = self.aws.client("cloudformation").describe_stack_resource(
+            StackName=self.stack.name, LogicalResourceId=logical_id
+        )
+        return described["StackResourceDetail"]["PhysicalResourceId"]
+
+    def invoke(self, event, function="RotateFunctionName"):
         """The function's answer, or its error."""
-        answer = self.functions.invoke(FunctionName=self["RotateFunctionName"], Payload=json.dumps(event))
+        answer = self.functions.invoke(FunctionName=self[function], Payload=json.dumps(event))
         return json.load(answer["Payload"])
 
     def run(self, *command):
@@ -70,10 +75,16 @@ def template():
 
 
 @pytest.fixture(scope="module")
-def deployment(template):
+def speed():
+    """30 minutes of life pass in 12 s, and the schedule fires every 10."""
+    return 150
+
+
+@pytest.fixture(scope="module")
+def deployment(template, speed):
     """One deployment for a module's tests: each leaves it with good credentials."""
     account = Account()
-    with LocalAWS(schedule_speed=SPEED) as aws, TalendSimulator([account], settings=Settings(speed=SPEED)) as talend:
+    with LocalAWS(schedule_speed=speed) as aws, TalendSimulator([account], settings=Settings(speed=speed)) as talend:
         parameters = {"TalendApiUrl": talend.url, "MinimumTokenLifeSeconds": "1"}
         deployment = Deployment(aws, talend, account, deploy(aws, template, parameters))
         deployment.put_credentials()

@@ -5,60 +5,16 @@ import json
 import time
 from pathlib import Path
 
-import boto3
 import pytest
 import requests
-from moto import mock_aws
 
 import rotate
-from rotator import bootstrap
+from integration.handlers import CREDENTIALS, TOKEN, Context
 from rotator.errors import CredentialsError, InvalidEvent, InvalidSettings, TokenRefused
-from talend_simulator import Account, Answer, TalendSimulator
+from talend_simulator import Answer
 from talend_token import Sensitive, TokenDocument
 
 EVENTS = Path(__file__).parents[2] / "events"
-CREDENTIALS, TOKEN = "talend/default/credentials", "talend/default/token"
-
-
-class Context:
-    """What Lambda tells a function about its invocation."""
-
-    function_name = "rotate"
-    memory_limit_in_mb = 256
-    invoked_function_arn = "arn:aws:lambda:eu-west-1:123456789012:function:rotate"
-    aws_request_id = "c6af9ac6-7b61-11e6-9a41-93e8deadbeef"
-
-    def get_remaining_time_in_millis(self):
-        return 60_000
-
-
-@pytest.fixture
-def talend():
-    with TalendSimulator([Account("abc", "s3cret-of-abc")]) as simulator:
-        yield simulator
-
-
-@pytest.fixture
-def secrets(talend, monkeypatch):
-    environment = {
-        "AWS_ACCESS_KEY_ID": "testing",
-        "AWS_SECRET_ACCESS_KEY": "testing",
-        "AWS_DEFAULT_REGION": "eu-west-1",
-        "SECRET_PREFIX": "talend",
-        "TALEND_ENVIRONMENT": "eu",
-        "TALEND_API_URL": talend.url,
-        "MINIMUM_TOKEN_LIFE_SECONDS": "60",
-        "CREDENTIALS_SECRET": "",
-    }
-    for name, value in environment.items():
-        monkeypatch.setenv(name, value)
-    with mock_aws():
-        client = boto3.client("secretsmanager")
-        client.create_secret(Name=CREDENTIALS, SecretString="abc:s3cret-of-abc")
-        client.create_secret(Name=TOKEN)
-        bootstrap.rotation.cache_clear()
-        yield client
-        bootstrap.rotation.cache_clear()
 
 
 def invoke(event):

@@ -20,10 +20,10 @@ def template():
     return json.loads(subprocess.run(expand, check=True, capture_output=True, text=True).stdout)
 
 
-@pytest.fixture(scope="session")
-def package():
-    """The folder that becomes the function's zip."""
-    return BUILD / "RotateFunction"
+@pytest.fixture(scope="session", params=["RotateFunction", "RenewFunction"])
+def package(request):
+    """The folder that becomes a function's zip."""
+    return BUILD / request.param
 
 
 @pytest.fixture(scope="session")

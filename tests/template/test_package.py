@@ -19,6 +19,7 @@ def test_the_package_holds_our_code_and_its_locked_dependencies_and_nothing_else
         "charset_normalizer",
         "idna",
         "jmespath",
+        "renew.py",
         "requests",
         "rotate.py",
         "rotator",
@@ -45,8 +46,10 @@ def test_our_code_is_the_code_in_the_repository(package):
         assert (package / path.relative_to(FUNCTIONS)).read_bytes() == path.read_bytes(), path
 
 
-def test_the_handler_is_importable_from_the_package_and_the_runtimes_boto3_alone(package):
-    script = f"import sys; sys.path.insert(0, {str(package)!r}); import rotate, requests; print(requests.__file__)"
+def test_the_handlers_are_importable_from_the_package_and_the_runtimes_boto3_alone(package):
+    script = (
+        f"import sys; sys.path.insert(0, {str(package)!r}); import renew, rotate, requests; print(requests.__file__)"
+    )
     runtime = FUNCTIONS.parent / ".environments" / "lambda-runtime" / "bin" / "python"
     imported = subprocess.run([runtime, "-I", "-c", script], check=True, capture_output=True, text=True, cwd="/")
     assert imported.stdout.startswith(str(package))

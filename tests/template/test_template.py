@@ -14,8 +14,11 @@ def default(template, parameter):
     return template["Parameters"][parameter]["Default"]
 
 
-def environment(resources):
-    return resources["RotateFunction"]["Properties"]["Environment"]["Variables"]
+def environment(resources, function="RotateFunction"):
+    return resources[function]["Properties"]["Environment"]["Variables"]
+
+
+FUNCTIONS = pytest.mark.parametrize("function", ["RotateFunction", "RenewFunction"])
 
 
 # --- secrets ---
@@ -50,24 +53,52 @@ def test_no_credentials_secret_is_created_where_one_exists(template, resources):
     assert environment(resources)["CREDENTIALS_SECRET"] == {"Ref": "ExistingCredentialsSecretArn"}
 
 
-# --- the function and its schedule ---
+# --- the functions and the schedule ---
 
 
-def test_the_function_runs_on_the_documented_runtime(template, resources):
-    properties = resources["RotateFunction"]["Properties"]
-    assert (properties["Runtime"], properties["Handler"]) == ("python3.13", "rotate.handler")
+@FUNCTIONS
+def test_a_function_runs_on_the_documented_runtime(template, resources, function):
+    properties = resources[function]["Properties"]
+    handler = f"{function.removesuffix('Function').lower()}.handler"
+    assert (properties["Runtime"], properties["Handler"]) == ("python3.13", handler)
     assert properties["Architectures"] == [{"Ref": "Architecture"}]
     assert default(template, "Architecture") == "arm64"
 
 
-def test_the_function_has_all_the_settings_that_it_reads(resources):
-    assert environment(resources).keys() == {
+@FUNCTIONS
+def test_a_function_has_all_the_settings_that_it_reads(resources, function):
+    assert environment(resources, function).keys() == {
         "SECRET_PREFIX",
         "TALEND_ENVIRONMENT",
         "TALEND_API_URL",
         "MINIMUM_TOKEN_LIFE_SECONDS",
         "CREDENTIALS_SECRET",
+        "SCHEDULE_EXPRESSION",
+        "LOCK_TABLE",
     }
+
+
+def test_both_functions_share_the_lock_table_which_forgets_by_itself(resources):
+    for function in ("RotateFunction", "RenewFunction"):
+        assert environment(resources, function)["LOCK_TABLE"] == {"Ref": "LockTable"}
+    table = resources["LockTable"]["Properties"]
+    assert table["BillingMode"] == "PAY_PER_REQUEST"
+    assert table["KeySchema"] == [{"AttributeName": "id", "KeyType": "HASH"}]
+    assert table["TimeToLiveSpecification"] == {"AttributeName": "expiration", "Enabled": True}
+
+
+def test_renew_answers_before_its_callers_sdk_gives_up(resources):
+    # botocore's read_timeout is 60 s by default; then it would invoke again.
+    assert resources["RenewFunction"]["Properties"]["Timeout"] < 60
+
+
+def test_a_rejection_reported_by_event_invokes_renew_if_it_is_wanted(template, resources):
+    rule = resources["RenewFunctionRejected"]["Properties"]
+    assert rule["EventPattern"] == {"detail-type": ["Talend Token Rejected"]}
+    assert rule["State"] == {"Ref": "RenewOnEvent"}
+    assert default(template, "RenewOnEvent") == "DISABLED"
+    permission = resources["RenewFunctionRejectedPermission"]["Properties"]
+    assert permission["Principal"] == "events.amazonaws.com"
 
 
 def test_the_schedule_fires_every_25_minutes_exactly_and_names_its_trigger(template, resources):
@@ -89,8 +120,9 @@ def test_a_tick_is_handed_over_within_the_margin_or_kept_for_a_person(resources)
     assert target["DeadLetterConfig"]["Arn"] == {"Fn::GetAtt": ["DeadLetterQueue", "Arn"]}
 
 
-def test_a_failed_run_is_repeated_within_the_margin_and_then_kept_for_a_person(resources):
-    config = resources["RotateFunctionEventInvokeConfig"]["Properties"]
+@FUNCTIONS
+def test_a_failed_run_is_repeated_within_the_margin_and_then_kept_for_a_person(resources, function):
+    config = resources[f"{function}EventInvokeConfig"]["Properties"]
     assert config["MaximumEventAgeInSeconds"] < MARGIN_SECONDS
     assert config["MaximumRetryAttempts"] == 2
     destination = config["DestinationConfig"]["OnFailure"]["Destination"]
@@ -102,20 +134,22 @@ def test_dead_letters_are_kept_encrypted_for_two_weeks(resources):
     assert (queue["MessageRetentionPeriod"], queue["SqsManagedSseEnabled"]) == (14 * 24 * 3600, True)
 
 
-def test_logs_are_json_in_a_group_with_retention(resources):
-    assert resources["RotateFunction"]["Properties"]["LoggingConfig"] == {
-        "LogFormat": "JSON",
-        "LogGroup": {"Ref": "RotateLogGroup"},
-    }
-    assert resources["RotateLogGroup"]["Properties"]["RetentionInDays"] == {"Ref": "LogRetentionDays"}
+@FUNCTIONS
+def test_logs_are_json_in_a_group_of_their_own_with_retention(resources, function):
+    group = function.replace("Function", "LogGroup")
+    assert resources[function]["Properties"]["LoggingConfig"] == {"LogFormat": "JSON", "LogGroup": {"Ref": group}}
+    assert resources[group]["Properties"]["RetentionInDays"] == {"Ref": "LogRetentionDays"}
 
 
 # --- rights ---
 
 
-def test_rotate_may_read_credentials_publish_tokens_and_report_and_nothing_else(statements):
-    allowed = {statement["Sid"]: statement["Action"] for statement in plain(statements["RotateRole"])}
-    assert allowed == {
+def actions(statements, name):
+    return {statement["Sid"]: statement["Action"] for statement in plain(statements[name])}
+
+
+def test_the_functions_share_what_publishing_a_token_takes_and_nothing_else(statements):
+    assert actions(statements, "PublisherPolicy") == {
         "ReadCredentials": ["secretsmanager:GetSecretValue", "secretsmanager:DescribeSecret"],
         "PublishTokens": [
             "secretsmanager:GetSecretValue",
@@ -124,27 +158,47 @@ def test_rotate_may_read_credentials_publish_tokens_and_report_and_nothing_else(
             "secretsmanager:UpdateSecretVersionStage",
         ],
         "UseKeyThroughSecretsManager": ["kms:Decrypt", "kms:GenerateDataKey"],
-        "WriteLogs": ["logs:CreateLogStream", "logs:PutLogEvents"],
+        "HoldLocks": ["dynamodb:GetItem", "dynamodb:PutItem", "dynamodb:UpdateItem", "dynamodb:DeleteItem"],
         "ReportFailures": "sqs:SendMessage",
     }
 
 
-def test_consumers_may_read_the_token_and_nothing_else(statements):
-    assert {
-        statement["Sid"]: (statement["Action"], json.dumps(statement["Resource"]))
+@FUNCTIONS
+def test_each_function_has_a_role_of_its_own_that_writes_its_own_log(resources, statements, function):
+    role = function.replace("Function", "Role")
+    assert resources[function]["Properties"]["Role"] == {"Fn::GetAtt": [role, "Arn"]}
+    assert resources[role]["Properties"]["ManagedPolicyArns"] == [{"Ref": "PublisherPolicy"}]
+    (logs,) = [statement for statement in statements[role] if statement["Sid"] == "WriteLogs"]
+    assert logs["Action"] == ["logs:CreateLogStream", "logs:PutLogEvents"]
+    assert logs["Resource"] == {"Fn::GetAtt": [function.replace("Function", "LogGroup"), "Arn"]}
+
+
+def test_only_renew_counts_versions(statements):
+    assert actions(statements, "RotateRole").keys() == {"WriteLogs"}
+    assert actions(statements, "RenewRole") == {
+        "CountVersions": "secretsmanager:ListSecretVersionIds",
+        "WriteLogs": ["logs:CreateLogStream", "logs:PutLogEvents"],
+    }
+
+
+def test_consumers_may_read_the_token_and_have_it_renewed_and_nothing_else(statements):
+    allowed = {
+        statement["Sid"]: (statement["Action"], statement["Resource"])
         for statement in plain(statements["ConsumerPolicy"])
-    } == {
+    }
+    assert allowed == {
         "ReadToken": (
             ["secretsmanager:GetSecretValue", "secretsmanager:DescribeSecret"],
-            '{"Fn::GetAtt": ["TokenSecret", "Id"]}',
+            {"Fn::GetAtt": ["TokenSecret", "Id"]},
         ),
-        "DecryptThroughSecretsManager": ("kms:Decrypt", '{"Ref": "KmsKeyArn"}'),
+        "RenewToken": ("lambda:InvokeFunction", {"Fn::GetAtt": ["RenewFunction", "Arn"]}),
+        "DecryptThroughSecretsManager": ("kms:Decrypt", {"Ref": "KmsKeyArn"}),
     }
 
 
 @pytest.mark.parametrize(("sid", "part"), [("ReadCredentials", "credentials"), ("PublishTokens", "token")])
-def test_rotate_reaches_the_secrets_under_its_prefix_and_no_others(statements, sid, part):
-    (statement,) = [statement for statement in plain(statements["RotateRole"]) if statement["Sid"] == sid]
+def test_the_functions_reach_the_secrets_under_their_prefix_and_no_others(statements, sid, part):
+    (statement,) = [statement for statement in plain(statements["PublisherPolicy"]) if statement["Sid"] == sid]
     wanted = (
         "arn:${AWS::Partition}:secretsmanager:${AWS::Region}:${AWS::AccountId}:secret:${SecretPrefix}"
         f"/*/{part}-??????"
@@ -155,7 +209,7 @@ def test_rotate_reaches_the_secrets_under_its_prefix_and_no_others(statements, s
 
 
 def test_no_statement_allows_every_action_or_every_resource(statements):
-    assert len(statements) == 3
+    assert len(statements) == 5
     for statement in plain([statement for found in statements.values() for statement in found]):
         assert statement["Effect"] == "Allow"
         assert "*" not in statement["Resource"]
@@ -206,6 +260,15 @@ def test_an_alarm_tells_of_the_first_failure_and_says_what_to_do(resources, alar
     assert len(properties["AlarmDescription"]) > 80
 
 
+def test_an_alarm_tells_when_no_version_of_the_day_is_left_for_renewals(resources):
+    properties = resources["VersionBudgetAlarm"]["Properties"]
+    assert (properties["Namespace"], properties["MetricName"]) == ("TalendToken", "VersionBudgetLeft")
+    assert properties["Dimensions"] == [{"Name": "account", "Value": "default"}]
+    assert (properties["Statistic"], properties["Threshold"]) == ("Minimum", 1)
+    assert properties["ComparisonOperator"] == "LessThanThreshold"
+    assert properties["AlarmActions"] == properties["OKActions"] == [{"Ref": "AlarmTopic"}]
+
+
 def test_the_alarm_address_is_subscribed_if_there_is_one(template, resources):
     subscription = resources["AlarmEmailSubscription"]
     assert subscription["Condition"] == "HasAlarmEmail"
@@ -233,6 +296,7 @@ def test_the_defaults_are_the_documented_ones(template):
         "ExistingCredentialsSecretArn": "",
         "KmsKeyArn": "",
         "ScheduleExpression": "rate(25 minutes)",
+        "RenewOnEvent": "DISABLED",
         "AlarmEmail": "",
         "LogRetentionDays": 30,
         "Architecture": "arm64",
@@ -272,7 +336,7 @@ def test_parameters_accept_what_they_document_and_refuse_the_rest(template, para
 
 
 def test_the_outputs_that_others_rely_on_are_there(template):
-    wanted = {"RotateFunctionName", "CredentialsSecretArn", "TokenSecretArn", "ConsumerPolicyArn"}
+    wanted = {"RotateFunctionName", "RenewFunctionName", "CredentialsSecretArn", "TokenSecretArn", "ConsumerPolicyArn"}
     assert wanted <= template["Outputs"].keys()
 
 

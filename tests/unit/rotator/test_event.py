@@ -1,9 +1,10 @@
-"""What `rotate` is invoked with: the documented shapes are read, everything else is refused by name."""
+"""What the functions are invoked with: the documented shapes are read, everything else is refused by name."""
 
 import pytest
 
 from rotator.errors import InvalidEvent
-from rotator.event import RotateRequest, Trigger, parse_rotate_event
+from rotator.event import RenewRequest, RotateRequest, Trigger, parse_renew_event, parse_rotate_event
+from talend_token import TokenDocument
 
 
 def test_an_empty_event_forces_a_rotation_of_the_default_account():
@@ -61,3 +62,63 @@ def test_a_wrong_member_is_named(event, named):
 def test_the_longest_account_and_reason_are_accepted():
     request = parse_rotate_event({"account": "x" * 63, "reason": "x" * 256})
     assert (len(request.account), len(request.reason)) == (63, 256)
+
+
+VERSION_ID = "78a43fc5-0c6e-4b6a-8a0b-7a2f6f2b6c11"
+SHA256 = "845e30448809e2bc8958eb025bfc795235d13b077a53d0c3abbd2385170dc9b8"
+
+
+@pytest.mark.parametrize(
+    ("event", "request_read"),
+    [
+        ({"rejected_version_id": VERSION_ID}, RenewRequest("default", VERSION_ID, None)),
+        ({"account": "finance", "rejected_token_sha256": SHA256}, RenewRequest("finance", None, SHA256)),
+        (
+            {"version": "0", "detail-type": "Talend Token Rejected", "detail": {"rejected_version_id": VERSION_ID}},
+            RenewRequest("default", VERSION_ID, None),
+        ),
+    ],
+)
+def test_a_rejection_is_read_by_version_by_fingerprint_and_from_an_eventbridge_event(event, request_read):
+    assert parse_renew_event(event) == request_read
+
+
+@pytest.mark.parametrize(
+    ("event", "named"),
+    [
+        (None, "JSON object"),
+        ([], "JSON object"),
+        ({"detail-type": "x"}, "JSON object"),
+        ({"detail-type": "x", "detail": "y"}, "JSON object"),
+        ({}, "either"),
+        ({"account": "default"}, "either"),
+        ({"rejected_version_id": VERSION_ID, "rejected_token_sha256": SHA256}, "either"),
+        ({"rejected_version_id": VERSION_ID, "trigger": "manual"}, "trigger"),
+        ({"rejected_version_id": VERSION_ID, "detail-type": "x"}, "JSON object"),
+        ({"rejected_version_id": "short"}, "rejected_version_id"),
+        ({"rejected_version_id": "x" * 65}, "rejected_version_id"),
+        ({"rejected_version_id": 7}, "rejected_version_id"),
+        ({"rejected_token_sha256": SHA256.upper()}, "rejected_token_sha256"),
+        ({"rejected_token_sha256": SHA256[1:]}, "rejected_token_sha256"),
+        ({"rejected_token_sha256": None}, "rejected_token_sha256"),
+        ({"rejected_version_id": VERSION_ID, "account": "Finance"}, "account"),
+    ],
+)
+def test_a_wrong_rejection_is_refused_by_name(event, named):
+    with pytest.raises(InvalidEvent, match=named):
+        parse_renew_event(event)
+
+
+def test_a_token_put_where_its_fingerprint_belongs_is_not_repeated():
+    with pytest.raises(InvalidEvent) as caught:
+        parse_renew_event({"rejected_token_sha256": "hunter2"})
+    assert "hunter2" not in str(caught.value)
+
+
+def test_a_rejection_is_of_the_published_token_by_its_version_or_by_its_fingerprint():
+    # printf a.b.c | sha256sum
+    document = TokenDocument("a.b.c", "Bearer", 0, 1800, "https://api.eu.cloud.talend.com")
+    assert RenewRequest(rejected_version_id=VERSION_ID).rejects(VERSION_ID, document)
+    assert not RenewRequest(rejected_version_id=VERSION_ID).rejects("another", document)
+    assert RenewRequest(rejected_token_sha256=SHA256).rejects("any", document)
+    assert not RenewRequest(rejected_token_sha256="0" * 64).rejects("any", document)

@@ -1,4 +1,4 @@
-"""One log line a rotation, and metrics that alarms can rely on."""
+"""One log line an invocation, and metrics that alarms can rely on."""
 
 import io
 import json
@@ -8,23 +8,27 @@ import pytest
 from aws_lambda_powertools import Logger, Metrics
 
 from rotator.errors import CredentialsError
-from rotator.event import RotateRequest, Trigger
-from rotator.report import report_failure, report_result
-from rotator.rotation import Outcome, RotationResult
+from rotator.event import Trigger
+from rotator.outcome import Outcome, Result
+from rotator.report import Report
 
 NOW = 1_795_472_989.0
-REQUEST = RotateRequest(Trigger.SCHEDULE, "finance")
 
 
-class Report:
+class Output:
     """What a function wrote: log lines and metrics."""
 
     def __init__(self, capsys):
         self._log = io.StringIO()
         self._capsys = capsys
-        # A logger is kept by its name for the life of the process, so each report has one of its own.
+        # A logger is kept by its name for the life of the process, so each test has one of its own.
         self.logger = Logger(service=str(uuid.uuid4()), stream=self._log)
         self.metrics = Metrics(namespace="TalendToken")
+
+    def report(self, trigger=Trigger.SCHEDULE, **options):
+        """A report on a run that takes half a second."""
+        times = iter([NOW - 0.5, NOW, NOW])
+        return Report(self.logger, self.metrics, "finance", trigger, clock=lambda: next(times), **options)
 
     @property
     def lines(self):
@@ -33,24 +37,27 @@ class Report:
     def emf(self):
         return [json.loads(line) for line in self._capsys.readouterr().out.splitlines()]
 
+    def values(self):
+        """The only metrics document, by the names of its metrics."""
+        (document,) = self.emf()
+        (directive,) = document["_aws"]["CloudWatchMetrics"]
+        return {metric["Name"]: document[metric["Name"]] for metric in directive["Metrics"]}
+
 
 @pytest.fixture
-def report(capsys):
-    return Report(capsys)
+def output(capsys):
+    return Output(capsys)
 
 
 def result(outcome=Outcome.ROTATED, **changes):
     values = {"version_id": "v2", "expires_at": int(NOW) + 1790, "token_endpoint_seconds": 0.25} | changes
-    return RotationResult(outcome, "finance", Trigger.SCHEDULE, **values)
+    return Result(outcome, "finance", Trigger.SCHEDULE, **values)
 
 
-def send(report, result, request=REQUEST):
-    report_result(report.logger, report.metrics, request, result, started=NOW - 0.5, now=NOW)
-
-
-def test_a_rotation_is_one_line_that_says_what_was_decided(report):
-    send(report, result())
-    (line,) = report.lines
+def test_a_rotation_is_one_line_that_says_what_was_decided(output):
+    with output.report() as report:
+        report.result(result())
+    (line,) = output.lines
     said = {name: line[name] for name in ("level", "message", "account", "trigger", "version_id")}
     assert said == {
         "level": "INFO",
@@ -62,24 +69,37 @@ def test_a_rotation_is_one_line_that_says_what_was_decided(report):
     assert (line["remaining_seconds"], line["duration_seconds"]) == (1790, 0.5)
 
 
-def test_a_reason_given_by_a_person_is_logged(report):
-    send(report, result(), RotateRequest(reason="new permissions"))
-    assert report.lines[0]["reason"] == "new permissions"
+def test_a_reason_given_by_a_person_is_logged(output):
+    with output.report(reason="new permissions") as report:
+        report.result(result())
+    assert output.lines[0]["reason"] == "new permissions"
 
 
-def test_warnings_make_the_line_a_warning(report):
-    send(report, result(warnings=("odd audience",)))
-    assert (report.lines[0]["level"], report.lines[0]["warnings"]) == ("WARNING", ["odd audience"])
+def test_warnings_make_the_line_a_warning(output):
+    with output.report() as report:
+        report.result(result(warnings=("odd audience",)))
+    assert (output.lines[0]["level"], output.lines[0]["warnings"]) == ("WARNING", ["odd audience"])
 
 
-def test_metrics_have_the_account_as_their_only_dimension(report):
-    send(report, result())
-    (metrics,) = report.emf()
-    (directive,) = metrics["_aws"]["CloudWatchMetrics"]
-    assert directive["Namespace"] == "TalendToken"
-    assert directive["Dimensions"] == [["account"]]
-    assert metrics["account"] == "finance"
-    assert {metric["Name"]: metrics[metric["Name"]] for metric in directive["Metrics"]} == {
+def test_metrics_have_the_account_as_their_only_dimension(output):
+    with output.report() as report:
+        report.result(result())
+    (document,) = output.emf()
+    (directive,) = document["_aws"]["CloudWatchMetrics"]
+    assert (directive["Namespace"], directive["Dimensions"]) == ("TalendToken", [["account"]])
+    assert document["account"] == "finance"
+    assert {metric["Name"]: metric["Unit"] for metric in directive["Metrics"]} == {
+        "Rotated": "Count",
+        "RotationFailed": "Count",
+        "TokenRemainingSeconds": "Seconds",
+        "TokenEndpointLatency": "Seconds",
+    }
+
+
+def test_a_rotation_counts_itself_the_life_left_and_the_token_endpoints_time(output):
+    with output.report() as report:
+        report.result(result())
+    assert output.values() == {
         "Rotated": [1.0],
         "RotationFailed": [0.0],
         "TokenRemainingSeconds": [1790.0],
@@ -87,29 +107,53 @@ def test_metrics_have_the_account_as_their_only_dimension(report):
     }
 
 
-def test_a_run_that_published_nothing_counts_as_no_rotation(report):
-    send(report, result(Outcome.FRESH, token_endpoint_seconds=None))
-    (metrics,) = report.emf()
-    assert metrics["Rotated"] == [0.0]
-    assert "TokenEndpointLatency" not in metrics
+def test_a_run_that_published_nothing_counts_as_no_rotation(output):
+    with output.report() as report:
+        report.result(result(Outcome.FRESH, token_endpoint_seconds=None))
+    assert output.values() == {"Rotated": [0.0], "RotationFailed": [0.0], "TokenRemainingSeconds": [1790.0]}
 
 
-def test_an_expired_token_has_no_seconds_left(report):
-    send(report, result(Outcome.CHECKED, expires_at=int(NOW) - 60))
-    assert report.emf()[0]["TokenRemainingSeconds"] == [0.0]
+@pytest.mark.parametrize(
+    ("outcome", "coalesced"),
+    [(Outcome.SUPERSEDED, 1), (Outcome.IN_PROGRESS, 1), (Outcome.ROTATED, 0), (Outcome.TOO_SOON, 0)],
+)
+def test_a_renewal_counts_whether_another_run_had_done_its_work(output, outcome, coalesced):
+    with output.report(Trigger.REJECTED) as report:
+        report.result(result(outcome))
+    assert output.values()["RenewalCoalesced"] == [float(coalesced)]
 
 
-def test_where_nothing_is_published_there_is_no_life_to_report(report):
-    send(report, result(Outcome.CHECKED, version_id=None, expires_at=None))
-    assert "TokenRemainingSeconds" not in report.emf()[0]
-    assert "remaining_seconds" not in report.lines[0]
+def test_a_renewal_that_counted_the_version_budget_reports_it(output):
+    with output.report(Trigger.REJECTED) as report:
+        report.result(result(version_budget_left=0))
+    assert output.values()["VersionBudgetLeft"] == [0.0]
 
 
-def test_a_failure_is_one_error_line_with_the_fix_and_one_count(report):
+def test_a_run_that_went_on_without_the_lock_is_counted(output):
+    with output.report() as report:
+        report.result(result(locked=False))
+    assert output.values()["LockUnavailable"] == [1.0]
+
+
+def test_an_expired_token_has_no_seconds_left(output):
+    with output.report() as report:
+        report.result(result(Outcome.CHECKED, expires_at=int(NOW) - 60))
+    assert output.values()["TokenRemainingSeconds"] == [0.0]
+
+
+def test_where_nothing_is_published_there_is_no_life_to_report(output):
+    with output.report() as report:
+        report.result(result(Outcome.CHECKED, version_id=None, expires_at=None))
+    assert "TokenRemainingSeconds" not in output.values()
+    assert "remaining_seconds" not in output.lines[0]
+
+
+def test_a_failure_is_one_error_line_with_the_fix_and_one_count_and_is_raised(output):
     error = CredentialsError("talend/finance/credentials", "is empty", "Store it.")
-    report_failure(report.logger, report.metrics, REQUEST, error)
-    (line,) = report.lines
+    with pytest.raises(CredentialsError), output.report():
+        raise error
+    (line,) = output.lines
     assert (line["level"], line["message"], line["error"]) == ("ERROR", "failed", "CredentialsError")
     assert line["problem"] == "credentials secret 'talend/finance/credentials' is empty. Store it."
-    (metrics,) = report.emf()
-    assert (metrics["account"], metrics["RotationFailed"]) == ("finance", [1.0])
+    assert (line["account"], line["trigger"], line["duration_seconds"]) == ("finance", "schedule", 0.5)
+    assert output.values() == {"RotationFailed": [1.0]}

@@ -1,39 +1,16 @@
 """The one operation: a new token takes the place of exactly the published one, and failures change nothing."""
 
-import itertools
 import json
 
 import pytest
 
-from doubles import Clock, InMemorySecretStore, ScriptedTokenEndpoint, access_token, jwt
+from doubles import access_token, jwt
+from doubles.system import CREDENTIALS, TOKEN, System
 from rotator.errors import CredentialsError, InvalidTokenResponse, RotatorError, SecretStoreError, TokenUnavailable
-from rotator.event import RotateRequest, Trigger
-from rotator.rotation import Outcome, Rotation
-from rotator.settings import Settings
+from rotator.event import Trigger
+from rotator.outcome import Outcome
 
-CREDENTIALS = "talend/default/credentials"
-TOKEN = "talend/default/token"
-SETTINGS = Settings("talend", "https://api.eu.cloud.talend.com", 60, "")
-
-
-class System:
-    """A rotation over in-memory secrets and a scripted token endpoint, in virtual time."""
-
-    def __init__(self, expires_in="1800"):
-        self.clock = Clock()
-        self.secrets = InMemorySecretStore()
-        self.secrets.put(CREDENTIALS, "abc:s3cret")
-        self.secrets.create(TOKEN)
-        self.endpoint = ScriptedTokenEndpoint(self.clock, expires_in)
-        numbers = itertools.count(1)
-        self.rotation = Rotation(SETTINGS, self.secrets, self.endpoint, self.clock, lambda: f"v{next(numbers)}")
-
-    def rotate(self, trigger=Trigger.MANUAL, **request):
-        return self.rotation.rotate(RotateRequest(trigger, **request), self.clock() + 30)
-
-    @property
-    def published(self):
-        return self.secrets.document(TOKEN)
+TRIGGERS = (Trigger.SCHEDULE, Trigger.WATCHDOG, Trigger.MANUAL)
 
 
 @pytest.fixture
@@ -41,7 +18,7 @@ def system():
     return System()
 
 
-@pytest.mark.parametrize("trigger", Trigger)
+@pytest.mark.parametrize("trigger", TRIGGERS)
 def test_the_first_rotation_publishes_the_first_token(system, trigger):
     result = system.rotate(trigger)
     assert result.outcome is Outcome.ROTATED
@@ -72,8 +49,9 @@ def test_the_token_endpoint_is_asked_with_the_accounts_credentials_until_the_dea
     system.rotate()
     credentials, api_url, deadline = system.endpoint.calls[0]
     assert (credentials.client_id, credentials.client_secret) == ("abc", "s3cret")
-    assert api_url == SETTINGS.api_url
-    assert deadline == system.clock() + 30
+    assert api_url == system.settings.api_url
+    # The function has a minute, and keeps ten seconds of it for publication.
+    assert deadline == system.clock() + 50
 
 
 def test_an_api_named_by_the_credentials_wins_over_the_stacks(system):
@@ -123,6 +101,8 @@ def test_the_same_token_again_is_an_error_once_it_has_expired(system):
 
 
 def test_a_run_that_was_overtaken_leaves_the_newer_token_in_place(system):
+    """Without the lock, so that the compare and swap has to hold."""
+    system.single_flight.down = True
     system.rotate()
     system.secrets.before["stage"] = system.rotate
     late = system.rotate()
@@ -133,6 +113,7 @@ def test_a_run_that_was_overtaken_leaves_the_newer_token_in_place(system):
 
 
 def test_a_run_whose_staged_token_another_run_promoted_ends_with_the_same_token(system):
+    system.single_flight.down = True
     system.rotate()
     others = []
     system.secrets.before["promote"] = lambda: others.append(system.rotate())
@@ -143,13 +124,14 @@ def test_a_run_whose_staged_token_another_run_promoted_ends_with_the_same_token(
 
 
 def test_two_first_rotations_at_once_publish_one_token(system):
+    system.single_flight.down = True
     system.secrets.before["stage"] = system.rotate
     late = system.rotate()
     assert late.outcome is Outcome.SUPERSEDED
     assert system.published.access_token == access_token(2)
 
 
-@pytest.mark.parametrize("trigger", Trigger)
+@pytest.mark.parametrize("trigger", TRIGGERS)
 def test_a_fresh_token_left_staged_is_promoted_without_a_token_call(system, trigger):
     system.rotate()
     system.clock.advance(minutes=25)
@@ -305,7 +287,7 @@ def test_any_life_that_the_server_grants_works_without_configuration():
 
 
 def test_the_answer_is_the_documented_object_and_holds_no_token(system):
-    answer = system.rotate(Trigger.SCHEDULE).as_answer()
+    answer = system.rotate(Trigger.SCHEDULE).as_rotation()
     assert answer == {
         "outcome": "rotated",
         "account": "default",

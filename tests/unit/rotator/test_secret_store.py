@@ -1,13 +1,14 @@
 """The Secrets Manager adapter, against moto in process."""
 
+import datetime
 import re
+import time
 import uuid
 
 import boto3
 import pytest
 from botocore.config import Config
 from botocore.stub import Stubber
-from moto import mock_aws
 
 from rotator.errors import SecretStoreError
 from rotator.secret_store import SecretsManagerStore, secrets_manager_client
@@ -17,12 +18,8 @@ NAME = "talend/default/token"
 
 
 @pytest.fixture
-def client(monkeypatch):
-    for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
-        monkeypatch.setenv(name, "testing")
-    monkeypatch.setenv("AWS_DEFAULT_REGION", "eu-west-1")
-    with mock_aws():
-        yield secrets_manager_client()
+def client(aws):  # noqa: ARG001
+    return secrets_manager_client()
 
 
 @pytest.fixture
@@ -84,6 +81,23 @@ def test_promotion_moves_the_label_from_the_version_that_was_read(store, client)
     current = store.read(NAME, "AWSCURRENT")
     assert (current.version_id, current.text.reveal()) == (staged, "two")
     assert store.read(NAME, "AWSPREVIOUS").version_id == published
+
+
+def test_every_version_that_is_kept_tells_when_it_was_made(store, client):
+    assert store.created(NAME) == []
+    for text in ("one", "two", "three"):
+        publish(client, text)
+    assert store.created(NAME) == pytest.approx([time.time()] * 3, abs=60)
+
+
+def test_all_pages_of_versions_are_read(client):
+    made = datetime.datetime(2026, 11, 23, tzinfo=datetime.UTC)
+    pages = [
+        {"Versions": [{"VersionId": version(), "CreatedDate": made}] * 2, "NextToken": "more"},
+        {"Versions": [{"VersionId": version(), "CreatedDate": made}]},
+    ]
+    store = answering(client, *[("list_secret_version_ids", page) for page in pages])
+    assert store.created(NAME) == [made.timestamp()] * 3
 
 
 def answering(client, *answers):

@@ -11,6 +11,8 @@ COMPLETE = {
     "TALEND_API_URL": "",
     "MINIMUM_TOKEN_LIFE_SECONDS": "60",
     "CREDENTIALS_SECRET": "",
+    "SCHEDULE_EXPRESSION": "rate(25 minutes)",
+    "LOCK_TABLE": "locks",
 }
 
 
@@ -28,6 +30,7 @@ def test_secrets_are_named_by_prefix_and_account():
     assert settings.credentials_secret("default") == "team/talend/default/credentials"
     assert settings.token_secret("finance") == "team/talend/finance/token"
     assert settings.minimum_life_seconds == 60
+    assert (settings.schedule_expression, settings.lock_table) == ("rate(25 minutes)", "locks")
 
 
 def test_an_existing_credentials_secret_serves_the_default_account_alone():
@@ -39,7 +42,7 @@ def test_an_existing_credentials_secret_serves_the_default_account_alone():
 def test_all_that_is_missing_is_reported_together():
     with pytest.raises(InvalidSettings) as caught:
         Settings.from_environment({})
-    for name in ("SECRET_PREFIX", "TALEND_ENVIRONMENT", "MINIMUM_TOKEN_LIFE_SECONDS"):
+    for name in COMPLETE.keys() - {"TALEND_API_URL", "CREDENTIALS_SECRET"}:
         assert f"{name} is missing" in str(caught.value)
 
 
@@ -63,5 +66,7 @@ def test_a_wrong_value_is_named(name, value):
 
 def test_all_that_is_wrong_is_reported_together():
     with pytest.raises(InvalidSettings) as caught:
-        Settings.from_environment({"SECRET_PREFIX": "/", "TALEND_ENVIRONMENT": "EU", "MINIMUM_TOKEN_LIFE_SECONDS": "x"})
+        Settings.from_environment(
+            COMPLETE | {"SECRET_PREFIX": "/", "TALEND_ENVIRONMENT": "EU", "MINIMUM_TOKEN_LIFE_SECONDS": "x"}
+        )
     assert str(caught.value).count(";") == 2

@@ -1,0 +1,71 @@
+"""The whole core over in-memory machines, in virtual time."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from doubles.clock import Clock
+from doubles.secret_store import InMemorySecretStore
+from doubles.single_flight import InMemoryCircuitBreaker, InMemorySingleFlight
+from doubles.token_endpoint import ScriptedTokenEndpoint
+from rotator.event import RenewRequest, RotateRequest, Trigger
+from rotator.issuer import Issuer
+from rotator.outcome import Result
+from rotator.replacement import Replacement
+from rotator.rotation import Rotation
+from rotator.settings import Settings
+from talend_token import TokenDocument
+
+CREDENTIALS = "talend/default/credentials"
+TOKEN = "talend/default/token"
+FUNCTION_SECONDS = 60
+
+
+class System:
+    """Both functions, with good credentials stored and an empty token secret."""
+
+    def __init__(self, expires_in: Any = "1800") -> None:
+        self.clock = Clock()
+        self.settings = Settings(
+            secret_prefix="talend",
+            api_url="https://api.eu.cloud.talend.com",
+            minimum_life_seconds=60,
+            schedule_expression="rate(25 minutes)",
+            lock_table="locks",
+            default_credentials_secret="",
+        )
+        self.secrets = InMemorySecretStore(self.clock)
+        self.secrets.put(CREDENTIALS, "abc:s3cret", "credentials-1")
+        self.secrets.create(TOKEN)
+        self.endpoint = ScriptedTokenEndpoint(self.clock, expires_in)
+        self.single_flight = InMemorySingleFlight(self.clock)
+        self.breaker = InMemoryCircuitBreaker(self.clock)
+        issuer = Issuer(self.settings, self.secrets, self.endpoint, self.breaker, self.clock)
+        replacement = Replacement(self.settings, issuer, self.single_flight, self.clock, self._new_version_id)
+        self.rotation = Rotation(self.settings, self.secrets, issuer, replacement, self.clock)
+        self._versions = 0
+
+    def _new_version_id(self) -> str:
+        self._versions += 1
+        return f"v{self._versions}"
+
+    def rotate(self, trigger: Trigger = Trigger.MANUAL, **request: Any) -> Result:
+        """Invoke `rotate`."""
+        return self.rotation.rotate(RotateRequest(trigger, **request), self.clock() + FUNCTION_SECONDS)
+
+    def renew(self, version_id: str | None = None, *, account: str = "default", sha256: str | None = None) -> Result:
+        """Invoke `renew` for the version that was rejected: the published one if none is named."""
+        if version_id is None and sha256 is None:
+            version_id = self.published_version
+        request = RenewRequest(account, version_id, sha256)
+        return self.rotation.renew(request, self.clock() + FUNCTION_SECONDS)
+
+    @property
+    def published(self) -> TokenDocument:
+        """What consumers read."""
+        return self.secrets.document(TOKEN)
+
+    @property
+    def published_version(self) -> str | None:
+        """Its version."""
+        return self.secrets.label(TOKEN, "AWSCURRENT")

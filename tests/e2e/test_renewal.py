@@ -1,0 +1,122 @@
+"""Consumers that all see the same 401, on the deployed functions, with real parallel invocations."""
+
+import json
+import os
+import signal
+from collections import Counter
+from concurrent.futures import ThreadPoolExecutor
+
+import pytest
+import requests
+from botocore.exceptions import ClientError
+
+from demo.roles import client_with
+from e2e.polling import until
+from talend_simulator import Stall
+
+CONSUMERS = 1000
+
+
+@pytest.fixture(scope="module")
+def speed():
+    """Real time: whatever happens here, the schedule has no part in it."""
+    return 1
+
+
+@pytest.fixture
+def rejected(deployment):
+    """The version of a published token that Talend has revoked, and that is ten minutes old."""
+    deployment.invoke({})
+    document = json.loads(deployment.published()["SecretString"])
+    deployment.talend.tokens.revoke_all(deployment.account.client_id)
+    document["issued_at"] -= 600
+    answer = deployment.secrets.put_secret_value(
+        SecretId=deployment["TokenSecretArn"], SecretString=json.dumps(document)
+    )
+    return answer["VersionId"]
+
+
+def versions(deployment):
+    listed = deployment.secrets.list_secret_version_ids(SecretId=deployment["TokenSecretArn"], IncludeDeprecated=True)
+    return {version["VersionId"] for version in listed["Versions"]}
+
+
+def works(deployment):
+    document = json.loads(deployment.published()["SecretString"])
+    headers = {"Authorization": f"Bearer {document['access_token']}"}
+    return requests.get(f"{document['api_url']}/account/users", headers=headers, timeout=5).status_code == 200
+
+
+def test_a_thousand_consumers_a_tick_and_a_forced_rotation_cost_one_token_call_and_one_version(deployment, rejected):
+    calls, before = len(deployment.talend.token_calls()), versions(deployment)
+    # The winner is held at the token endpoint until a tick and a person have come by.
+    deployment.talend.faults.add(Stall(), times=1)
+    event = {"rejected_version_id": rejected}
+    with ThreadPoolExecutor(64) as pool:
+        answers = [pool.submit(deployment.invoke, event, "RenewFunctionName") for _ in range(CONSUMERS)]
+        until(lambda: deployment.talend.stalled)
+        meanwhile = [deployment.invoke(other)["outcome"] for other in ({"trigger": "schedule"}, {})]
+        deployment.talend.release()
+        outcomes = Counter(answer.result()["outcome"] for answer in answers)
+    assert meanwhile == ["in_progress", "in_progress"]
+    assert len(deployment.talend.token_calls()) - calls == 1
+    assert len(versions(deployment) - before) == 1
+    assert outcomes["renewed"] == 1
+    assert outcomes["already_renewed"] > 0
+    assert outcomes["renewed"] + outcomes["already_renewed"] + outcomes["in_progress"] == CONSUMERS
+    assert works(deployment)
+
+
+def test_a_killed_winner_blocks_nobody_for_longer_than_its_own_time(deployment, rejected):
+    configuration = {"FunctionName": deployment["RenewFunctionName"]}
+    deployment.functions.update_function_configuration(**configuration, Timeout=14)
+    deployment.talend.faults.add(Stall(), times=1)
+    event = {"rejected_version_id": rejected}
+    try:
+        with ThreadPoolExecutor(1) as pool:
+            winner = pool.submit(deployment.invoke, event, "RenewFunctionName")
+            until(lambda: deployment.talend.stalled)
+            (worker,) = [one for one in deployment.aws.workers() if one["busy"] and "Renew" in one["function"]]
+            os.kill(worker["pid"], signal.SIGKILL)
+            assert winner.result(30)["errorType"] == "Runtime.ExitError"
+        assert deployment.invoke(event, "RenewFunctionName")["outcome"] == "in_progress"
+        healed = until(
+            lambda: (answer := deployment.invoke(event, "RenewFunctionName"))["outcome"] == "renewed" and answer, 30
+        )
+    finally:
+        deployment.talend.faults.clear()
+        deployment.functions.update_function_configuration(**configuration, Timeout=30)
+    assert healed["version_id"] == deployment.published()["VersionId"]
+    assert works(deployment)
+
+
+def test_a_consumer_may_have_its_token_renewed_and_may_not_rotate(deployment, rejected):
+    consumer = client_with(deployment.aws, "lambda", "renewer", policy_arn=deployment["ConsumerPolicyArn"])
+    answer = consumer.invoke(
+        FunctionName=deployment["RenewFunctionName"], Payload=json.dumps({"rejected_version_id": rejected})
+    )
+    assert json.load(answer["Payload"])["outcome"] == "renewed"
+    with pytest.raises(ClientError, match="AccessDenied"):
+        consumer.invoke(FunctionName=deployment["RotateFunctionName"], Payload="{}")
+
+
+def test_the_aws_cli_renews_a_token(deployment, rejected, tmp_path):
+    answer = tmp_path / "answer.json"
+    event = json.dumps({"rejected_version_id": rejected})
+    command = ["--function-name", deployment["RenewFunctionName"], "--payload", event]
+    deployment.run("aws", "lambda", "invoke", *command, str(answer))
+    assert json.loads(answer.read_text())["version_id"] == deployment.published()["VersionId"]
+
+
+def test_without_its_table_rotation_goes_on_and_renewals_say_what_is_missing(deployment, rejected):
+    """The last test of this module: the table does not come back."""
+    deployment.aws.client("dynamodb").delete_table(TableName=deployment.resource("LockTable"))
+    calls = len(deployment.talend.token_calls())
+    error = deployment.invoke({"rejected_version_id": rejected}, "RenewFunctionName")
+    assert error["errorType"] == "LockUnavailable"
+    assert "account 'default': lock table" in error["errorMessage"]
+    assert len(deployment.talend.token_calls()) == calls
+    for event in ({}, {"reason": "once more"}):
+        assert deployment.invoke(event)["outcome"] == "rotated"
+    assert works(deployment)
+    assert until(lambda: [line for line in deployment.logs() if "without the lock" in str(line.get("warnings"))])

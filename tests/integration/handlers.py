@@ -1,0 +1,15 @@
+"""What the handlers' tests share."""
+
+CREDENTIALS, TOKEN = "talend/default/credentials", "talend/default/token"
+
+
+class Context:
+    """What Lambda tells a function about its invocation."""
+
+    function_name = "function"
+    memory_limit_in_mb = 256
+    invoked_function_arn = "arn:aws:lambda:eu-west-1:123456789012:function:function"
+    aws_request_id = "c6af9ac6-7b61-11e6-9a41-93e8deadbeef"
+
+    def get_remaining_time_in_millis(self):
+        return 60_000

@@ -1,0 +1,100 @@
+"""The `renew` handler as Lambda calls it: moto's Secrets Manager and DynamoDB, the Talend simulator over HTTP."""
+
+import io
+import json
+import time
+from pathlib import Path
+
+import pytest
+
+import renew
+import rotate
+from integration.handlers import TOKEN, Context
+from rotator import policy
+from rotator.errors import CircuitOpen, InvalidEvent, TokenRefused
+from talend_simulator import Answer
+from talend_token import Sensitive, TokenDocument
+
+EVENTS = Path(__file__).parents[2] / "events"
+
+
+@pytest.fixture
+def published(secrets):
+    """The version of a published token that is ten minutes old."""
+    version_id = rotate.handler({}, Context())["version_id"]
+    document = TokenDocument.from_json(Sensitive(secrets.get_secret_value(SecretId=TOKEN)["SecretString"]))
+    aged = json.loads(document.to_json().reveal())
+    aged |= {"issued_at": aged["issued_at"] - 600, "expires_at": aged["expires_at"] - 600}
+    aged_id = "a" * 8 + version_id[8:]
+    secrets.put_secret_value(SecretId=TOKEN, SecretString=json.dumps(aged), ClientRequestToken=aged_id)
+    return aged_id
+
+
+def invoke(event):
+    return renew.handler(event, Context())
+
+
+def test_a_rejected_token_is_replaced_once(published, secrets, talend):
+    before = len(talend.token_calls())
+    answers = [invoke({"rejected_version_id": published}) for _ in range(5)]
+    assert [answer["outcome"] for answer in answers] == ["renewed"] + ["already_renewed"] * 4
+    # moto takes another version than the current one if no label is named.
+    current = secrets.get_secret_value(SecretId=TOKEN, VersionStage="AWSCURRENT")["VersionId"]
+    assert {answer["version_id"] for answer in answers} == {current}
+    assert len(talend.token_calls()) - before == 1
+
+
+@pytest.mark.parametrize("event", sorted(EVENTS.glob("renew-*.json")), ids=lambda path: path.stem)
+def test_every_documented_event_is_understood(published, secrets, event):
+    text = event.read_text()
+    assert "78a43fc5-0c6e-4b6a-8a0b-7a2f6f2b6c11" in text or "845e30448809e2bc8958eb025bfc7952" in text
+    answer = invoke(json.loads(text))
+    # The documented events name tokens that are not published here.
+    assert (answer["outcome"], answer["version_id"]) == ("already_renewed", published)
+    assert secrets.get_secret_value(SecretId=TOKEN)["VersionId"] == published
+
+
+def test_a_fingerprint_names_the_published_token_as_well(published, secrets):
+    document = TokenDocument.from_json(Sensitive(secrets.get_secret_value(SecretId=TOKEN)["SecretString"]))
+    answer = invoke({"rejected_token_sha256": document.fingerprint})
+    assert answer["outcome"] == "renewed"
+    assert answer["version_id"] != published
+
+
+@pytest.mark.usefixtures("published")
+def test_a_young_token_is_not_replaced_and_the_answer_says_when_to_ask_again():
+    young = rotate.handler({}, Context())["version_id"]
+    answer = invoke({"rejected_version_id": young})
+    assert answer["outcome"] == "too_soon"
+    assert 0 < answer["retry_after_seconds"] <= 60
+    assert answer["expires_at"] > time.time() + policy._ADVISORY_LIMIT_SECONDS
+
+
+def test_a_permanent_refusal_opens_the_breaker_and_a_forced_rotation_closes_it(published, talend):
+    talend.faults.add(Answer(401), times=1)
+    with pytest.raises(TokenRefused):
+        invoke({"rejected_version_id": published})
+    before = len(talend.token_calls())
+    with pytest.raises(CircuitOpen, match="account 'default'"):
+        invoke({"rejected_version_id": published})
+    assert len(talend.token_calls()) == before
+    assert rotate.handler({}, Context())["outcome"] == "rotated"
+
+
+@pytest.mark.usefixtures("secrets")
+def test_a_bad_event_is_refused_before_anything_is_read(talend):
+    with pytest.raises(InvalidEvent, match="either"):
+        invoke({"account": "default"})
+    assert list(talend.journal) == []
+
+
+def test_neither_log_nor_metric_nor_answer_shows_a_credential_or_a_token(published, secrets, capfd, monkeypatch):
+    log = io.StringIO()
+    monkeypatch.setattr(renew.logger.registered_handler, "stream", log)
+    answer = invoke({"rejected_version_id": published})
+    output = capfd.readouterr()
+    everything = log.getvalue() + output.out + output.err + json.dumps(answer)
+    assert '"trigger":"rejected"' in everything
+    assert "VersionBudgetLeft" in everything
+    token = json.loads(secrets.get_secret_value(SecretId=TOKEN)["SecretString"])["access_token"]
+    assert not any(piece in everything for piece in ("s3cret", *token.split(".")))

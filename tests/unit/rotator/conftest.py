@@ -1,0 +1,27 @@
+"""AWS in process, for the adapters' tests."""
+
+import boto3
+import pytest
+from moto import mock_aws
+
+
+@pytest.fixture
+def aws(monkeypatch):
+    """moto, with made-up credentials."""
+    for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
+        monkeypatch.setenv(name, "testing")
+    monkeypatch.setenv("AWS_DEFAULT_REGION", "eu-west-1")
+    with mock_aws():
+        yield
+
+
+@pytest.fixture
+def lock_table(aws):  # noqa: ARG001 (the table is made in it)
+    """The name of a table like the template's."""
+    boto3.client("dynamodb").create_table(
+        TableName="locks",
+        BillingMode="PAY_PER_REQUEST",
+        AttributeDefinitions=[{"AttributeName": "id", "AttributeType": "S"}],
+        KeySchema=[{"AttributeName": "id", "KeyType": "HASH"}],
+    )
+    return "locks"

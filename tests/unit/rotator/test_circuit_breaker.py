@@ -1,0 +1,94 @@
+"""A permanent refusal is remembered for all instances of both functions, against moto in process."""
+
+import boto3
+import pytest
+
+from rotator.circuit_breaker import DynamoDBCircuitBreaker
+from rotator.errors import CircuitOpen, TokenRefused, TokenUnavailable
+from rotator.single_flight import lock_table_client
+
+URL = "https://api.eu.cloud.talend.com"
+REFUSED = TokenRefused(URL, "answered 401", "Check.", status=401)
+
+
+@pytest.fixture
+def breakers(lock_table):
+    """The breaker as two functions have it."""
+    return [DynamoDBCircuitBreaker(lock_table_client(), lock_table) for _ in range(2)]
+
+
+def refuse():
+    raise REFUSED
+
+
+def never():
+    raise AssertionError("not to be called")
+
+
+def call(breaker, ask=lambda: "token", circuit="default/credentials-1"):
+    return breaker.call(circuit, URL, ask)
+
+
+def let_a_minute_pass():
+    """Date the refusal back, as no clock is ours to move."""
+    table = boto3.resource("dynamodb").Table("locks")
+    for item in table.scan()["Items"]:
+        if "opened_at" in item:
+            table.put_item(Item=item | {"opened_at": item["opened_at"] - 61})
+
+
+def test_a_refusal_is_raised_and_then_remembered_by_everybody(breakers):
+    with pytest.raises(TokenRefused):
+        call(breakers[0], refuse)
+    for breaker in breakers:
+        with pytest.raises(CircuitOpen, match=r"/security/oauth/token was not asked.*60 s"):
+            call(breaker, never)
+
+
+def test_other_credentials_and_other_accounts_are_not_held_back(breakers):
+    with pytest.raises(TokenRefused):
+        call(breakers[0], refuse)
+    assert call(breakers[1], circuit="default/credentials-2") == "token"
+    assert call(breakers[1], circuit="finance/credentials-1") == "token"
+
+
+def test_after_a_minute_one_caller_tries_and_its_success_lets_everybody_through(breakers):
+    with pytest.raises(TokenRefused):
+        call(breakers[0], refuse)
+    let_a_minute_pass()
+    assert call(breakers[0]) == "token"
+    assert call(breakers[1]) == "token"
+
+
+def test_after_a_minute_one_caller_tries_and_its_failure_holds_everybody_back_again(breakers):
+    with pytest.raises(TokenRefused):
+        call(breakers[0], refuse)
+    let_a_minute_pass()
+    with pytest.raises(TokenRefused):
+        call(breakers[1], refuse)
+    with pytest.raises(CircuitOpen):
+        call(breakers[0], never)
+
+
+def test_closing_it_lets_everybody_through_at_once(breakers):
+    with pytest.raises(TokenRefused):
+        call(breakers[0], refuse)
+    assert breakers[1].close("default/credentials-1")
+    assert call(breakers[0]) == "token"
+
+
+def test_a_passing_failure_is_not_remembered(breakers):
+    def fail():
+        raise TokenUnavailable(URL, "answered 503", "Wait.")
+
+    with pytest.raises(TokenUnavailable):
+        call(breakers[0], fail)
+    assert call(breakers[1]) == "token"
+
+
+def test_without_the_table_every_call_goes_through(breakers):
+    boto3.client("dynamodb").delete_table(TableName="locks")
+    assert call(breakers[0]) == "token"
+    with pytest.raises(TokenRefused):
+        call(breakers[0], refuse)
+    assert not breakers[0].close("default/credentials-1")
