@@ -37,7 +37,7 @@ $(UV): infra/tools/uv.txt
 	@touch $@
 
 .SECONDEXPANSION:
-$(ENVIRONMENTS)/%/.installed: $$(LOCK_$$*) $(UV)
+$(ENVIRONMENTS)/%/.installed: $$(LOCK_$$*) | $(UV)
 	@echo "==> installing the environment '$*' from $< (once)"
 	@$(UV) venv --quiet --clear --python $(PYTHON_VERSION) $(ENVIRONMENTS)/$*
 	@$(UV) pip sync --quiet --require-hashes --python $(ENVIRONMENTS)/$* $<

@@ -104,7 +104,7 @@ class SecretsManagerStore:
             return True
         # The SDK may have repeated a call whose answer was lost: then the label has moved, and to this version.
         answer = self._call("DescribeSecret", secret_id, lambda: self._client.describe_secret(SecretId=secret_id))
-        return "AWSCURRENT" in answer["VersionIdsToStages"].get(version_id, [])
+        return "AWSCURRENT" in answer.get("VersionIdsToStages", {}).get(version_id, [])
 
     def _call[T](self, operation: str, secret_id: str, call: Callable[[], T]) -> T:
         try:

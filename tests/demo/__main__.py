@@ -8,14 +8,15 @@ import signal
 import sys
 import tempfile
 import time
+from collections.abc import Callable
 from contextlib import ExitStack
 from pathlib import Path
 from typing import Any, NoReturn
 
 from demo.consumer import CarelessConsumer, Consumer
 from demo.deployment import DeploymentError, Stack, build, deploy
-from demo.roles import client_with
-from demo.timeline import RotationLog, Timeline, short
+from demo.roles import Role
+from demo.timeline import DecisionLog, Timeline, short
 from local_aws import ENVIRONMENTS, LocalAWS, LocalAWSError
 from talend_simulator import Account, Settings, TalendSimulator
 
@@ -23,6 +24,7 @@ DEFAULT_SPEED = 100.0
 # From here on a scheduled rotation has less than 2 s for a cold start on a busy machine.
 FASTEST_SPEED = 150.0
 SCHEDULED_ROTATIONS = 3
+CONSUMERS = 5
 
 
 def arguments() -> argparse.Namespace:
@@ -63,15 +65,15 @@ class Demo:
         step("starting an embedded local AWS and a Talend simulator on loopback ports")
         folder = Path(self._open.enter_context(tempfile.TemporaryDirectory(prefix="talend-token-demo-")))
         self.aws = self._open.enter_context(LocalAWS(schedule_speed=self.speed))
-        account = Account()
-        self.talend = self._open.enter_context(TalendSimulator([account], settings=Settings(speed=self.speed)))
+        self.account = Account()
+        self.talend = self._open.enter_context(TalendSimulator([self.account], settings=Settings(speed=self.speed)))
         step("sam build: packaging the functions")
         template = build(folder / "build")
         step("sam deploy: the project's own template.yaml")
         self.stack = self._deploy(template)
         step("storing ID:secret in the credentials secret")
         self.secrets = self.aws.client("secretsmanager")
-        pair = f"{account.client_id}:{account.client_secret}"
+        pair = f"{self.account.client_id}:{self.account.client_secret}"
         self.secrets.put_secret_value(SecretId=self.stack.outputs["CredentialsSecretArn"], SecretString=pair)
 
     def _deploy(self, template: Path) -> Stack:
@@ -80,42 +82,70 @@ class Demo:
         return deploy(self.aws, template, {"TalendApiUrl": self.talend.url, "MinimumTokenLifeSeconds": minimum})
 
     def run(self) -> None:
-        """Force the first rotation, then watch the schedule keep the token valid."""
+        """Force the first rotation, watch the schedule keep the token valid, and have Talend revoke it."""
         timeline, outputs = self.timeline, self.stack.outputs
         timeline.text()
         timeline.text("at Talend  who                 what")
         timeline.begin()
-        log = RotationLog(self.aws.client("logs"), f"/aws/lambda/{self.stack.name}-rotate", timeline, self.speed)
+        rotations, renewals = (self._log(function) for function in ("rotate", "renew"))
         self.force()
-        log.start()
-        self._open.callback(log.stop)
+        rotations.poll()
+        rotations.start()
+        renewals.start()
         pause = 20 / self.speed
-        # A client with the rights that the stack's consumer policy gives, and no others.
-        reader = client_with(self.aws, "secretsmanager", "demo-consumer", policy_arn=outputs["ConsumerPolicyArn"])
-        consumer = Consumer(reader, outputs["TokenSecretArn"], pause)
+        consumers = self._consumers(pause)
         first = self.secrets.get_secret_value(SecretId=outputs["TokenSecretArn"])
         refusals: list[float] = []
 
         def refused(when: float) -> None:
             refusals.append(when)
-            timeline.event(
-                "careless consumer", f"kept version {short(first['VersionId'])} for ever: refused with 401", when
-            )
+            timeline.event("careless consumer", f"kept version {short(first['VersionId'])}: expired, refused", when)
 
-        careless = CarelessConsumer(first["SecretString"], pause, refused)
-        for thread in (consumer, careless):
-            thread.start()
-            self._open.callback(thread.stop)
-        timeline.event("consumer", "reads the token secret before each call, with the consumer policy's rights")
-        deadline = time.time() + 120 + (SCHEDULED_ROTATIONS + 1) * 1500 / self.speed
-        while (len(self._scheduled(log)) < SCHEDULED_ROTATIONS or not refusals) and time.time() < deadline:
-            time.sleep(0.2)
+        self._start(CarelessConsumer(first["SecretString"], pause, refused))
+        timeline.event("consumers", f"{CONSUMERS} read the token secret before each call, with no other rights")
+        self._wait(lambda: len(_scheduled(rotations)) >= SCHEDULED_ROTATIONS - 1 and bool(refusals))
+        # A token that has just been issued is not replaced: until then Talend has not revoked it.
+        self._sleep(minutes=5)
+        timeline.event("Talend", "revokes the published token: consumers get 401s and ask for a renewal")
+        self.talend.tokens.revoke_all(self.account.client_id)
+        self._wait(lambda: len(_scheduled(rotations)) >= SCHEDULED_ROTATIONS)
         # The last rotation's token is used too.
-        time.sleep(5 * pause)
-        consumer.stop()
-        careless.stop()
-        log.stop()
-        self._summarise(consumer, log, refusals)
+        self._sleep(minutes=2)
+        for consumer in consumers:
+            consumer.stop()
+        rotations.stop()
+        renewals.stop()
+        self._summarise(consumers, rotations, renewals, refusals)
+
+    def _log(self, function: str) -> DecisionLog:
+        group = f"/aws/lambda/{self.stack.name}-{function}"
+        log = DecisionLog(self.aws.client("logs"), group, self.timeline, self.speed)
+        self._open.callback(log.stop)
+        return log
+
+    def _consumers(self, pause: float) -> list[Consumer]:
+        # The rights that the stack's consumer policy gives, and no others.
+        outputs = self.stack.outputs
+        role = Role(self.aws, "demo-consumer", policy_arn=outputs["ConsumerPolicyArn"])
+        arguments = (outputs["TokenSecretArn"], outputs["RenewFunctionName"], pause)
+        consumers = [Consumer(role.client, *arguments) for _ in range(CONSUMERS)]
+        for consumer in consumers:
+            self._start(consumer)
+        return consumers
+
+    def _start(self, thread: Consumer | CarelessConsumer) -> None:
+        thread.start()
+        self._open.callback(thread.stop)
+
+    def _wait(self, until: Callable[[], bool]) -> None:
+        """Wait for what takes an hour and a half at Talend at the most; the summary tells what has not come."""
+        deadline = time.time() + 60 + 90 * 60 / self.speed
+        while not until() and time.time() < deadline:
+            time.sleep(0.2)
+
+    def _sleep(self, minutes: float) -> None:
+        """Let some minutes pass at Talend."""
+        time.sleep(minutes * 60 / self.speed)
 
     def force(self) -> None:
         """Invoke the function by hand."""
@@ -125,39 +155,42 @@ class Demo:
         if "FunctionError" in answer:
             raise DeploymentError(f"the forced rotation failed: {json.load(answer['Payload'])['errorMessage']}")
 
-    @staticmethod
-    def _scheduled(log: RotationLog) -> list[dict[str, Any]]:
-        return [line for line in log.decisions if (line["trigger"], line["message"]) == ("schedule", "rotated")]
-
-    def _summarise(self, consumer: Consumer, log: RotationLog, refusals: list[float]) -> None:
+    def _summarise(
+        self, consumers: list[Consumer], rotations: DecisionLog, renewals: DecisionLog, refusals: list[float]
+    ) -> None:
         timeline = self.timeline
-        failed = [status for status in consumer.statuses if status != 200]
-        rotations = [line for line in log.decisions if line["message"] == "rotated"]
-        scheduled = self._scheduled(log)
+        statuses = [status for consumer in consumers for status in consumer.statuses]
+        failed = [status for status in statuses if status != 200]
+        versions = set().union(*(consumer.versions for consumer in consumers))
+        rejections = sum(consumer.rejections for consumer in consumers)
+        problems = [consumer.problem for consumer in consumers if consumer.problem]
+        published = [line for line in rotations.decisions + renewals.decisions if line["message"] == "rotated"]
+        renewed = [line for line in published if line["trigger"] == "rejected"]
         token_calls = len(self.talend.token_calls())
+        scheduled = len(_scheduled(rotations))
         checks = {
-            f"the schedule fired by itself and published {len(scheduled)} tokens": len(scheduled)
-            >= SCHEDULED_ROTATIONS,
-            f"the consumer made {len(consumer.statuses)} calls with {len(consumer.versions)} versions, "
-            f"{len(failed)} failed": len(consumer.statuses) > 10
-            and not failed
-            and not consumer.problem
-            and len(consumer.versions) > SCHEDULED_ROTATIONS,
-            f"{len(rotations)} rotations took {token_calls} token calls": token_calls == len(rotations),
+            f"the schedule fired by itself and published {scheduled} tokens": scheduled >= SCHEDULED_ROTATIONS,
             "a token that is not replaced stops working": bool(refusals),
+            f"{rejections} calls met the revoked token and cost {len(renewed)} renewal": rejections >= CONSUMERS
+            and len(renewed) == 1,
+            f"consumers made {len(statuses)} calls with {len(versions)} versions, {len(failed)} failed": bool(statuses)
+            and not failed
+            and not problems
+            and len(versions) == len(published),
+            f"{len(published)} published tokens took {token_calls} token calls": token_calls == len(published),
         }
         timeline.text()
         for text, holds in checks.items():
             timeline.text(f"  {'ok  ' if holds else 'FAIL'}  {text}")
+        for problem in problems:
+            timeline.text(f"        a consumer ended with {problem}")
         self.problems = [text for text, holds in checks.items() if not holds]
-        if consumer.problem:
-            timeline.text(f"        the consumer ended with {consumer.problem}")
 
     def keep(self) -> None:
         """Say how to use what is up from another terminal, and wait for Ctrl-C."""
         text = self.timeline.text
         text()
-        text("Everything stays up. In another terminal:")
+        text("Everything stays up, and the schedule goes on. In another terminal:")
         text()
         for name, value in self.aws.environment().items():
             text(f"export {name}={value}")
@@ -173,6 +206,10 @@ class Demo:
         text("Ctrl-C takes everything down.")
         while True:
             signal.pause()
+
+
+def _scheduled(log: DecisionLog) -> list[dict[str, Any]]:
+    return [line for line in log.decisions if (line["trigger"], line["message"]) == ("schedule", "rotated")]
 
 
 def _interrupt(*_: object) -> NoReturn:

@@ -15,16 +15,24 @@ API_PATH = "/orchestration/executables/tasks"
 
 
 class Consumer(threading.Thread):
-    """Reads the token secret before each call, as any program on AWS can, and counts how the calls end."""
+    """Reads the token secret before each call, has a rejected token renewed, and counts how the calls end.
 
-    def __init__(self, secrets: Any, token_secret: str, pause_seconds: float) -> None:
+    `clients` gives the consumer's clients of AWS: "secretsmanager" and "lambda".
+    """
+
+    def __init__(
+        self, clients: Callable[[str], Any], token_secret: str, renew_function: str, pause_seconds: float
+    ) -> None:
         super().__init__(name="consumer", daemon=True)
-        self._secrets = secrets
+        self._secrets = clients("secretsmanager")
+        self._functions = clients("lambda")
         self._token_secret = token_secret
+        self._renew_function = renew_function
         self._pause_seconds = pause_seconds
         self._stopping = threading.Event()
         self.statuses: list[int] = []
-        self.versions: list[str] = []
+        self.versions: set[str] = set()
+        self.rejections = 0
         self.problem: str | None = None
 
     def run(self) -> None:
@@ -32,15 +40,32 @@ class Consumer(threading.Thread):
         try:
             with requests.Session() as session:
                 while not self._stopping.wait(self._pause_seconds):
-                    self._call(session)
+                    self.statuses.append(self._call(session))
         except Exception as error:  # noqa: BLE001 (a thread has nobody to raise to)
             self.problem = f"{type(error).__name__}: {error}"
 
-    def _call(self, session: requests.Session) -> None:
-        version = self._secrets.get_secret_value(SecretId=self._token_secret)
-        self.statuses.append(call(session, version["SecretString"]))
-        if version["VersionId"] not in self.versions:
-            self.versions.append(version["VersionId"])
+    def _call(self, session: requests.Session) -> int:
+        version = self._read()
+        status = call(session, version["SecretString"])
+        if status != 401:
+            return status
+        self.rejections += 1
+        return call(session, self._renewed(version["VersionId"])["SecretString"])
+
+    def _renewed(self, rejected: str) -> dict[str, Any]:
+        """Ask for a renewal, and read the secret until it holds another version than the rejected one."""
+        event = json.dumps({"rejected_version_id": rejected})
+        answer = self._functions.invoke(FunctionName=self._renew_function, Payload=event)
+        if "FunctionError" in answer:
+            raise RuntimeError(json.load(answer["Payload"])["errorMessage"])
+        while (version := self._read())["VersionId"] == rejected:
+            self._stopping.wait(0.05)
+        return version
+
+    def _read(self) -> dict[str, Any]:
+        version: dict[str, Any] = self._secrets.get_secret_value(SecretId=self._token_secret)
+        self.versions.add(version["VersionId"])
+        return version
 
     def stop(self) -> None:
         """End after the call that is under way."""

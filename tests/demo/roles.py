@@ -10,22 +10,26 @@ import boto3
 from local_aws import LocalAWS
 
 
-def client_with(aws: LocalAWS, service: str, role_name: str, *, policy_arn: str = "", policy: str = "") -> Any:
-    """A client of `service` for a new role with a managed policy (its ARN), or an inline one (its document)."""
-    iam = aws.client("iam")
-    statement = {"Effect": "Allow", "Principal": {"AWS": aws.account_id}, "Action": "sts:AssumeRole"}
-    trust = json.dumps({"Version": "2012-10-17", "Statement": [statement]})
-    role = iam.create_role(RoleName=role_name, AssumeRolePolicyDocument=trust)["Role"]
-    if policy_arn:
-        iam.attach_role_policy(RoleName=role_name, PolicyArn=policy_arn)
-    if policy:
-        iam.put_role_policy(RoleName=role_name, PolicyName="only", PolicyDocument=policy)
-    assumed = aws.client("sts").assume_role(RoleArn=role["Arn"], RoleSessionName=role_name)["Credentials"]
-    return boto3.client(
-        service,
-        endpoint_url=aws.endpoint_url,
-        region_name=aws.region,
-        aws_access_key_id=assumed["AccessKeyId"],
-        aws_secret_access_key=assumed["SecretAccessKey"],
-        aws_session_token=assumed["SessionToken"],
-    )
+class Role:
+    """A new role with a managed policy (its ARN) or an inline one (its document), and nothing else."""
+
+    def __init__(self, aws: LocalAWS, name: str, *, policy_arn: str = "", policy: str = "") -> None:
+        self._aws = aws
+        iam = aws.client("iam")
+        statement = {"Effect": "Allow", "Principal": {"AWS": aws.account_id}, "Action": "sts:AssumeRole"}
+        trust = json.dumps({"Version": "2012-10-17", "Statement": [statement]})
+        role = iam.create_role(RoleName=name, AssumeRolePolicyDocument=trust)["Role"]
+        if policy_arn:
+            iam.attach_role_policy(RoleName=name, PolicyArn=policy_arn)
+        if policy:
+            iam.put_role_policy(RoleName=name, PolicyName="only", PolicyDocument=policy)
+        self._credentials = aws.client("sts").assume_role(RoleArn=role["Arn"], RoleSessionName=name)["Credentials"]
+
+    def client(self, service: str) -> Any:
+        """A client of `service` with the role's rights."""
+        return boto3.Session(
+            aws_access_key_id=self._credentials["AccessKeyId"],
+            aws_secret_access_key=self._credentials["SecretAccessKey"],
+            aws_session_token=self._credentials["SessionToken"],
+            region_name=self._aws.region,
+        ).client(service, endpoint_url=self._aws.endpoint_url)

@@ -48,11 +48,11 @@ def minutes(seconds: float) -> str:
     return f"{int(seconds) // 60:02d}:{int(seconds) % 60:02d}"
 
 
-class RotationLog(threading.Thread):
-    """Follows the rotate function's log group and shows each decision that it logs."""
+class DecisionLog(threading.Thread):
+    """Follows a function's log group and shows each decision that it logs."""
 
     def __init__(self, logs: Any, log_group: str, timeline: Timeline, speed: float) -> None:
-        super().__init__(name="rotation log", daemon=True)
+        super().__init__(name="decision log", daemon=True)
         self._logs = logs
         self._log_group = log_group
         self._timeline = timeline
@@ -84,13 +84,19 @@ class RotationLog(threading.Thread):
             return
         self.decisions.append(line)
         when = event["timestamp"] / 1000
-        who = f"rotate ({line['trigger']})"
+        rejected = line["trigger"] == "rejected"
+        who = "renew" if rejected else f"rotate ({line['trigger']})"
         if line["message"] == "failed":
             self._timeline.event(who, f"FAILED: {line['problem']}", when)
             return
         life = minutes(line.get("remaining_seconds", 0) * self._speed)
-        what = "published" if line["message"] == "rotated" else f"{line['message']}:"
-        self._timeline.event(who, f"{what} version {short(line.get('version_id'))}, {life} to live", when)
+        if line["message"] == "rotated":
+            version = short(line["version_id"])
+            self._timeline.event(who, f"published version {version}, {life} to live", when)
+        elif not rejected:
+            self._timeline.event(
+                who, f"{line['message']}: version {short(line.get('version_id'))}, {life} to live", when
+            )
 
     def stop(self) -> None:
         """Show what is left, and end."""

@@ -6,7 +6,7 @@ import pytest
 import requests
 from botocore.exceptions import ClientError
 
-from demo.roles import client_with
+from demo.roles import Role
 from e2e.polling import until
 from talend_simulator import Answer
 
@@ -94,7 +94,7 @@ def test_a_run_that_fails_for_good_ends_in_the_dead_letter_queue(deployment):
 @pytest.fixture(scope="module")
 def consumer(deployment):
     """Somebody with the consumer policy and nothing else."""
-    return client_with(deployment.aws, "secretsmanager", "consumer", policy_arn=deployment["ConsumerPolicyArn"])
+    return Role(deployment.aws, "consumer", policy_arn=deployment["ConsumerPolicyArn"]).client("secretsmanager")
 
 
 def test_a_consumer_reads_the_token(deployment, consumer):
@@ -118,10 +118,11 @@ def test_a_consumer_is_denied_everything_else(consumer, operation, arguments):
 def test_rotate_is_denied_the_secrets_of_others(deployment):
     deployment.secrets.create_secret(Name="elsewhere/default/token", SecretString="x")
     role = deployment.functions.get_function(FunctionName=deployment["RotateFunctionName"])["Configuration"]["Role"]
-    # The role trusts Lambda alone, so that the test lends itself the role's policy.
+    # The role trusts Lambda alone, so that the test lends itself what it holds.
     iam = deployment.aws.client("iam")
-    policy = iam.get_role_policy(RoleName=role.rsplit("/", 1)[1], PolicyName="rotate")["PolicyDocument"]
-    secrets = client_with(deployment.aws, "secretsmanager", "twin-of-rotate", policy=json.dumps(policy))
+    (attached,) = iam.list_attached_role_policies(RoleName=role.rsplit("/", 1)[1])["AttachedPolicies"]
+    twin = Role(deployment.aws, "twin-of-rotate", policy_arn=attached["PolicyArn"])
+    secrets = twin.client("secretsmanager")
     assert secrets.get_secret_value(SecretId="talend/default/credentials")["SecretString"]
     for operation, arguments in [
         ("get_secret_value", {"SecretId": "elsewhere/default/token"}),

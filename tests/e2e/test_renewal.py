@@ -10,7 +10,7 @@ import pytest
 import requests
 from botocore.exceptions import ClientError
 
-from demo.roles import client_with
+from demo.roles import Role
 from e2e.polling import until
 from talend_simulator import Stall
 
@@ -91,7 +91,7 @@ def test_a_killed_winner_blocks_nobody_for_longer_than_its_own_time(deployment, 
 
 
 def test_a_consumer_may_have_its_token_renewed_and_may_not_rotate(deployment, rejected):
-    consumer = client_with(deployment.aws, "lambda", "renewer", policy_arn=deployment["ConsumerPolicyArn"])
+    consumer = Role(deployment.aws, "renewer", policy_arn=deployment["ConsumerPolicyArn"]).client("lambda")
     answer = consumer.invoke(
         FunctionName=deployment["RenewFunctionName"], Payload=json.dumps({"rejected_version_id": rejected})
     )
