@@ -66,12 +66,13 @@ class Result:
         }
 
     def as_renewal(self) -> dict[str, Any]:
-        """What `renew` returns."""
+        """What `renew` returns: a reader waits for its `version_id`, which nobody knows while it is in progress."""
+        known = self.outcome is not Outcome.IN_PROGRESS
         return {
             "outcome": _RENEWAL_NAMES.get(self.outcome, str(self.outcome)),
             "account": self.account,
-            "version_id": self.version_id,
-            "expires_at": self.expires_at,
+            "version_id": self.version_id if known else None,
+            "expires_at": self.expires_at if known else None,
             "retry_after_seconds": self.retry_after_seconds,
         }
 

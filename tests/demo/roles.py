@@ -27,9 +27,10 @@ class Role:
 
     def client(self, service: str) -> Any:
         """A client of `service` with the role's rights."""
-        return boto3.Session(
+        session: Any = boto3.Session(
             aws_access_key_id=self._credentials["AccessKeyId"],
             aws_secret_access_key=self._credentials["SecretAccessKey"],
             aws_session_token=self._credentials["SessionToken"],
             region_name=self._aws.region,
-        ).client(service, endpoint_url=self._aws.endpoint_url)
+        )
+        return session.client(service, endpoint_url=self._aws.endpoint_url)
