@@ -76,7 +76,8 @@ def test_the_demo_ends_well_stays_up_for_a_second_terminal_and_leaves_nothing_be
     said = demo.output.read_text()
     assert "All good" in said
     assert said.count("rotate (schedule)") >= 3
-    assert "refused with 401" in said
+    assert "expired, refused" in said
+    assert "cost 1 renewal" in said
     # How every JWT begins.
     assert "eyJ" not in said
 

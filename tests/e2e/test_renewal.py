@@ -108,9 +108,23 @@ def test_the_aws_cli_renews_a_token(deployment, rejected, tmp_path):
     assert json.loads(answer.read_text())["version_id"] == deployment.published()["VersionId"]
 
 
+@pytest.fixture
+def no_lock_table(deployment):
+    """The lock table is gone while the test runs."""
+    tables, name = deployment.aws.client("dynamodb"), deployment.resource("LockTable")
+    table = tables.describe_table(TableName=name)["Table"]
+    tables.delete_table(TableName=name)
+    yield
+    tables.create_table(
+        TableName=name,
+        KeySchema=table["KeySchema"],
+        AttributeDefinitions=table["AttributeDefinitions"],
+        BillingMode="PAY_PER_REQUEST",
+    )
+
+
+@pytest.mark.usefixtures("no_lock_table")
 def test_without_its_table_rotation_goes_on_and_renewals_say_what_is_missing(deployment, rejected):
-    """The last test of this module: the table does not come back."""
-    deployment.aws.client("dynamodb").delete_table(TableName=deployment.resource("LockTable"))
     calls = len(deployment.talend.token_calls())
     error = deployment.invoke({"rejected_version_id": rejected}, "RenewFunctionName")
     assert error["errorType"] == "LockUnavailable"

@@ -1,0 +1,60 @@
+"""A simulator of Talend Cloud's token endpoint and API: a real HTTP server on a loopback port.
+
+```python
+with TalendSimulator(settings=Settings(speed=60)) as talend:
+    account = talend.add_account()
+    talend.faults.add(Answer(503, headers={"Retry-After": "2"}), times=2)
+    ...  # POST {talend.url}/security/oauth/token, GET {talend.url}/account/users
+    assert [call.status for call in talend.token_calls()] == [503, 503, 200]
+```
+
+It runs as a thread (above) or as a process of its own: `python -m talend_simulator --help`.
+A client needs nothing but HTTP; another process controls it through the JSON API under `/_simulator/` (see `control`).
+"""
+
+from talend_simulator.accounts import DOCUMENTED_PERMISSIONS, Account, many_permissions
+from talend_simulator.faults import (
+    Amend,
+    Answer,
+    Close,
+    Drip,
+    Fault,
+    HtmlAnswer,
+    Huge,
+    JsonAnswer,
+    Redirect,
+    Reset,
+    SameToken,
+    Stall,
+    Truncate,
+)
+from talend_simulator.journal import JournalEntry
+from talend_simulator.settings import TOKEN_LIFE_SECONDS, Settings
+from talend_simulator.simulator import TalendSimulator
+from talend_simulator.token_endpoint import TOKEN_PATH
+from talend_simulator.tokens import fingerprint
+
+__all__ = [
+    "DOCUMENTED_PERMISSIONS",
+    "TOKEN_LIFE_SECONDS",
+    "TOKEN_PATH",
+    "Account",
+    "Amend",
+    "Answer",
+    "Close",
+    "Drip",
+    "Fault",
+    "HtmlAnswer",
+    "Huge",
+    "JournalEntry",
+    "JsonAnswer",
+    "Redirect",
+    "Reset",
+    "SameToken",
+    "Settings",
+    "Stall",
+    "TalendSimulator",
+    "Truncate",
+    "fingerprint",
+    "many_permissions",
+]
