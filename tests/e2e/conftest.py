@@ -85,7 +85,7 @@ def deployment(template, speed):
     """One deployment for a module's tests: each leaves it with good credentials."""
     account = Account()
     with LocalAWS(schedule_speed=speed) as aws, TalendSimulator([account], settings=Settings(speed=speed)) as talend:
-        parameters = {"TalendApiUrl": talend.url, "MinimumTokenLifeSeconds": "1"}
+        parameters = {"TalendApiUrl": talend.url, "MinimumTokenLifeSeconds": "1", "RenewOnEvent": "ENABLED"}
         deployment = Deployment(aws, talend, account, deploy(aws, template, parameters))
         deployment.put_credentials()
         yield deployment

@@ -108,6 +108,17 @@ def test_the_aws_cli_renews_a_token(deployment, rejected, tmp_path):
     assert json.loads(answer.read_text())["version_id"] == deployment.published()["VersionId"]
 
 
+def test_a_rejection_reported_by_an_event_renews_the_token(deployment, rejected):
+    entry = {
+        "Source": "my.consumer",
+        "DetailType": "Talend Token Rejected",
+        "Detail": json.dumps({"rejected_version_id": rejected}),
+    }
+    assert deployment.aws.client("events").put_events(Entries=[entry])["FailedEntryCount"] == 0
+    until(lambda: deployment.published()["VersionId"] != rejected, 20)
+    assert works(deployment)
+
+
 @pytest.fixture
 def no_lock_table(deployment):
     """The lock table is gone while the test runs."""

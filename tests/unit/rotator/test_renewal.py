@@ -167,6 +167,19 @@ def test_a_late_loser_never_puts_an_older_token_over_a_newer_one(system):
     assert system.published.access_token == access_token(3)
 
 
+def test_a_winner_that_outlives_its_lock_is_superseded_by_who_took_over(system):
+    others = []
+
+    def another_takes_over():
+        system.clock.advance(seconds=61)
+        others.append(system.renew("v1"))
+
+    system.secrets.before["stage"] = another_takes_over
+    late = system.renew("v1")
+    assert (others[0].outcome, late.outcome) == (Outcome.ROTATED, Outcome.SUPERSEDED)
+    assert late.version_id == others[0].version_id == system.published_version
+
+
 # --- young tokens ---
 
 

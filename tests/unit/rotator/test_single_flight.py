@@ -4,6 +4,8 @@ import time
 
 import boto3
 import pytest
+from botocore.config import Config
+from botocore.stub import Stubber
 
 from rotator.errors import LockUnavailable, ReplacementInProgress, TokenUnavailable
 from rotator.event import Trigger
@@ -98,6 +100,31 @@ def test_a_table_that_is_gone_is_named(flights):
     with pytest.raises(LockUnavailable, match=r"lock table 'locks'.*ResourceNotFoundException") as caught:
         once(flights[0], never)
     assert caught.value.table == "locks"
+
+
+@pytest.mark.parametrize(
+    "code", ["ProvisionedThroughputExceededException", "AccessDeniedException", "InternalServerError"]
+)
+def test_a_table_that_refuses_is_named_before_anything_is_replaced(lock_table, code):
+    client = lock_table_client()
+    stubber = Stubber(client)
+    stubber.add_client_error("put_item", code)
+    stubber.activate()
+    with pytest.raises(LockUnavailable, match="lock table 'locks'"):
+        once(IdempotentSingleFlight(client, lock_table), never)
+
+
+def test_a_table_that_cannot_be_reached_is_named():
+    nobody_listens = boto3.client(
+        "dynamodb",
+        region_name="eu-west-1",
+        endpoint_url="http://127.0.0.1:1",
+        aws_access_key_id="testing",
+        aws_secret_access_key="testing",
+        config=Config(retries={"total_max_attempts": 1}),
+    )
+    with pytest.raises(LockUnavailable, match="EndpointConnectionError"):
+        once(IdempotentSingleFlight(nobody_listens, "locks"), never)
 
 
 def test_a_table_that_goes_meanwhile_does_not_take_the_result_along(flights):
