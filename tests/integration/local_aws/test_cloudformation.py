@@ -1,0 +1,169 @@
+"""Stacks of the local AWS do what their templates say."""
+
+import json
+import uuid
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+from botocore.exceptions import ClientError
+
+from local_aws import LocalAWS
+from local_aws.inline_function import invoke
+
+pytest_plugins = ["local_aws.fixtures"]
+
+HANDLER = "import os\ndef handler(event, context): return os.environ.get('SETTING')"
+
+
+@pytest.fixture
+def stack(local_aws: LocalAWS) -> Iterator["Stack"]:
+    """A stack that is deleted in the end."""
+    stack = Stack(local_aws)
+    yield stack
+    stack.delete()
+
+
+class Stack:
+    """One CloudFormation stack."""
+
+    def __init__(self, aws: LocalAWS) -> None:
+        self._client = aws.client("cloudformation")
+        self.name = f"stack-{uuid.uuid4().hex[:8]}"
+
+    def deploy(self, resources: dict[str, Any], **outputs: Any) -> dict[str, str]:
+        """Create or update it by a change set, as `sam deploy` does: its outputs."""
+        template = {
+            "Transform": "AWS::Serverless-2016-10-31",
+            "Resources": resources,
+            "Outputs": {name: {"Value": value} for name, value in outputs.items()},
+        }
+        exists = any(known["StackName"] == self.name for known in self._client.describe_stacks()["Stacks"])
+        kind = "update" if exists else "create"
+        change = self._client.create_change_set(
+            StackName=self.name,
+            ChangeSetName=f"change-{uuid.uuid4().hex[:8]}",
+            ChangeSetType=kind.upper(),
+            TemplateBody=json.dumps(template),
+            Capabilities=["CAPABILITY_IAM", "CAPABILITY_AUTO_EXPAND"],
+        )["Id"]
+        self._client.get_waiter("change_set_create_complete").wait(ChangeSetName=change, WaiterConfig={"Delay": 0.05})
+        self._client.execute_change_set(ChangeSetName=change)
+        self._client.get_waiter(f"stack_{kind}_complete").wait(StackName=self.name, WaiterConfig={"Delay": 0.05})
+        (stack,) = self._client.describe_stacks(StackName=self.name)["Stacks"]
+        return {output["OutputKey"]: output["OutputValue"] for output in stack.get("Outputs", [])}
+
+    def delete(self) -> None:
+        """Delete it, if it is there."""
+        self._client.delete_stack(StackName=self.name)
+        self._client.get_waiter("stack_delete_complete").wait(StackName=self.name, WaiterConfig={"Delay": 0.05})
+
+
+def secret(name: str, **properties: Any) -> dict[str, Any]:
+    return {"Type": "AWS::SecretsManager::Secret", "Properties": {"Name": name, **properties}}
+
+
+def function(**properties: Any) -> dict[str, Any]:
+    defaults = {"InlineCode": HANDLER, "Handler": "index.handler", "Runtime": "python3.13", "Timeout": 30}
+    return {"Type": "AWS::Serverless::Function", "Properties": defaults | properties}
+
+
+def test_a_reference_to_a_secret_is_its_arn(local_aws: LocalAWS, stack: Stack) -> None:
+    name = f"own/{uuid.uuid4().hex}"
+    resources = {"Secret": secret(name)}
+    outputs = stack.deploy(resources, Ref={"Ref": "Secret"}, Id={"Fn::GetAtt": ["Secret", "Id"]})
+    arn = local_aws.client("secretsmanager").describe_secret(SecretId=name)["ARN"]
+    assert outputs == {"Ref": arn, "Id": arn}
+
+
+def test_an_update_keeps_the_secret_and_its_value(local_aws: LocalAWS, stack: Stack) -> None:
+    name = f"own/{uuid.uuid4().hex}"
+    client = local_aws.client("secretsmanager")
+    arn = stack.deploy({"Secret": secret(name)}, Ref={"Ref": "Secret"})["Ref"]
+    client.put_secret_value(SecretId=arn, SecretString="value")
+    assert stack.deploy({"Secret": secret(name, Description="new")}, Ref={"Ref": "Secret"}) == {"Ref": arn}
+    assert client.describe_secret(SecretId=arn)["Description"] == "new"
+    assert client.get_secret_value(SecretId=arn)["SecretString"] == "value"
+
+
+def test_a_stack_takes_its_secrets_along_save_those_to_retain(local_aws: LocalAWS, stack: Stack) -> None:
+    gone, kept = f"own/{uuid.uuid4().hex}", f"own/{uuid.uuid4().hex}"
+    stack.deploy({"Gone": secret(gone), "Kept": secret(kept) | {"DeletionPolicy": "Retain"}})
+    stack.delete()
+    client = local_aws.client("secretsmanager")
+    assert client.describe_secret(SecretId=kept)["Name"] == kept
+    with pytest.raises(ClientError) as missing:
+        client.describe_secret(SecretId=gone)
+    assert missing.value.response["Error"]["Code"] == "ResourceNotFoundException"
+
+
+def test_reserved_concurrency_follows_the_template(local_aws: LocalAWS, stack: Stack) -> None:
+    client = local_aws.client("lambda")
+    seen = []
+    for properties in ({"ReservedConcurrentExecutions": 2}, {"ReservedConcurrentExecutions": 5}, {}):
+        name = stack.deploy({"Function": function(**properties)}, Name={"Ref": "Function"})["Name"]
+        seen.append(client.get_function_concurrency(FunctionName=name).get("ReservedConcurrentExecutions"))
+    assert seen == [2, 5, None]
+
+
+def test_a_table_has_the_time_to_live_of_the_template(local_aws: LocalAWS, stack: Stack) -> None:
+    table = {
+        "Type": "AWS::DynamoDB::Table",
+        "Properties": {
+            "BillingMode": "PAY_PER_REQUEST",
+            "AttributeDefinitions": [{"AttributeName": "id", "AttributeType": "S"}],
+            "KeySchema": [{"AttributeName": "id", "KeyType": "HASH"}],
+            "TimeToLiveSpecification": {"AttributeName": "expiration", "Enabled": True},
+        },
+    }
+    name = stack.deploy({"Table": table}, Name={"Ref": "Table"})["Name"]
+    described = local_aws.client("dynamodb").describe_time_to_live(TableName=name)["TimeToLiveDescription"]
+    assert described == {"TimeToLiveStatus": "ENABLED", "AttributeName": "expiration"}
+
+
+def test_an_update_of_the_stack_replaces_the_functions_workers_and_its_deletion_ends_them(
+    local_aws: LocalAWS, stack: Stack
+) -> None:
+    answers = []
+    for setting in ("old", "new"):
+        environment = {"Variables": {"SETTING": setting}}
+        name = stack.deploy({"Function": function(Environment=environment)}, Name={"Ref": "Function"})["Name"]
+        answers.append(invoke(local_aws, name)["Payload"])
+    assert answers == ["old", "new"]
+    stack.delete()
+    assert name not in [worker["function"] for worker in local_aws.workers()]
+
+
+def test_functions_get_the_rights_that_the_template_gives_them(local_aws: LocalAWS, stack: Stack) -> None:
+    """A policy by a reference, the destination of a failed event, and the log group."""
+    name = f"own/{uuid.uuid4().hex}"
+    source = """
+import boto3
+def handler(event, context):
+    print("plain")
+    return boto3.client("secretsmanager").describe_secret(SecretId=event)["Name"]
+"""
+    allowed = {"Effect": "Allow", "Action": "secretsmanager:DescribeSecret", "Resource": {"Ref": "Secret"}}
+    properties = {
+        "InlineCode": source,
+        "LoggingConfig": {"LogFormat": "JSON", "LogGroup": {"Ref": "Log"}},
+        "Policies": [{"Version": "2012-10-17", "Statement": [allowed]}],
+        "EventInvokeConfig": {
+            "MaximumRetryAttempts": 0,
+            "DestinationConfig": {"OnFailure": {"Type": "SQS", "Destination": {"Fn::GetAtt": ["Queue", "Arn"]}}},
+        },
+    }
+    resources = {
+        "Secret": secret(name),
+        "Queue": {"Type": "AWS::SQS::Queue"},
+        "Log": {"Type": "AWS::Logs::LogGroup", "Properties": {"RetentionInDays": 7}},
+        "Function": function(**properties),
+    }
+    references = {output: {"Ref": output} for output in ("Function", "Queue", "Log")}
+    outputs = stack.deploy(resources, **references)
+    assert invoke(local_aws, outputs["Function"], name)["Payload"] == name
+    events = local_aws.client("logs").filter_log_events(logGroupName=outputs["Log"])["events"]
+    assert "plain" in [event["message"] for event in events]
+    local_aws.client("lambda").invoke(FunctionName=outputs["Function"], InvocationType="Event", Payload='"other"')
+    received = local_aws.client("sqs").receive_message(QueueUrl=outputs["Queue"], WaitTimeSeconds=20)["Messages"]
+    assert "AccessDeniedException" in json.loads(received[0]["Body"])["responsePayload"]["errorMessage"]

@@ -1,0 +1,90 @@
+"""CloudFormation where ministack leaves out what a template says.
+
+- `!Ref` of a secret gives its name; AWS gives its ARN.
+- A function's `ReservedConcurrentExecutions` and a table's `TimeToLiveSpecification` are not applied.
+- The workers of a function that is deleted with its stack stay.
+"""
+
+import argparse
+from collections.abc import Callable
+from typing import Any
+
+from ministack.services import dynamodb, lambda_svc
+from ministack.services.cloudformation import provisioners
+
+Provisioned = tuple[str, dict[str, Any]]
+Properties = dict[str, Any]
+Handlers = dict[str, Any]
+
+
+def mend(_options: argparse.Namespace, _routes: dict[str, Callable[[], Any]]) -> None:
+    """Wrap what creates, updates and deletes these types."""
+    handlers = provisioners._RESOURCE_HANDLERS
+    _identify_by_arn(handlers["AWS::SecretsManager::Secret"])
+    _then_apply(handlers["AWS::Lambda::Function"], _reserve_concurrency)
+    _then_apply(handlers["AWS::DynamoDB::Table"], _set_time_to_live)
+    _stop_workers_on_deletion(handlers["AWS::Lambda::Function"])
+
+
+def _identify_by_arn(handlers: Handlers) -> None:
+    """Show CloudFormation a secret's ARN, and ministack's handlers its name."""
+    create, update, delete = handlers["create"], handlers["update"], handlers["delete"]
+
+    def name(arn: str) -> str:
+        return arn.split(":", 6)[6].rsplit("-", 1)[0]
+
+    def create_by_arn(logical_id: str, properties: Properties, stack: str) -> Provisioned:
+        _, attributes = create(logical_id, properties, stack)
+        return attributes["Arn"], attributes
+
+    def update_by_arn(arn: str, old: Properties, new: Properties, stack: str, logical_id: str | None) -> Provisioned:
+        _, attributes = update(name(arn), old, new, stack, logical_id)
+        return attributes["Arn"], attributes
+
+    def delete_by_arn(arn: str, properties: Properties) -> None:
+        delete(name(arn), properties)
+
+    handlers.update(create=create_by_arn, update=update_by_arn, delete=delete_by_arn)
+
+
+def _then_apply(handlers: Handlers, apply: Callable[[str, Properties], None]) -> None:
+    """Apply a property that ministack passes over after it has created or updated the resource."""
+    create, update = handlers["create"], handlers["update"]
+
+    def create_and_apply(logical_id: str, properties: Properties, stack: str) -> Provisioned:
+        physical_id, attributes = create(logical_id, properties, stack)
+        apply(physical_id, properties)
+        return physical_id, attributes
+
+    def update_and_apply(
+        physical_id: str, old: Properties, new: Properties, stack: str, logical_id: str | None
+    ) -> Provisioned:
+        physical_id, attributes = update(physical_id, old, new, stack, logical_id)
+        apply(physical_id, new)
+        return physical_id, attributes
+
+    handlers.update(create=create_and_apply, update=update_and_apply)
+
+
+def _reserve_concurrency(name: str, properties: Properties) -> None:
+    reserved = properties.get("ReservedConcurrentExecutions")
+    lambda_svc._functions[name]["concurrency"] = None if reserved is None else int(reserved)
+
+
+def _set_time_to_live(name: str, properties: Properties) -> None:
+    specification = properties.get("TimeToLiveSpecification")
+    if specification:
+        enabled = str(specification.get("Enabled")).lower() == "true"
+        dynamodb._update_ttl(
+            {"TableName": name, "TimeToLiveSpecification": {**specification, "Enabled": enabled}},
+        )
+
+
+def _stop_workers_on_deletion(handlers: Handlers) -> None:
+    delete = handlers["delete"]
+
+    def delete_with_workers(name: str, properties: Properties) -> None:
+        delete(name, properties)
+        lambda_svc.invalidate_worker(name)
+
+    handlers.update(delete=delete_with_workers)
