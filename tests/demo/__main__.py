@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import argparse
 import json
+import os
 import signal
 import sys
 import tempfile
+import threading
 import time
 from collections.abc import Callable
 from contextlib import ExitStack
@@ -25,6 +27,7 @@ DEFAULT_SPEED = 100.0
 FASTEST_SPEED = 150.0
 SCHEDULED_ROTATIONS = 3
 CONSUMERS = 5
+SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 
 def arguments() -> argparse.Namespace:
@@ -200,6 +203,7 @@ class Demo:
         text(f"aws secretsmanager describe-secret --secret-id {token}")
         text(f"aws lambda invoke --function-name {rotate} --payload '{{}}' /dev/stdout")
         text(f"sam remote invoke RotateFunction --stack-name {self.stack.name} --event '{{}}'")
+        text(f"aws sqs list-queues --endpoint-url {self.aws.endpoint_url}")
         text(f"sam logs --stack-name {self.stack.name} --cw-log-group /aws/lambda/{self.stack.name}-rotate")
         text(f"curl {self.talend.url}/_simulator/journal")
         text()
@@ -213,14 +217,31 @@ def _scheduled(log: DecisionLog) -> list[dict[str, Any]]:
 
 
 def _interrupt(*_: object) -> NoReturn:
+    # Taking everything down is not interrupted again.
+    for number in SIGNALS:
+        signal.signal(number, signal.SIG_IGN)
     raise KeyboardInterrupt
+
+
+def _end_with_parent() -> None:
+    """Be interrupted when the process that started this one is gone: `make`, or a shell, was killed."""
+    parent = os.getppid()
+
+    def watch() -> None:
+        while os.getppid() == parent:
+            time.sleep(0.5)
+        os.kill(os.getpid(), signal.SIGTERM)
+
+    threading.Thread(target=watch, name="parent", daemon=True).start()
 
 
 def main() -> int:
     """Run the demonstration; the exit status."""
     options = arguments()
-    for number in (signal.SIGTERM, signal.SIGHUP):
+    # SIGINT too: a shell starts what runs in its background with that one ignored.
+    for number in SIGNALS:
         signal.signal(number, _interrupt)
+    _end_with_parent()
     started = time.time()
     try:
         with Demo(options.speed) as demo:

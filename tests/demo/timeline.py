@@ -99,7 +99,9 @@ class DecisionLog(threading.Thread):
             )
 
     def stop(self) -> None:
-        """Show what is left, and end."""
+        """Show what is left, and end; nothing happens if it has ended."""
+        if self._stopping.is_set():
+            return
         self._stopping.set()
         self.join()
         self.poll()

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from e2e.polling import until
+from local_aws.waiting import eventually, is_running
 
 ROOT = Path(__file__).parents[2]
 
@@ -17,17 +17,20 @@ ROOT = Path(__file__).parents[2]
 class RunningDemo:
     """The demo as a process of its own."""
 
-    def __init__(self, folder, *options):
+    def __init__(self, folder, *options, parent=False, ignored=None):
         self.output = folder / "output"
         environment = dict(os.environ) | {"PYTHONPATH": f"{ROOT}/tests:{ROOT}/functions", "TMPDIR": str(folder)}
+        command = " ".join([sys.executable, "-m", "demo", "--speed", "150", *options])
         with self.output.open("w") as output:
             self.process = subprocess.Popen(
-                [sys.executable, "-m", "demo", "--speed", "150", *options],
+                # A shell that waits for a command in its background is what `make` is to it.
+                ["sh", "-c", f"{command} & wait"] if parent else command.split(),
                 cwd=ROOT,
                 env=environment,
                 stdout=output,
                 stderr=subprocess.STDOUT,
                 start_new_session=True,
+                preexec_fn=ignored and (lambda: signal.signal(ignored, signal.SIG_IGN)),
             )
 
     def wait_for(self, text, seconds=240):
@@ -35,7 +38,7 @@ class RunningDemo:
             assert self.process.poll() is None or text in self.output.read_text(), self.output.read_text()
             return text in self.output.read_text()
 
-        until(found, seconds)
+        eventually(found, seconds)
 
     def descendants(self):
         """The process ids of all that it started and that they started."""
@@ -55,8 +58,8 @@ class RunningDemo:
 def start(tmp_path):
     running = []
 
-    def start(*options):
-        running.append(RunningDemo(tmp_path, *options))
+    def start(*options, **surroundings):
+        running.append(RunningDemo(tmp_path, *options, **surroundings))
         return running[-1]
 
     yield start
@@ -67,7 +70,7 @@ def start(tmp_path):
 
 
 def alive(pids):
-    return [pid for pid in pids if Path(f"/proc/{pid}").exists()]
+    return [pid for pid in pids if is_running(pid)]
 
 
 def test_the_demo_ends_well_stays_up_for_a_second_terminal_and_leaves_nothing_behind(start, tmp_path):
@@ -96,11 +99,22 @@ def test_the_demo_ends_well_stays_up_for_a_second_terminal_and_leaves_nothing_be
     assert [path.name for path in tmp_path.iterdir()] == ["output"]
 
 
-def test_a_killed_demo_takes_its_servers_and_functions_with_it(start):
-    demo = start()
+@pytest.mark.parametrize("victim", ["the demo", "its parent"])
+def test_a_killed_demo_takes_its_servers_and_functions_with_it(start, victim):
+    demo = start(parent=victim == "its parent")
     demo.wait_for("rotate (manual)")
     started = demo.descendants()
     assert len(started) > 1
     demo.process.kill()
     demo.process.wait()
-    until(lambda: not alive(started), 30)
+    eventually(lambda: not alive(started), 30)
+
+
+def test_a_demo_in_the_background_where_ctrl_c_is_ignored_ends_by_the_signal_all_the_same(start, tmp_path):
+    demo = start(ignored=signal.SIGINT)
+    demo.wait_for("storing ID:secret")
+    started = demo.descendants()
+    demo.process.send_signal(signal.SIGINT)
+    assert demo.process.wait(30) == 130
+    assert alive(started) == []
+    assert [path.name for path in tmp_path.iterdir()] == ["output"]

@@ -11,7 +11,7 @@ import requests
 from botocore.exceptions import ClientError
 
 from demo.roles import Role
-from e2e.polling import until
+from local_aws.waiting import eventually
 from talend_simulator import Stall
 
 CONSUMERS = 1000
@@ -54,7 +54,7 @@ def test_a_thousand_consumers_a_tick_and_a_forced_rotation_cost_one_token_call_a
     event = {"rejected_version_id": rejected}
     with ThreadPoolExecutor(64) as pool:
         answers = [pool.submit(deployment.invoke, event, "RenewFunctionName") for _ in range(CONSUMERS)]
-        until(lambda: deployment.talend.stalled)
+        eventually(lambda: deployment.talend.stalled)
         meanwhile = [deployment.invoke(other)["outcome"] for other in ({"trigger": "schedule"}, {})]
         deployment.talend.release()
         outcomes = Counter(answer.result()["outcome"] for answer in answers)
@@ -75,12 +75,12 @@ def test_a_killed_winner_blocks_nobody_for_longer_than_its_own_time(deployment, 
     try:
         with ThreadPoolExecutor(1) as pool:
             winner = pool.submit(deployment.invoke, event, "RenewFunctionName")
-            until(lambda: deployment.talend.stalled)
+            eventually(lambda: deployment.talend.stalled)
             (worker,) = [one for one in deployment.aws.workers() if one["busy"] and "Renew" in one["function"]]
             os.kill(worker["pid"], signal.SIGKILL)
             assert winner.result(30)["errorType"] == "Runtime.ExitError"
         assert deployment.invoke(event, "RenewFunctionName")["outcome"] == "in_progress"
-        healed = until(
+        healed = eventually(
             lambda: (answer := deployment.invoke(event, "RenewFunctionName"))["outcome"] == "renewed" and answer, 30
         )
     finally:
@@ -115,7 +115,7 @@ def test_a_rejection_reported_by_an_event_renews_the_token(deployment, rejected)
         "Detail": json.dumps({"rejected_version_id": rejected}),
     }
     assert deployment.aws.client("events").put_events(Entries=[entry])["FailedEntryCount"] == 0
-    until(lambda: deployment.published()["VersionId"] != rejected, 20)
+    eventually(lambda: deployment.published()["VersionId"] != rejected, 20)
     assert works(deployment)
 
 
@@ -144,4 +144,4 @@ def test_without_its_table_rotation_goes_on_and_renewals_say_what_is_missing(dep
     for event in ({}, {"reason": "once more"}):
         assert deployment.invoke(event)["outcome"] == "rotated"
     assert works(deployment)
-    assert until(lambda: [line for line in deployment.logs() if "without the lock" in str(line.get("warnings"))])
+    assert eventually(lambda: [line for line in deployment.logs() if "without the lock" in str(line.get("warnings"))])
