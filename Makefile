@@ -14,6 +14,8 @@ SAM := $(ENVIRONMENTS)/sam/bin/sam
 ifndef UV_PYTHON_SEARCH_PATH
 export UV_PYTHON_SEARCH_PATH := $(subst $() ,:,$(strip $(wildcard $(or $(PYENV_ROOT),$(HOME)/.pyenv)/versions/$(PYTHON_VERSION)*/bin) $(subst :, ,$(PATH))))
 endif
+# The machine's certificates, as pip uses them: many networks have an authority of their own.
+export UV_SYSTEM_CERTS ?= 1
 export SAM_CLI_TELEMETRY := 0
 # Read by functions/Makefile: the interpreter that packages the functions.
 export PYTHON := $(ENVIRONMENTS)/sam/bin/python
