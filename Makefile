@@ -16,6 +16,10 @@ export UV_PYTHON_SEARCH_PATH := $(subst $() ,:,$(strip $(wildcard $(or $(PYENV_R
 endif
 # The machine's certificates, as pip uses them: many networks have an authority of their own.
 export UV_SYSTEM_CERTS ?= 1
+# Nothing is left outside the checkout; set these two to share your own caches.
+export UV_CACHE_DIR ?= $(ENVIRONMENTS)/cache/uv
+export PIP_CACHE_DIR ?= $(ENVIRONMENTS)/cache/pip
+export __SAM_CLI_APP_DIR := $(ENVIRONMENTS)/sam-cli
 export SAM_CLI_TELEMETRY := 0
 # Read by functions/Makefile: the interpreter that packages the functions.
 export PYTHON := $(ENVIRONMENTS)/sam/bin/python

@@ -6,6 +6,7 @@ It is shared by all instances of both functions, through the table that also hol
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import suppress
 from typing import TYPE_CHECKING
 
 from aws_lambda_powertools.utilities.circuit_breaker import CircuitBreakerConfig, circuit_breaker
@@ -45,13 +46,11 @@ class DynamoDBCircuitBreaker:
             raise CircuitOpen(f"{api_url}/security/oauth/token", _OPEN_SECONDS) from None
         return answer
 
-    def close(self, circuit: str) -> bool:
+    def close(self, circuit: str) -> None:
         self._store.configure(config=_CONFIG, circuit_name=_name(circuit))
-        try:
+        # Nothing is lost: without the table no refusal is remembered either.
+        with suppress(BotoCoreError, ClientError):
             self._store.save_closed(_name(circuit))
-        except (BotoCoreError, ClientError):
-            return False
-        return True
 
 
 def _name(circuit: str) -> str:

