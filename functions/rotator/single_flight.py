@@ -91,4 +91,4 @@ class _RemainingTime:
         self._clock = clock
 
     def get_remaining_time_in_millis(self) -> int:
-        return max(0, int((self._ends_at - self._clock()) * 1000))
+        return int((self._ends_at - self._clock()) * 1000)

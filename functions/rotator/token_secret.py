@@ -36,7 +36,10 @@ class TokenSecret:
         if "AWSPENDING" in published.stages:
             return None
         staged = self._read("AWSPENDING")
-        return staged if staged.document is not None else None
+        # A token that was published before and lost its place, such as by a roll-back, was not left by anybody.
+        if "AWSPREVIOUS" in staged.stages or staged.document is None:
+            return None
+        return staged
 
     def stage(self, version_id: str, document: TokenDocument) -> Slot:
         """Store a token beside the published one."""

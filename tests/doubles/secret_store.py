@@ -41,7 +41,7 @@ class InMemorySecretStore:
         secret = self._secrets.setdefault(secret_id, _Secret())
         secret.versions[version_id] = None if text is None else Sensitive(text)
         secret.created.append(self._clock())
-        secret.labels["AWSCURRENT"] = version_id
+        self._make_current(secret, version_id)
 
     def read(self, secret_id: str, stage: str) -> SecretVersion | None:
         secret = self._call("read", secret_id)
@@ -70,8 +70,15 @@ class InMemorySecretStore:
         secret = self._call("promote", secret_id)
         if secret.labels.get("AWSCURRENT") not in (replaced, version_id):
             return False
-        secret.labels["AWSCURRENT"] = version_id
+        self._make_current(secret, version_id)
         return True
+
+    def _make_current(self, secret: _Secret, version_id: str) -> None:
+        # "Secrets Manager also moves AWSPREVIOUS to the version that AWSCURRENT was removed from."
+        current = secret.labels.get("AWSCURRENT", version_id)
+        if current != version_id:
+            secret.labels["AWSPREVIOUS"] = current
+        secret.labels["AWSCURRENT"] = version_id
 
     def label(self, secret_id: str, stage: str) -> str | None:
         return self._secrets[secret_id].labels.get(stage)

@@ -1,5 +1,6 @@
 """The one operation: a new token takes the place of exactly the published one, and failures change nothing."""
 
+import dataclasses
 import json
 
 import pytest
@@ -177,6 +178,21 @@ def test_an_unreadable_published_token_is_replaced_with_a_warning(system, text):
     assert result.outcome is Outcome.ROTATED
     assert "v-by-hand" in result.warnings[0]
     assert system.published.access_token == access_token(1)
+
+
+@pytest.mark.parametrize("trigger", TRIGGERS)
+def test_a_token_that_a_person_rolled_back_is_not_published_again(system, trigger):
+    system.rotate()
+    good = system.published.to_json().reveal()
+    system.clock.advance(minutes=1.5)
+    system.rotate()
+    system.secrets.put(TOKEN, good, "v1")
+    system.clock.advance(minutes=25)
+    system.secrets._secrets[TOKEN].versions["v2"] = dataclasses.replace(
+        system.secrets.document(TOKEN, "AWSPENDING"), expires_at=int(system.clock()) + 1200
+    ).to_json()
+    assert system.rotate(trigger).version_id == "v3"
+    assert system.published.access_token == access_token(3)
 
 
 def test_something_unreadable_left_staged_is_ignored(system):
