@@ -1,0 +1,72 @@
+"""The README is true: what it names exists, and its tables say what the code says."""
+
+import re
+from pathlib import Path
+
+import pytest
+
+from rotator.outcome import Outcome
+
+ROOT = Path(__file__).parents[2]
+README = (ROOT / "README.md").read_text()
+
+
+def table(heading):
+    """The rows of the first table after a heading or a line, as lists of cells."""
+    lines = README[README.index(heading) :].splitlines()
+    start = next(number for number, line in enumerate(lines) if line.startswith("|--"))
+    rows = []
+    for line in lines[start + 1 :]:
+        if not line.startswith("|"):
+            return rows
+        rows.append([cell.strip() for cell in line.strip("|").split("|")])
+    return rows
+
+
+def named_tests():
+    """The file and the test of each `path::test` in the table of guarantees; `…` stands for the file above."""
+    path = None
+    for _, shown_by in table("## What it guarantees"):
+        reference = re.match(r"`([^`:]+)(?:::(\w+))?`", shown_by)
+        path = path if reference[1] == "…" else reference[1]
+        yield pytest.param(path, reference[2] or "", id=f"{path}::{reference[2]}")
+
+
+@pytest.mark.parametrize(("path", "test"), list(named_tests()))
+def test_every_test_that_is_named_exists(path, test):
+    assert f"def {test}" in (ROOT / path).read_text()
+
+
+@pytest.mark.parametrize("path", sorted(set(re.findall(r"\]\(([\w./]+)\)", README))))
+def test_every_file_that_is_linked_exists(path):
+    assert (ROOT / path).exists()
+
+
+def test_the_configuration_table_is_the_templates(template):
+    documented = {name.strip("`"): default.strip("`") for name, default, _ in table("### Configuration")}
+    assert documented == {name: str(parameter["Default"]) for name, parameter in template["Parameters"].items()}
+
+
+def test_every_outcome_is_explained():
+    rotations = {outcome.strip("`") for outcome, _ in table("**Force a rotation**")}
+    renewals = {outcome.strip("`") for outcome, _, _ in table("The answer holds\nno token")}
+    assert rotations == {"rotated", "fresh", "unchanged", "superseded", "in_progress", "checked"}
+    assert renewals - {"a function error"} == {
+        "renewed",
+        "already_renewed",
+        "in_progress",
+        "too_soon",
+        "budget_exhausted",
+    }
+    assert set(Outcome) - rotations - renewals == set()
+
+
+def test_every_alarm_is_in_the_runbook(resources):
+    alarms = {name for name, resource in resources.items() if resource["Type"] == "AWS::CloudWatch::Alarm"}
+    assert {name.strip("`") for name, _ in table("**Alarms** go to")} == alarms
+
+
+def test_every_command_of_the_quick_start_is_there():
+    targets = re.findall(r"^(\w+):.*##", (ROOT / "Makefile").read_text(), re.MULTILINE)
+    commands = set(re.findall(r"make (\w+)", README))
+    assert {"demo", "test", "check", "deploy", "lock"} <= commands <= {*targets, "and"}
