@@ -1,5 +1,7 @@
 """A stack's life: deployed again, and deleted, without harm to a live token."""
 
+import json
+
 from demo.deployment import deploy
 
 
@@ -19,3 +21,19 @@ def test_deploying_again_leaves_the_live_token_and_deletion_leaves_both_secrets(
     deployment.run("sam", "delete", "--stack-name", "talend-token", "--no-prompts")
     assert deployment.published()["VersionId"] == published["VersionId"]
     assert deployment.secrets.get_secret_value(SecretId=deployment["CredentialsSecretArn"])["SecretString"]
+
+
+def test_a_second_stack_with_a_key_and_existing_credentials_lives_beside_the_first(deployment, template):
+    secrets, key = deployment.secrets, deployment.aws.client("kms").create_key()["KeyMetadata"]["Arn"]
+    pair = {"id": deployment.account.client_id, "secret": deployment.account.client_secret}
+    text = json.dumps(pair | {"api_url": deployment.talend.url})
+    existing = secrets.create_secret(Name="mine/talend", SecretString=text)["ARN"]
+    parameters = {"SecretPrefix": "team/talend", "KmsKeyArn": key, "ExistingCredentialsSecretArn": existing}
+    parameters |= {"MinimumTokenLifeSeconds": "1", "AlarmEmail": "ops@example.com"}
+    second = deploy(deployment.aws, template, parameters, "second")
+    assert second.outputs["CredentialsSecretArn"] == existing
+    answer = deployment.functions.invoke(FunctionName=second.outputs["RotateFunctionName"], Payload="{}")
+    assert json.load(answer["Payload"])["outcome"] == "rotated"
+    token = secrets.describe_secret(SecretId="team/talend/default/token")
+    assert (token["KmsKeyId"], token["ARN"]) == (key, second.outputs["TokenSecretArn"])
+    assert "team/talend/default/credentials" not in {secret["Name"] for secret in secrets.list_secrets()["SecretList"]}
