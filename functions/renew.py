@@ -14,7 +14,8 @@ from rotator.report import Report
 if TYPE_CHECKING:
     from aws_lambda_powertools.utilities.typing import LambdaContext
 
-logger = Logger(service="renew")
+# Lambda reads level and time of a JSON line only if the time is one of RFC 3339.
+logger = Logger(service="renew", use_rfc3339=True)
 metrics = Metrics(namespace="TalendToken")
 
 

@@ -1,5 +1,6 @@
 """The `rotate` handler as Lambda calls it: moto's Secrets Manager, the Talend simulator over HTTP."""
 
+import datetime
 import io
 import json
 import time
@@ -84,6 +85,15 @@ def test_credentials_put_later_are_used_by_the_warm_function(secrets):
         invoke({})
     secrets.put_secret_value(SecretId=CREDENTIALS, SecretString='{"id": "abc", "secret": "s3cret-of-abc"}')
     assert invoke({})["outcome"] == "rotated"
+
+
+def test_log_lines_have_a_time_that_lambda_can_read(secrets, monkeypatch):  # noqa: ARG001
+    log = io.StringIO()
+    monkeypatch.setattr(rotate.logger.registered_handler, "stream", log)
+    invoke({})
+    line = json.loads(log.getvalue())
+    assert datetime.datetime.fromisoformat(line["timestamp"]).tzinfo is not None
+    assert "T" in line["timestamp"]
 
 
 def test_neither_log_nor_metric_nor_answer_shows_a_credential_or_a_token(secrets, talend, capfd, monkeypatch):
