@@ -14,7 +14,7 @@ from aws_lambda_powertools.utilities.circuit_breaker.exceptions import CircuitBr
 from aws_lambda_powertools.utilities.circuit_breaker.persistence import CircuitBreakerDynamoDBPersistence
 from botocore.exceptions import BotoCoreError, ClientError
 
-from rotator.errors import CircuitOpen, TokenRefused
+from rotator.errors import CircuitOpen, RejectedTokenAgain, TokenRefused
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
@@ -26,7 +26,7 @@ _CONFIG = CircuitBreakerConfig(
     failure_threshold=1,
     success_threshold=1,
     recovery_timeout=_OPEN_SECONDS,
-    handled_exceptions=TokenRefused,
+    handled_exceptions=(TokenRefused, RejectedTokenAgain),
     # The state is read from the table each time: a function that is invoked now and then gains nothing from a cache.
     local_cache_max_age=0,
 )
@@ -44,6 +44,9 @@ class DynamoDBCircuitBreaker:
             answer: T = guard(ask)()
         except CircuitBreakerOpenError:
             raise CircuitOpen(f"{api_url}/security/oauth/token", _OPEN_SECONDS) from None
+        except (BotoCoreError, ClientError):
+            # Of the table, when it is asked who may try after a minute; `ask` raises errors of ours only.
+            return ask()
         return answer
 
     def close(self, circuit: str) -> None:

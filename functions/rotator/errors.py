@@ -8,12 +8,12 @@
     ├── SecretStoreError      Secrets Manager refused or failed
     ├── LockUnavailable       the lock table refused or failed
     ├── ReplacementInProgress another run is replacing the same version (an answer, not a failure)
-    ├── BudgetExhausted       the versions of the day are spent (an answer, not a failure)
     └── TokenEndpointError    no usable token came back
         ├── TokenRefused      a permanent no: 400, 401 or 403
         ├── CircuitOpen       not asked, because it refused a moment ago
         ├── TokenUnavailable  no answer, or one that may be better next time
         └── InvalidTokenResponse  an answer that is not a token
+            └── RejectedTokenAgain  the token that was to be replaced
 
 Messages name accounts and secrets and say what to do. They never hold a credential, a token, or a response's body.
 """
@@ -77,14 +77,6 @@ class ReplacementInProgress(RotatorError):
     """Another run is replacing the same version at this moment."""
 
 
-class BudgetExhausted(RotatorError):
-    """What is left of the day's versions is kept for the schedule and for a person."""
-
-    def __init__(self, account: str, retry_after_seconds: int) -> None:
-        super().__init__(f"no version of the day is left for a renewal of account {account!r}")
-        self.retry_after_seconds = retry_after_seconds
-
-
 class TokenEndpointError(RotatorError):
     """The token endpoint gave no usable token. `url` is the endpoint, `status` the HTTP status if there was one."""
 
@@ -101,12 +93,12 @@ class TokenRefused(TokenEndpointError):
 
 
 class CircuitOpen(TokenEndpointError):
-    """The endpoint refused these credentials a moment ago, and is left alone for `open_seconds` after that."""
+    """The endpoint has just refused these credentials or repeated a rejected token, and is left alone for a while."""
 
     def __init__(self, url: str, open_seconds: int) -> None:
         super().__init__(
             url,
-            f"was not asked: it refused these credentials less than {open_seconds} s ago",
+            f"was not asked: less than {open_seconds} s ago it refused these credentials, or repeated a rejected token",
             "Mend the credentials secret, which is tried at once, or force a rotation.",
         )
         self.open_seconds = open_seconds
@@ -134,3 +126,11 @@ class TokenUnavailable(TokenEndpointError):
 
 class InvalidTokenResponse(TokenEndpointError):
     """The endpoint answered with something that must not be published."""
+
+
+class RejectedTokenAgain(InvalidTokenResponse):
+    """The endpoint handed out the token that a consumer saw rejected: asking it once more would do no better."""
+
+    def __init__(self, url: str) -> None:
+        fix = "If its API goes on refusing it, check the account's rights and environment, and report it to Talend."
+        super().__init__(url, "handed out the rejected token again", fix, status=200)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
@@ -24,6 +24,8 @@ class Trigger(StrEnum):
 
 _ACCOUNT = re.compile(r"[a-z0-9][a-z0-9-]{0,62}")
 _SCHEDULERS = ("aws.events", "aws.scheduler")
+# What EventBridge wraps around a detail [EventBridge user guide, event structure].
+_ENVELOPE = ("version", "id", "detail-type", "source", "account", "time", "region", "resources", "detail")
 _ROTATE_MEMBERS = {"trigger": str, "account": str, "dry_run": bool, "reason": str}
 _ROTATE_TRIGGERS = (Trigger.SCHEDULE, Trigger.WATCHDOG, Trigger.MANUAL)
 _RENEW_MEMBERS = {"account": str, "rejected_version_id": str, "rejected_token_sha256": str}
@@ -57,6 +59,7 @@ def parse_rotate_event(event: Any) -> RotateRequest:
             f"the event must be a JSON object, not {type(event).__name__}. Use {{}} to force a rotation."
         )
     if event.get("source") in _SCHEDULERS:
+        _check_names(event, _ENVELOPE)
         return RotateRequest(trigger=Trigger.SCHEDULE)
     _check_members(event, _ROTATE_MEMBERS)
     if "trigger" in event and event["trigger"] not in _ROTATE_TRIGGERS:
@@ -90,6 +93,7 @@ def parse_renew_event(event: Any) -> RenewRequest:
         InvalidEvent: another shape; names the member, and repeats no value that was not expected.
     """
     if isinstance(event, dict) and "detail-type" in event:
+        _check_names(event, _ENVELOPE)
         event = event.get("detail")
     if not isinstance(event, dict):
         raise InvalidEvent(f"the event must be a JSON object, not {type(event).__name__}.")
@@ -104,12 +108,16 @@ def parse_renew_event(event: Any) -> RenewRequest:
 
 
 def _check_members(event: dict[str, Any], members: Mapping[str, type]) -> None:
-    unknown = [name for name in event if name not in members]
-    if unknown:
-        raise InvalidEvent(f"unknown members {sorted(unknown)}. Known are {list(members)}.")
+    _check_names(event, members)
     for name, wanted in members.items():
         if name in event and not isinstance(event[name], wanted):
             kind = "true or false" if wanted is bool else "a string"
             raise InvalidEvent(f"member {name!r} must be {kind}, not {type(event[name]).__name__}.")
     if "account" in event and not _ACCOUNT.fullmatch(event["account"]):
         raise InvalidEvent(f"member 'account' must match {_ACCOUNT.pattern}: lower case, digits and hyphens.")
+
+
+def _check_names(event: dict[str, Any], known: Collection[str]) -> None:
+    unknown = [name for name in event if name not in known]
+    if unknown:
+        raise InvalidEvent(f"unknown members {sorted(unknown)}. Known are {list(known)}.")

@@ -7,11 +7,12 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from rotator.credentials import parse_credentials
-from rotator.errors import CredentialsError
+from rotator.errors import CredentialsError, RejectedTokenAgain
 from rotator.event import Trigger
 from rotator.ports import CircuitBreaker, SecretStore, TokenEndpoint
 from rotator.settings import Settings
-from rotator.token_response import IssuedToken, TokenResponse, read_token_response
+from rotator.token_response import IssuedToken, read_token_response
+from talend_token import TokenDocument
 
 # A person and the schedule always reach the token endpoint: neither can hammer it.
 _PASS_THE_BREAKER = (Trigger.MANUAL, Trigger.SCHEDULE)
@@ -27,8 +28,12 @@ class Issuer:
     breaker: CircuitBreaker
     clock: Callable[[], float] = time.time
 
-    def issue(self, account: str, trigger: Trigger, deadline: float) -> tuple[IssuedToken, float]:
-        """A checked token, and the seconds that the token endpoint took; `deadline` is in seconds since the epoch.
+    def issue(
+        self, account: str, trigger: Trigger, deadline: float, published: TokenDocument | None
+    ) -> tuple[IssuedToken, float]:
+        """A checked token, and the seconds that the token endpoint took.
+
+        `deadline` is in seconds since the epoch; `published` is the token to be replaced.
 
         Raises:
             CredentialsError, SecretStoreError, TokenEndpointError.
@@ -45,18 +50,21 @@ class Issuer:
         credentials = parse_credentials(secret_id, version.text)
         api_url = credentials.api_url or self.settings.api_url
 
-        def ask() -> TokenResponse:
-            return self.token_endpoint.request_token(credentials, api_url, deadline)
+        def ask() -> IssuedToken:
+            response = self.token_endpoint.request_token(credentials, api_url, deadline)
+            minimum = self.settings.minimum_life_seconds
+            issued = read_token_response(response, api_url=api_url, minimum_life_seconds=minimum)
+            if trigger is Trigger.REJECTED and published and published.fingerprint == issued.document.fingerprint:
+                raise RejectedTokenAgain(response.url)
+            return issued
 
         # Named by the version of the credentials, so that changed ones are tried at once.
         circuit = f"{account}/{version.version_id}"
         started = self.clock()
         if trigger in _PASS_THE_BREAKER:
-            response = ask()
+            issued = ask()
             if trigger is Trigger.MANUAL:
                 self.breaker.close(circuit)
         else:
-            response = self.breaker.call(circuit, api_url, ask)
-        seconds = self.clock() - started
-        minimum = self.settings.minimum_life_seconds
-        return read_token_response(response, api_url=api_url, minimum_life_seconds=minimum), seconds
+            issued = self.breaker.call(circuit, api_url, ask)
+        return issued, self.clock() - started

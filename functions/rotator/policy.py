@@ -68,11 +68,12 @@ def is_due(trigger: Trigger, document: TokenDocument | None, now: float) -> bool
 def may_promote(trigger: Trigger, staged: TokenDocument, published: TokenDocument | None, now: float) -> bool:
     """True if a token that an interrupted run left staged can be published instead of asking for another.
 
-    It must be FRESH and newer than the published one. A person who forces a rotation may do so because something
-    changed at Talend, so a manual run takes only a token that is a few minutes old.
+    It must be FRESH and newer than the published one. A manual run and the schedule take only one that is a few minutes
+    old: a person may force a rotation because something changed at Talend, and the schedule's token has to last until
+    its next tick.
     """
     if state_of(staged, now) is not TokenState.FRESH:
         return False
     if published is not None and staged.issued_at < published.issued_at:
         return False
-    return trigger is not Trigger.MANUAL or now - staged.issued_at < advisory_seconds(staged)
+    return trigger not in (Trigger.MANUAL, Trigger.SCHEDULE) or now - staged.issued_at < advisory_seconds(staged)

@@ -45,18 +45,18 @@ class SingleFlight(Protocol):
     def once(self, account: str, version_id: str, ends_at: float, replace: Callable[[], Result]) -> tuple[Result, bool]:
         """Call `replace`, unless another run is at that version or was a moment ago.
 
-        Returns its result and True, or the other run's and False. A run that dies blocks the version until `ends_at`
-        at the most. What `replace` raises is raised, and blocks nobody.
+        Returns its result and True, or the other run's and False if that has replaced the version. A run that dies
+        blocks the version until `ends_at` at the most. What `replace` raises is raised, and blocks nobody.
 
         Raises `ReplacementInProgress`, or `LockUnavailable` before `replace` was called.
         """
 
 
 class CircuitBreaker(Protocol):
-    """Keeps callers from a token endpoint that has just refused for good."""
+    """Keeps callers from a token endpoint that has just refused for good, or repeated a rejected token."""
 
     def call[T](self, circuit: str, api_url: str, ask: Callable[[], T]) -> T:
-        """Call `ask`, unless it raised `TokenRefused` a moment ago: `CircuitOpen` then."""
+        """Call `ask`, unless it raised `TokenRefused` or `RejectedTokenAgain` a moment ago: `CircuitOpen` then."""
 
     def close(self, circuit: str) -> None:
         """Forget a refusal."""

@@ -8,7 +8,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 from rotator.budget import interval_seconds, renewals_left
-from rotator.errors import BudgetExhausted, InvalidTokenResponse, LockUnavailable, ReplacementInProgress
+from rotator.errors import InvalidTokenResponse, LockUnavailable, ReplacementInProgress
 from rotator.event import Trigger
 from rotator.issuer import Issuer
 from rotator.outcome import Outcome, Result
@@ -16,6 +16,7 @@ from rotator.policy import TokenState, may_promote, state_of
 from rotator.ports import SingleFlight
 from rotator.settings import Settings
 from rotator.token_secret import Slot, TokenSecret
+from talend_token import TokenDocument
 
 # What publication needs of the function's time after the token endpoint has answered.
 PUBLICATION_SECONDS = 10
@@ -71,9 +72,6 @@ class Replacement:
             result, own = self.single_flight.once(run.account, published.version_id, run.ends_at, once)
         except ReplacementInProgress:
             return replace(run.result(Outcome.IN_PROGRESS, published), retry_after_seconds=_IN_PROGRESS_RETRY_SECONDS)
-        except BudgetExhausted as error:
-            exhausted = run.result(Outcome.BUDGET_EXHAUSTED, published)
-            return replace(exhausted, version_budget_left=0, retry_after_seconds=error.retry_after_seconds)
         except LockUnavailable as error:
             if run.trigger is Trigger.REJECTED:
                 raise
@@ -90,40 +88,40 @@ class Replacement:
         if staged and staged.document and may_promote(run.trigger, staged.document, published.document, self.clock()):
             result = self._promote(run, staged, published)
             return replace(result, warnings=(*published.warnings, "published a token that a run had left staged"))
-        left = self._spend_budget(run, published)
-        issued, seconds = self.issuer.issue(run.account, run.trigger, run.ends_at - PUBLICATION_SECONDS)
+        left = self._renewals_left(run) if run.trigger is Trigger.REJECTED else None
+        if left == 0:
+            exhausted = run.result(Outcome.BUDGET_EXHAUSTED, published)
+            return replace(exhausted, version_budget_left=0, retry_after_seconds=self._next_tick_seconds(published))
+        deadline = run.ends_at - PUBLICATION_SECONDS
+        issued, seconds = self.issuer.issue(run.account, run.trigger, deadline, published.document)
         if published.document is not None and published.document.fingerprint == issued.document.fingerprint:
-            result = self._unchanged(run, published)
+            result = self._unchanged(run, published, issued.document)
         else:
             result = self._promote(run, run.secret.stage(self.new_version_id(), issued.document), published)
         warnings = published.warnings + issued.warnings
-        return replace(result, token_endpoint_seconds=seconds, version_budget_left=left, warnings=warnings)
+        return replace(result, token_endpoint_seconds=seconds, version_budget_left=left and left - 1, warnings=warnings)
 
     def _promote(self, run: Run, staged: Slot, published: Slot) -> Result:
         if run.secret.promote(staged, published):
             return run.result(Outcome.ROTATED, staged)
         return run.result(Outcome.SUPERSEDED, run.secret.published())
 
-    def _unchanged(self, run: Run, published: Slot) -> Result:
-        expired = state_of(published.document, self.clock()) is TokenState.INVALID
-        if expired or run.trigger is Trigger.REJECTED:
+    def _unchanged(self, run: Run, published: Slot, issued: TokenDocument) -> Result:
+        if state_of(published.document, self.clock()) is TokenState.INVALID:
             raise InvalidTokenResponse(
-                f"{published.document.api_url if published.document else ''}/security/oauth/token",
-                f"handed out the published token again, although that {'has expired' if expired else 'was rejected'}",
+                f"{issued.api_url}/security/oauth/token",
+                "handed out the published token again, although that has expired",
                 "Report it to Talend.",
                 status=200,
             )
         return run.result(Outcome.UNCHANGED, published)
 
-    def _spend_budget(self, run: Run, published: Slot) -> int | None:
-        """How many renewals are left after this one; None if nobody counts, because it is not one."""
-        if run.trigger is not Trigger.REJECTED:
-            return None
-        now = self.clock()
+    def _renewals_left(self, run: Run) -> int:
         tick_seconds = interval_seconds(self.settings.schedule_expression)
-        left = renewals_left(run.secret.created(), now, tick_seconds)
-        if left == 0:
-            # The schedule publishes the next token at its next tick, whatever the budget.
-            issued_at = published.document.issued_at if published.document else now
-            raise BudgetExhausted(run.account, max(60, int(issued_at + tick_seconds - now)))
-        return left - 1
+        return renewals_left(run.secret.created(), self.clock(), tick_seconds)
+
+    def _next_tick_seconds(self, published: Slot) -> int:
+        """When the schedule publishes the next token, whatever the budget."""
+        now = self.clock()
+        issued_at = published.document.issued_at if published.document else now
+        return max(60, int(issued_at + interval_seconds(self.settings.schedule_expression) - now))

@@ -32,7 +32,7 @@ def _retry_after_seconds(value: str | None, now: float) -> float:
         return float(value) if len(value) < 10 else float("inf")
     try:
         date = parsedate_to_datetime(value)
-    except ValueError:
+    except (ValueError, OverflowError):
         return 0.0
     if date.tzinfo is None:
         date = date.replace(tzinfo=UTC)

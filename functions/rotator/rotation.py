@@ -38,7 +38,9 @@ class Rotation:
         with self._run(request.account, request.trigger, ends_at) as run:
             published = run.secret.published()
             if request.dry_run:
-                issued, seconds = self.issuer.issue(run.account, run.trigger, ends_at - PUBLICATION_SECONDS)
+                issued, seconds = self.issuer.issue(
+                    run.account, run.trigger, ends_at - PUBLICATION_SECONDS, published.document
+                )
                 warnings = published.warnings + issued.warnings
                 checked = run.result(Outcome.CHECKED, published)
                 return replace(checked, token_endpoint_seconds=seconds, warnings=warnings)

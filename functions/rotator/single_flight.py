@@ -20,7 +20,7 @@ from aws_lambda_powertools.utilities.idempotency.exceptions import (
 from botocore.config import Config
 
 from rotator.errors import LockUnavailable, ReplacementInProgress
-from rotator.outcome import Result
+from rotator.outcome import Outcome, Result
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
@@ -30,11 +30,15 @@ _KEY_PREFIX = "talend-token"
 # Long enough for every consumer of a storm to be answered from the record, and short enough for a version that a
 # person has rolled back to be replaced again.
 _RECORD_SECONDS = 60
+_REPLACED = (Outcome.ROTATED, Outcome.SUPERSEDED)
 
 
 def lock_table_client() -> DynamoDBClient:
-    """A client that gives up soon: a rotation goes on without its lock."""
-    config = Config(connect_timeout=1, read_timeout=2, retries={"mode": "standard", "total_max_attempts": 2})
+    """A client that gives up soon, as a rotation goes on without its lock.
+
+    It does not try again: a lock whose answer was lost would look like somebody else's.
+    """
+    config = Config(connect_timeout=1, read_timeout=2, retries={"total_max_attempts": 1})
     return boto3.client("dynamodb", config=config)
 
 
@@ -54,8 +58,11 @@ class IdempotentSingleFlight:
             try:
                 own.append(replace())
             except Exception as error:
+                # Kept, because Powertools raises its own in the place of it if the table fails, too.
                 failed.append(error)
                 raise
+            if own[0].outcome not in _REPLACED:
+                raise _NothingReplacedError
             return own[0].as_rotation()
 
         config = IdempotencyConfig(expires_after_seconds=_RECORD_SECONDS)
@@ -70,6 +77,8 @@ class IdempotentSingleFlight:
         )
         try:
             answer = flight(replacement={"account": account, "version_id": version_id})
+        except _NothingReplacedError:
+            return own[0], True
         except IdempotencyAlreadyInProgressError:
             raise ReplacementInProgress from None
         except (IdempotencyPersistenceLayerError, IdempotencyInconsistentStateError) as error:
@@ -81,6 +90,10 @@ class IdempotentSingleFlight:
             cause = error.__cause__ or error
             raise LockUnavailable(self._table_name, type(cause).__name__) from None
         return (own[0], True) if own else (Result.of_rotation(answer), False)
+
+
+class _NothingReplacedError(Exception):
+    """Takes the record away: the version is still there to be replaced."""
 
 
 class _RemainingTime:

@@ -103,7 +103,8 @@ def _life_seconds(expires_in: Any, claims: Sensitive[dict[str, Any]], requested_
     if expiry is not None:
         # Against `iat`, both by the server's clock, so that a wrong clock there does no harm.
         claimed = expiry - (issue if issue is not None else requested_at)
-        if claimed <= _LONGEST_LIFE_SECONDS:
+        # An `exp` that is not after `iat` says nothing of the token's life.
+        if claimed <= _LONGEST_LIFE_SECONDS and (issue is None or claimed > 0):
             lives.append(claimed)
     return math.floor(min(lives, default=DEFAULT_LIFE_SECONDS))
 

@@ -9,6 +9,9 @@ from typing import Any
 
 from talend_token.sensitive import Sensitive
 
+# The end of the year 9999; what is later is no time.
+_LAST_SECOND = 253_402_300_799
+
 
 class InvalidTokenDocument(Exception):
     """The text of a token secret is not a token document. The message says what is wrong, never what was found."""
@@ -72,8 +75,10 @@ class TokenDocument:
                 raise InvalidTokenDocument(f"member {name!r} is missing or is not a string")
         for name in ("issued_at", "expires_at"):
             # bool is a subclass of int, and `true` is no time.
-            if type(members.reveal().get(name)) is not int:
+            if type(members.reveal().get(name)) is not int or not 0 <= members.reveal()[name] <= _LAST_SECOND:
                 raise InvalidTokenDocument(f"member {name!r} is missing or is not a whole number of seconds")
+        if not members.reveal()["access_token"].isascii():
+            raise InvalidTokenDocument("member 'access_token' has characters that no header may hold")
         if members.reveal()["expires_at"] <= members.reveal()["issued_at"]:
             raise InvalidTokenDocument("'expires_at' is not after 'issued_at'")
         return cls(

@@ -193,7 +193,8 @@ class Demo:
         """Say how to use what is up from another terminal, and wait for Ctrl-C."""
         text = self.timeline.text
         text()
-        text("Everything stays up, and the schedule goes on. In another terminal:")
+        text("Everything stays up, and the schedule goes on. At this speed it has spent the day's versions after some")
+        text("minutes: then `renew` answers budget_exhausted, as it would on AWS. In another terminal:")
         text()
         for name, value in self.aws.environment().items():
             text(f"export {name}={value}")

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from rotator.errors import CircuitOpen, LockUnavailable, ReplacementInProgress, TokenRefused
-from rotator.outcome import Result
+from rotator.errors import CircuitOpen, LockUnavailable, RejectedTokenAgain, ReplacementInProgress, TokenRefused
+from rotator.outcome import Outcome, Result
 
 RECORD_SECONDS = 60
 OPEN_SECONDS = 60
@@ -39,6 +39,9 @@ class InMemorySingleFlight:
         except Exception:
             del self._until[key]
             raise
+        if result.outcome not in (Outcome.ROTATED, Outcome.SUPERSEDED):
+            del self._until[key]
+            return result, True
         self._until[key] = self._clock() + RECORD_SECONDS
         self._results[key] = Result.of_rotation(result.as_rotation())
         return result, True
@@ -56,7 +59,7 @@ class InMemoryCircuitBreaker:
             raise CircuitOpen(api_url, OPEN_SECONDS)
         try:
             answer = ask()
-        except TokenRefused:
+        except (TokenRefused, RejectedTokenAgain):
             self._open_until[circuit] = self._clock() + OPEN_SECONDS
             raise
         self.close(circuit)

@@ -44,6 +44,14 @@ def test_a_handler_gets_the_event_and_its_answer_is_returned(local_aws: LocalAWS
     assert invoke(local_aws, create_function(local_aws, ECHO), event)["Payload"] == event
 
 
+@pytest.mark.parametrize("payload", [b"{", b"NaN", b'{"a": Infinity}', b"no json"])
+def test_a_payload_that_is_not_json_is_refused_and_invokes_nothing(local_aws: LocalAWS, payload: bytes) -> None:
+    name = create_function(local_aws, ECHO)
+    with pytest.raises(ClientError, match="InvalidRequestContentException"):
+        local_aws.client("lambda").invoke(FunctionName=name, Payload=payload)
+    assert workers_of(local_aws, name) == []
+
+
 def test_a_function_sees_the_documented_variables_and_no_others(local_aws: LocalAWS) -> None:
     source = "import os\ndef handler(event, context): return dict(os.environ)"
     name = create_function(local_aws, source, MemorySize=256, Environment={"Variables": {"OWN": "yes", "PATH": "/own"}})

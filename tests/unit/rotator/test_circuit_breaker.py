@@ -1,10 +1,13 @@
 """A permanent refusal is remembered for all instances of both functions, against moto in process."""
 
+from concurrent.futures import ThreadPoolExecutor
+
 import boto3
 import pytest
+from botocore.exceptions import ClientError
 
 from rotator.circuit_breaker import DynamoDBCircuitBreaker
-from rotator.errors import CircuitOpen, TokenRefused, TokenUnavailable
+from rotator.errors import CircuitOpen, RejectedTokenAgain, TokenRefused, TokenUnavailable
 from rotator.single_flight import lock_table_client
 
 URL = "https://api.eu.cloud.talend.com"
@@ -29,12 +32,12 @@ def call(breaker, ask=lambda: "token", circuit="default/credentials-1"):
     return breaker.call(circuit, URL, ask)
 
 
-def let_a_minute_pass():
+def let_a_minute_pass(seconds=61):
     """Date the refusal back, as no clock is ours to move."""
     table = boto3.resource("dynamodb").Table("locks")
     for item in table.scan()["Items"]:
         if "opened_at" in item:
-            table.put_item(Item=item | {"opened_at": item["opened_at"] - 61})
+            table.put_item(Item=item | {"opened_at": item["opened_at"] - seconds})
 
 
 def test_a_refusal_is_raised_and_then_remembered_by_everybody(breakers):
@@ -55,9 +58,14 @@ def test_other_credentials_and_other_accounts_are_not_held_back(breakers):
 def test_after_a_minute_one_caller_tries_and_its_success_lets_everybody_through(breakers):
     with pytest.raises(TokenRefused):
         call(breakers[0], refuse)
-    let_a_minute_pass()
+    let_a_minute_pass(seconds=50)
+    with pytest.raises(CircuitOpen):
+        call(breakers[1], never)
+    let_a_minute_pass(seconds=11)
     assert call(breakers[0]) == "token"
-    assert call(breakers[1]) == "token"
+    # In another thread, as whoever tries is known by its own.
+    with ThreadPoolExecutor(1) as pool:
+        assert pool.submit(call, breakers[1]).result() == "token"
 
 
 def test_after_a_minute_one_caller_tries_and_its_failure_holds_everybody_back_again(breakers):
@@ -75,6 +83,30 @@ def test_closing_it_lets_everybody_through_at_once(breakers):
         call(breakers[0], refuse)
     breakers[1].close("default/credentials-1")
     assert call(breakers[0]) == "token"
+
+
+def test_a_rejected_token_that_comes_again_is_remembered_too(breakers):
+    def repeat():
+        raise RejectedTokenAgain(URL)
+
+    with pytest.raises(RejectedTokenAgain):
+        call(breakers[0], repeat)
+    with pytest.raises(CircuitOpen):
+        call(breakers[1], never)
+
+
+def test_a_table_that_cannot_be_written_when_a_minute_is_over_lets_the_call_through(lock_table):
+    client = lock_table_client()
+    breaker = DynamoDBCircuitBreaker(client, lock_table)
+    with pytest.raises(TokenRefused):
+        call(breaker, refuse)
+    let_a_minute_pass()
+
+    def deny(**_):
+        raise ClientError({"Error": {"Code": "AccessDeniedException"}}, "PutItem")
+
+    client.put_item = deny
+    assert call(breaker) == "token"
 
 
 def test_a_passing_failure_is_not_remembered(breakers):

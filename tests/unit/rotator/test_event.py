@@ -38,6 +38,8 @@ def test_an_event_that_is_no_object_is_refused(event):
     [
         ({"acount": "default"}, "acount"),
         ({"source": "my.app"}, "source"),
+        ({"source": "aws.scheduler", "dry_run": True}, "dry_run"),
+        ({"source": "aws.events", "account": "acc4", "trigger": "manual"}, "trigger"),
         ({"trigger": "rejected"}, "trigger"),
         ({"trigger": "Manual"}, "trigger"),
         ({"trigger": None}, "trigger"),
@@ -94,7 +96,7 @@ def test_a_rejection_is_read_by_version_by_fingerprint_and_from_an_eventbridge_e
         ({"account": "default"}, "either"),
         ({"rejected_version_id": VERSION_ID, "rejected_token_sha256": SHA256}, "either"),
         ({"rejected_version_id": VERSION_ID, "trigger": "manual"}, "trigger"),
-        ({"rejected_version_id": VERSION_ID, "detail-type": "x"}, "JSON object"),
+        ({"rejected_version_id": VERSION_ID, "detail-type": "x"}, "rejected_version_id"),
         ({"rejected_version_id": "short"}, "rejected_version_id"),
         ({"rejected_version_id": "x" * 65}, "rejected_version_id"),
         ({"rejected_version_id": 7}, "rejected_version_id"),

@@ -56,12 +56,18 @@ def test_the_watchdog_replaces_a_token_that_is_not_fresh(age, due):
     assert is_due(Trigger.WATCHDOG, document(), ISSUED + age) is due
 
 
-def test_a_fresh_staged_token_is_promoted():
-    assert may_promote(Trigger.SCHEDULE, document(), None, ISSUED + 1400)
+QUICK = pytest.mark.parametrize("trigger", [Trigger.WATCHDOG, Trigger.REJECTED])
+SELDOM = pytest.mark.parametrize("trigger", [Trigger.SCHEDULE, Trigger.MANUAL])
 
 
-def test_a_staged_token_that_is_stale_is_not_promoted():
-    assert not may_promote(Trigger.SCHEDULE, document(), None, ISSUED + 1600)
+@QUICK
+def test_a_fresh_staged_token_is_promoted(trigger):
+    assert may_promote(trigger, document(), None, ISSUED + 1400)
+
+
+@QUICK
+def test_a_staged_token_that_is_stale_is_not_promoted(trigger):
+    assert not may_promote(trigger, document(), None, ISSUED + 1600)
 
 
 def test_a_staged_token_older_than_the_published_one_is_not_promoted():
@@ -69,6 +75,7 @@ def test_a_staged_token_older_than_the_published_one_is_not_promoted():
     assert may_promote(Trigger.SCHEDULE, document(), document(issued_at=ISSUED), ISSUED + 10)
 
 
+@SELDOM
 @pytest.mark.parametrize(("age", "promoted"), [(0, True), (299, True), (300, False), (1400, False)])
-def test_a_manual_rotation_promotes_only_a_token_staged_in_the_last_minutes(age, promoted):
-    assert may_promote(Trigger.MANUAL, document(), None, ISSUED + age) is promoted
+def test_a_person_and_the_schedule_promote_only_a_token_staged_in_the_last_minutes(trigger, age, promoted):
+    assert may_promote(trigger, document(), None, ISSUED + age) is promoted

@@ -8,8 +8,8 @@ from doubles import access_token
 from doubles.system import CREDENTIALS, TOKEN, System
 from rotator.errors import (
     CircuitOpen,
-    InvalidTokenResponse,
     LockUnavailable,
+    RejectedTokenAgain,
     SecretStoreError,
     TokenRefused,
     TokenUnavailable,
@@ -201,11 +201,38 @@ def test_a_manual_rotation_is_not_held_back_by_a_young_token(system):
     assert system.rotate().outcome is Outcome.ROTATED
 
 
+def repeats(system):
+    """The token endpoint hands out the published token again."""
+    token = system.published.access_token
+    system.endpoint.answers.append({"access_token": token, "token_type": "Bearer", "expires_in": 1200})
+
+
 def test_a_token_that_was_rejected_and_comes_back_again_is_an_error(system):
-    system.endpoint.answers = [{"access_token": access_token(1), "token_type": "Bearer", "expires_in": 1200}]
-    with pytest.raises(InvalidTokenResponse, match="although that was rejected"):
+    repeats(system)
+    with pytest.raises(RejectedTokenAgain, match="account 'default'"):
         system.renew()
     assert system.secrets.versions(TOKEN) == 1
+
+
+def test_a_storm_over_a_rejected_token_that_comes_back_again_is_one_token_call(system):
+    repeats(system)
+    with pytest.raises(RejectedTokenAgain):
+        system.renew()
+    for _ in range(1000):
+        with pytest.raises(CircuitOpen):
+            system.renew()
+    assert calls(system) == 1
+    assert system.rotate().outcome is Outcome.ROTATED
+
+
+def test_a_tick_that_found_the_same_token_again_holds_back_neither_a_person_nor_a_consumer(system):
+    repeats(system)
+    assert system.rotate(Trigger.SCHEDULE).outcome is Outcome.UNCHANGED
+    assert system.renew().outcome is Outcome.ROTATED
+    repeats(system)
+    assert system.rotate(Trigger.SCHEDULE).outcome is Outcome.FRESH
+    assert system.rotate().outcome is Outcome.UNCHANGED
+    assert system.rotate().outcome is Outcome.ROTATED
 
 
 # --- the version budget ---

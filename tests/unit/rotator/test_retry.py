@@ -26,6 +26,7 @@ def test_the_delay_doubles_and_half_of_it_is_chance(attempt, least, most):
         ("\N{ARABIC-INDIC DIGIT SEVEN}", 0.25),
         ("-7", 0.25),
         ("soon", 0.25),
+        ("Mon, 01 Jan 99999999999999999999 00:00:00 GMT", 0.25),
         ("", 0.25),
     ],
 )

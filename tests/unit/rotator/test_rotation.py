@@ -37,6 +37,23 @@ def test_a_rotation_replaces_the_published_token(system):
     assert system.secrets.versions(TOKEN) == 2
 
 
+def test_the_first_publication_needs_no_promotion(system):
+    system.rotate()
+    assert system.secrets.calls == ["read", "read", "read", "stage"]
+
+
+def test_the_schedule_leaves_a_token_that_would_not_last_until_its_next_tick(system):
+    system.rotate()
+    system.clock.advance(minutes=5)
+    system.secrets.fail_on["promote"] = "InternalServiceError"
+    with pytest.raises(SecretStoreError):
+        system.renew()
+    system.secrets.fail_on.clear()
+    system.clock.advance(minutes=20)
+    system.rotate(Trigger.SCHEDULE)
+    assert system.published.remaining_seconds(system.clock()) > 1500
+
+
 def test_a_rotation_takes_two_reads_and_two_writes_and_one_token_call(system):
     system.rotate()
     system.clock.advance(minutes=25)
@@ -210,6 +227,8 @@ def test_a_dry_run_checks_the_chain_and_writes_nothing(system):
     assert (result.outcome, result.version_id) == (Outcome.CHECKED, "v1")
     assert system.secrets.calls == ["read", "read"]
     assert len(system.endpoint.calls) == 2
+    assert system.endpoint.calls[1][2] == system.clock() + 50
+    assert result.token_endpoint_seconds == 0
     assert "audience" in result.warnings[0]
 
 

@@ -4,6 +4,8 @@ import time
 
 import boto3
 import pytest
+from aws_lambda_powertools.utilities.idempotency.base import IdempotencyHandler
+from aws_lambda_powertools.utilities.idempotency.exceptions import IdempotencyInconsistentStateError
 from botocore.config import Config
 from botocore.stub import Stubber
 
@@ -36,12 +38,29 @@ def drop_table():
 def test_the_client_gives_up_soon(aws):  # noqa: ARG001
     config = lock_table_client().meta.config
     assert (config.connect_timeout, config.read_timeout) == (1, 2)
-    assert config.retries == {"mode": "standard", "total_max_attempts": 2}
+    # A second attempt at a lock whose first answer was lost would find it taken.
+    assert config.retries["total_max_attempts"] == 1
 
 
 def test_the_first_caller_replaces_and_the_next_gets_its_result(flights):
     assert once(flights[0]) == (RESULT, True)
     assert once(flights[1], never) == (RESULT, False)
+
+
+@pytest.mark.parametrize("outcome", [Outcome.UNCHANGED, Outcome.BUDGET_EXHAUSTED])
+def test_a_run_that_replaced_nothing_leaves_the_version_to_the_next(flights, outcome):
+    nothing = Result(outcome, "default", Trigger.SCHEDULE)
+    assert once(flights[0], lambda: nothing) == (nothing, True)
+    assert once(flights[1]) == (RESULT, True)
+
+
+def test_a_record_that_expires_while_it_is_read_is_no_lock(flights, monkeypatch):
+    def inconsistent(*_, **__):
+        raise IdempotencyInconsistentStateError
+
+    monkeypatch.setattr(IdempotencyHandler, "_process_idempotency", inconsistent)
+    with pytest.raises(LockUnavailable, match="IdempotencyInconsistentStateError"):
+        once(flights[0], never)
 
 
 def test_who_comes_meanwhile_is_told_so_at_once(flights):
@@ -56,7 +75,7 @@ def test_who_comes_meanwhile_is_told_so_at_once(flights):
 @pytest.mark.parametrize("other", [{"version": "v2"}, {"account": "finance"}])
 def test_another_version_and_another_account_have_locks_of_their_own(flights, other):
     once(flights[0])
-    another = Result(Outcome.UNCHANGED, "default", Trigger.MANUAL)
+    another = Result(Outcome.ROTATED, "default", Trigger.MANUAL)
     assert once(flights[1], lambda: another, **other) == (another, True)
 
 

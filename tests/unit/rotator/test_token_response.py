@@ -107,7 +107,17 @@ def test_a_jwt_without_iat_is_held_against_the_time_of_the_request():
     assert life_of(access_token=jwt(exp=NOW + 900), expires_in=ABSENT) == 900
 
 
-@pytest.mark.parametrize("claims", [{"exp": "soon"}, {"exp": 10**400}, {"exp": 10**15, "iat": 0}, {"iat": NOW}, {}])
+@pytest.mark.parametrize(
+    "claims",
+    [
+        {"exp": "soon"},
+        {"exp": 10**400},
+        {"exp": 10**15, "iat": 0},
+        {"exp": NOW, "iat": NOW * 1000},
+        {"iat": NOW},
+        {},
+    ],
+)
 def test_a_jwt_whose_claims_say_nothing_usable_leaves_it_to_the_default(claims):
     assert life_of(access_token=jwt(**claims), expires_in=ABSENT) == 1800
 

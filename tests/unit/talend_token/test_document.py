@@ -46,6 +46,10 @@ def test_every_member_is_needed(name):
         ("issued_at", "1795472989"),
         ("expires_at", 1.5),
         ("expires_at", True),
+        ("expires_at", 10**400),
+        ("issued_at", -1),
+        ("access_token", "a\ud800"),
+        ("access_token", "ünï"),
     ],
 )
 def test_a_member_of_the_wrong_type_is_named(name, value):
