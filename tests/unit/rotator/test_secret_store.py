@@ -90,14 +90,18 @@ def test_every_version_that_is_kept_tells_when_it_was_made(store, client):
     assert store.created(NAME) == pytest.approx([time.time()] * 3, abs=60)
 
 
-def test_all_pages_of_versions_are_read(client):
+def test_all_pages_of_versions_are_read_those_without_a_label_included(client):
     made = datetime.datetime(2026, 11, 23, tzinfo=datetime.UTC)
     pages = [
         {"Versions": [{"VersionId": version(), "CreatedDate": made}] * 2, "NextToken": "more"},
         {"Versions": [{"VersionId": version(), "CreatedDate": made}]},
     ]
-    store = answering(client, *[("list_secret_version_ids", page) for page in pages])
-    assert store.created(NAME) == [made.timestamp()] * 3
+    asked = {"SecretId": NAME, "IncludeDeprecated": True, "MaxResults": 100}
+    stubber = Stubber(client)
+    stubber.add_response("list_secret_version_ids", pages[0], asked)
+    stubber.add_response("list_secret_version_ids", pages[1], asked | {"NextToken": "more"})
+    stubber.activate()
+    assert SecretsManagerStore(client).created(NAME) == [made.timestamp()] * 3
 
 
 def answering(client, *answers):
