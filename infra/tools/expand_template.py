@@ -15,6 +15,10 @@ from samcli.yamlhelper import yaml_parse
 from samtranslator.translator.transform import transform
 
 
+# The property that `sam deploy` replaces by where it has uploaded what was built.
+_UPLOADED = {"AWS::Serverless::Function": "CodeUri", "AWS::Serverless::LayerVersion": "ContentUri"}
+
+
 class _NoManagedPolicies:
     """The translator asks AWS for the ARNs of managed policies named in a template; ours names none."""
 
@@ -32,9 +36,8 @@ def expand(path: Path) -> dict[str, Any]:
     os.environ.setdefault("AWS_DEFAULT_REGION", "eu-west-1")
     template = yaml_parse(path.read_text())
     for resource in template["Resources"].values():
-        if resource["Type"] == "AWS::Serverless::Function":
-            # What `sam deploy` puts here after the upload.
-            resource["Properties"]["CodeUri"] = "s3://bucket/key"
+        if resource["Type"] in _UPLOADED:
+            resource["Properties"][_UPLOADED[resource["Type"]]] = "s3://bucket/key"
     expanded: dict[str, Any] = transform(template, {}, _NoManagedPolicies())
     return expanded
 
