@@ -1,6 +1,39 @@
-"""The published Talend Cloud token, as consumers on AWS see it."""
+"""Talend Cloud tokens for programs on AWS: always one that works, and no token code of your own.
 
-from talend_token.document import InvalidTokenDocument, TokenDocument
+    import requests
+    from talend_token.requests import TalendAuth
+
+    session = requests.Session()
+    session.auth = TalendAuth()
+
+`talend_token.httpx.TalendAuth` is the same for httpx, sync and async. For anything else there is `TokenClient`, and
+`talend_token.aio.AsyncTokenClient` for asyncio.
+"""
+
+from talend_token.client import TokenClient
+from talend_token.document import TokenDocument
+from talend_token.errors import (
+    BodyNotRepeatable,
+    HostNotAllowed,
+    InvalidTokenDocument,
+    NotConfigured,
+    RenewalFailed,
+    TalendTokenError,
+    TokenUnavailable,
+)
 from talend_token.sensitive import Sensitive
+from talend_token.token import Token
 
-__all__ = ["InvalidTokenDocument", "Sensitive", "TokenDocument"]
+__all__ = [
+    "BodyNotRepeatable",
+    "HostNotAllowed",
+    "InvalidTokenDocument",
+    "NotConfigured",
+    "RenewalFailed",
+    "Sensitive",
+    "TalendTokenError",
+    "Token",
+    "TokenClient",
+    "TokenDocument",
+    "TokenUnavailable",
+]

@@ -7,14 +7,11 @@ import json
 from dataclasses import dataclass, field
 from typing import Any
 
+from talend_token.errors import InvalidTokenDocument
 from talend_token.sensitive import Sensitive
 
 # The end of the year 9999; what is later is no time.
 _LAST_SECOND = 253_402_300_799
-
-
-class InvalidTokenDocument(Exception):
-    """The text of a token secret is not a token document. The message says what is wrong, never what was found."""
 
 
 @dataclass(frozen=True)

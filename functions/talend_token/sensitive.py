@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from typing import NoReturn
+from typing import Generic, NoReturn, TypeVar
+
+T = TypeVar("T")
 
 
-class Sensitive[T]:
+class Sensitive(Generic[T]):
     """Holds a value that has no printable form: not in a log, not in a debugger's or crash reporter's list of locals.
 
     Code that handles a secret keeps it wrapped in its local variables and calls `reveal()` only inside the expression

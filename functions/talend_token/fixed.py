@@ -1,0 +1,55 @@
+"""A token that was put into the environment, for work without AWS."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from talend_token.errors import NotConfigured, RenewalFailed
+from talend_token.ports import Published, Renewal
+from talend_token.token import Token
+
+# The end of the year 9999: nothing says when such a token ends.
+_NO_KNOWN_END = 253_402_300_799
+
+
+class FixedSource:
+    """See `talend_token.ports.TokenSource`. The token never changes, and is taken to work until an API rejects it."""
+
+    def __init__(self, token: Token) -> None:
+        self._token = token
+
+    @classmethod
+    def from_environment(cls, environment: Mapping[str, str]) -> FixedSource:
+        """Read `TALEND_ACCESS_TOKEN` and `TALEND_API_URL`.
+
+        Raises:
+            NotConfigured: the URL is missing, or the token has characters that no header may hold.
+        """
+        if not environment.get("TALEND_API_URL"):
+            raise NotConfigured("TALEND_ACCESS_TOKEN is set: set TALEND_API_URL too, to the API that the token is for.")
+        if not _fits_a_header(environment["TALEND_ACCESS_TOKEN"]):
+            raise NotConfigured("TALEND_ACCESS_TOKEN has characters that no header may hold: is it cut, or quoted?")
+        token = Token(
+            environment["TALEND_ACCESS_TOKEN"],
+            expires_at=_NO_KNOWN_END,
+            version_id="",
+            api_url=environment["TALEND_API_URL"].rstrip("/"),
+        )
+        return cls(token)
+
+    def read(self) -> Published:
+        return Published(self._token, issued_at=0, answered_at=None)
+
+    def renew(self, rejected_version_id: str) -> Renewal:  # noqa: ARG002
+        raise RenewalFailed(
+            "the API rejected the token in TALEND_ACCESS_TOKEN: set another one.",
+            outcome="not_configured",
+            retry_after_seconds=0,
+        )
+
+    def __str__(self) -> str:
+        return "environment variable TALEND_ACCESS_TOKEN"
+
+
+def _fits_a_header(access_token: str) -> bool:
+    return access_token.isascii() and access_token.isprintable() and " " not in access_token

@@ -1,0 +1,109 @@
+"""Authentication for requests: `session.auth = TalendAuth()`."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterable
+from functools import partial
+from typing import Any
+
+import requests
+from requests.auth import AuthBase
+from requests.cookies import extract_cookies_to_jar
+from requests.utils import rewind_body
+
+from talend_token.client import TokenClient
+from talend_token.errors import BodyNotRepeatable, RenewalFailed
+from talend_token.origin import AllowedOrigins
+from talend_token.token import Token
+
+__all__ = ["TalendAuth"]
+
+logger = logging.getLogger("talend_token")
+
+
+class TalendAuth(AuthBase):
+    """Sends the published token, and on a 401 repeats the request once with the token that replaced it.
+
+    If no other token is to be had, or the second answer is a 401 too, the caller gets that answer. A request that has
+    an Authorization header of its own is left alone. One instance serves any number of sessions and threads.
+    """
+
+    def __init__(self, client: TokenClient | None = None, *, also_for: Iterable[str] = ()) -> None:
+        """By default the token that the environment names, for its own API's host and no other.
+
+        Args:
+            client: to share, or with another source.
+            also_for: base URLs of further hosts that may see the token.
+
+        Raises:
+            NotConfigured: the environment names no token.
+        """
+        self._client = client or TokenClient()
+        self._origins = AllowedOrigins(also_for)
+
+    def __call__(self, request: requests.PreparedRequest) -> requests.PreparedRequest:
+        """Called by requests for each request, when all else of it is prepared.
+
+        Raises:
+            TokenUnavailable, HostNotAllowed, BodyNotRepeatable: the request is not sent.
+        """
+        if "Authorization" in request.headers:
+            return request
+        if not _can_be_repeated(request):
+            raise BodyNotRepeatable(
+                f"the body of this {request.method} request cannot be sent a second time, should the token be "
+                "rejected. Give bytes or a file that can be rewound; or set the header yourself, with the token of a "
+                "TokenClient, and handle the 401."
+            )
+        token = self._client.get_token()
+        self._origins.check(str(request.url), token)
+        _authorize(request, token)
+        request.hooks["response"].append(partial(self._answered, token))
+        return request
+
+    def _answered(self, token: Token, response: requests.Response, **kwargs: Any) -> requests.Response:
+        # After a redirect to another host the token is no longer on the request, and the answer says nothing of it.
+        if response.status_code != 401 or not _carries(response.request, token):
+            return response
+        try:
+            renewed = self._client.renew(token)
+        except RenewalFailed as error:
+            logger.warning("%s", error)
+            return response
+        if not self._origins.allow(str(response.request.url), renewed):
+            return response
+        response.close()
+        # Its cookies and the position of its body are not in the published types.
+        request: Any = response.request.copy()
+        _authorize(request, renewed)
+        if _is_file(request.body):
+            rewind_body(request)
+        extract_cookies_to_jar(request._cookies, response.request, response.raw)
+        request.prepare_cookies(request._cookies)
+        repeated: requests.Response = response.connection.send(request, **kwargs)
+        repeated.history = [*response.history, response]
+        return repeated
+
+
+def _authorize(request: requests.PreparedRequest, token: Token) -> None:
+    request.headers["Authorization"] = f"Bearer {token.access_token}"
+
+
+def _carries(request: requests.PreparedRequest, token: Token) -> bool:
+    return request.headers.get("Authorization") == f"Bearer {token.access_token}"
+
+
+def _can_be_repeated(request: Any) -> bool:
+    body = request.body
+    if body is None or isinstance(body, (str, bytes, bytearray)):
+        return True
+    if _is_file(body):
+        # requests has noted where the body starts, if it can be told.
+        return isinstance(request._body_position, int) and body.seekable()
+    # An iterator is used up by the first pass, and what makes a new one for each pass is not.
+    return iter(body) is not body
+
+
+def _is_file(body: Any) -> bool:
+    return hasattr(body, "read") and hasattr(body, "seekable")

@@ -1,0 +1,52 @@
+"""A client on a machine whose clocks are the test's."""
+
+import pytest
+
+from doubles import Clock, InMemoryTokenSource
+from talend_token import TokenClient
+
+
+class Machine:
+    """A consumer's machine: `skew_seconds` is how far its wall clock is ahead of AWS's."""
+
+    def __init__(self, aws_clock):
+        self.aws_clock = aws_clock
+        self.skew_seconds = 0.0
+        self.slept_seconds = 0.0
+        """How long it was asleep: its monotonic clock has not counted that."""
+        self.pauses = []
+
+    def wall(self):
+        return self.aws_clock() + self.skew_seconds
+
+    def monotonic(self):
+        return self.aws_clock() - self.slept_seconds - 1_000_000
+
+    def pause(self, seconds):
+        self.pauses.append(seconds)
+        self.aws_clock.advance(seconds=seconds)
+
+    def client(self, source, **settings):
+        return TokenClient(source, clock=self.wall, monotonic=self.monotonic, sleep=self.pause, **settings)
+
+
+@pytest.fixture
+def aws_clock():
+    return Clock()
+
+
+@pytest.fixture
+def source(aws_clock):
+    source = InMemoryTokenSource(aws_clock)
+    source.publish()
+    return source
+
+
+@pytest.fixture
+def machine(aws_clock):
+    return Machine(aws_clock)
+
+
+@pytest.fixture
+def client(machine, source):
+    return machine.client(source)

@@ -1,0 +1,342 @@
+"""A client gives out tokens that work, for as long as they work, and asks as seldom as it can."""
+
+import logging
+import math
+import os
+import threading
+from itertools import pairwise
+
+import pytest
+
+from doubles.threads import in_threads
+from talend_token import Token, TokenClient, TokenUnavailable
+
+# --- FRESH ---
+
+
+def test_nothing_is_read_before_a_token_is_asked_for(client, source):
+    assert source.reads == 0
+    client.get_token()
+    assert source.reads == 1
+
+
+def test_a_token_says_what_it_is_for_and_how_long(client, aws_clock):
+    token = client.get_token()
+    assert (token.access_token, token.version_id) == ("token-of-v1", "v1")
+    assert token.api_url == "https://api.eu.cloud.talend.com"
+    assert token.expires_at == math.floor(aws_clock()) + 1800
+
+
+def test_a_fresh_token_costs_no_input_or_output(client, source, aws_clock):
+    first = client.get_token()
+    source.publish()
+    # Until five minutes before its end, but for the second that answers are rounded by.
+    aws_clock.advance(minutes=25, seconds=-2)
+    assert client.get_token() is first
+    assert source.reads == 1
+
+
+def test_a_fresh_token_takes_no_lock(client):
+    client.get_token()
+    client._state = None
+    assert client.get_token().version_id == "v1"
+
+
+def test_a_life_that_is_short_is_fresh_for_five_sixths_of_it(machine, source, aws_clock):
+    source.publish(life=60)
+    client = machine.client(source)
+    client.get_token()
+    aws_clock.advance(seconds=48)
+    client.get_token()
+    assert source.reads == 1
+    aws_clock.advance(seconds=3)
+    client.get_token()
+    assert source.reads == 2
+
+
+# --- STALE ---
+
+
+@pytest.fixture
+def stale(client, aws_clock):
+    """The client holds v1 with two minutes to live."""
+    client.get_token()
+    aws_clock.advance(minutes=28)
+    return client
+
+
+def test_a_stale_token_is_replaced_by_its_successor(stale, source):
+    source.publish()
+    assert stale.get_token().version_id == "v2"
+
+
+def test_a_stale_token_without_a_successor_is_given_out_and_asked_about_every_few_seconds(stale, source, aws_clock):
+    moments = []
+    source.on_read = lambda: moments.append(aws_clock())
+    for _ in range(600):
+        assert stale.get_token().version_id == "v1"
+        aws_clock.advance(seconds=0.1)
+    pauses = [later - earlier for earlier, later in pairwise(moments)]
+    assert 3.7 < min(pauses) <= max(pauses) < 6.4
+
+
+def test_while_one_caller_asks_the_others_keep_the_stale_token(stale, source):
+    asking, go_on = threading.Event(), threading.Event()
+
+    def wait():
+        asking.set()
+        assert go_on.wait(10)
+
+    source.on_read = wait
+    asker = threading.Thread(target=stale.get_token)
+    asker.start()
+    assert asking.wait(10)
+    assert {end.version_id for end in in_threads(stale.get_token, 50)} == {"v1"}
+    assert source.reads == 2
+    go_on.set()
+    asker.join()
+
+
+def test_many_threads_with_a_stale_token_make_one_read(stale, source):
+    source.publish()
+    ends = in_threads(stale.get_token)
+    assert {end.version_id for end in ends} <= {"v1", "v2"}
+    assert source.reads == 2
+
+
+def test_a_failing_secrets_manager_does_not_matter_while_the_token_works(stale, source, aws_clock, caplog):
+    source.outage = TokenUnavailable("token secret: InternalServiceError")
+    for _ in range(118):
+        assert stale.get_token().version_id == "v1"
+        aws_clock.advance(seconds=1)
+    assert "its successor cannot be read: token secret: InternalServiceError" in caplog.text
+    assert {record.levelno for record in caplog.records} == {logging.WARNING}
+
+
+def test_the_longer_secrets_manager_fails_the_seldomer_it_is_asked(stale, source, aws_clock):
+    source.outage = TokenUnavailable("down")
+    for _ in range(1150):
+        stale.get_token()
+        aws_clock.advance(seconds=0.1)
+    # 5, 10, 20, 40 and 60 seconds apart, and not 24 times in two minutes.
+    assert 4 <= source.reads - 1 <= 6
+
+
+def test_a_read_that_outlasts_the_token_gives_nobody_an_expired_one(stale, source, aws_clock):
+    source.on_read = lambda: aws_clock.advance(minutes=3)
+    with pytest.raises(TokenUnavailable, match=r"version v1, .* expired at"):
+        stale.get_token()
+
+
+# --- INVALID ---
+
+
+def test_an_expired_token_is_never_given_out(client, source, aws_clock):
+    client.get_token()
+    while True:
+        aws_clock.advance(seconds=0.5)
+        try:
+            token = client.get_token()
+        except TokenUnavailable:
+            break
+        assert aws_clock() < token.expires_at
+    # No earlier than the second by which answers are rounded.
+    assert aws_clock() > source.published[0].token.expires_at - 1.5
+
+
+def test_the_error_says_what_is_published_and_since_when(client, aws_clock):
+    aws_clock.advance(minutes=31)
+    with pytest.raises(TokenUnavailable) as caught:
+        client.get_token()
+    assert str(caught.value) == (
+        "token secret 'talend/default/token': version v1, published since 2026-11-23T22:29:49Z, expired at "
+        "2026-11-23T22:59:49Z, and no newer token is published. The rotate function's log says why."
+    )
+
+
+def test_a_token_is_served_exactly_as_long_as_it_lives_while_secrets_manager_is_down(client, source, aws_clock):
+    client.get_token()
+    source.outage = TokenUnavailable("token secret: EndpointConnectionError")
+    for _ in range(1798):
+        assert client.get_token().version_id == "v1"
+        aws_clock.advance(seconds=1)
+    aws_clock.advance(seconds=2)
+    with pytest.raises(TokenUnavailable, match="EndpointConnectionError"):
+        client.get_token()
+    source.outage = None
+    source.publish()
+    assert client.get_token().version_id == "v2"
+
+
+def test_many_threads_with_an_expired_token_make_one_read(client, source, aws_clock):
+    client.get_token()
+    aws_clock.advance(minutes=31)
+    source.publish()
+    begun = threading.Event()
+
+    def slow():
+        begun.wait(0.05)
+
+    source.on_read = slow
+    assert {end.version_id for end in in_threads(client.get_token)} == {"v2"}
+    assert source.reads == 2
+
+
+def test_many_threads_share_one_failure(client, source):
+    waiting = threading.Barrier(2)
+    source.outage = TokenUnavailable("token secret: AccessDeniedException")
+    source.on_read = lambda: waiting.wait(10)
+    ends = []
+
+    def get():
+        try:
+            client.get_token()
+        except TokenUnavailable as error:
+            ends.append(error)
+
+    threads = [threading.Thread(target=get) for _ in range(50)]
+    for thread in threads:
+        thread.start()
+    while len(client._state.flights._flights) == 0 or source.reads == 0:
+        pass
+    waiting.wait(10)
+    # Who came after the first read had failed makes another.
+    while any(thread.is_alive() for thread in threads):
+        try:
+            waiting.wait(0.05)
+        except threading.BrokenBarrierError:
+            waiting.reset()
+    assert {str(end) for end in ends} == {"token secret: AccessDeniedException"}
+    assert len(ends) == 50
+    assert len({id(end) for end in ends}) == 50
+
+
+def test_an_older_token_that_a_lagging_reader_sees_does_not_replace_a_newer_one(stale, source, aws_clock):
+    source.publish(age=60)
+    assert stale.get_token().version_id == "v2"
+    aws_clock.advance(minutes=25)
+    source.stale_reads = 1
+    assert stale.get_token().version_id == "v2"
+
+
+# --- how long a caller needs it ---
+
+
+def test_a_caller_gets_a_token_that_lasts_as_long_as_it_asks_if_one_is_published(client, source, aws_clock):
+    client.get_token()
+    aws_clock.advance(minutes=20)
+    assert client.get_token(min_remaining=590).version_id == "v1"
+    assert source.reads == 1
+    source.publish()
+    assert client.get_token(min_remaining=700).version_id == "v2"
+
+
+def test_a_caller_that_needs_longer_than_what_is_published_is_told(client, aws_clock):
+    aws_clock.advance(minutes=20)
+    with pytest.raises(TokenUnavailable, match=r"version v1, .* has 599 seconds to live, and 700 were asked for"):
+        client.get_token(min_remaining=700)
+    assert client.get_token(min_remaining=500).version_id == "v1"
+
+
+@pytest.mark.parametrize("min_remaining", [-1, -0.5, math.nan])
+def test_a_caller_cannot_ask_for_an_expired_token(client, min_remaining):
+    with pytest.raises(ValueError, match="min_remaining"):
+        client.get_token(min_remaining)
+
+
+# --- clocks ---
+
+
+@pytest.mark.parametrize("skew", [-3600, -120, 120, 3600])
+def test_a_wrong_wall_clock_does_no_harm(machine, client, source, aws_clock, skew):
+    machine.skew_seconds = skew
+    assert client.get_token().version_id == "v1"
+    aws_clock.advance(minutes=24)
+    assert client.get_token().version_id == "v1"
+    assert source.reads == 1
+    aws_clock.advance(minutes=5, seconds=57)
+    assert client.get_token().version_id == "v1"
+    aws_clock.advance(seconds=4)
+    with pytest.raises(TokenUnavailable):
+        client.get_token()
+
+
+@pytest.mark.parametrize("jump", [-120, 120])
+def test_a_wall_clock_that_is_set_while_a_token_is_held_does_no_harm(machine, client, aws_clock, jump):
+    client.get_token()
+    aws_clock.advance(minutes=10)
+    machine.skew_seconds = jump
+    while True:
+        try:
+            token = client.get_token()
+        except TokenUnavailable:
+            break
+        assert aws_clock() < token.expires_at
+        aws_clock.advance(seconds=1)
+    assert aws_clock() > token.expires_at - 3
+
+
+def test_a_machine_that_slept_wakes_up_to_an_expired_token(machine, client, source, aws_clock):
+    client.get_token()
+    aws_clock.advance(minutes=31)
+    machine.slept_seconds = 31 * 60
+    source.publish()
+    assert client.get_token().version_id == "v2"
+
+
+def test_without_a_date_in_the_answer_the_machines_clock_counts(machine, source, aws_clock):
+    source.says_when = False
+    client = machine.client(source)
+    client.get_token()
+    aws_clock.advance(minutes=30)
+    with pytest.raises(TokenUnavailable):
+        client.get_token()
+
+
+def test_without_a_date_in_the_answer_it_is_no_earlier_than_the_token_was_issued(machine, source, aws_clock):
+    source.says_when = False
+    machine.skew_seconds = -120
+    client = machine.client(source)
+    client.get_token()
+    aws_clock.advance(minutes=30)
+    with pytest.raises(TokenUnavailable):
+        client.get_token()
+
+
+# --- processes, and what is printed ---
+
+
+def test_a_forked_process_does_not_wait_for_a_thread_that_stayed_behind(client, source, aws_clock):
+    client.get_token()
+    aws_clock.advance(minutes=31)
+    source.publish()
+    reading, go_on = threading.Event(), threading.Event()
+
+    def wait():
+        reading.set()
+        go_on.wait(10)
+
+    source.on_read = wait
+    thread = threading.Thread(target=client.get_token)
+    thread.start()
+    assert reading.wait(10)
+    source.on_read = lambda: None
+    child = os.fork()
+    if child == 0:
+        os._exit(0 if client.get_token().version_id == "v2" else 1)
+    assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
+    go_on.set()
+    thread.join()
+
+
+def test_a_client_prints_where_its_tokens_come_from(client):
+    client.get_token()
+    assert repr(client) == "TokenClient(token secret 'talend/default/token')"
+
+
+def test_a_client_without_a_source_takes_the_one_that_the_environment_names(monkeypatch):
+    monkeypatch.setenv("TALEND_ACCESS_TOKEN", "mine")
+    monkeypatch.setenv("TALEND_API_URL", "https://api.us.cloud.talend.com/")
+    token = TokenClient().get_token()
+    assert isinstance(token, Token)
+    assert (token.access_token, token.api_url) == ("mine", "https://api.us.cloud.talend.com")

@@ -1,0 +1,225 @@
+"""A token that an API rejected is replaced once, for everybody who holds it."""
+
+import threading
+
+import pytest
+
+from doubles.threads import in_threads
+from talend_token import RenewalFailed, Token, TokenUnavailable
+
+
+@pytest.fixture
+def rejected(client, aws_clock):
+    """A token that is FRESH by its date, and was rejected."""
+    token = client.get_token()
+    aws_clock.advance(minutes=10)
+    return token
+
+
+def test_a_newer_token_that_is_published_already_is_used_at_once(client, source, rejected):
+    source.publish()
+    assert client.renew(rejected).version_id == "v2"
+    assert source.renewals == []
+
+
+def test_otherwise_the_renew_function_replaces_the_rejected_version(client, source, rejected):
+    assert client.renew(rejected).version_id == "v2"
+    assert source.renewals == ["v1"]
+    assert client.get_token().version_id == "v2"
+
+
+def test_a_late_401_of_a_token_that_is_replaced_costs_nothing(client, source, rejected):
+    client.renew(rejected)
+    reads = source.reads
+    assert client.renew(rejected).version_id == "v2"
+    assert (source.renewals, source.reads) == (["v1"], reads)
+
+
+def test_a_new_token_is_looked_for_until_it_shows_with_growing_jittered_pauses(client, source, machine, rejected):
+    def renew():
+        source.stale_reads = 6
+        return source._renew()
+
+    source.on_renew = renew
+    assert client.renew(rejected).version_id == "v2"
+    assert len(machine.pauses) == 6
+    for pause, longest in zip(machine.pauses, [0.1, 0.2, 0.4, 0.8, 1.6, 2], strict=True):
+        assert longest / 2 <= pause <= longest
+    assert (
+        len({pause / longest for pause, longest in zip(machine.pauses, [0.1, 0.2, 0.4, 0.8, 1.6, 2], strict=True)}) > 1
+    )
+
+
+@pytest.mark.parametrize("outcome", ["renewed", "already_renewed", "in_progress"])
+def test_a_new_token_that_does_not_show_is_waited_for_until_the_deadline(client, source, machine, rejected, outcome):
+    source.refuse(outcome)
+    with pytest.raises(RenewalFailed, match="no other version than v1 has shown within 30 seconds") as caught:
+        client.renew(rejected)
+    assert caught.value.outcome == "in_progress"
+    assert 25 < sum(machine.pauses) <= 30
+
+
+def test_a_renewal_in_progress_is_waited_for_and_not_asked_for_again(client, source, rejected):
+    source.refuse("in_progress")
+    client._sleep = lambda _: source.publish()
+    assert client.renew(rejected).version_id == "v2"
+    assert source.renewals == ["v1"]
+
+
+@pytest.mark.parametrize("outcome", ["too_soon", "budget_exhausted", "something_new"])
+def test_a_refused_renewal_is_told_at_once(client, source, machine, rejected, outcome):
+    source.refuse(outcome, retry_after_seconds=40)
+    with pytest.raises(RenewalFailed, match=f"version v1 was rejected and is not replaced: {outcome}") as caught:
+        client.renew(rejected)
+    assert (caught.value.outcome, caught.value.retry_after_seconds) == (outcome, 40)
+    assert machine.pauses == []
+
+
+def test_a_refused_renewal_is_not_asked_for_again_before_its_time(client, source, rejected, aws_clock):
+    source.refuse("too_soon", retry_after_seconds=40)
+    for _ in range(39):
+        with pytest.raises(RenewalFailed, match="too_soon"):
+            client.renew(rejected)
+        aws_clock.advance(seconds=1)
+    assert source.renewals == ["v1"]
+    aws_clock.advance(seconds=2)
+    with pytest.raises(RenewalFailed, match="too_soon"):
+        client.renew(rejected)
+    assert source.renewals == ["v1", "v1"]
+
+
+def test_a_refusal_holds_nobody_back_for_longer_than_a_minute(client, source, rejected, aws_clock):
+    source.refuse("budget_exhausted", retry_after_seconds=1500)
+    with pytest.raises(RenewalFailed):
+        client.renew(rejected)
+    aws_clock.advance(seconds=61)
+    with pytest.raises(RenewalFailed):
+        client.renew(rejected)
+    assert len(source.renewals) == 2
+
+
+def test_after_a_refusal_a_token_that_is_published_meanwhile_is_used_at_once(client, source, rejected):
+    source.refuse("too_soon", retry_after_seconds=40)
+    with pytest.raises(RenewalFailed):
+        client.renew(rejected)
+    source.publish()
+    assert client.renew(rejected).version_id == "v2"
+
+
+def test_a_refused_token_is_still_given_out_because_it_may_work_for_other_calls(client, source, rejected):
+    source.refuse("too_soon", retry_after_seconds=40)
+    with pytest.raises(RenewalFailed):
+        client.renew(rejected)
+    assert client.get_token().version_id == "v1"
+
+
+def test_a_throttled_invocation_means_that_others_renew(client, source, rejected):
+    source.fail("throttled", may_show=True)
+    client._sleep = lambda _: source.publish()
+    assert client.renew(rejected).version_id == "v2"
+    assert source.renewals == ["v1"]
+
+
+def test_a_failed_renewal_that_has_published_all_the_same_counts(client, source, rejected):
+    def renew():
+        source.publish()
+        raise RenewalFailed("the answer was lost", may_show=True)
+
+    source.on_renew = renew
+    assert client.renew(rejected).version_id == "v2"
+
+
+@pytest.mark.parametrize("outcome", ["failed", "denied", "not_configured"])
+def test_a_renewal_that_fails_is_told_at_once(client, source, machine, rejected, outcome):
+    source.fail(outcome, may_show=outcome == "failed")
+    with pytest.raises(RenewalFailed, match=f"renew: {outcome}"):
+        client.renew(rejected)
+    assert machine.pauses == []
+
+
+def test_with_secrets_manager_down_the_renewal_goes_on(client, source, rejected, caplog):
+    source.outage = TokenUnavailable("token secret: down")
+
+    def back(_):
+        source.outage = None
+
+    client._sleep = back
+    assert client.renew(rejected).version_id == "v2"
+    assert "the published one cannot be read: token secret: down" in caplog.text
+
+
+def test_a_published_token_that_has_expired_is_no_replacement(client, source, rejected, aws_clock):
+    aws_clock.advance(minutes=5)
+    source.publish(age=1900)
+    assert client.renew(rejected).version_id == "v3"
+    assert source.renewals == ["v1"]
+
+
+def test_a_token_that_was_rejected_before_is_no_replacement_for_the_next_one(client, source, rejected, aws_clock):
+    second = client.renew(rejected)
+    aws_clock.advance(minutes=2)
+    # Readers lag: for a moment they see the first one again.
+    source.stale_reads = 1
+    third = client.renew(second)
+    assert third.version_id == "v3"
+    assert source.renewals == ["v1", "v2"]
+
+
+def test_a_roll_back_by_hand_is_a_replacement(client, source):
+    source.publish()
+    bad = client.get_token()
+    source.published.append(source.published[0])
+    assert client.renew(bad).version_id == "v1"
+    assert source.renewals == []
+
+
+def test_many_threads_with_one_rejected_token_make_one_renewal(client, source, rejected):
+    ends = in_threads(lambda: client.renew(rejected))
+    assert {end.version_id for end in ends} == {"v2"}
+    assert source.renewals == ["v1"]
+    # The first token, before the renewal, after it.
+    assert source.reads == 3
+
+
+def test_many_threads_share_one_refusal(client, source, rejected):
+    source.refuse("too_soon", retry_after_seconds=40)
+    ends = in_threads(lambda: client.renew(rejected), 100)
+    assert {end.outcome for end in ends} == {"too_soon"}
+    assert source.renewals == ["v1"]
+
+
+def test_who_is_interrupted_leaves_the_renewal_to_the_next(client, source, rejected):
+    renewing, interrupt = threading.Event(), threading.Event()
+
+    def interrupted():
+        source.on_renew = source._renew
+        renewing.set()
+        assert interrupt.wait(10)
+        raise KeyboardInterrupt
+
+    source.on_renew = interrupted
+    ends = []
+
+    def first():
+        try:
+            client.renew(rejected)
+        except KeyboardInterrupt as error:
+            ends.append(error)
+
+    def second():
+        ends.append(client.renew(rejected).version_id)
+
+    threads = [threading.Thread(target=first), threading.Thread(target=second)]
+    threads[0].start()
+    assert renewing.wait(10)
+    threads[1].start()
+    interrupt.set()
+    for thread in threads:
+        thread.join()
+    assert isinstance(ends[0], KeyboardInterrupt)
+    assert ends[1] == "v2"
+
+
+def test_a_token_that_another_client_had_is_renewed_too(client):
+    foreign = Token("token-of-v1", expires_at=0, version_id="v1", api_url="https://api.eu.cloud.talend.com")
+    assert client.renew(foreign).version_id == "v2"
