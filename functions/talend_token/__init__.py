@@ -11,7 +11,6 @@
 """
 
 from talend_token.client import TokenClient
-from talend_token.document import TokenDocument
 from talend_token.errors import (
     BodyNotRepeatable,
     HostNotAllowed,
@@ -21,7 +20,6 @@ from talend_token.errors import (
     TalendTokenError,
     TokenUnavailable,
 )
-from talend_token.sensitive import Sensitive
 from talend_token.token import Token
 
 __all__ = [
@@ -30,10 +28,8 @@ __all__ = [
     "InvalidTokenDocument",
     "NotConfigured",
     "RenewalFailed",
-    "Sensitive",
     "TalendTokenError",
     "Token",
     "TokenClient",
-    "TokenDocument",
     "TokenUnavailable",
 ]

@@ -120,16 +120,12 @@ class TokenClient:
         that saw the same token rejected, and the secret is read until the new token shows.
 
         Raises:
-            RenewalFailed: there is no other token. The API's rejection stands: hand it on.
+            RenewalFailed, TokenUnavailable: there is no other token. The API's rejection stands: hand it on.
         """
         self._notice_fork()
-        token = self._other_than(rejected.version_id)
-        if token is None:
+        if self._other_than(rejected.version_id) is None:
             self._state.flights.do(("renew", rejected.version_id), lambda: self._renew(rejected.version_id))
-            token = self._other_than(rejected.version_id)
-        if token is None:
-            raise RenewalFailed(f"{self._source}: the token that replaced {rejected.version_id} has expired too.")
-        return token
+        return self.get_token()
 
     def __repr__(self) -> str:
         return f"TokenClient({self._source})"

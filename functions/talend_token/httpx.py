@@ -10,7 +10,7 @@ import httpx
 
 from talend_token.aio import AsyncTokenClient
 from talend_token.client import TokenClient
-from talend_token.errors import BodyNotRepeatable, RenewalFailed
+from talend_token.errors import BodyNotRepeatable, RenewalFailed, TokenUnavailable
 from talend_token.origin import AllowedOrigins
 from talend_token.token import Token
 
@@ -57,7 +57,7 @@ class TalendAuth(httpx.Auth):
         if _rejects(response, token):
             try:
                 renewed = self._client.renew(token)
-            except RenewalFailed as error:
+            except (RenewalFailed, TokenUnavailable) as error:
                 logger.warning("%s", error)
                 return
             self._authorize(request, renewed)
@@ -76,7 +76,7 @@ class TalendAuth(httpx.Auth):
         if _rejects(response, token):
             try:
                 renewed = await self._async_client.renew(token)
-            except RenewalFailed as error:
+            except (RenewalFailed, TokenUnavailable) as error:
                 logger.warning("%s", error)
                 return
             self._authorize(request, renewed)

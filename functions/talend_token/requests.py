@@ -13,13 +13,16 @@ from requests.cookies import extract_cookies_to_jar
 from requests.utils import rewind_body
 
 from talend_token.client import TokenClient
-from talend_token.errors import BodyNotRepeatable, RenewalFailed
+from talend_token.errors import BodyNotRepeatable, RenewalFailed, TokenUnavailable
 from talend_token.origin import AllowedOrigins
 from talend_token.token import Token
 
 __all__ = ["TalendAuth"]
 
 logger = logging.getLogger("talend_token")
+
+# Not typed in every version of requests and of its stubs.
+_keep_cookies: Any = extract_cookies_to_jar
 
 
 class TalendAuth(AuthBase):
@@ -68,7 +71,7 @@ class TalendAuth(AuthBase):
             return response
         try:
             renewed = self._client.renew(token)
-        except RenewalFailed as error:
+        except (RenewalFailed, TokenUnavailable) as error:
             logger.warning("%s", error)
             return response
         if not self._origins.allow(str(response.request.url), renewed):
@@ -79,7 +82,7 @@ class TalendAuth(AuthBase):
         _authorize(request, renewed)
         if _is_file(request.body):
             rewind_body(request)
-        extract_cookies_to_jar(request._cookies, response.request, response.raw)
+        _keep_cookies(request._cookies, response.request, response.raw)
         request.prepare_cookies(request._cookies)
         repeated: requests.Response = response.connection.send(request, **kwargs)
         repeated.history = [*response.history, response]

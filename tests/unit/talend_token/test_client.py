@@ -182,33 +182,19 @@ def test_many_threads_with_an_expired_token_make_one_read(client, source, aws_cl
     assert source.reads == 2
 
 
-def test_many_threads_share_one_failure(client, source):
-    waiting = threading.Barrier(2)
-    source.outage = TokenUnavailable("token secret: AccessDeniedException")
-    source.on_read = lambda: waiting.wait(10)
-    ends = []
+def test_a_read_that_ended_just_now_is_not_made_again(client, source):
+    """A thread that found no token may come to make a read when another thread's has just ended."""
+    flights = client._state.flights
+    make = flights.do
 
-    def get():
-        try:
-            client.get_token()
-        except TokenUnavailable as error:
-            ends.append(error)
+    def late(key, call):
+        flights.do = make
+        client.get_token()
+        make(key, call)
 
-    threads = [threading.Thread(target=get) for _ in range(50)]
-    for thread in threads:
-        thread.start()
-    while len(client._state.flights._flights) == 0 or source.reads == 0:
-        pass
-    waiting.wait(10)
-    # Who came after the first read had failed makes another.
-    while any(thread.is_alive() for thread in threads):
-        try:
-            waiting.wait(0.05)
-        except threading.BrokenBarrierError:
-            waiting.reset()
-    assert {str(end) for end in ends} == {"token secret: AccessDeniedException"}
-    assert len(ends) == 50
-    assert len({id(end) for end in ends}) == 50
+    flights.do = late
+    assert client.get_token().version_id == "v1"
+    assert source.reads == 1
 
 
 def test_an_older_token_that_a_lagging_reader_sees_does_not_replace_a_newer_one(stale, source, aws_clock):
@@ -327,6 +313,16 @@ def test_a_forked_process_does_not_wait_for_a_thread_that_stayed_behind(client, 
     assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
     go_on.set()
     thread.join()
+
+
+def test_another_process_starts_afresh_but_for_the_token(client, source, aws_clock, monkeypatch):
+    client.get_token()
+    aws_clock.advance(minutes=28)
+    client.get_token()
+    monkeypatch.setattr(os, "getpid", lambda: -1)
+    # It asks at once, although the first process has just done so.
+    client.get_token()
+    assert source.reads == 3
 
 
 def test_a_client_prints_where_its_tokens_come_from(client):

@@ -4,7 +4,9 @@ import json
 
 import pytest
 
-from talend_token import InvalidTokenDocument, Sensitive, TokenDocument
+from talend_token import InvalidTokenDocument
+from talend_token.document import TokenDocument
+from talend_token.sensitive import Sensitive
 
 TEXT = (
     '{"access_token": "a.b.c", "token_type": "Bearer", "issued_at": 1795472989, "expires_at": 1795474789, '

@@ -5,7 +5,7 @@ import pickle
 
 import pytest
 
-from talend_token import Sensitive
+from talend_token.sensitive import Sensitive
 
 
 @pytest.mark.parametrize("form", [repr, str, "{}".format, "{!r}".format, lambda value: f"{[value]}"])

@@ -1,0 +1,132 @@
+"""Any number of tasks wait for one thing in one thread, and the event loop goes on."""
+
+import asyncio
+import threading
+
+import pytest
+
+from talend_token import TokenUnavailable
+from talend_token.aio import AsyncTokenClient
+
+TASKS = 500
+
+
+def together(calls):
+    async def gather():
+        return await asyncio.gather(*(call() for call in calls), return_exceptions=True)
+
+    return asyncio.run(gather())
+
+
+@pytest.fixture
+def tokens(client):
+    return AsyncTokenClient(client)
+
+
+def test_a_fresh_token_starts_no_thread(client, tokens, source, monkeypatch):
+    client.get_token()
+    monkeypatch.setattr(asyncio, "to_thread", None)
+    assert asyncio.run(tokens.get_token()).version_id == "v1"
+    assert source.reads == 1
+
+
+def test_many_tasks_with_an_expired_token_make_one_read_in_one_thread(tokens, source, aws_clock):
+    asyncio.run(tokens.get_token())
+    aws_clock.advance(minutes=31)
+    source.publish()
+    threads = []
+    source.on_read = lambda: threads.append(threading.current_thread())
+    assert {token.version_id for token in together([tokens.get_token] * TASKS)} == {"v2"}
+    assert len(threads) == 1
+    assert threads[0] is not threading.main_thread()
+
+
+def test_while_one_task_asks_for_a_stale_tokens_successor_the_others_keep_it(client, tokens, source, aws_clock):
+    client.get_token()
+    aws_clock.advance(minutes=28)
+    source.publish()
+    others_are_done = threading.Event()
+    source.on_read = lambda: others_are_done.wait(10)
+
+    async def herd():
+        asking = asyncio.create_task(tokens.get_token())
+        await asyncio.sleep(0)
+        others = [await tokens.get_token() for _ in range(TASKS)]
+        others_are_done.set()
+        return await asking, others
+
+    asker, others = asyncio.run(herd())
+    assert asker.version_id == "v2"
+    assert {token.version_id for token in others} == {"v1"}
+    assert source.reads == 2
+
+
+def test_a_stale_token_that_was_asked_about_a_moment_ago_starts_no_thread(client, tokens, aws_clock, monkeypatch):
+    client.get_token()
+    aws_clock.advance(minutes=28)
+    client.get_token()
+    monkeypatch.setattr(asyncio, "to_thread", None)
+    assert asyncio.run(tokens.get_token()).version_id == "v1"
+
+
+def test_many_tasks_with_one_rejected_token_make_one_renewal(client, tokens, source):
+    rejected = client.get_token()
+    ends = together([lambda: tokens.renew(rejected)] * TASKS)
+    assert {token.version_id for token in ends} == {"v2"}
+    assert source.renewals == ["v1"]
+
+
+def test_every_task_is_told_of_a_failure(tokens, source):
+    source.outage = TokenUnavailable("token secret: down")
+    ends = together([tokens.get_token] * TASKS)
+    assert {str(end) for end in ends} == {"token secret: down"}
+    assert source.reads == 1
+
+
+def test_tasks_that_need_it_for_longer_are_told_apart(tokens):
+    short, long = together([tokens.get_token, lambda: tokens.get_token(min_remaining=3000)])
+    assert short.version_id == "v1"
+    assert isinstance(long, TokenUnavailable)
+
+
+def test_a_task_that_is_cancelled_takes_nobody_with_it(tokens, source):
+    go_on = threading.Event()
+    source.on_read = lambda: go_on.wait(10)
+
+    async def herd():
+        first, second = asyncio.create_task(tokens.get_token()), asyncio.create_task(tokens.get_token())
+        await asyncio.sleep(0.01)
+        first.cancel()
+        await asyncio.sleep(0)
+        go_on.set()
+        return await second
+
+    assert asyncio.run(herd()).version_id == "v1"
+    assert source.reads == 1
+
+
+def test_a_failure_that_nobody_waits_for_any_more_is_no_noise(tokens, source, caplog):
+    source.outage = TokenUnavailable("down")
+
+    async def leave():
+        task = asyncio.create_task(tokens.get_token())
+        await asyncio.sleep(0)
+        task.cancel()
+        await asyncio.sleep(0.1)
+
+    asyncio.run(leave())
+    assert caplog.records == []
+
+
+def test_one_client_serves_one_event_loop_after_the_other(tokens):
+    assert asyncio.run(tokens.get_token()) is asyncio.run(tokens.get_token())
+
+
+def test_it_prints_where_its_tokens_come_from(tokens):
+    assert repr(tokens) == "AsyncTokenClient(TokenClient(token secret 'talend/default/token'))"
+
+
+def test_without_a_client_the_environment_names_the_source(monkeypatch):
+    monkeypatch.setenv("TALEND_ACCESS_TOKEN", "mine")
+    monkeypatch.setenv("TALEND_API_URL", "https://api.us.cloud.talend.com")
+    assert asyncio.run(AsyncTokenClient().get_token()).access_token == "mine"
