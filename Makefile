@@ -27,12 +27,15 @@ export PYTHON := $(ENVIRONMENTS)/sam/bin/python
 # --- environments: one requirements file with hashes each -------------------------------------
 
 LOCK_functions := functions/requirements.txt
+LOCK_consumer := infra/consumer/requirements.txt
 LOCK_uv := infra/tools/uv.txt
 LOCK_tests := tests/requirements.txt
 LOCK_local-aws := tests/local_aws/requirements.txt
 LOCK_lambda-runtime := tests/local_aws/lambda-runtime.txt
 LOCK_sam := infra/tools/sam.txt
 LOCK_awscli := infra/tools/awscli.txt
+LOCK_charts := tests/charts/requirements.txt
+LOCK_bench := tests/bench/requirements.txt
 environment = $(foreach name,$(1),$(ENVIRONMENTS)/$(name)/.installed)
 
 $(UV): infra/tools/uv.txt
@@ -51,12 +54,13 @@ $(ENVIRONMENTS)/%/.installed: $$(LOCK_$$*) | $(UV)
 
 # --- commands -----------------------------------------------------------------------------------
 
-.PHONY: help demo test check format lock build deploy clean
+.PHONY: help demo test check bench charts format lock build wheel deploy clean
 
 help: ## list the commands
 	@sed -n 's/^\([a-z]*\):.*## \(.*\)/make \1\t\2/p' $(firstword $(MAKEFILE_LIST)) | expand -t 16
 
 BUILT := .aws-sam/build/template.yaml
+BUILT_CONSUMER := .aws-sam/consumer/template.yaml
 LOCAL_AWS := $(call environment,tests local-aws lambda-runtime sam awscli)
 
 demo: $(LOCAL_AWS) ## run it all on this machine, without an AWS account (KEEP=1 leaves it up, SPEED=100)
@@ -68,23 +72,30 @@ test: $(LOCAL_AWS) build ## run the tests (ARGS="-k name" chooses)
 check: $(call environment,tests sam) build ## formatting, lint, types, import contracts, templates, policies, locks
 	@$(TESTS)/ruff format --check --quiet .
 	@$(TESTS)/ruff check --quiet .
-	@$(TESTS)/mypy functions infra/tools tests/demo tests/doubles tests/local_aws tests/talend_simulator
+	@$(TESTS)/mypy functions infra/consumer infra/tools tests/charts tests/demo tests/doubles tests/local_aws tests/talend_simulator
 	@PYTHONPATH=functions $(TESTS)/lint-imports --no-logo
 	@$(SAM) validate --lint
-	@$(ENVIRONMENTS)/sam/bin/cfn-lint template.yaml
-	@$(PYTHON) infra/tools/expand_template.py .aws-sam/build/template.yaml >.aws-sam/expanded.json
-	@$(ENVIRONMENTS)/sam/bin/cfn-lint .aws-sam/expanded.json
-	@$(PYTHON) -W ignore infra/tools/lint_policies.py .aws-sam/expanded.json
+	@$(PYTHON) infra/tools/expand_template.py $(BUILT) >.aws-sam/build/expanded.json
+	@$(ENVIRONMENTS)/sam/bin/cfn-lint template.yaml infra/*.yaml .aws-sam/build/expanded.json
+	@for template in account other-aws-accounts; do \
+	  $(PYTHON) infra/tools/expand_template.py infra/$$template.yaml >.aws-sam/build/$$template.json; done
+	@$(PYTHON) -W ignore infra/tools/lint_policies.py .aws-sam/build/*.json
 	@$(MAKE) lock OUT=.aws-sam/locks/
 	@for lock in $(LOCKS); do diff -u $$lock .aws-sam/locks/$$lock || \
 	  { echo "$$lock is not what pyproject.toml asks for: run \`make lock\`" >&2; exit 1; }; done
 	@echo "all checks passed"
 
+bench: $(call environment,bench local-aws lambda-runtime sam) build ## measure the client beside what else users could take (ARGS="--help")
+	@exec env PYTHONPATH=tests:functions $(ENVIRONMENTS)/bench/bin/python -m bench $(ARGS)
+
+charts: $(call environment,charts) ## simulate outages of the token endpoint and draw what they cost (OUTAGES=1000)
+	@exec env PYTHONPATH=tests:functions $(ENVIRONMENTS)/charts/bin/python -m charts $(if $(OUTAGES),--outages $(OUTAGES))
+
 format: $(call environment,tests) ## format the code and mend what the linter can
 	@$(TESTS)/ruff format .
 	@$(TESTS)/ruff check --fix .
 
-GROUPS := functions tests local-aws lambda-runtime sam awscli uv
+GROUPS := functions consumer tests local-aws lambda-runtime sam awscli charts bench uv
 LOCKS := $(foreach group,$(GROUPS),$(LOCK_$(group)))
 
 lock: $(UV) ## pin the dependencies of pyproject.toml by version and hash
@@ -93,16 +104,27 @@ lock: $(UV) ## pin the dependencies of pyproject.toml by version and hash
 	  $(UV) pip compile --quiet --universal --python-version $(PYTHON_VERSION) --generate-hashes --no-annotate \
 	    --custom-compile-command "make lock" --group pyproject.toml:$(group) --output-file $(OUT)$(LOCK_$(group));)
 
-build: $(BUILT) ## package the functions with `sam build`, without containers
+build: $(BUILT) $(BUILT_CONSUMER) ## package the functions with `sam build`, without containers
 
-$(BUILT): template.yaml functions/Makefile $(LOCK_functions) $(shell find functions -name '*.py') $(call environment,sam)
+$(BUILT): template.yaml $(wildcard infra/*.yaml) functions/Makefile $(LOCK_functions) $(shell find functions -name '*.py') $(call environment,sam)
 	@echo "==> packaging the functions with sam build"
 	@mkdir -p .aws-sam
 	@$(SAM) build >.aws-sam/build.log 2>&1 || { cat .aws-sam/build.log; exit 1; }
 	@touch $@
 
+# In order: `sam build` keeps one file of notes beside both.
+$(BUILT_CONSUMER): infra/consumer.yaml $(wildcard infra/consumer/*) $(call environment,sam) | $(BUILT)
+	@echo "==> packaging the example consumer with sam build"
+	@PATH="$(ENVIRONMENTS)/sam/bin:$$PATH" $(SAM) build --template-file $< --build-dir $(@D) \
+	  >.aws-sam/consumer.log 2>&1 || { cat .aws-sam/consumer.log; exit 1; }
+	@touch $@
+
+wheel: $(call environment,sam) ## package the consumer's client as dist/talend_token-*.whl
+	@$(PYTHON) -m pip wheel --quiet --disable-pip-version-check --no-deps --no-build-isolation --wheel-dir dist .
+	@ls dist/*.whl
+
 deploy: build ## deploy to your AWS account with `sam deploy` (ARGS="--guided" asks for the parameters)
 	@$(SAM) deploy $(ARGS)
 
 clean: ## remove everything that the other commands made
-	@rm -rf $(ENVIRONMENTS) .aws-sam .coverage .hypothesis .mypy_cache .pytest_cache .ruff_cache .import_linter_cache
+	@rm -rf $(ENVIRONMENTS) .aws-sam dist .coverage .hypothesis .mypy_cache .pytest_cache .ruff_cache .import_linter_cache

@@ -1,4 +1,4 @@
-"""The built template as CloudFormation sees it."""
+"""The templates as CloudFormation sees them: the main one as it was built, and those beside it."""
 
 import json
 import subprocess
@@ -11,19 +11,54 @@ ROOT = Path(__file__).parents[2]
 BUILD = ROOT / ".aws-sam" / "build"
 
 
+def expanded(path):
+    """A template after SAM's transform."""
+    expand = [ROOT / ".environments/sam/bin/python", ROOT / "infra/tools/expand_template.py", path]
+    return json.loads(subprocess.run(expand, check=True, capture_output=True, text=True).stdout)
+
+
 @pytest.fixture(scope="session")
 def template():
-    """The built template after SAM's transform."""
+    """The built main template."""
     if not (BUILD / "template.yaml").exists():
         pytest.fail("the template is not built: run `make build`, or `make test`, which does so first")
-    expand = [ROOT / ".environments/sam/bin/python", ROOT / "infra/tools/expand_template.py", BUILD / "template.yaml"]
-    return json.loads(subprocess.run(expand, check=True, capture_output=True, text=True).stdout)
+    return expanded(BUILD / "template.yaml")
+
+
+@pytest.fixture(scope="session")
+def nested(template):
+    """The built template of each stack that the main one nests, by logical id."""
+    stacks = [name for name, found in template["Resources"].items() if found["Type"] == "AWS::CloudFormation::Stack"]
+    return {name: expanded(BUILD / name / "template.yaml") for name in stacks}
+
+
+@pytest.fixture(scope="session")
+def account():
+    """The template of one more account."""
+    return expanded(ROOT / "infra" / "account.yaml")
+
+
+@pytest.fixture(scope="session")
+def alarms(template, nested):
+    """The properties of every alarm of the main stack and the stacks in it, by logical id."""
+    return {
+        name: resource["Properties"]
+        for stack in [template, *nested.values()]
+        for name, resource in stack["Resources"].items()
+        if resource["Type"] == "AWS::CloudWatch::Alarm"
+    }
 
 
 @pytest.fixture(scope="session", params=["RotateFunction", "RenewFunction"])
 def package(request):
     """The folder that becomes a function's zip."""
     return BUILD / request.param
+
+
+@pytest.fixture(scope="session")
+def layer():
+    """The folder that becomes the client's layer."""
+    return BUILD / "ClientLayer"
 
 
 @pytest.fixture(scope="session")

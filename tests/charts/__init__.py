@@ -1,0 +1,1 @@
+"""What the README's charts show: simulations of the real code in virtual time, and their drawings."""
