@@ -27,7 +27,7 @@ def handler(event: Any, context: LambdaContext) -> dict[str, Any]:
         RotatorError: so that Lambda counts the failure, retries it and hands it to the failure destination.
     """
     started = time.time()
-    request = parse_rotate_event(event)
+    request = parse_rotate_event(event, bootstrap.account_of)
     with Report(logger, metrics, request.account, request.trigger, reason=request.reason) as report:
         result = bootstrap.rotation().rotate(request, started + context.get_remaining_time_in_millis() / 1000)
         report.result(result)

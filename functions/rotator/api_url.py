@@ -24,6 +24,12 @@ def api_url_of(environment: str) -> str:
     return f"https://api.{environment}.cloud.talend.com"
 
 
+def environment_of(api_url: str) -> str | None:
+    """The Talend Cloud environment whose API this is, such as `eu`; None if it is another server's."""
+    environment = api_url.removeprefix("https://api.").removesuffix(".cloud.talend.com")
+    return environment if _ENVIRONMENT.fullmatch(environment) and api_url == api_url_of(environment) else None
+
+
 def checked_api_url(url: str) -> str:
     """`url` without trailing slashes, if credentials may be sent there: `https`, or plain `http` to a loopback host.
 

@@ -6,7 +6,10 @@ import os
 from functools import cache
 
 from rotator.circuit_breaker import DynamoDBCircuitBreaker
+from rotator.doctor import Doctor
+from rotator.event_bus import EventBridgeBus, event_bus_client
 from rotator.issuer import Issuer
+from rotator.probe import HttpProbe
 from rotator.replacement import Replacement
 from rotator.rotation import Rotation
 from rotator.secret_store import SecretsManagerStore, secrets_manager_client
@@ -26,6 +29,12 @@ def rotation() -> Rotation:
     secrets = SecretsManagerStore(secrets_manager_client())
     locks = lock_table_client()
     breaker = DynamoDBCircuitBreaker(locks, settings.lock_table)
-    issuer = Issuer(settings, secrets, HttpTokenEndpoint(), breaker)
-    replacement = Replacement(settings, issuer, IdempotentSingleFlight(locks, settings.lock_table))
-    return Rotation(settings, secrets, issuer, replacement)
+    issuer = Issuer(settings, secrets, HttpTokenEndpoint(), breaker, HttpProbe())
+    single_flight = IdempotentSingleFlight(locks, settings.lock_table)
+    replacement = Replacement(settings, issuer, single_flight, EventBridgeBus(event_bus_client()))
+    return Rotation(settings, secrets, replacement, Doctor(settings, secrets, issuer, single_flight))
+
+
+def account_of(secret_id: str) -> str | None:
+    """The account whose credentials secret has this name or ARN; see `Settings.account_of`."""
+    return rotation().settings.account_of(secret_id)

@@ -1,4 +1,4 @@
-"""Remembers for a while that the token endpoint refused an account's credentials, by Powertools' circuit breaker.
+"""Remembers for a while that credentials were refused or tokens were of no use, by Powertools' circuit breaker.
 
 It is shared by all instances of both functions, through the table that also holds the locks.
 """
@@ -14,7 +14,7 @@ from aws_lambda_powertools.utilities.circuit_breaker.exceptions import CircuitBr
 from aws_lambda_powertools.utilities.circuit_breaker.persistence import CircuitBreakerDynamoDBPersistence
 from botocore.exceptions import BotoCoreError, ClientError
 
-from rotator.errors import CircuitOpen, RejectedTokenAgain, TokenRefused
+from rotator.errors import CircuitOpen, RejectedTokenAgain, TokenRefused, TokenRejectedByProbe
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
@@ -26,7 +26,7 @@ _CONFIG = CircuitBreakerConfig(
     failure_threshold=1,
     success_threshold=1,
     recovery_timeout=_OPEN_SECONDS,
-    handled_exceptions=(TokenRefused, RejectedTokenAgain),
+    handled_exceptions=(TokenRefused, RejectedTokenAgain, TokenRejectedByProbe),
     # The state is read from the table each time: a function that is invoked now and then gains nothing from a cache.
     local_cache_max_age=0,
 )

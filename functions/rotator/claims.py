@@ -7,7 +7,7 @@ import json
 import math
 from typing import Any
 
-from talend_token import Sensitive
+from talend_token.sensitive import Sensitive
 
 
 def claims_of(access_token: Sensitive[str]) -> Sensitive[dict[str, Any]]:

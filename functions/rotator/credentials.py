@@ -10,7 +10,7 @@ from typing import Any
 
 from rotator.api_url import api_url_of, checked_api_url
 from rotator.errors import CredentialsError, InvalidApiUrl
-from talend_token import Sensitive
+from talend_token.sensitive import Sensitive
 
 _FORMS = 'Store \'ID:secret\' or {"id": "...", "secret": "..."} as the secret\'s string.'
 _OPTIONAL = ("environment", "api_url")

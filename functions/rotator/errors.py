@@ -7,13 +7,15 @@
     ├── CredentialsError      the credentials secret is missing, empty or malformed
     ├── SecretStoreError      Secrets Manager refused or failed
     ├── LockUnavailable       the lock table refused or failed
+    ├── EventNotSent          the event bus refused or failed (a warning, not a failure)
     ├── ReplacementInProgress another run is replacing the same version (an answer, not a failure)
     └── TokenEndpointError    no usable token came back
         ├── TokenRefused      a permanent no: 400, 401 or 403
         ├── CircuitOpen       not asked, because it refused a moment ago
         ├── TokenUnavailable  no answer, or one that may be better next time
         └── InvalidTokenResponse  an answer that is not a token
-            └── RejectedTokenAgain  the token that was to be replaced
+            ├── RejectedTokenAgain  the token that was to be replaced
+            └── TokenRejectedByProbe  a token that the API answered 401 to
 
 Messages name accounts and secrets and say what to do. They never hold a credential, a token, or a response's body.
 """
@@ -22,9 +24,16 @@ from __future__ import annotations
 
 
 class RotatorError(Exception):
-    """Base of all errors here. `account` is the account's short name once it is known."""
+    """Base of all errors here.
+
+    `account` is the account's short name once it is known. `expires_at` is when the published token expires, in seconds
+    since the epoch: 0 if none is published, None if that is not known. `credentials_refused` is True if the current
+    pair of the credentials secret is of no use.
+    """
 
     account: str | None = None
+    expires_at: int | None = None
+    credentials_refused: bool = False
 
     def __str__(self) -> str:
         message = super().__str__()
@@ -73,6 +82,17 @@ class LockUnavailable(RotatorError):
         self.code = code
 
 
+class EventNotSent(RotatorError):
+    """The event about a publication could not be sent. `code` is the service's error code, or the client's."""
+
+    def __init__(self, code: str) -> None:
+        super().__init__(
+            f"the event 'Talend Token Rotated' was not sent ({code}). Check that the function's role may call "
+            "events:PutEvents on the default event bus. The token is published all the same."
+        )
+        self.code = code
+
+
 class ReplacementInProgress(RotatorError):
     """Another run is replacing the same version at this moment."""
 
@@ -93,12 +113,12 @@ class TokenRefused(TokenEndpointError):
 
 
 class CircuitOpen(TokenEndpointError):
-    """The endpoint has just refused these credentials or repeated a rejected token, and is left alone for a while."""
+    """The endpoint has just refused these credentials or given a token of no use, and is left alone for a while."""
 
     def __init__(self, url: str, open_seconds: int) -> None:
         super().__init__(
             url,
-            f"was not asked: less than {open_seconds} s ago it refused these credentials, or repeated a rejected token",
+            f"was not asked: less than {open_seconds} s ago it refused these credentials, or gave a token of no use",
             "Mend the credentials secret, which is tried at once, or force a rotation.",
         )
         self.open_seconds = open_seconds
@@ -134,3 +154,11 @@ class RejectedTokenAgain(InvalidTokenResponse):
     def __init__(self, url: str) -> None:
         fix = "If its API goes on refusing it, check the account's rights and environment, and report it to Talend."
         super().__init__(url, "handed out the rejected token again", fix, status=200)
+
+
+class TokenRejectedByProbe(InvalidTokenResponse):
+    """The API answered 401 to the new token, on the probe path: consumers would fare no better with it."""
+
+    def __init__(self, url: str, probe_url: str) -> None:
+        fix = "Nothing was published. Check the account's environment and rights, and that the probe path is right."
+        super().__init__(url, f"handed out a token to which {probe_url} answered 401", fix, status=200)

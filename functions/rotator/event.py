@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Collection, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
+from datetime import datetime
 from enum import StrEnum
 from typing import Any
 
 from rotator.errors import InvalidEvent
 from rotator.settings import DEFAULT_ACCOUNT
-from talend_token import TokenDocument
+from talend_token.document import TokenDocument
 
 
 class Trigger(StrEnum):
@@ -24,6 +25,7 @@ class Trigger(StrEnum):
 
 _ACCOUNT = re.compile(r"[a-z0-9][a-z0-9-]{0,62}")
 _SCHEDULERS = ("aws.events", "aws.scheduler")
+_SECRETS_MANAGER = "aws.secretsmanager"
 # What EventBridge wraps around a detail [EventBridge user guide, event structure].
 _ENVELOPE = ("version", "id", "detail-type", "source", "account", "time", "region", "resources", "detail")
 _ROTATE_MEMBERS = {"trigger": str, "account": str, "dry_run": bool, "reason": str}
@@ -43,13 +45,17 @@ class RotateRequest:
     account: str = DEFAULT_ACCOUNT
     dry_run: bool = False
     reason: str | None = None
+    issued_after: float | None = None
+    """A published token that was issued after this moment (seconds since the epoch) is new enough, whoever asked."""
 
 
-def parse_rotate_event(event: Any) -> RotateRequest:
+def parse_rotate_event(event: Any, account_of: Callable[[str], str | None]) -> RotateRequest:
     """Read `{"trigger": "schedule" | "watchdog" | "manual", "account": "...", "dry_run": false, "reason": "..."}`.
 
     All members are optional and `{}` is a forced rotation of the default account. The event that EventBridge sends of
-    its own, when a schedule has no input, means `schedule`.
+    its own, when a schedule has no input, means `schedule`. The one that Secrets Manager sends when the label
+    AWSCURRENT has moved is a forced rotation of the account whose credentials secret that is; `account_of` names it
+    for a secret's name or ARN.
 
     Raises:
         InvalidEvent: another shape; names the member, and repeats no value that was not expected.
@@ -61,12 +67,39 @@ def parse_rotate_event(event: Any) -> RotateRequest:
     if event.get("source") in _SCHEDULERS:
         _check_names(event, _ENVELOPE)
         return RotateRequest(trigger=Trigger.SCHEDULE)
+    if event.get("source") == _SECRETS_MANAGER:
+        _check_names(event, _ENVELOPE)
+        return _credentials_changed(event, account_of)
     _check_members(event, _ROTATE_MEMBERS)
     if "trigger" in event and event["trigger"] not in _ROTATE_TRIGGERS:
         raise InvalidEvent(f"member 'trigger' must be one of {[str(trigger) for trigger in _ROTATE_TRIGGERS]}.")
     if len(event.get("reason", "")) > _REASON_LENGTH:
         raise InvalidEvent(f"member 'reason' is longer than {_REASON_LENGTH} characters.")
     return RotateRequest(**{**event, "trigger": Trigger(event.get("trigger", Trigger.MANUAL))})
+
+
+def _credentials_changed(event: dict[str, Any], account_of: Callable[[str], str | None]) -> RotateRequest:
+    """Read `Secret Label Updated` [Secrets Manager user guide, events]: `detail` has `name` and `labelUpdated`.
+
+    EventBridge delivers at least once: a token that was issued after the event's time is not replaced once more.
+    """
+    detail, resources = event.get("detail"), event.get("resources")
+    if event.get("detail-type") != "Secret Label Updated" or not isinstance(detail, dict):
+        raise InvalidEvent("of Secrets Manager's events only 'Secret Label Updated' is understood.")
+    if detail.get("labelUpdated") != "AWSCURRENT":
+        raise InvalidEvent("'labelUpdated' must be AWSCURRENT: no other label of a secret matters here.")
+    secret_ids = [detail.get("name"), *(resources if isinstance(resources, list) else [])]
+    accounts = [account_of(secret_id) for secret_id in secret_ids if isinstance(secret_id, str)]
+    account = next((account for account in accounts if account and _ACCOUNT.fullmatch(account)), None)
+    if account is None:
+        raise InvalidEvent(
+            "the secret is no account's credentials: '<prefix>/<account>/credentials', or the stack's existing one."
+        )
+    try:
+        changed_at = datetime.strptime(event.get("time"), "%Y-%m-%dT%H:%M:%S%z")  # type: ignore[arg-type]
+    except (TypeError, ValueError):
+        raise InvalidEvent("member 'time' must be like '2026-11-24T02:03:01Z'.") from None
+    return RotateRequest(account=account, reason="credentials changed", issued_after=changed_at.timestamp())
 
 
 @dataclass(frozen=True)

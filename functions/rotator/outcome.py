@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from enum import StrEnum
 from typing import Any, Self
 
@@ -34,6 +34,16 @@ _RENEWAL_NAMES = {Outcome.ROTATED: "renewed", Outcome.SUPERSEDED: "already_renew
 
 
 @dataclass(frozen=True)
+class Check:
+    """What a dry run found out about one link of the chain from the credentials to the published token."""
+
+    link: str
+    ok: bool
+    detail: str
+    """One line: what was found, or the fix."""
+
+
+@dataclass(frozen=True)
 class Result:
     """What an invocation did.
 
@@ -53,16 +63,33 @@ class Result:
     """How many more renewals the secret's version quota has room for, if they were counted."""
     locked: bool = True
     """False if the lock table could not be asked."""
+    credentials_refused: bool | None = None
+    """Whether the current pair of the credentials secret was of no use; None if none was asked with."""
+    secret_arn: str | None = None
+    """ARN of the token secret, if it is known."""
+    checks: tuple[Check, ...] = ()
+    """What a dry run found, in the order of the chain."""
     warnings: tuple[str, ...] = ()
 
     def as_rotation(self) -> dict[str, Any]:
-        """What `rotate` returns."""
-        return {
+        """What `rotate` returns; a dry run adds its `checks`."""
+        answer = {
             "outcome": str(self.outcome),
             "account": self.account,
             "trigger": str(self.trigger),
             "version_id": self.version_id,
             "expires_at": self.expires_at,
+        }
+        return answer | {"checks": [asdict(check) for check in self.checks]} if self.checks else answer
+
+    def as_event(self) -> dict[str, Any]:
+        """The detail of the event that tells of a publication."""
+        return {
+            "account": self.account,
+            "secret_arn": self.secret_arn,
+            "version_id": self.version_id,
+            "expires_at": self.expires_at,
+            "trigger": str(self.trigger),
         }
 
     def as_renewal(self) -> dict[str, Any]:

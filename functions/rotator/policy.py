@@ -9,7 +9,7 @@ from __future__ import annotations
 from enum import Enum, auto
 
 from rotator.event import Trigger
-from talend_token import TokenDocument
+from talend_token.document import TokenDocument
 
 # 5 of 30 minutes: what a rotation every 25 minutes leaves. Five minutes is enough for any life longer than that.
 _ADVISORY_FRACTION = 6
@@ -29,16 +29,16 @@ class TokenState(Enum):
     """Expired, missing or unreadable."""
 
 
-def advisory_seconds(document: TokenDocument) -> float:
-    """How long before its expiry a token counts as STALE."""
-    return min(_ADVISORY_LIMIT_SECONDS, document.life_seconds / _ADVISORY_FRACTION)
+def advisory_seconds(life_seconds: float) -> float:
+    """How long before its expiry a token that lives `life_seconds` counts as STALE."""
+    return min(_ADVISORY_LIMIT_SECONDS, life_seconds / _ADVISORY_FRACTION)
 
 
 def state_of(document: TokenDocument | None, now: float) -> TokenState:
     """The state of a published token; `None` stands for one that is missing or unreadable."""
     if document is None or document.remaining_seconds(now) <= 0:
         return TokenState.INVALID
-    if document.remaining_seconds(now) <= advisory_seconds(document):
+    if document.remaining_seconds(now) <= advisory_seconds(document.life_seconds):
         return TokenState.STALE
     return TokenState.FRESH
 
@@ -52,28 +52,44 @@ def young_seconds_left(document: TokenDocument, now: float) -> float:
     return max(0.0, young - age) if age > -young else 0.0
 
 
-def is_due(trigger: Trigger, document: TokenDocument | None, now: float) -> bool:
+def is_due(trigger: Trigger, document: TokenDocument | None, now: float, *, issued_after: float | None = None) -> bool:
     """True if this trigger replaces a published token like this one.
 
-    A manual rotation always does. The schedule does, unless the token is so young that this is the same tick delivered
-    twice. The watchdog does when the token is not FRESH.
+    A manual rotation always does, unless it only asks for a token that was issued after a moment, and this one was.
+    The schedule does, unless the token is so young that this is the same tick delivered twice. The watchdog does when
+    the token is not FRESH.
     """
-    if trigger is Trigger.MANUAL or document is None:
+    if document is None:
+        return True
+    if issued_after is not None:
+        return document.issued_at <= issued_after
+    if trigger is Trigger.MANUAL:
         return True
     if trigger is Trigger.SCHEDULE:
         return young_seconds_left(document, now) == 0
     return state_of(document, now) is not TokenState.FRESH
 
 
-def may_promote(trigger: Trigger, staged: TokenDocument, published: TokenDocument | None, now: float) -> bool:
+def may_promote(
+    trigger: Trigger,
+    staged: TokenDocument,
+    published: TokenDocument | None,
+    now: float,
+    *,
+    issued_after: float | None = None,
+) -> bool:
     """True if a token that an interrupted run left staged can be published instead of asking for another.
 
     It must be FRESH and newer than the published one. A manual run and the schedule take only one that is a few minutes
     old: a person may force a rotation because something changed at Talend, and the schedule's token has to last until
-    its next tick.
+    its next tick. After `issued_after`, when the credentials changed, only a token that was issued later will do.
     """
     if state_of(staged, now) is not TokenState.FRESH:
         return False
+    if issued_after is not None and staged.issued_at <= issued_after:
+        return False
     if published is not None and staged.issued_at < published.issued_at:
         return False
-    return trigger not in (Trigger.MANUAL, Trigger.SCHEDULE) or now - staged.issued_at < advisory_seconds(staged)
+    return trigger not in (Trigger.MANUAL, Trigger.SCHEDULE) or now - staged.issued_at < advisory_seconds(
+        staged.life_seconds
+    )

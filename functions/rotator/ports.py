@@ -4,12 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from enum import Enum, auto
 from typing import Protocol
 
 from rotator.credentials import Credentials
 from rotator.outcome import Result
 from rotator.token_response import TokenResponse
-from talend_token import Sensitive
+from talend_token.document import TokenDocument
+from talend_token.sensitive import Sensitive
+
+# How long the event about a publication may take.
+EVENT_SECONDS = 4
 
 
 @dataclass(frozen=True)
@@ -20,6 +25,8 @@ class SecretVersion:
     stages: frozenset[str]
     text: Sensitive[str] | None = field(repr=False)
     """The secret's string; `None` if the value is binary."""
+    arn: str
+    """The secret's."""
 
 
 class SecretStore(Protocol):
@@ -31,9 +38,12 @@ class SecretStore(Protocol):
     def created(self, secret_id: str) -> list[float]:
         """When each version was made that Secrets Manager still has, in seconds since the epoch."""
 
-    def stage(self, secret_id: str, version_id: str, text: Sensitive[str]) -> frozenset[str]:
-        """Store a new version with the label AWSPENDING. Repeating it does nothing. Returns the labels it holds now:
-        the first version of a secret also gets AWSCURRENT."""
+    def key(self, secret_id: str) -> str | None:
+        """The KMS key that encrypts the secret, as it was named; `None` for the account's `aws/secretsmanager`."""
+
+    def stage(self, secret_id: str, version_id: str, text: Sensitive[str]) -> SecretVersion:
+        """Store a new version with the label AWSPENDING. Repeating it does nothing; another text for a version that
+        exists is refused with ResourceExistsException. The first version of a secret also gets AWSCURRENT."""
 
     def promote(self, secret_id: str, version_id: str, replaced: str | None) -> bool:
         """Move AWSCURRENT from the version `replaced` to `version_id`; False if another version holds it by now."""
@@ -53,13 +63,48 @@ class SingleFlight(Protocol):
 
 
 class CircuitBreaker(Protocol):
-    """Keeps callers from a token endpoint that has just refused for good, or repeated a rejected token."""
+    """Keeps callers from a token endpoint that has just refused for good, or handed out a token of no use."""
 
     def call[T](self, circuit: str, api_url: str, ask: Callable[[], T]) -> T:
-        """Call `ask`, unless it raised `TokenRefused` or `RejectedTokenAgain` a moment ago: `CircuitOpen` then."""
+        """Call `ask`, unless it raised `TokenRefused`, `RejectedTokenAgain` or `TokenRejectedByProbe` a moment ago:
+        `CircuitOpen` then."""
 
     def close(self, circuit: str) -> None:
         """Forget a refusal."""
+
+
+class Verdict(Enum):
+    """What a request with a new token says of it."""
+
+    ACCEPTED = auto()
+    """The API knows the token: 2xx, or 403 for what the account may not see."""
+    REFUSED = auto()
+    """401."""
+    UNKNOWN = auto()
+    """Anything else says nothing of the token."""
+
+
+@dataclass(frozen=True)
+class Probed:
+    """The answer to a probe: `detail` says what was asked and answered, in one line."""
+
+    verdict: Verdict
+    url: str
+    detail: str
+
+
+class Probe(Protocol):
+    """The API that a token is for."""
+
+    def probe(self, document: TokenDocument, path: str, deadline: float) -> Probed:
+        """Send one GET with the token to `path` under its API, and wait until `deadline` at the most. Never raises."""
+
+
+class EventBus(Protocol):
+    """Who else wants to know."""
+
+    def rotated(self, result: Result) -> None:
+        """Tell that a token was published, in `EVENT_SECONDS` at the most. Raises `EventNotSent`."""
 
 
 class TokenEndpoint(Protocol):

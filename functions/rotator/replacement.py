@@ -8,15 +8,15 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 from rotator.budget import interval_seconds, renewals_left
-from rotator.errors import InvalidTokenResponse, LockUnavailable, ReplacementInProgress
+from rotator.errors import EventNotSent, InvalidTokenResponse, LockUnavailable, ReplacementInProgress
 from rotator.event import Trigger
 from rotator.issuer import Issuer
 from rotator.outcome import Outcome, Result
 from rotator.policy import TokenState, may_promote, state_of
-from rotator.ports import SingleFlight
+from rotator.ports import EVENT_SECONDS, EventBus, SingleFlight
 from rotator.settings import Settings
 from rotator.token_secret import Slot, TokenSecret
-from talend_token import TokenDocument
+from talend_token.document import TokenDocument
 
 # What publication needs of the function's time after the token endpoint has answered.
 PUBLICATION_SECONDS = 10
@@ -32,6 +32,8 @@ class Run:
     trigger: Trigger
     ends_at: float
     secret: TokenSecret
+    issued_after: float | None = None
+    """A token that another run left staged is of use only if it was issued after this moment."""
 
     def result(self, outcome: Outcome, now_published: Slot) -> Result:
         """How the run ended, with what is published then."""
@@ -42,6 +44,7 @@ class Run:
             trigger=self.trigger,
             version_id=now_published.version_id or None,
             expires_at=document.expires_at if document else None,
+            secret_arn=now_published.secret_arn,
             warnings=now_published.warnings,
         )
 
@@ -53,11 +56,12 @@ class Replacement:
     settings: Settings
     issuer: Issuer
     single_flight: SingleFlight
+    event_bus: EventBus
     clock: Callable[[], float] = time.time
     new_version_id: Callable[[], str] = lambda: str(uuid.uuid4())
 
     def replace(self, run: Run, published: Slot) -> Result:
-        """Put a new token in the place of `published`, unless another run is at it or has done so.
+        """Put a new token in the place of `published`, unless another run is at it or has done so, and tell of it.
 
         Raises:
             LockUnavailable: the lock table cannot be asked, and the trigger is a consumer's: without the lock a storm
@@ -65,6 +69,11 @@ class Replacement:
             RotatorError: whatever else goes wrong. The published token is as it was.
         """
 
+        result = self._once(run, published)
+        # After the lock was let go: a slow event bus keeps nobody from what is published.
+        return self._announced(run, result) if result.outcome is Outcome.ROTATED else result
+
+    def _once(self, run: Run, published: Slot) -> Result:
         def once() -> Result:
             return self._replace(run, published)
 
@@ -83,9 +92,19 @@ class Replacement:
         outcome = Outcome.SUPERSEDED if result.outcome is Outcome.ROTATED else result.outcome
         return replace(result, outcome=outcome, trigger=run.trigger)
 
+    def _announced(self, run: Run, result: Result) -> Result:
+        if run.ends_at - self.clock() < EVENT_SECONDS:
+            warning = "the event 'Talend Token Rotated' was not sent: no time was left"
+            return replace(result, warnings=(*result.warnings, warning))
+        try:
+            self.event_bus.rotated(result)
+        except EventNotSent as error:
+            return replace(result, warnings=(*result.warnings, str(error)))
+        return result
+
     def _replace(self, run: Run, published: Slot) -> Result:
         staged = run.secret.left_staged(published)
-        if staged and staged.document and may_promote(run.trigger, staged.document, published.document, self.clock()):
+        if staged and staged.document and self._may_promote(run, staged.document, published.document):
             result = self._promote(run, staged, published)
             return replace(result, warnings=(*published.warnings, "published a token that a run had left staged"))
         left = self._renewals_left(run) if run.trigger is Trigger.REJECTED else None
@@ -93,13 +112,21 @@ class Replacement:
             exhausted = run.result(Outcome.BUDGET_EXHAUSTED, published)
             return replace(exhausted, version_budget_left=0, retry_after_seconds=self._next_tick_seconds(published))
         deadline = run.ends_at - PUBLICATION_SECONDS
-        issued, seconds = self.issuer.issue(run.account, run.trigger, deadline, published.document)
+        issued = self.issuer.issue(run.account, run.trigger, deadline, published.document)
         if published.document is not None and published.document.fingerprint == issued.document.fingerprint:
             result = self._unchanged(run, published, issued.document)
         else:
             result = self._promote(run, run.secret.stage(self.new_version_id(), issued.document), published)
-        warnings = published.warnings + issued.warnings
-        return replace(result, token_endpoint_seconds=seconds, version_budget_left=left and left - 1, warnings=warnings)
+        return replace(
+            result,
+            token_endpoint_seconds=issued.seconds,
+            version_budget_left=left and left - 1,
+            credentials_refused=issued.credentials_refused,
+            warnings=published.warnings + issued.warnings,
+        )
+
+    def _may_promote(self, run: Run, staged: TokenDocument, published: TokenDocument | None) -> bool:
+        return may_promote(run.trigger, staged, published, self.clock(), issued_after=run.issued_after)
 
     def _promote(self, run: Run, staged: Slot, published: Slot) -> Result:
         if run.secret.promote(staged, published):

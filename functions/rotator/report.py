@@ -10,6 +10,7 @@ from typing import Self
 from aws_lambda_powertools import Logger, Metrics
 from aws_lambda_powertools.metrics import MetricUnit
 
+from rotator.errors import RotatorError
 from rotator.event import Trigger
 from rotator.outcome import Outcome, Result
 
@@ -46,20 +47,26 @@ class Report:
     ) -> None:
         if error is None:
             return
+        expires_at = error.expires_at if isinstance(error, RotatorError) else None
+        remaining = self._remaining_seconds(expires_at)
         self._logger.error(
             "failed",
             account=self._account,
             trigger=str(self._trigger),
             error=type(error).__name__,
-            problem=str(error),
+            problem=" ".join([str(error), *getattr(error, "__notes__", [])]),
+            remaining_seconds=remaining,
             duration_seconds=self._seconds(),
+            reason=self._reason,
         )
-        self._flush(RotationFailed=1)
+        refused = isinstance(error, RotatorError) and error.credentials_refused
+        self._flush(RotationFailed=1, TokenRemainingSeconds=remaining, CredentialsRefused=1 if refused else None)
 
     def result(self, result: Result) -> None:
         """Log how it ended and write its metrics; a warning makes the line one of level WARNING."""
-        now = self._clock()
-        remaining = None if result.expires_at is None else round(result.expires_at - now)
+        # What is missing or unreadable has no life left; but a dry run goes on where the secret itself cannot be read.
+        unknown = result.outcome is Outcome.CHECKED and result.version_id is None
+        remaining = None if unknown else self._remaining_seconds(result.expires_at or 0)
         log = self._logger.warning if result.warnings else self._logger.info
         log(
             str(result.outcome),
@@ -78,8 +85,9 @@ class Report:
             RenewalCoalesced=int(coalesced) if self._trigger is Trigger.REJECTED else None,
             LockUnavailable=None if result.locked else 1,
             VersionBudgetLeft=result.version_budget_left,
-            TokenRemainingSeconds=None if remaining is None else max(remaining, 0),
+            TokenRemainingSeconds=remaining,
             TokenEndpointLatency=result.token_endpoint_seconds,
+            CredentialsRefused=None if result.credentials_refused is None else int(result.credentials_refused),
         )
 
     def _flush(self, **values: float | None) -> None:
@@ -89,6 +97,9 @@ class Report:
                 unit = MetricUnit.Seconds if name in _IN_SECONDS else MetricUnit.Count
                 self._metrics.add_metric(name, unit, value)
         self._metrics.flush_metrics()
+
+    def _remaining_seconds(self, expires_at: int | None) -> int | None:
+        return None if expires_at is None else max(0, round(expires_at - self._clock()))
 
     def _seconds(self) -> float:
         return round(self._clock() - self._started, 3)

@@ -8,15 +8,15 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 
+from rotator.doctor import Doctor
 from rotator.errors import RotatorError
 from rotator.event import RenewRequest, RotateRequest, Trigger
-from rotator.issuer import Issuer
 from rotator.outcome import Outcome, Result
 from rotator.policy import TokenState, is_due, state_of, young_seconds_left
 from rotator.ports import SecretStore
-from rotator.replacement import PUBLICATION_SECONDS, Replacement, Run
+from rotator.replacement import Replacement, Run
 from rotator.settings import Settings
-from rotator.token_secret import TokenSecret
+from rotator.token_secret import Slot, TokenSecret
 
 
 @dataclass(frozen=True)
@@ -29,22 +29,17 @@ class Rotation:
 
     settings: Settings
     secrets: SecretStore
-    issuer: Issuer
     replacement: Replacement
+    doctor: Doctor
     clock: Callable[[], float] = time.time
 
     def rotate(self, request: RotateRequest, ends_at: float) -> Result:
-        """Replace the account's published token if the trigger finds it due."""
-        with self._run(request.account, request.trigger, ends_at) as run:
-            published = run.secret.published()
-            if request.dry_run:
-                issued, seconds = self.issuer.issue(
-                    run.account, run.trigger, ends_at - PUBLICATION_SECONDS, published.document
-                )
-                warnings = published.warnings + issued.warnings
-                checked = run.result(Outcome.CHECKED, published)
-                return replace(checked, token_endpoint_seconds=seconds, warnings=warnings)
-            if not is_due(run.trigger, published.document, self.clock()):
+        """Replace the account's published token if the trigger finds it due; a dry run only checks and lists."""
+        run = self._run(request.account, request.trigger, ends_at, request.issued_after)
+        if request.dry_run:
+            return self.doctor.check(run)
+        with _published(run) as published:
+            if not is_due(run.trigger, published.document, self.clock(), issued_after=run.issued_after):
                 return run.result(Outcome.FRESH, published)
             return self.replacement.replace(run, published)
 
@@ -53,8 +48,8 @@ class Rotation:
 
         A rejected token that is not the published one costs no token call and no version: its consumer reads again.
         """
-        with self._run(request.account, Trigger.REJECTED, ends_at) as run:
-            published = run.secret.published()
+        run = self._run(request.account, Trigger.REJECTED, ends_at)
+        with _published(run) as published:
             now = self.clock()
             if published.document is None or state_of(published.document, now) is TokenState.INVALID:
                 return self.replacement.replace(run, published)
@@ -66,11 +61,20 @@ class Rotation:
                 return replace(too_soon, retry_after_seconds=math.ceil(too_soon_for))
             return self.replacement.replace(run, published)
 
-    @contextmanager
-    def _run(self, account: str, trigger: Trigger, ends_at: float) -> Iterator[Run]:
+    def _run(self, account: str, trigger: Trigger, ends_at: float, issued_after: float | None = None) -> Run:
         secret = TokenSecret(self.secrets, self.settings.token_secret(account))
-        try:
-            yield Run(account, trigger, ends_at, secret)
-        except RotatorError as error:
-            error.account = account
-            raise
+        return Run(account, trigger, ends_at, secret, issued_after)
+
+
+@contextmanager
+def _published(run: Run) -> Iterator[Slot]:
+    """What is published. An error that is raised meanwhile is told the account, and how long that token lives."""
+    published = None
+    try:
+        published = run.secret.published()
+        yield published
+    except RotatorError as error:
+        error.account = run.account
+        if published is not None:
+            error.expires_at = published.document.expires_at if published.document else 0
+        raise

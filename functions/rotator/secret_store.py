@@ -11,10 +11,11 @@ from botocore.exceptions import BotoCoreError, ClientError
 
 from rotator.errors import SecretStoreError
 from rotator.ports import SecretVersion
-from talend_token import Sensitive
+from talend_token.sensitive import Sensitive
 
 if TYPE_CHECKING:
     from mypy_boto3_secretsmanager import SecretsManagerClient
+    from mypy_boto3_secretsmanager.type_defs import DescribeSecretResponseTypeDef
 
 _CHECK_KEY = "Check that its KMS key is enabled and that the key's policy lets the function's role use it."
 _FIXES = {
@@ -49,6 +50,7 @@ class SecretsManagerStore:
                 version_id=answer.reveal()["VersionId"],
                 stages=frozenset(answer.reveal()["VersionStages"]),
                 text=Sensitive(answer.reveal()["SecretString"]) if "SecretString" in answer.reveal() else None,
+                arn=answer.reveal()["ARN"],
             )
 
         try:
@@ -57,8 +59,11 @@ class SecretsManagerStore:
             if error.code != "ResourceNotFoundException":
                 raise
         # The same code stands for "no such secret" and for "no version with that label".
-        self._call("DescribeSecret", secret_id, lambda: self._client.describe_secret(SecretId=secret_id))
+        self._describe(secret_id)
         return None
+
+    def key(self, secret_id: str) -> str | None:
+        return self._describe(secret_id).get("KmsKeyId")
 
     def created(self, secret_id: str) -> list[float]:
         def read() -> list[float]:
@@ -75,15 +80,15 @@ class SecretsManagerStore:
 
         return self._call("ListSecretVersionIds", secret_id, read)
 
-    def stage(self, secret_id: str, version_id: str, text: Sensitive[str]) -> frozenset[str]:
-        def put() -> frozenset[str]:
+    def stage(self, secret_id: str, version_id: str, text: Sensitive[str]) -> SecretVersion:
+        def put() -> SecretVersion:
             answer = self._client.put_secret_value(
                 SecretId=secret_id,
                 ClientRequestToken=version_id,
                 SecretString=text.reveal(),
                 VersionStages=["AWSPENDING"],
             )
-            return frozenset(answer["VersionStages"])
+            return SecretVersion(version_id, frozenset(answer["VersionStages"]), text, answer["ARN"])
 
         return self._call("PutSecretValue", secret_id, put)
 
@@ -103,8 +108,10 @@ class SecretsManagerStore:
         else:
             return True
         # The SDK may have repeated a call whose answer was lost: then the label has moved, and to this version.
-        answer = self._call("DescribeSecret", secret_id, lambda: self._client.describe_secret(SecretId=secret_id))
-        return "AWSCURRENT" in answer.get("VersionIdsToStages", {}).get(version_id, [])
+        return "AWSCURRENT" in self._describe(secret_id).get("VersionIdsToStages", {}).get(version_id, [])
+
+    def _describe(self, secret_id: str) -> DescribeSecretResponseTypeDef:
+        return self._call("DescribeSecret", secret_id, lambda: self._client.describe_secret(SecretId=secret_id))
 
     def _call[T](self, operation: str, secret_id: str, call: Callable[[], T]) -> T:
         try:

@@ -10,7 +10,8 @@ from typing import Any
 
 from rotator.claims import claims_of, finite_number, numeric_date
 from rotator.errors import InvalidTokenResponse
-from talend_token import Sensitive, TokenDocument
+from talend_token.document import TokenDocument
+from talend_token.sensitive import Sensitive
 
 # Talend's user guide: "This token expires after 30 minutes."
 DEFAULT_LIFE_SECONDS = 1800

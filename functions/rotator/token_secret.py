@@ -5,7 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from rotator.ports import SecretStore
-from talend_token import InvalidTokenDocument, TokenDocument
+from talend_token import InvalidTokenDocument
+from talend_token.document import TokenDocument
 
 
 @dataclass(frozen=True)
@@ -16,6 +17,8 @@ class Slot:
     stages: frozenset[str] = frozenset()
     document: TokenDocument | None = None
     """None if there is none, or what there is cannot be read: then a warning says so."""
+    secret_arn: str | None = None
+    """The secret's; None if it has no such version."""
     warnings: tuple[str, ...] = ()
 
 
@@ -43,7 +46,8 @@ class TokenSecret:
 
     def stage(self, version_id: str, document: TokenDocument) -> Slot:
         """Store a token beside the published one."""
-        return Slot(version_id, self.store.stage(self.secret_id, version_id, document.to_json()), document)
+        version = self.store.stage(self.secret_id, version_id, document.to_json())
+        return Slot(version.version_id, version.stages, document, version.arn)
 
     def promote(self, staged: Slot, published: Slot) -> bool:
         """Publish the staged token in the place of the published one; False if another was faster."""
@@ -66,5 +70,5 @@ class TokenSecret:
             document = TokenDocument.from_json(version.text)
         except InvalidTokenDocument as error:
             warning = f"version {version.version_id} of the token secret is not a token document: {error}"
-            return Slot(version.version_id, version.stages, warnings=(warning,))
-        return Slot(version.version_id, version.stages, document)
+            return Slot(version.version_id, version.stages, secret_arn=version.arn, warnings=(warning,))
+        return Slot(version.version_id, version.stages, document, version.arn)

@@ -1,16 +1,22 @@
 """Small machines that stand in for the outside world in unit tests, and record what happened to them."""
 
 from doubles.clock import Clock
+from doubles.event_bus import RecordingEventBus
+from doubles.probe import ScriptedProbe
 from doubles.secret_store import InMemorySecretStore
 from doubles.single_flight import InMemoryCircuitBreaker, InMemorySingleFlight
 from doubles.tls_server import self_signed_server
 from doubles.token_endpoint import ScriptedTokenEndpoint, access_token, jwt
+from doubles.token_source import InMemoryTokenSource
 
 __all__ = [
     "Clock",
     "InMemoryCircuitBreaker",
     "InMemorySecretStore",
     "InMemorySingleFlight",
+    "InMemoryTokenSource",
+    "RecordingEventBus",
+    "ScriptedProbe",
     "ScriptedTokenEndpoint",
     "access_token",
     "jwt",

@@ -7,7 +7,8 @@ from dataclasses import dataclass, field
 
 from rotator.errors import SecretStoreError
 from rotator.ports import SecretVersion
-from talend_token import Sensitive, TokenDocument
+from talend_token.document import TokenDocument
+from talend_token.sensitive import Sensitive
 
 
 @dataclass
@@ -22,7 +23,7 @@ class InMemorySecretStore:
 
     `calls` lists every operation. `fail_on` maps an operation to the error code that it fails with, and `before` maps
     one to something that happens just before it, such as another run. `stale` maps a secret to what its next read
-    answers, as an eventually consistent one may.
+    answers, as an eventually consistent one may. `keys` maps a secret to its KMS key.
     """
 
     def __init__(self, clock: Callable[[], float]) -> None:
@@ -32,6 +33,7 @@ class InMemorySecretStore:
         self.fail_on: dict[str, str] = {}
         self.before: dict[str, Callable[[], object]] = {}
         self.stale: dict[str, SecretVersion] = {}
+        self.keys: dict[str, str] = {}
 
     def create(self, secret_id: str) -> None:
         self._secrets[secret_id] = _Secret()
@@ -50,10 +52,19 @@ class InMemorySecretStore:
         if stage not in secret.labels:
             return None
         version_id = secret.labels[stage]
-        return SecretVersion(version_id, self._stages(secret, version_id), secret.versions[version_id])
+        return self._version(secret_id, version_id)
 
-    def stage(self, secret_id: str, version_id: str, text: Sensitive[str]) -> frozenset[str]:
+    def key(self, secret_id: str) -> str | None:
+        self._call("key", secret_id)
+        return self.keys.get(secret_id)
+
+    def stage(self, secret_id: str, version_id: str, text: Sensitive[str]) -> SecretVersion:
         secret = self._call("stage", secret_id)
+        stored = secret.versions.get(version_id)
+        if stored and stored.reveal() == text.reveal():
+            return self._version(secret_id, version_id)
+        if version_id in secret.versions:
+            raise SecretStoreError("stage", secret_id, "ResourceExistsException", "Use another.")
         secret.created = [moment for moment in secret.created if moment > self._clock() - 86_400]
         if len(secret.created) >= 100:
             raise SecretStoreError("stage", secret_id, "LimitExceededException", "Wait.")
@@ -61,13 +72,15 @@ class InMemorySecretStore:
         secret.versions[version_id] = text
         secret.labels["AWSPENDING"] = version_id
         secret.labels.setdefault("AWSCURRENT", version_id)
-        return self._stages(secret, version_id)
+        return self._version(secret_id, version_id)
 
     def created(self, secret_id: str) -> list[float]:
         return list(self._call("created", secret_id).created)
 
     def promote(self, secret_id: str, version_id: str, replaced: str | None) -> bool:
         secret = self._call("promote", secret_id)
+        if version_id not in secret.versions:
+            raise SecretStoreError("promote", secret_id, "ResourceNotFoundException", "Stage it.")
         if secret.labels.get("AWSCURRENT") not in (replaced, version_id):
             return False
         self._make_current(secret, version_id)
@@ -79,6 +92,9 @@ class InMemorySecretStore:
         if current != version_id:
             secret.labels["AWSPREVIOUS"] = current
         secret.labels["AWSCURRENT"] = version_id
+
+    def arn(self, secret_id: str) -> str:
+        return f"arn:aws:secretsmanager:eu-west-1:123456789012:secret:{secret_id}-a1b2c3"
 
     def label(self, secret_id: str, stage: str) -> str | None:
         return self._secrets[secret_id].labels.get(stage)
@@ -101,5 +117,7 @@ class InMemorySecretStore:
             raise SecretStoreError(operation, secret_id, "ResourceNotFoundException", "Create it.")
         return self._secrets[secret_id]
 
-    def _stages(self, secret: _Secret, version_id: str) -> frozenset[str]:
-        return frozenset(stage for stage, holder in secret.labels.items() if holder == version_id)
+    def _version(self, secret_id: str, version_id: str) -> SecretVersion:
+        secret = self._secrets[secret_id]
+        stages = frozenset(stage for stage, holder in secret.labels.items() if holder == version_id)
+        return SecretVersion(version_id, stages, secret.versions[version_id], self.arn(secret_id))

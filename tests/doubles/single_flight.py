@@ -4,7 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from rotator.errors import CircuitOpen, LockUnavailable, RejectedTokenAgain, ReplacementInProgress, TokenRefused
+from rotator.errors import (
+    CircuitOpen,
+    LockUnavailable,
+    RejectedTokenAgain,
+    ReplacementInProgress,
+    TokenRefused,
+    TokenRejectedByProbe,
+)
 from rotator.outcome import Outcome, Result
 
 RECORD_SECONDS = 60
@@ -59,7 +66,7 @@ class InMemoryCircuitBreaker:
             raise CircuitOpen(api_url, OPEN_SECONDS)
         try:
             answer = ask()
-        except (TokenRefused, RejectedTokenAgain):
+        except (TokenRefused, RejectedTokenAgain, TokenRejectedByProbe):
             self._open_until[circuit] = self._clock() + OPEN_SECONDS
             raise
         self.close(circuit)

@@ -2,19 +2,23 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 from doubles.clock import Clock
+from doubles.event_bus import RecordingEventBus
+from doubles.probe import ScriptedProbe
 from doubles.secret_store import InMemorySecretStore
 from doubles.single_flight import InMemoryCircuitBreaker, InMemorySingleFlight
 from doubles.token_endpoint import ScriptedTokenEndpoint
+from rotator.doctor import Doctor
 from rotator.event import RenewRequest, RotateRequest, Trigger
 from rotator.issuer import Issuer
 from rotator.outcome import Result
 from rotator.replacement import Replacement
 from rotator.rotation import Rotation
 from rotator.settings import Settings
-from talend_token import TokenDocument
+from talend_token.document import TokenDocument
 
 CREDENTIALS = "talend/default/credentials"
 TOKEN = "talend/default/token"
@@ -22,9 +26,9 @@ FUNCTION_SECONDS = 60
 
 
 class System:
-    """Both functions, with good credentials stored and an empty token secret."""
+    """Both functions, with good credentials stored and an empty token secret; `settings` are other than the usual."""
 
-    def __init__(self, expires_in: Any = "1800") -> None:
+    def __init__(self, expires_in: Any = "1800", **settings: Any) -> None:
         self.clock = Clock()
         self.settings = Settings(
             secret_prefix="talend",
@@ -34,15 +38,21 @@ class System:
             lock_table="locks",
             default_credentials_secret="",
         )
+        self.settings = replace(self.settings, **settings)
         self.secrets = InMemorySecretStore(self.clock)
         self.secrets.put(CREDENTIALS, "abc:s3cret", "credentials-1")
         self.secrets.create(TOKEN)
         self.endpoint = ScriptedTokenEndpoint(self.clock, expires_in)
         self.single_flight = InMemorySingleFlight(self.clock)
         self.breaker = InMemoryCircuitBreaker(self.clock)
-        issuer = Issuer(self.settings, self.secrets, self.endpoint, self.breaker, self.clock)
-        replacement = Replacement(self.settings, issuer, self.single_flight, self.clock, self._new_version_id)
-        self.rotation = Rotation(self.settings, self.secrets, issuer, replacement, self.clock)
+        self.probe = ScriptedProbe()
+        self.event_bus = RecordingEventBus()
+        issuer = Issuer(self.settings, self.secrets, self.endpoint, self.breaker, self.probe, self.clock)
+        doctor = Doctor(self.settings, self.secrets, issuer, self.single_flight, self.clock, lambda: "nobody")
+        replacement = Replacement(
+            self.settings, issuer, self.single_flight, self.event_bus, self.clock, self._new_version_id
+        )
+        self.rotation = Rotation(self.settings, self.secrets, replacement, doctor, self.clock)
         self._versions = 0
 
     def _new_version_id(self) -> str:

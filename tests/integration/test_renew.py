@@ -13,7 +13,8 @@ from integration.handlers import TOKEN, Context
 from rotator import policy
 from rotator.errors import CircuitOpen, InvalidEvent, TokenRefused
 from talend_simulator import Answer
-from talend_token import Sensitive, TokenDocument
+from talend_token.document import TokenDocument
+from talend_token.sensitive import Sensitive
 
 EVENTS = Path(__file__).parents[2] / "events"
 

@@ -6,14 +6,16 @@ import json
 import time
 from pathlib import Path
 
+import boto3
 import pytest
 import requests
 
 import rotate
 from integration.handlers import CREDENTIALS, TOKEN, Context
-from rotator.errors import CredentialsError, InvalidEvent, InvalidSettings, TokenRefused
-from talend_simulator import Answer
-from talend_token import Sensitive, TokenDocument
+from rotator.errors import CredentialsError, InvalidEvent, InvalidSettings, TokenRefused, TokenRejectedByProbe
+from talend_simulator import Account, Amend, Answer
+from talend_token.document import TokenDocument
+from talend_token.sensitive import Sensitive
 
 EVENTS = Path(__file__).parents[2] / "events"
 
@@ -40,6 +42,7 @@ def test_a_forced_rotation_publishes_a_token_that_the_api_accepts(secrets, talen
 @pytest.mark.parametrize("event", sorted(EVENTS.glob("rotate-*.json")), ids=lambda path: path.stem)
 def test_every_documented_event_is_understood(secrets, event):
     invoke({})
+    # The documented change of credentials is long ago, and the token is newer.
     wanted = "checked" if "dry-run" in event.stem else "rotated" if "forced" in event.stem else "fresh"
     if "account" in event.stem:
         for part in ("credentials", "token"):
@@ -81,10 +84,101 @@ def test_bad_settings_are_an_error_of_each_invocation(monkeypatch):
 
 def test_credentials_put_later_are_used_by_the_warm_function(secrets):
     secrets.put_secret_value(SecretId=CREDENTIALS, SecretString="nothing yet")
+    secrets.put_secret_value(SecretId=CREDENTIALS, SecretString="nothing still")
     with pytest.raises(CredentialsError):
         invoke({})
     secrets.put_secret_value(SecretId=CREDENTIALS, SecretString='{"id": "abc", "secret": "s3cret-of-abc"}')
     assert invoke({})["outcome"] == "rotated"
+
+
+def label_updated(secret_id=CREDENTIALS, seconds_ago=5):
+    """What Secrets Manager sends when a secret has got a new value."""
+    moment = datetime.datetime.now(datetime.UTC) - datetime.timedelta(seconds=seconds_ago)
+    event = json.loads((EVENTS / "rotate-credentials-changed.json").read_text())
+    event["detail"]["name"] = secret_id
+    return event | {"resources": [], "time": moment.strftime("%Y-%m-%dT%H:%M:%SZ")}
+
+
+def test_new_credentials_rotate_by_secrets_managers_own_event_and_once_for_all_deliveries(secrets, talend):
+    invoke({})
+    old = json.loads(published(secrets).to_json().reveal())
+    aged = old | {"issued_at": old["issued_at"] - 600}
+    before = secrets.put_secret_value(SecretId=TOKEN, SecretString=json.dumps(aged))["VersionId"]
+    talend.add_account(Account("abd", "s3cret-of-abd"))
+    secrets.put_secret_value(SecretId=CREDENTIALS, SecretString="abd:s3cret-of-abd")
+    event = label_updated()
+    answers = [invoke(event) for _ in range(3)]
+    assert [answer["outcome"] for answer in answers] == ["rotated", "fresh", "fresh"]
+    assert (answers[0]["trigger"], answers[0]["account"]) == ("manual", "default")
+    assert {answer["version_id"] for answer in answers} != {before}
+    assert len({answer["version_id"] for answer in answers}) == 1
+    assert [call.client_id for call in talend.token_calls()] == ["abc", "abd"]
+
+
+def test_an_existing_credentials_secret_that_changes_is_known_by_its_arn(secrets, monkeypatch):
+    arn = secrets.create_secret(Name="existing", SecretString="abc:s3cret-of-abc")["ARN"]
+    monkeypatch.setenv("CREDENTIALS_SECRET", arn)
+    event = label_updated("existing")
+    assert invoke(event | {"resources": [arn]})["outcome"] == "rotated"
+    with pytest.raises(InvalidEvent, match="no account's credentials"):
+        invoke(label_updated("talend/default/credentials"))
+
+
+def test_a_refused_new_pair_leaves_the_previous_one_in_use_and_is_counted(secrets, talend, capfd):
+    secrets.put_secret_value(SecretId=CREDENTIALS, SecretString="abc:mistyped")
+    assert invoke({})["outcome"] == "rotated"
+    assert [call.status for call in talend.token_calls()] == [401, 200]
+    assert '"CredentialsRefused":[1.0]' in capfd.readouterr().out
+
+
+def test_a_token_that_the_api_refuses_is_not_published(secrets, talend, monkeypatch):
+    monkeypatch.setenv("PROBE_PATH", "/account/users")
+    first = invoke({})
+    talend.faults.add(Amend({"access_token": "no-token-of-this-api"}), times=1)
+    with pytest.raises(TokenRejectedByProbe, match="/account/users answered 401"):
+        invoke({})
+    assert secrets.get_secret_value(SecretId=TOKEN)["VersionId"] == first["version_id"]
+
+
+def test_each_publication_is_one_event_on_the_default_bus(secrets, monkeypatch):
+    sent = []
+    # Clients that the function makes from now on show what they send.
+    monkeypatch.setattr(boto3, "DEFAULT_SESSION", boto3.Session())
+    boto3.DEFAULT_SESSION.events.register(
+        "provide-client-params.events.PutEvents", lambda params, **_: sent.append(params)
+    )
+    answer = invoke({"trigger": "watchdog"})
+    invoke({"trigger": "watchdog"})
+    ((entry,),) = [request["Entries"] for request in sent]
+    assert (entry["Source"], entry["DetailType"]) == ("talend-token", "Talend Token Rotated")
+    assert "EventBusName" not in entry
+    assert json.loads(entry["Detail"]) == {
+        "account": "default",
+        "secret_arn": secrets.describe_secret(SecretId=TOKEN)["ARN"],
+        "version_id": answer["version_id"],
+        "expires_at": answer["expires_at"],
+        "trigger": "watchdog",
+    }
+
+
+def test_a_dry_run_lists_every_link_and_publishes_nothing(secrets):
+    answer = invoke({"dry_run": True})
+    assert answer["outcome"] == "checked"
+    assert [check["link"] for check in answer["checks"] if not check["ok"]] == []
+    assert len(answer["checks"]) == 11
+    assert secrets.list_secret_version_ids(SecretId=TOKEN)["Versions"] == []
+
+
+def test_a_dry_run_of_a_broken_chain_answers_and_warns(secrets, talend, monkeypatch):  # noqa: ARG001
+    log = io.StringIO()
+    monkeypatch.setattr(rotate.logger.registered_handler, "stream", log)
+    talend.faults.add(Answer(401), times=1)
+    checks = {check["link"]: check for check in invoke({"dry_run": True})["checks"]}
+    assert not checks["token call"]["ok"]
+    assert "answered 401" in checks["token call"]["detail"]
+    line = json.loads(log.getvalue())
+    assert (line["level"], line["message"]) == ("WARNING", "checked")
+    assert any("answered 401" in warning for warning in line["warnings"])
 
 
 def test_log_lines_have_a_time_that_lambda_can_read(secrets, monkeypatch):  # noqa: ARG001

@@ -2,7 +2,7 @@
 
 import pytest
 
-from rotator.api_url import api_url_of, checked_api_url
+from rotator.api_url import api_url_of, checked_api_url, environment_of
 from rotator.errors import InvalidApiUrl
 
 
@@ -63,3 +63,18 @@ def test_a_url_with_a_user_query_or_fragment_is_refused_without_being_shown(url)
     with pytest.raises(InvalidApiUrl, match="host 'host'") as caught:
         checked_api_url(url)
     assert "hunter2" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("api_url", "environment"),
+    [
+        ("https://api.eu.cloud.talend.com", "eu"),
+        ("https://api.us-west.cloud.talend.com", "us-west"),
+        ("https://proxy.example", None),
+        ("http://127.0.0.1:8000", None),
+        ("eu", None),
+        ("https://api.a.b.cloud.talend.com", None),
+    ],
+)
+def test_the_environment_is_told_from_the_api(api_url, environment):
+    assert environment_of(api_url) == environment

@@ -7,7 +7,7 @@ import pytest
 from botocore.exceptions import ClientError
 
 from rotator.circuit_breaker import DynamoDBCircuitBreaker
-from rotator.errors import CircuitOpen, RejectedTokenAgain, TokenRefused, TokenUnavailable
+from rotator.errors import CircuitOpen, RejectedTokenAgain, TokenRefused, TokenRejectedByProbe, TokenUnavailable
 from rotator.single_flight import lock_table_client
 
 URL = "https://api.eu.cloud.talend.com"
@@ -85,14 +85,29 @@ def test_closing_it_lets_everybody_through_at_once(breakers):
     assert call(breakers[0]) == "token"
 
 
-def test_a_rejected_token_that_comes_again_is_remembered_too(breakers):
-    def repeat():
-        raise RejectedTokenAgain(URL)
+@pytest.mark.parametrize("error", [RejectedTokenAgain(URL), TokenRejectedByProbe(URL, f"{URL}/account/users")])
+def test_a_token_of_no_use_is_remembered_too(breakers, error):
+    def fail():
+        raise error
 
-    with pytest.raises(RejectedTokenAgain):
-        call(breakers[0], repeat)
+    with pytest.raises(type(error)):
+        call(breakers[0], fail)
     with pytest.raises(CircuitOpen):
         call(breakers[1], never)
+
+
+def test_a_circuit_inside_another_is_remembered_by_itself(breakers):
+    """The pair's breaker inside the account's: another pair may have succeeded."""
+
+    def one_of_two():
+        with pytest.raises(TokenRefused):
+            call(breakers[0], refuse, "default/credentials-2/pair")
+        return call(breakers[0], circuit="default/credentials-1/pair")
+
+    assert call(breakers[0], one_of_two, "default/credentials-2") == "token"
+    with pytest.raises(CircuitOpen):
+        call(breakers[1], never, "default/credentials-2/pair")
+    assert call(breakers[1], circuit="default/credentials-2") == "token"
 
 
 def test_a_table_that_cannot_be_written_when_a_minute_is_over_lets_the_call_through(lock_table):

@@ -6,7 +6,7 @@ import pytest
 
 from doubles import jwt
 from rotator.claims import claims_of, finite_number, numeric_date
-from talend_token import Sensitive
+from talend_token.sensitive import Sensitive
 
 
 def claims(token):

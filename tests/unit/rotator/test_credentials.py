@@ -8,7 +8,7 @@ import pytest
 
 from rotator.credentials import parse_credentials
 from rotator.errors import CredentialsError
-from talend_token import Sensitive
+from talend_token.sensitive import Sensitive
 
 SECRET_ID = "talend/default/credentials"
 

@@ -3,8 +3,17 @@
 import pytest
 
 from rotator.errors import InvalidEvent
-from rotator.event import RenewRequest, RotateRequest, Trigger, parse_renew_event, parse_rotate_event
-from talend_token import TokenDocument
+from rotator.event import RenewRequest, RotateRequest, Trigger, parse_renew_event
+from rotator.event import parse_rotate_event as parse_event
+from talend_token.document import TokenDocument
+
+CREDENTIALS = "talend/finance/credentials"
+ARN = f"arn:aws:secretsmanager:eu-west-1:123456789012:secret:{CREDENTIALS}-a1b2c3"
+
+
+def parse_rotate_event(event):
+    """The request of an event to a stack with one credentials secret, known by its ARN as well as by its name."""
+    return parse_event(event, {CREDENTIALS: "finance", ARN: "finance", "talend/Bad/credentials": "Bad"}.get)
 
 
 def test_an_empty_event_forces_a_rotation_of_the_default_account():
@@ -64,6 +73,48 @@ def test_a_wrong_member_is_named(event, named):
 def test_the_longest_account_and_reason_are_accepted():
     request = parse_rotate_event({"account": "x" * 63, "reason": "x" * 256})
     assert (len(request.account), len(request.reason)) == (63, 256)
+
+
+def label_updated(name=CREDENTIALS, label="AWSCURRENT", **members):
+    """The event of Secrets Manager's own."""
+    return {
+        "version": "0",
+        "id": "e5e72c25-8a57-4c5b-b6a0-4a6a5a3a7a34",
+        "detail-type": "Secret Label Updated",
+        "source": "aws.secretsmanager",
+        "account": "123456789012",
+        "time": "2026-11-24T02:03:01Z",
+        "region": "eu-west-1",
+        "resources": [ARN],
+        "detail": {"name": name, "labelUpdated": label, "versionId": VERSION_ID},
+    } | members
+
+
+@pytest.mark.parametrize("event", [{"resources": []}, {"name": "something"}, {"name": None}, {"resources": None}])
+def test_changed_credentials_force_a_rotation_of_the_account_that_they_are_of(event):
+    # date -u -d 2026-11-24T02:03:01Z +%s
+    wanted = RotateRequest(Trigger.MANUAL, "finance", False, "credentials changed", 1_795_485_781.0)
+    assert parse_rotate_event(label_updated(**event)) == wanted
+
+
+@pytest.mark.parametrize(
+    ("event", "named"),
+    [
+        ({"label": "blue"}, "AWSCURRENT"),
+        ({"label": "AWSPENDING"}, "AWSCURRENT"),
+        ({"detail": None}, "Secret Label Updated"),
+        ({"detail-type": "AWS API Call via CloudTrail"}, "Secret Label Updated"),
+        ({"name": "talend/finance/token", "resources": []}, "no account's credentials"),
+        ({"name": "talend/Bad/credentials", "resources": []}, "no account's credentials"),
+        ({"resources": [7], "name": 7}, "no account's credentials"),
+        ({"time": "yesterday"}, "time"),
+        ({"time": None}, "time"),
+        ({"dry_run": True}, "dry_run"),
+    ],
+)
+def test_an_event_of_secrets_manager_that_is_no_change_of_credentials_is_refused(event, named):
+    with pytest.raises(InvalidEvent, match=named):
+        parse_rotate_event(label_updated(**event))
 
 
 VERSION_ID = "78a43fc5-0c6e-4b6a-8a0b-7a2f6f2b6c11"

@@ -4,7 +4,7 @@ import pytest
 
 from rotator.event import Trigger
 from rotator.policy import TokenState, advisory_seconds, is_due, may_promote, state_of, young_seconds_left
-from talend_token import TokenDocument
+from talend_token.document import TokenDocument
 
 ISSUED = 1_795_472_989
 FRESH, STALE, INVALID = TokenState
@@ -16,7 +16,7 @@ def document(life=1800, issued_at=ISSUED):
 
 @pytest.mark.parametrize(("life", "window"), [(1800, 300), (3600, 300), (600, 100), (30, 5)])
 def test_the_advisory_window_is_five_minutes_of_thirty_and_never_more(life, window):
-    assert advisory_seconds(document(life)) == window
+    assert advisory_seconds(life) == window
 
 
 @pytest.mark.parametrize(
@@ -79,3 +79,15 @@ def test_a_staged_token_older_than_the_published_one_is_not_promoted():
 @pytest.mark.parametrize(("age", "promoted"), [(0, True), (299, True), (300, False), (1400, False)])
 def test_a_person_and_the_schedule_promote_only_a_token_staged_in_the_last_minutes(trigger, age, promoted):
     assert may_promote(trigger, document(), None, ISSUED + age) is promoted
+
+
+@pytest.mark.parametrize(("after", "due"), [(-1, False), (0, True), (600, True)])
+def test_who_asks_for_a_token_issued_after_a_moment_gets_no_second_one(after, due):
+    """Within the same second it is not known which came first: then another token is the safe answer."""
+    assert is_due(Trigger.MANUAL, document(), ISSUED + 700, issued_after=ISSUED + after) is due
+    assert is_due(Trigger.MANUAL, None, ISSUED + 700, issued_after=ISSUED + after)
+
+
+@pytest.mark.parametrize(("after", "promoted"), [(-1, True), (0, False), (60, False)])
+def test_a_token_staged_before_the_moment_is_not_promoted(after, promoted):
+    assert may_promote(Trigger.MANUAL, document(), None, ISSUED + 90, issued_after=ISSUED + after) is promoted

@@ -1,13 +1,14 @@
 """One log line an invocation, and metrics that alarms can rely on."""
 
 import io
+import itertools
 import json
 import uuid
 
 import pytest
 from aws_lambda_powertools import Logger, Metrics
 
-from rotator.errors import CredentialsError
+from rotator.errors import CredentialsError, RotatorError
 from rotator.event import Trigger
 from rotator.outcome import Outcome, Result
 from rotator.report import Report
@@ -27,7 +28,7 @@ class Output:
 
     def report(self, trigger=Trigger.SCHEDULE, **options):
         """A report on a run that takes half a second."""
-        times = iter([NOW - 0.5, NOW, NOW])
+        times = itertools.chain([NOW - 0.5], itertools.repeat(NOW))
         return Report(self.logger, self.metrics, "finance", trigger, clock=lambda: next(times), **options)
 
     @property
@@ -141,11 +142,26 @@ def test_an_expired_token_has_no_seconds_left(output):
     assert output.values()["TokenRemainingSeconds"] == [0.0]
 
 
-def test_where_nothing_is_published_there_is_no_life_to_report(output):
+def test_where_nothing_that_can_be_read_is_published_no_life_is_left(output):
+    """So that an alarm on little life left goes off."""
+    with output.report() as report:
+        report.result(result(Outcome.IN_PROGRESS, version_id=None, expires_at=None))
+    assert output.values()["TokenRemainingSeconds"] == [0.0]
+    assert output.lines[0]["remaining_seconds"] == 0
+
+
+def test_a_dry_run_that_could_not_read_the_secret_says_nothing_of_the_life_left(output):
+    """It must not set off the alarm of a token that still works."""
     with output.report() as report:
         report.result(result(Outcome.CHECKED, version_id=None, expires_at=None))
     assert "TokenRemainingSeconds" not in output.values()
-    assert "remaining_seconds" not in output.lines[0]
+
+
+@pytest.mark.parametrize("refused", [True, False])
+def test_a_run_that_asked_with_credentials_tells_whether_the_current_ones_were_refused(output, refused):
+    with output.report() as report:
+        report.result(result(credentials_refused=refused))
+    assert output.values()["CredentialsRefused"] == [float(refused)]
 
 
 def test_a_failure_is_one_error_line_with_the_fix_and_one_count_and_is_raised(output):
@@ -156,4 +172,33 @@ def test_a_failure_is_one_error_line_with_the_fix_and_one_count_and_is_raised(ou
     assert (line["level"], line["message"], line["error"]) == ("ERROR", "failed", "CredentialsError")
     assert line["problem"] == "credentials secret 'talend/finance/credentials' is empty. Store it."
     assert (line["account"], line["trigger"], line["duration_seconds"]) == ("finance", "schedule", 0.5)
+    assert output.values() == {"RotationFailed": [1.0]}
+    assert "remaining_seconds" not in line
+
+
+@pytest.mark.parametrize(("expires_at", "left"), [(int(NOW) + 700, 700), (int(NOW) - 5, 0), (0, 0)])
+def test_a_failure_still_tells_how_long_the_published_token_lives(output, expires_at, left):
+    error = RotatorError("no luck")
+    error.expires_at = expires_at
+    with pytest.raises(RotatorError), output.report():
+        raise error
+    assert output.lines[0]["remaining_seconds"] == left
+    assert output.values() == {"RotationFailed": [1.0], "TokenRemainingSeconds": [float(left)]}
+
+
+def test_a_failure_by_refused_credentials_is_counted_and_both_refusals_are_named(output):
+    error = RotatorError("refused")
+    error.credentials_refused = True
+    error.add_note("The previous pair too.")
+    with pytest.raises(RotatorError), output.report(reason="credentials changed"):
+        raise error
+    assert output.lines[0]["problem"] == "refused The previous pair too."
+    assert output.lines[0]["reason"] == "credentials changed"
+    assert output.values() == {"RotationFailed": [1.0], "CredentialsRefused": [1.0]}
+
+
+def test_a_failure_of_another_kind_is_told_of_and_raised_as_well(output):
+    with pytest.raises(ZeroDivisionError), output.report():
+        raise ZeroDivisionError("oh")
+    assert (output.lines[0]["error"], output.lines[0]["problem"]) == ("ZeroDivisionError", "oh")
     assert output.values() == {"RotationFailed": [1.0]}

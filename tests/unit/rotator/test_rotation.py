@@ -219,19 +219,6 @@ def test_something_unreadable_left_staged_is_ignored(system):
     assert system.rotate().version_id == "v2"
 
 
-def test_a_dry_run_checks_the_chain_and_writes_nothing(system):
-    system.rotate()
-    system.secrets.calls.clear()
-    system.endpoint.answers = [{"access_token": jwt(aud="elsewhere"), "token_type": "Bearer"}]
-    result = system.rotate(dry_run=True)
-    assert (result.outcome, result.version_id) == (Outcome.CHECKED, "v1")
-    assert system.secrets.calls == ["read", "read"]
-    assert len(system.endpoint.calls) == 2
-    assert system.endpoint.calls[1][2] == system.clock() + 50
-    assert result.token_endpoint_seconds == 0
-    assert "audience" in result.warnings[0]
-
-
 def test_a_warning_about_the_new_token_travels_with_the_result(system):
     system.endpoint.answers = [{"access_token": jwt(aud="elsewhere"), "token_type": "Bearer"}]
     assert "audience" in system.rotate().warnings[0]
@@ -254,6 +241,7 @@ def test_the_time_that_the_token_endpoint_took_is_reported(system):
 )
 def test_credentials_that_cannot_be_used_change_nothing_and_name_account_secret_and_fix(system, value, problem):
     system.rotate()
+    system.secrets.create(CREDENTIALS)
     system.secrets.put(CREDENTIALS, value)
     with pytest.raises(CredentialsError, match=problem) as caught:
         system.rotate()
@@ -283,6 +271,58 @@ def test_a_failure_of_secrets_manager_leaves_the_published_token(system, operati
     with pytest.raises(SecretStoreError, match=r"account 'default'.*InternalServiceError"):
         system.rotate()
     assert system.published.access_token == access_token(1)
+
+
+def test_an_error_tells_how_long_the_published_token_lives(system):
+    system.rotate()
+    system.endpoint.answers = [TokenUnavailable("url", "answered 503", "Wait.", status=503)]
+    with pytest.raises(TokenUnavailable) as caught:
+        system.rotate()
+    assert caught.value.expires_at == system.published.expires_at
+
+
+@pytest.mark.parametrize("unreadable", [False, True])
+def test_an_error_where_no_token_is_published_says_that_none_lives(system, unreadable):
+    if unreadable:
+        system.secrets.put(TOKEN, "not a document")
+    system.endpoint.answers = [TokenUnavailable("url", "answered 503", "Wait.", status=503)]
+    with pytest.raises(TokenUnavailable) as caught:
+        system.rotate()
+    assert caught.value.expires_at == 0
+
+
+def test_an_error_that_hides_what_is_published_says_nothing_of_its_life(system):
+    system.rotate()
+    system.secrets.fail_on["read"] = "AccessDeniedException"
+    with pytest.raises(SecretStoreError) as caught:
+        system.rotate()
+    assert caught.value.expires_at is None
+
+
+def test_changed_credentials_are_used_at_once_and_their_event_twice_delivered_costs_one_token(system):
+    system.rotate()
+    system.clock.advance(seconds=5)
+    system.secrets.put(CREDENTIALS, "abc:new", "credentials-2")
+    change = {"reason": "credentials changed", "issued_after": float(int(system.clock()))}
+    system.clock.advance(seconds=2)
+    assert system.rotate(**change).outcome is Outcome.ROTATED
+    assert system.endpoint.calls[1][0].client_secret == "new"
+    system.clock.advance(seconds=1)
+    late = system.rotate(**change)
+    assert (late.outcome, late.version_id) == (Outcome.FRESH, "v2")
+    assert len(system.endpoint.calls) == 2
+
+
+def test_a_token_left_staged_before_the_credentials_changed_is_not_published_after(system):
+    system.rotate()
+    system.clock.advance(seconds=90)
+    system.secrets.fail_on["promote"] = "InternalServiceError"
+    with pytest.raises(SecretStoreError):
+        system.rotate()
+    system.secrets.fail_on.clear()
+    system.clock.advance(seconds=5)
+    assert system.rotate(issued_after=float(int(system.clock()))).version_id == "v3"
+    assert len(system.endpoint.calls) == 3
 
 
 def test_a_token_endpoint_that_fails_leaves_the_published_token(system):

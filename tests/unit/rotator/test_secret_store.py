@@ -12,7 +12,7 @@ from botocore.stub import Stubber
 
 from rotator.errors import SecretStoreError
 from rotator.secret_store import SecretsManagerStore, secrets_manager_client
-from talend_token import Sensitive
+from talend_token.sensitive import Sensitive
 
 NAME = "talend/default/token"
 
@@ -60,6 +60,21 @@ def test_a_version_is_read_by_its_label(store, client):
     assert store.read(NAME, "AWSPENDING") is None
 
 
+def test_reading_and_staging_tell_the_secrets_arn(store, client):
+    publish(client)
+    arn = client.describe_secret(SecretId=NAME)["ARN"]
+    assert store.read(NAME, "AWSCURRENT").arn == arn
+    assert store.stage(NAME, version(), Sensitive("two")).arn == arn
+
+
+def test_the_key_is_the_one_that_the_secret_was_made_with(store, client):
+    client.create_secret(Name="talend/finance/token", KmsKeyId="alias/of-our-own")
+    assert store.key(NAME) is None
+    assert store.key("talend/finance/token") == "alias/of-our-own"
+    with pytest.raises(SecretStoreError, match=r"DescribeSecret.*ResourceNotFoundException"):
+        store.key("talend/nobody/token")
+
+
 def test_a_binary_value_is_told_from_a_string(store, client):
     client.put_secret_value(SecretId=NAME, SecretBinary=b"\xff")
     assert store.read(NAME, "AWSCURRENT").text is None
@@ -68,7 +83,8 @@ def test_a_binary_value_is_told_from_a_string(store, client):
 def test_staging_leaves_the_published_version_as_it_was(store, client):
     published = publish(client)
     staged = version()
-    assert store.stage(NAME, staged, Sensitive("two")) == {"AWSPENDING"}
+    stored = store.stage(NAME, staged, Sensitive("two"))
+    assert (stored.version_id, stored.stages, stored.text.reveal()) == (staged, {"AWSPENDING"}, "two")
     assert store.read(NAME, "AWSCURRENT").version_id == published
     assert store.read(NAME, "AWSPENDING").version_id == staged
 

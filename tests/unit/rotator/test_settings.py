@@ -56,6 +56,9 @@ def test_all_that_is_missing_is_reported_together():
         ("TALEND_API_URL", "http://api.example"),
         ("MINIMUM_TOKEN_LIFE_SECONDS", "-1"),
         ("MINIMUM_TOKEN_LIFE_SECONDS", "1.5"),
+        ("PROBE_PATH", "account/users"),
+        ("PROBE_PATH", "@elsewhere.example/"),
+        ("PROBE_PATH", "/account users"),
     ],
 )
 def test_a_wrong_value_is_named(name, value):
@@ -70,3 +73,40 @@ def test_all_that_is_wrong_is_reported_together():
             COMPLETE | {"SECRET_PREFIX": "/", "TALEND_ENVIRONMENT": "EU", "MINIMUM_TOKEN_LIFE_SECONDS": "x"}
         )
     assert str(caught.value).count(";") == 2
+
+
+def test_no_probe_path_means_that_no_token_is_tried():
+    assert Settings.from_environment(COMPLETE).probe_path == ""
+    assert Settings.from_environment(COMPLETE | {"PROBE_PATH": ""}).probe_path == ""
+
+
+@pytest.mark.parametrize("path", ["/", "/account/users?limit=1"])
+def test_a_probe_path_begins_with_a_slash(path):
+    assert Settings.from_environment(COMPLETE | {"PROBE_PATH": path}).probe_path == path
+
+
+ARN = "arn:aws:secretsmanager:eu-west-1:123456789012:secret:"
+
+
+@pytest.mark.parametrize(
+    ("existing", "secret_id", "account"),
+    [
+        ("", "talend/finance/credentials", "finance"),
+        ("", "talend/default/credentials", "default"),
+        ("", "talend/finance/token", None),
+        ("", "other/finance/credentials", None),
+        ("", "finance", None),
+        ("", "", None),
+        ("", f"{ARN}talend/finance/credentials-a1b2c3", None),
+        ("existing", "existing", "default"),
+        ("existing", "existing-a1b2c3", None),
+        ("existing", "talend/default/credentials", None),
+        ("existing", "talend/finance/credentials", "finance"),
+        (f"{ARN}existing", f"{ARN}existing-a1b2c3", "default"),
+        (f"{ARN}existing", f"{ARN}existing-or-not-a1b2c3", None),
+        (f"{ARN}existing-a1b2c3", f"{ARN}existing-a1b2c3", "default"),
+        (f"{ARN}existing-a1b2c3", "talend/default/credentials", None),
+    ],
+)
+def test_the_account_is_told_from_its_credentials_secret(existing, secret_id, account):
+    assert Settings.from_environment(COMPLETE | {"CREDENTIALS_SECRET": existing}).account_of(secret_id) == account

@@ -1,0 +1,125 @@
+"""A new token is tried over real HTTP: 2xx and 403 accept it, 401 refuses it, the rest tells nothing."""
+
+import pytest
+import requests
+
+from doubles import Clock, self_signed_server
+from rotator.ports import Verdict
+from rotator.probe import HttpProbe
+from talend_simulator import Account, Answer, Close, Redirect, Stall, TalendSimulator
+from talend_simulator.accounts import USE_ENGINES
+from talend_token.document import TokenDocument
+
+# The simulator's faults are for the token endpoint, which stands for a path of the API with them.
+FAULTY = "/security/oauth/token"
+
+
+@pytest.fixture
+def talend():
+    with TalendSimulator() as simulator:
+        yield simulator
+
+
+@pytest.fixture
+def probe():
+    return HttpProbe(clock=Clock())
+
+
+def document(api_url, value="hunter2"):
+    return TokenDocument(value, "Bearer", 0, 1800, api_url)
+
+
+def issued(talend, **account):
+    """The token that a client gets for such an account."""
+    pair = tuple(talend.add_account(Account(**account)).credentials.split(":", 1))
+    body = {"audience": talend.url, "grant_type": "client_credentials"}
+    answer = requests.post(talend.token_url, auth=pair, json=body, timeout=5).json()
+    return document(talend.url, answer["access_token"])
+
+
+def ask(probe, document, path="/account/users", seconds=30.0):
+    return probe.probe(document, path, probe.clock() + seconds)
+
+
+def test_a_token_that_the_api_accepts_is_accepted(talend, probe):
+    probed = ask(probe, issued(talend))
+    assert probed.verdict is Verdict.ACCEPTED
+    assert probed.detail == f"{talend.url}/account/users answered 200"
+    assert [entry.method for entry in talend.journal.entries()] == ["POST", "GET"]
+
+
+def test_a_token_that_lacks_a_right_is_accepted(talend, probe):
+    probed = ask(probe, issued(talend, permissions=(USE_ENGINES,)))
+    assert (probed.verdict, probed.detail) == (Verdict.ACCEPTED, f"{talend.url}/account/users answered 403")
+
+
+def test_a_token_that_the_api_does_not_know_is_refused(talend, probe):
+    probed = ask(probe, document(talend.url))
+    assert (probed.verdict, probed.url) == (Verdict.REFUSED, f"{talend.url}/account/users")
+    assert probed.detail == f"{talend.url}/account/users answered 401"
+
+
+@pytest.mark.parametrize("status", [200, 204, 299, 403])
+def test_a_success_and_a_missing_right_accept_the_token(talend, probe, status):
+    talend.faults.add(Answer(status), times=1)
+    assert ask(probe, document(talend.url), FAULTY).verdict is Verdict.ACCEPTED
+
+
+@pytest.mark.parametrize("status", [300, 400, 402, 404, 405, 429, 500, 503])
+def test_any_other_status_tells_nothing(talend, probe, status):
+    talend.faults.add(Answer(status), times=1)
+    probed = ask(probe, document(talend.url), FAULTY)
+    assert (probed.verdict, probed.detail) == (Verdict.UNKNOWN, f"{talend.url}{FAULTY} answered {status}")
+
+
+def test_a_redirect_is_not_followed_so_that_the_token_stays_with_its_api(talend, probe):
+    with TalendSimulator() as elsewhere:
+        talend.faults.add(Redirect(f"{elsewhere.url}/account/users"), times=1)
+        probed = ask(probe, document(talend.url), FAULTY)
+        assert (probed.verdict, probed.detail[-3:]) == (Verdict.UNKNOWN, "307")
+        assert list(elsewhere.journal) == []
+
+
+@pytest.mark.parametrize(("seconds", "limits"), [(30.0, (2.0, 5.0)), (6.0, (2.0, 3.0)), (1.0, (0.5, 0.5))])
+def test_connecting_and_answering_together_end_before_the_deadline(talend, probe, seconds, limits):
+    asked = []
+    get = probe.session.get
+    probe.session.get = lambda url, **options: asked.append(options["timeout"]) or get(url, **options)
+    ask(probe, document(talend.url), seconds=seconds)
+    assert asked == [limits]
+
+
+@pytest.mark.parametrize("fault", [Close(), Stall()])
+def test_an_api_that_does_not_answer_tells_nothing_and_is_asked_once(talend, probe, fault):
+    talend.faults.add(fault, times=9)
+    probed = ask(probe, document(talend.url), FAULTY, seconds=0.6)
+    assert probed.verdict is Verdict.UNKNOWN
+    assert "could not be reached" in probed.detail
+    assert len(talend.journal.entries()) == 1
+
+
+def test_an_api_that_nobody_vouches_for_tells_nothing(probe, tmp_path):
+    with self_signed_server(tmp_path) as url:
+        probed = ask(probe, document(url))
+    assert probed.verdict is Verdict.UNKNOWN
+    assert "SSLError" in probed.detail
+
+
+@pytest.mark.parametrize("seconds", [0.4, -5])
+def test_without_time_for_an_answer_the_api_is_not_asked(talend, probe, seconds):
+    probed = ask(probe, document(talend.url), seconds=seconds)
+    assert probed.verdict is Verdict.UNKNOWN
+    assert "no time was left" in probed.detail
+    assert list(talend.journal) == []
+
+
+def test_a_netrc_file_does_not_take_the_tokens_place(talend, probe, tmp_path, monkeypatch):
+    netrc = tmp_path / "netrc"
+    netrc.write_text("machine 127.0.0.1 login somebody password else\n")
+    monkeypatch.setenv("NETRC", str(netrc))
+    assert ask(probe, issued(talend)).verdict is Verdict.ACCEPTED
+
+
+def test_nothing_that_is_told_shows_the_token(talend, probe):
+    told = [ask(probe, document(talend.url)), ask(probe, document("http://127.0.0.1:1"))]
+    assert not any("hunter2" in repr(probed) for probed in told)
