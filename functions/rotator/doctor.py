@@ -12,7 +12,7 @@ from rotator.budget import DAY_SECONDS, VERSIONS_QUOTA, interval_seconds, renewa
 from rotator.errors import ReplacementInProgress, RotatorError, SecretStoreError
 from rotator.issuer import Issuer, Pair
 from rotator.outcome import Check, Outcome, Result
-from rotator.policy import TokenState, advisory_seconds, state_of
+from rotator.policy import TokenState, state_of
 from rotator.ports import SecretStore, SingleFlight, Verdict
 from rotator.replacement import PUBLICATION_SECONDS, Run
 from rotator.schedule import schedule_problem
@@ -20,6 +20,7 @@ from rotator.settings import Settings
 from rotator.token_response import DEFAULT_LIFE_SECONDS, IssuedToken
 from rotator.token_secret import Slot
 from talend_token.document import TokenDocument
+from talend_token.held import advisory_seconds
 
 _NOT_REACHED = "not checked: mend what is listed before it"
 _FORCE = "Force a rotation with {} and read what it answers."

@@ -10,10 +10,8 @@ from enum import Enum, auto
 
 from rotator.event import Trigger
 from talend_token.document import TokenDocument
+from talend_token.held import advisory_seconds
 
-# 5 of 30 minutes: what a rotation every 25 minutes leaves. Five minutes is enough for any life longer than that.
-_ADVISORY_FRACTION = 6
-_ADVISORY_LIMIT_SECONDS = 300
 # 1 of 30 minutes: EventBridge fires to the minute, so a tick this soon after a publication is the same tick again.
 _YOUNG_FRACTION = 30
 
@@ -27,11 +25,6 @@ class TokenState(Enum):
     """Works, and is due for replacement."""
     INVALID = auto()
     """Expired, missing or unreadable."""
-
-
-def advisory_seconds(life_seconds: float) -> float:
-    """How long before its expiry a token that lives `life_seconds` counts as STALE."""
-    return min(_ADVISORY_LIMIT_SECONDS, life_seconds / _ADVISORY_FRACTION)
 
 
 def state_of(document: TokenDocument | None, now: float) -> TokenState:

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from talend_token.token import Token
 
-# Five minutes, or a sixth of a shorter life: before that a token is FRESH, and after it the next one is due.
+# 5 of 30 minutes: what a rotation every 25 minutes leaves. Five minutes is enough for any life longer than that.
 _ADVISORY_FRACTION = 6
 _ADVISORY_LIMIT_SECONDS = 300
 
 
 def advisory_seconds(life_seconds: float) -> float:
-    """How long before its expiry a token of that life counts as STALE."""
+    """How long before its expiry a token of that life counts as STALE: the rotator replaces it, readers look for the
+    next one."""
     return min(_ADVISORY_LIMIT_SECONDS, life_seconds / _ADVISORY_FRACTION)
 
 

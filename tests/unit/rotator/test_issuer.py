@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from doubles import access_token
+from doubles import access_token, jwt
 from doubles.system import CREDENTIALS, TOKEN, System
 from rotator.errors import (
     CircuitOpen,
@@ -80,6 +80,13 @@ def test_a_refused_pair_gives_way_to_the_previous_one_with_a_warning(system, tri
     assert f"the current pair was refused ({status}); the previous pair was used" in warning
     assert "Check." in warning
     assert system.published.access_token == access_token(3)
+
+
+def test_a_warning_about_the_previous_pairs_token_travels_too(system):
+    system.endpoint.answers = [refused(), {"access_token": jwt(aud="elsewhere"), "token_type": "Bearer"}]
+    first, second = system.rotate().warnings
+    assert "previous pair was used" in first
+    assert "audience" in second
 
 
 @pytest.mark.parametrize("value", ["no colon", "", None])
@@ -229,6 +236,17 @@ def test_a_manual_rotation_that_succeeds_forgets_that_both_pairs_were_refused(sy
     age(system)
     assert system.renew().credentials_refused is False
     assert asked_with(system) == ["new", "s3cret", "new", "new"]
+
+
+def test_only_a_manual_rotation_has_anything_to_forget(system):
+    """The schedule passes the breakers and costs them no write."""
+    closed = []
+    system.breaker.close = closed.append
+    system.clock.advance(minutes=1)
+    system.rotate(Trigger.SCHEDULE)
+    assert closed == []
+    system.rotate()
+    assert closed == ["default/credentials-2/pair", "default/credentials-2"]
 
 
 def test_the_breakers_error_names_the_api_of_the_current_pair(system):

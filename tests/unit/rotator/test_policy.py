@@ -3,8 +3,9 @@
 import pytest
 
 from rotator.event import Trigger
-from rotator.policy import TokenState, advisory_seconds, is_due, may_promote, state_of, young_seconds_left
+from rotator.policy import TokenState, is_due, may_promote, state_of, young_seconds_left
 from talend_token.document import TokenDocument
+from talend_token.held import advisory_seconds
 
 ISSUED = 1_795_472_989
 FRESH, STALE, INVALID = TokenState
