@@ -63,7 +63,7 @@ BUILT := .aws-sam/build/template.yaml
 BUILT_CONSUMER := .aws-sam/consumer/template.yaml
 LOCAL_AWS := $(call environment,tests local-aws lambda-runtime sam awscli)
 
-demo: $(LOCAL_AWS) ## run it all on this machine, without an AWS account (KEEP=1 leaves it up, SPEED=100)
+demo: $(LOCAL_AWS) ## run it all on this machine, without an AWS account (KEEP=1 leaves it up, SPEED=90)
 	@exec env PYTHONPATH=tests:functions $(TESTS)/python -m demo $(if $(KEEP),--keep) $(if $(SPEED),--speed $(SPEED))
 
 test: $(LOCAL_AWS) build ## run the tests (ARGS="-k name" chooses)

@@ -1,6 +1,7 @@
 """Expand a built SAM template as CloudFormation would, without an AWS account.
 
-Prints the CloudFormation template as JSON. Give the built template: `.aws-sam/build/template.yaml`.
+Prints the CloudFormation template as JSON. Give the built template, `.aws-sam/build/template.yaml`, or one that needs
+no build. A nested stack's template is a file of its own.
 """
 
 from __future__ import annotations
@@ -13,7 +14,6 @@ from typing import Any
 
 from samcli.yamlhelper import yaml_parse
 from samtranslator.translator.transform import transform
-
 
 # The property that `sam deploy` replaces by where it has uploaded what was built.
 _UPLOADED = {"AWS::Serverless::Function": "CodeUri", "AWS::Serverless::LayerVersion": "ContentUri"}

@@ -1,6 +1,6 @@
-"""Lint every IAM policy of an expanded template: unknown actions, resources that do not fit, wildcards.
+"""Lint every IAM policy of expanded templates: unknown actions, resources that do not fit, wildcards.
 
-Give the JSON that `expand_template.py` prints. Exits with 1 and names each finding if there is any.
+Give files of the JSON that `expand_template.py` prints. Exits with 1 and names each finding if there is any.
 """
 
 from __future__ import annotations
@@ -27,8 +27,13 @@ def policies(resources: dict[str, Any]) -> Iterator[tuple[str, dict[str, Any]]]:
         for policy in properties.get("Policies", []):
             if isinstance(policy, dict) and "PolicyDocument" in policy:
                 yield logical_id, policy["PolicyDocument"]
-        if resource["Type"] == "AWS::IAM::ManagedPolicy":
-            yield logical_id, properties["PolicyDocument"]
+        match resource["Type"]:
+            case "AWS::IAM::ManagedPolicy":
+                yield logical_id, properties["PolicyDocument"]
+            case "AWS::SecretsManager::ResourcePolicy":
+                yield logical_id, properties["ResourcePolicy"]
+            case "AWS::Events::EventBusPolicy":
+                yield logical_id, {"Version": "2012-10-17", "Statement": [properties["Statement"]]}
 
 
 def plain(value: Any) -> Any:
@@ -41,6 +46,8 @@ def plain(value: Any) -> Any:
         return plain(value["Fn::If"][1])
     if "Fn::Sub" in value:
         return re.sub(r"\$\{[^}]*}", lambda name: _EXAMPLES.get(name[0], "example"), value["Fn::Sub"])
+    if "Fn::ImportValue" in value:
+        return _EXAMPLES[value["Fn::ImportValue"]["Fn::Sub"].removeprefix("${MainStack}-")]
     if "Ref" in value:
         return _EXAMPLES[value["Ref"]]
     if "Fn::GetAtt" in value:
@@ -49,12 +56,15 @@ def plain(value: Any) -> Any:
 
 
 _ARN = "arn:aws:{}:eu-west-1:123456789012:{}"
-_EXAMPLES = {
+_EXAMPLES: dict[str, Any] = {
     "${AWS::Partition}": "aws",
     "${AWS::Region}": "eu-west-1",
     "${AWS::AccountId}": "123456789012",
     "${AWS::URLSuffix}": "amazonaws.com",
+    "${ReplicaRegion}": "us-east-1",
     "KmsKeyArn": _ARN.format("kms", "key/example"),
+    "ReplicaKmsKeyArn": _ARN.format("kms", "key/example").replace("eu-west-1", "us-east-1"),
+    "ConsumerPrincipals": ["arn:aws:iam::210987654321:root"],
     "ExistingCredentialsSecretArn": _ARN.format("secretsmanager", "secret:example-a1b2c3"),
     "TokenSecret.Id": _ARN.format("secretsmanager", "secret:talend/default/token-a1b2c3"),
     "DeadLetterQueue.Arn": _ARN.format("sqs", "example"),
@@ -63,23 +73,24 @@ _EXAMPLES = {
     "RenewLogGroup.Arn": _ARN.format("logs", "log-group:/aws/lambda/example:*"),
     "RotateFunction.Arn": _ARN.format("lambda", "function:example"),
     "RenewFunction.Arn": _ARN.format("lambda", "function:example"),
+    "RenewFunctionArn": _ARN.format("lambda", "function:example"),
 }
 
 
 def main() -> int:
     """Print the findings; the exit status."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("expanded", type=Path)
-    resources = json.loads(parser.parse_args().expanded.read_text())["Resources"]
+    parser.add_argument("expanded", type=Path, nargs="+")
     found, read = 0, 0
-    for logical_id, document in policies(resources):
-        read += 1
-        for finding in parliament.analyze_policy_string(json.dumps(plain(document))).findings:
-            # SAM leaves the version out of the policies that it writes; it matters to policy variables only.
-            if finding.issue == "NO_VERSION" and logical_id.endswith("ScheduleRole"):
-                continue
-            found += 1
-            print(f"{logical_id}: {finding.issue}: {finding.detail} {finding.location}", file=sys.stderr)
+    for path in parser.parse_args().expanded:
+        for logical_id, document in policies(json.loads(path.read_text())["Resources"]):
+            read += 1
+            for finding in parliament.analyze_policy_string(json.dumps(plain(document))).findings:
+                # A secret's policy is about the secret that holds it, by whatever ARN: its replicas have it too.
+                if finding.issue == "RESOURCE_STAR" and logical_id == "TokenSecretPolicy":
+                    continue
+                found += 1
+                print(f"{path}: {logical_id}: {finding.issue}: {finding.detail} {finding.location}", file=sys.stderr)
     print(f"{read} policies linted, {found} findings")
     return 1 if found or not read else 0
 

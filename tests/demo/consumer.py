@@ -10,65 +10,37 @@ from typing import Any
 
 import requests
 
-# One of the documented API's calls that a service account with orchestration rights may make.
+# What the deployed consumer calls.
 API_PATH = "/orchestration/executables/tasks"
+# Another path, by which the simulator's journal tells the careless consumer's calls from those.
+CARELESS_PATH = "/account/users"
 
 
-class Consumer(threading.Thread):
-    """Reads the token secret before each call, has a rejected token renewed, and counts how the calls end.
+class Caller(threading.Thread):
+    """Invokes the deployed consumer, one invocation after the other, and keeps the answers.
 
-    `clients` gives the consumer's clients of AWS: "secretsmanager" and "lambda".
+    Callers that run at the same time get an execution environment each, as on Lambda.
     """
 
-    def __init__(
-        self, clients: Callable[[str], Any], token_secret: str, renew_function: str, pause_seconds: float
-    ) -> None:
-        super().__init__(name="consumer", daemon=True)
-        self._secrets = clients("secretsmanager")
-        self._functions = clients("lambda")
-        self._token_secret = token_secret
-        self._renew_function = renew_function
-        self._pause_seconds = pause_seconds
+    def __init__(self, functions: Any, function_name: str) -> None:
+        super().__init__(name="caller", daemon=True)
+        self._functions = functions
+        self._function_name = function_name
         self._stopping = threading.Event()
-        self.statuses: list[int] = []
-        self.versions: set[str] = set()
-        self.rejections = 0
+        self.answers: list[dict[str, Any]] = []
         self.problem: str | None = None
 
     def run(self) -> None:
-        """Call until stopped; whatever goes wrong ends up in `problem`."""
+        """Invoke until stopped; whatever goes wrong ends up in `problem`."""
         try:
-            with requests.Session() as session:
-                while not self._stopping.wait(self._pause_seconds):
-                    self.statuses.append(self._call(session))
+            while not self._stopping.is_set():
+                answer = self._functions.invoke(FunctionName=self._function_name)
+                self.answers.append(json.load(answer["Payload"]))
         except Exception as error:  # noqa: BLE001 (a thread has nobody to raise to)
             self.problem = f"{type(error).__name__}: {error}"
 
-    def _call(self, session: requests.Session) -> int:
-        version = self._read()
-        status = call(session, version["SecretString"])
-        if status != 401:
-            return status
-        self.rejections += 1
-        return call(session, self._renewed(version["VersionId"])["SecretString"])
-
-    def _renewed(self, rejected: str) -> dict[str, Any]:
-        """Ask for a renewal, and read the secret until it holds another version than the rejected one."""
-        event = json.dumps({"rejected_version_id": rejected})
-        answer = self._functions.invoke(FunctionName=self._renew_function, Payload=event)
-        if "FunctionError" in answer:
-            raise RuntimeError(json.load(answer["Payload"])["errorMessage"])
-        while (version := self._read())["VersionId"] == rejected:
-            self._stopping.wait(0.05)
-        return version
-
-    def _read(self) -> dict[str, Any]:
-        version: dict[str, Any] = self._secrets.get_secret_value(SecretId=self._token_secret)
-        self.versions.add(version["VersionId"])
-        return version
-
     def stop(self) -> None:
-        """End after the call that is under way."""
+        """End after the invocation that is under way."""
         self._stopping.set()
         self.join()
 
@@ -78,16 +50,18 @@ class CarelessConsumer(threading.Thread):
 
     def __init__(self, secret_string: str, pause_seconds: float, refused: Callable[[float], None]) -> None:
         super().__init__(name="careless consumer", daemon=True)
-        self._secret_string = secret_string
+        self._document = json.loads(secret_string)
         self._pause_seconds = pause_seconds
         self._refused = refused
         self._stopping = threading.Event()
 
     def run(self) -> None:
         """Call until the token is refused, and tell when that was."""
+        headers = {"Authorization": f"Bearer {self._document['access_token']}"}
         with requests.Session() as session:
             while not self._stopping.wait(self._pause_seconds):
-                if call(session, self._secret_string) == 401:
+                response = session.get(self._document["api_url"] + CARELESS_PATH, headers=headers, timeout=10)
+                if response.status_code == 401:
                     self._refused(time.time())
                     return
 
@@ -95,10 +69,3 @@ class CarelessConsumer(threading.Thread):
         """End after the call that is under way."""
         self._stopping.set()
         self.join()
-
-
-def call(session: requests.Session, secret_string: str) -> int:
-    """Call the API that the token document names; the HTTP status."""
-    document = json.loads(secret_string)
-    headers = {"Authorization": f"{document['token_type']} {document['access_token']}"}
-    return session.get(document["api_url"] + API_PATH, headers=headers, timeout=10).status_code

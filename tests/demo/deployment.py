@@ -1,4 +1,4 @@
-"""Builds and deploys a template with the real SAM CLI to a local AWS."""
+"""Builds and deploys templates with the real SAM CLI to a local AWS."""
 
 from __future__ import annotations
 
@@ -12,7 +12,10 @@ from local_aws import ENVIRONMENTS, LocalAWS
 
 ROOT = Path(__file__).resolve().parents[2]
 SAM = ENVIRONMENTS / "sam" / "bin"
+MAIN_TEMPLATE = Path("template.yaml")
+CONSUMER_TEMPLATE = Path("infra/consumer.yaml")
 STACK_NAME = "talend-token"
+CONSUMER_STACK_NAME = "talend-consumer"
 
 
 class DeploymentError(RuntimeError):
@@ -27,9 +30,9 @@ class Stack:
     outputs: dict[str, str]
 
 
-def build(folder: Path) -> Path:
-    """Run `sam build` of the project's template into `folder`; returns the built template."""
-    _sam(dict(os.environ), "build", "--build-dir", str(folder))
+def build(template: Path, folder: Path) -> Path:
+    """Run `sam build` of a template of the project into `folder`; returns the built template."""
+    _sam(dict(os.environ), "build", "--template-file", str(template), "--build-dir", str(folder))
     return folder / "template.yaml"
 
 
@@ -47,12 +50,20 @@ def deploy(aws: LocalAWS, template: Path, parameters: dict[str, str], stack_name
     return Stack(stack_name, {output["OutputKey"]: output["OutputValue"] for output in stack["Outputs"]})
 
 
+def deploy_consumer(aws: LocalAWS, template: Path, main: Stack, api_url: str) -> Stack:
+    """Deploy the built example consumer beside the main stack, by whose outputs it finds everything."""
+    names = ("ClientLayerArn", "ConsumerPolicyArn", "TokenSecretArn", "RenewFunctionName")
+    parameters = {name: main.outputs[name] for name in names} | {"TalendApiUrl": api_url}
+    return deploy(aws, template, parameters, CONSUMER_STACK_NAME)
+
+
 def _sam(environment: dict[str, str], *arguments: str) -> None:
     # The SAM CLI leaves an empty folder behind in the one for temporary files.
     with tempfile.TemporaryDirectory(prefix="sam-") as temporary:
         environment |= {
-            # functions/Makefile packages with this interpreter.
+            # functions/Makefile packages with this interpreter, and the consumer with the one that is on the path.
             "PYTHON": str(SAM / "python"),
+            "PATH": f"{SAM}:{environment['PATH']}",
             "SAM_CLI_TELEMETRY": "0",
             # Where it keeps an installation's id; the home folder otherwise.
             "__SAM_CLI_APP_DIR": str(ENVIRONMENTS / "sam-cli"),

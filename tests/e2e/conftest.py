@@ -8,6 +8,7 @@ import pytest
 
 from demo.deployment import SAM, deploy
 from local_aws import ENVIRONMENTS, LocalAWS
+from local_aws.waiting import eventually
 from talend_simulator import Account, Settings, TalendSimulator
 
 ROOT = Path(__file__).parents[2]
@@ -33,6 +34,10 @@ class Deployment:
 
     def published(self):
         return self.secrets.get_secret_value(SecretId=self["TokenSecretArn"])
+
+    def has_token(self):
+        versions = self.secrets.describe_secret(SecretId=self["TokenSecretArn"]).get("VersionIdsToStages", {})
+        return any("AWSCURRENT" in labels for labels in versions.values())
 
     def resource(self, logical_id):
         """The physical id of a resource of the stack."""
@@ -81,11 +86,28 @@ def speed():
 
 
 @pytest.fixture(scope="module")
-def deployment(template, speed):
+def parameters():
+    """Parameters of the stack, beside those that every deployment here needs."""
+    return {}
+
+
+@pytest.fixture(scope="module")
+def concurrency():
+    """How many runs of one function there may be at the same moment."""
+    return 16
+
+
+@pytest.fixture(scope="module")
+def deployment(template, speed, parameters, concurrency):
     """One deployment for a module's tests: each leaves it with good credentials."""
     account = Account()
-    with LocalAWS(schedule_speed=speed) as aws, TalendSimulator([account], settings=Settings(speed=speed)) as talend:
-        parameters = {"TalendApiUrl": talend.url, "MinimumTokenLifeSeconds": "1", "RenewOnEvent": "ENABLED"}
-        deployment = Deployment(aws, talend, account, deploy(aws, template, parameters))
+    with (
+        LocalAWS(schedule_speed=speed, concurrency=concurrency) as aws,
+        TalendSimulator([account], settings=Settings(speed=speed)) as talend,
+    ):
+        needed = {"TalendApiUrl": talend.url, "MinimumTokenLifeSeconds": "1", "RenewOnEvent": "ENABLED"}
+        deployment = Deployment(aws, talend, account, deploy(aws, template, needed | parameters))
         deployment.put_credentials()
+        # That makes the first rotation by itself: what is forced meanwhile would find it in progress.
+        eventually(deployment.has_token)
         yield deployment

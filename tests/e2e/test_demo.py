@@ -20,7 +20,7 @@ class RunningDemo:
     def __init__(self, folder, *options, parent=False, ignored=None):
         self.output = folder / "output"
         environment = dict(os.environ) | {"PYTHONPATH": f"{ROOT}/tests:{ROOT}/functions", "TMPDIR": str(folder)}
-        command = " ".join([sys.executable, "-m", "demo", "--speed", "150", *options])
+        command = " ".join([sys.executable, "-m", "demo", *options])
         with self.output.open("w") as output:
             self.process = subprocess.Popen(
                 # A shell that waits for a command in its background is what `make` is to it.
@@ -79,6 +79,7 @@ def test_the_demo_ends_well_stays_up_for_a_second_terminal_and_leaves_nothing_be
     said = demo.output.read_text()
     assert "All good" in said
     assert said.count("rotate (schedule)") >= 3
+    assert "5 of it call the API" in said
     assert "expired, refused" in said
     assert "cost 1 renewal" in said
     # How every JWT begins.

@@ -8,9 +8,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 import requests
-from botocore.exceptions import ClientError
 
-from demo.roles import Role
 from local_aws.waiting import eventually
 from talend_simulator import Stall
 
@@ -21,6 +19,11 @@ CONSUMERS = 1000
 def speed():
     """Real time: whatever happens here, the schedule has no part in it."""
     return 1
+
+
+@pytest.fixture(scope="module")
+def parameters():
+    return {"WatchdogState": "DISABLED"}
 
 
 @pytest.fixture
@@ -88,16 +91,6 @@ def test_a_killed_winner_blocks_nobody_for_longer_than_its_own_time(deployment, 
         deployment.functions.update_function_configuration(**configuration, Timeout=30)
     assert healed["version_id"] == deployment.published()["VersionId"]
     assert works(deployment)
-
-
-def test_a_consumer_may_have_its_token_renewed_and_may_not_rotate(deployment, rejected):
-    consumer = Role(deployment.aws, "renewer", policy_arn=deployment["ConsumerPolicyArn"]).client("lambda")
-    answer = consumer.invoke(
-        FunctionName=deployment["RenewFunctionName"], Payload=json.dumps({"rejected_version_id": rejected})
-    )
-    assert json.load(answer["Payload"])["outcome"] == "renewed"
-    with pytest.raises(ClientError, match="AccessDenied"):
-        consumer.invoke(FunctionName=deployment["RotateFunctionName"], Payload="{}")
 
 
 def test_the_aws_cli_renews_a_token(deployment, rejected, tmp_path):

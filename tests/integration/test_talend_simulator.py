@@ -431,6 +431,20 @@ class TestApi:
         clock.now = 660
         assert client.call_api(access_token).status_code == 200
 
+    def test_the_api_can_take_its_time_and_looks_at_a_request_only_then(
+        self, client: Client, talend: TalendSimulator, account: Account
+    ) -> None:
+        access_token = client.get_token(account)
+        talend.settings.api_seconds = 600
+        with ThreadPoolExecutor(1) as executor:
+            answer = executor.submit(client.call_api, access_token)
+            wait_until(lambda: talend.stalled == 1)
+            talend.revoke(access_token)
+            assert talend.release() == 1
+            assert answer.result(DEADLINE_SECONDS).status_code == 401
+        talend.settings.api_seconds = 0.001
+        assert client.call_api(client.get_token(account)).status_code == 200
+
 
 class TestAccountsAndRevocation:
     def test_a_revoked_token_ends_at_once_and_the_others_live_on(
@@ -839,6 +853,7 @@ class TestSettings:
             ("revoke_on_issue", [True, False]),
             ("unauthorized", ["message", "detail", "empty", "rotating"]),
             ("requests_per_minute", [0, 60, None]),
+            ("api_seconds", [0, 0.5, 600]),
         ],
     )
     def test_each_documented_value_is_taken(self, name: str, values: list[Any]) -> None:
@@ -859,6 +874,9 @@ class TestSettings:
             {"revoke_on_issue": 1},
             {"unauthorized": "html"},
             {"requests_per_minute": -1},
+            {"api_seconds": -1},
+            {"api_seconds": float("inf")},
+            {"api_seconds": "1"},
             {"patience": 1},
         ],
     )

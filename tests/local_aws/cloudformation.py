@@ -3,13 +3,15 @@
 - `!Ref` of a secret gives its name; AWS gives its ARN.
 - A function's `ReservedConcurrentExecutions` and a table's `TimeToLiveSpecification` are not applied.
 - The workers of a function that is deleted with its stack stay.
+- `AWS::SecretsManager::ResourcePolicy` and `AWS::Events::EventBusPolicy` are unknown.
 """
 
 import argparse
+import json
 from collections.abc import Callable
 from typing import Any
 
-from ministack.services import dynamodb, lambda_svc
+from ministack.services import dynamodb, eventbridge, lambda_svc, secretsmanager
 from ministack.services.cloudformation import provisioners
 
 Provisioned = tuple[str, dict[str, Any]]
@@ -18,12 +20,22 @@ Handlers = dict[str, Any]
 
 
 def mend(_options: argparse.Namespace, _routes: dict[str, Callable[[], Any]]) -> None:
-    """Wrap what creates, updates and deletes these types."""
+    """Wrap what creates, updates and deletes these types, and add two."""
     handlers = provisioners._RESOURCE_HANDLERS
     _identify_by_arn(handlers["AWS::SecretsManager::Secret"])
     _then_apply(handlers["AWS::Lambda::Function"], _reserve_concurrency)
     _then_apply(handlers["AWS::DynamoDB::Table"], _set_time_to_live)
     _stop_workers_on_deletion(handlers["AWS::Lambda::Function"])
+    handlers["AWS::SecretsManager::ResourcePolicy"] = {
+        "create": lambda _logical_id, properties, _stack: _put_resource_policy(properties),
+        "update": lambda _secret, _old, properties, _stack: _put_resource_policy(properties),
+        "delete": lambda secret, _properties: secretsmanager._delete_resource_policy({"SecretId": secret}),
+    }
+    handlers["AWS::Events::EventBusPolicy"] = {
+        "create": lambda _logical_id, properties, _stack: _put_bus_statement(properties),
+        "update": lambda _policy, _old, properties, _stack: _put_bus_statement(properties),
+        "delete": lambda _policy, properties: _remove_bus_statement(properties),
+    }
 
 
 def _identify_by_arn(handlers: Handlers) -> None:
@@ -88,3 +100,28 @@ def _stop_workers_on_deletion(handlers: Handlers) -> None:
         lambda_svc.invalidate_worker(name)
 
     handlers.update(delete=delete_with_workers)
+
+
+def _put_resource_policy(properties: Properties) -> Provisioned:
+    """Attach the policy; the id is the secret's ARN, as AWS answers `!Ref`."""
+    policy, block = properties["ResourcePolicy"], properties.get("BlockPublicPolicy")
+    request = {"SecretId": properties["SecretId"], "ResourcePolicy": json.dumps(policy), "BlockPublicPolicy": block}
+    status, _, body = secretsmanager._put_resource_policy(request)
+    answer = json.loads(body)
+    if status != 200:
+        raise ValueError(f"AWS::SecretsManager::ResourcePolicy failed: {answer['message']}")
+    return answer["ARN"], {"Id": answer["ARN"]}
+
+
+def _put_bus_statement(properties: Properties) -> Provisioned:
+    """Put a whole statement into the policy of an event bus, which PutPermission cannot; a new one has a new id."""
+    _remove_bus_statement(properties)
+    bus, statement_id = properties.get("EventBusName", "default"), properties["StatementId"]
+    policy = eventbridge._event_bus_policies.setdefault(bus, {"Version": "2012-10-17", "Statement": []})
+    policy["Statement"].append({"Sid": statement_id} | properties["Statement"])
+    return f"{bus}|{statement_id}", {}
+
+
+def _remove_bus_statement(properties: Properties) -> None:
+    request = {"EventBusName": properties.get("EventBusName", "default"), "StatementId": properties["StatementId"]}
+    eventbridge._remove_permission(request)

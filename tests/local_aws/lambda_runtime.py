@@ -25,7 +25,7 @@ from pathlib import Path
 from typing import Any
 
 from ministack.core import lambda_runtime as ministack_pool
-from ministack.services import lambda_svc
+from ministack.services import cloudwatch, lambda_svc
 
 from local_aws import asynchronous, request_context
 from local_aws.function import Function
@@ -141,10 +141,14 @@ def _runtime_of(python: Path) -> str:
     return subprocess.run(command, check=True, capture_output=True, text=True).stdout.strip()
 
 
-def _emit_throttles(name: str, duration_ms: float, error: bool, throttle: bool) -> None:
-    """Count a throttle, which ministack reports once as such and once as an error; runs are counted by `execute`."""
+def _emit_throttles(name: str, duration_ms: float, error: bool, throttle: bool) -> None:  # noqa: ARG001
+    """Count a throttle, which ministack reports once as such and once as an error; runs are counted by `execute`.
+
+    "Throttled requests and other invocation errors don't count as either Invocations or Errors" (Lambda developer
+    guide, "Types of metrics for Lambda functions").
+    """
     if throttle and not error:
-        emit_metrics(name, duration_ms=duration_ms, error=False, throttle=True)
+        cloudwatch.record_metric("AWS/Lambda", "Throttles", 1, "Count", {"FunctionName": name})
 
 
 def _unsampled_trace_id() -> str:

@@ -1,6 +1,7 @@
 """CloudWatch metrics: out of log lines in the embedded metric format, of queues, and read without mixing dimensions.
 
-As it comes, ministack makes no metric of a log line and none of a queue. A request without dimensions reads the metrics
+As it comes, ministack makes no metric of a log line and none of a queue. Of the messages that are sent to a queue those
+of SNS topics, EventBridge rules and S3 are not counted here. A request without dimensions reads the metrics
 with dimensions too, and GetMetricData answers oldest first.
 """
 
@@ -22,6 +23,7 @@ QUEUE_METRICS = {
     "NotVisible": "ApproximateNumberOfMessagesNotVisible",
     "Delayed": "ApproximateNumberOfMessagesDelayed",
 }
+SENT = "NumberOfMessagesSent"
 
 Record = dict[str, Any]
 Response = tuple[int, dict[str, str], bytes]
@@ -37,6 +39,7 @@ def mend(options: argparse.Namespace, _routes: dict[str, Callable[[], Any]]) -> 
     cloudwatch._get_metric_data = _with_order(cloudwatch._get_metric_data)
     cloudwatch.record_metric = _with_lock(cloudwatch.record_metric)
     cloudwatch.handle_request = _with_lock_of_request(cloudwatch.handle_request)
+    sqs._HANDLERS["SendMessage"] = sqs._act_send_message = _with_count(sqs._act_send_message)
     in_every_scope(_count_messages, sqs._queues, MINUTE_SECONDS / options.schedule_speed)
 
 
@@ -163,8 +166,20 @@ def in_every_scope(work: Callable[[], None], store: Any, pause_seconds: float) -
     threading.Thread(target=run, daemon=True).start()
 
 
+def _with_count(send_message: Callable[[Record, str], Record]) -> Callable[[Record, str], Record]:
+    def send(request: Record, url: str) -> Record:
+        answer = send_message(request, url)
+        name = sqs._get_q(request.get("QueueUrl", url))["name"]
+        cloudwatch.record_metric("AWS/SQS", SENT, 1.0, "Count", {"QueueName": name})
+        return answer
+
+    return send
+
+
 def _count_messages() -> None:
     for queue in sqs._queues.values():
+        # "NumberOfMessagesSent" is zero, not missing, while a queue is in use (SQS developer guide).
+        cloudwatch.record_metric("AWS/SQS", SENT, 0.0, "Count", {"QueueName": queue["name"]})
         sqs._refresh_counts(queue)
         for kind, metric in QUEUE_METRICS.items():
             value = float(queue["attributes"][f"ApproximateNumberOfMessages{kind}"])

@@ -84,7 +84,7 @@ def create_secret(request: Record) -> Record:
         secret = service._secrets[name]
         secret["Versions"] = {}
         if value:
-            secret_versions.add_version(secret, token, value, [CURRENT], now())
+            _changed(secret, secret_versions.add_version(secret, token, value, [CURRENT], now()))
     return _identity(secret) | ({"VersionId": token} if value else {})
 
 

@@ -28,7 +28,9 @@ SERVICES = (
     "schedules",
     "metrics",
     "alarms",
+    "query_definitions",
     "cloudformation",
+    "nested_stacks",
     "condition_keys",
 )
 HOST = "127.0.0.1"

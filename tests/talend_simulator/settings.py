@@ -1,5 +1,6 @@
 """What can be set of the simulated Talend Cloud while it runs."""
 
+import math
 from dataclasses import asdict, dataclass, replace
 from typing import Any, Literal, get_args
 
@@ -20,6 +21,7 @@ class Settings:
     - `revoke_on_issue`: a new token ends the account's earlier ones.
     - `unauthorized`: the shape of the API's 401; all three are documented, so they take turns by default.
     - `requests_per_minute`: the API's limit for one source address; None is no limit.
+    - `api_seconds`: how long the API takes to look at a request, unless it is released before.
     """
 
     speed: float = 1
@@ -28,6 +30,7 @@ class Settings:
     revoke_on_issue: bool = False
     unauthorized: Unauthorized = "rotating"
     requests_per_minute: int | None = None
+    api_seconds: float = 0
 
     def __post_init__(self) -> None:
         if not _is_number(self.speed) or not 1 <= self.speed <= TOKEN_LIFE_SECONDS:
@@ -43,6 +46,8 @@ class Settings:
         limit = self.requests_per_minute
         if limit is not None and not (_is_whole(limit) and limit >= 0):
             raise ValueError("requests_per_minute must be a whole number, 0 or more, or null")
+        if not _is_number(self.api_seconds) or not 0 <= self.api_seconds < math.inf:
+            raise ValueError("api_seconds must be a number, 0 or more")
 
     @property
     def life_seconds(self) -> int:

@@ -95,7 +95,7 @@ class TalendSimulator:
 
     @property
     def stalled(self) -> int:
-        """How many answers a fault holds back at this moment."""
+        """How many answers are held back at this moment, by a fault or because the API takes its time."""
         return len(self._stalls)
 
     def release(self) -> int:
@@ -112,6 +112,8 @@ class TalendSimulator:
             response = fault.answer(self._token_endpoint, request)
             response = replace(response, client_id=self._token_endpoint.client_id_of(request))
         else:
+            if self.settings.api_seconds:
+                connection.wait(self.settings.api_seconds)
             response = self._api.answer(request)
         self.journal.record(
             time=self._clock(),

@@ -37,7 +37,7 @@ def test_every_test_that_is_named_exists(path, test):
     assert f"def {test}" in (ROOT / path).read_text()
 
 
-@pytest.mark.parametrize("path", sorted(set(re.findall(r"\]\(([\w./]+)\)", README))))
+@pytest.mark.parametrize("path", sorted(set(re.findall(r"""(?:\]\(|src="|srcset=")([\w./-]+)["\)]""", README))))
 def test_every_file_that_is_linked_exists(path):
     assert (ROOT / path).exists()
 
@@ -61,9 +61,12 @@ def test_every_outcome_is_explained():
     assert set(Outcome) - rotations - renewals == set()
 
 
-def test_every_alarm_is_in_the_runbook(resources):
-    alarms = {name for name, resource in resources.items() if resource["Type"] == "AWS::CloudWatch::Alarm"}
-    assert {name.strip("`") for name, _ in table("**Alarms** go to")} == alarms
+def test_every_alarm_is_in_the_runbook(alarms):
+    assert {name.strip("`") for name, _ in table("**Alarms** go to")} == set(alarms)
+
+
+def test_the_consumer_that_is_shown_is_the_one_that_is_deployed():
+    assert (ROOT / "infra" / "consumer" / "app.py").read_text() in README
 
 
 def test_every_command_of_the_quick_start_is_there():

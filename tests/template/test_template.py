@@ -67,14 +67,15 @@ def test_a_function_runs_on_the_documented_runtime(template, resources, function
 
 @FUNCTIONS
 def test_a_function_has_all_the_settings_that_it_reads(resources, function):
-    assert environment(resources, function).keys() == {
-        "SECRET_PREFIX",
-        "TALEND_ENVIRONMENT",
-        "TALEND_API_URL",
-        "MINIMUM_TOKEN_LIFE_SECONDS",
-        "CREDENTIALS_SECRET",
-        "SCHEDULE_EXPRESSION",
-        "LOCK_TABLE",
+    assert environment(resources, function) == {
+        "SECRET_PREFIX": {"Ref": "SecretPrefix"},
+        "TALEND_ENVIRONMENT": {"Ref": "TalendEnvironment"},
+        "TALEND_API_URL": {"Ref": "TalendApiUrl"},
+        "MINIMUM_TOKEN_LIFE_SECONDS": {"Ref": "MinimumTokenLifeSeconds"},
+        "CREDENTIALS_SECRET": {"Ref": "ExistingCredentialsSecretArn"},
+        "PROBE_PATH": {"Ref": "ProbePath"},
+        "SCHEDULE_EXPRESSION": {"Ref": "ScheduleExpression"},
+        "LOCK_TABLE": {"Ref": "LockTable"},
     }
 
 
@@ -109,8 +110,50 @@ def test_the_schedule_fires_every_25_minutes_exactly_and_names_its_trigger(templ
     assert json.loads(schedule["Target"]["Input"]) == {"trigger": "schedule", "account": "default"}
 
 
-def test_two_stacks_in_one_account_do_not_collide_on_the_schedules_name(resources):
-    assert "Name" not in resources["RotateFunctionSchedule"]["Properties"]
+def test_the_watchdog_looks_each_minute_unless_it_is_turned_off(template, resources):
+    watchdog = resources["RotateFunctionWatchdog"]["Properties"]
+    assert (default(template, "WatchdogExpression"), default(template, "WatchdogState")) == (
+        "rate(1 minute)",
+        "ENABLED",
+    )
+    assert watchdog["ScheduleExpression"] == {"Ref": "WatchdogExpression"}
+    assert watchdog["State"] == {"Ref": "WatchdogState"}
+    assert watchdog["FlexibleTimeWindow"] == {"Mode": "OFF"}
+    assert watchdog["Target"]["Arn"] == {"Fn::GetAtt": ["RotateFunction", "Arn"]}
+    assert json.loads(watchdog["Target"]["Input"]) == {"trigger": "watchdog", "account": "default"}
+
+
+def test_the_next_tick_of_the_watchdog_is_the_retry_of_one_that_was_not_handed_over(resources):
+    target = resources["RotateFunctionWatchdog"]["Properties"]["Target"]
+    assert target["RetryPolicy"] == {"MaximumEventAgeInSeconds": 60, "MaximumRetryAttempts": 0}
+    assert "DeadLetterConfig" not in target
+
+
+@pytest.mark.parametrize("schedule", ["RotateFunctionSchedule", "RotateFunctionWatchdog"])
+def test_two_stacks_in_one_account_do_not_collide_on_the_schedules_name(resources, schedule):
+    assert "Name" not in resources[schedule]["Properties"]
+
+
+def test_new_credentials_of_any_account_invoke_rotate(resources):
+    rule = resources["RotateFunctionCredentialsChanged"]["Properties"]
+    current = {"labelUpdated": ["AWSCURRENT"]}
+    assert rule["EventPattern"] == {
+        "source": ["aws.secretsmanager"],
+        "detail-type": ["Secret Label Updated"],
+        "$or": [
+            {"detail": current | {"name": [{"wildcard": {"Fn::Sub": "${SecretPrefix}/*/credentials"}}]}},
+            {"detail": current, "resources": [{"Ref": "ExistingCredentialsSecretArn"}]},
+        ],
+    }
+    assert "State" not in rule
+    (target,) = rule["Targets"]
+    # The function gets the event as it is.
+    assert not {"Input", "InputPath", "InputTransformer"} & target.keys()
+    assert target["Arn"] == {"Fn::GetAtt": ["RotateFunction", "Arn"]}
+    assert target["RetryPolicy"]["MaximumEventAgeInSeconds"] < MARGIN_SECONDS
+    permission = resources["RotateFunctionCredentialsChangedPermission"]["Properties"]
+    assert permission["Principal"] == "events.amazonaws.com"
+    assert permission["SourceArn"] == {"Fn::GetAtt": ["RotateFunctionCredentialsChanged", "Arn"]}
 
 
 def test_a_tick_is_handed_over_within_the_margin_or_kept_for_a_person(resources):
@@ -120,11 +163,20 @@ def test_a_tick_is_handed_over_within_the_margin_or_kept_for_a_person(resources)
     assert target["DeadLetterConfig"]["Arn"] == {"Fn::GetAtt": ["DeadLetterQueue", "Arn"]}
 
 
+def test_a_failed_rotation_is_repeated_by_the_watchdog_or_by_lambda_and_not_by_both(template, resources):
+    config = resources["RotateFunctionEventInvokeConfig"]["Properties"]
+    assert config["MaximumRetryAttempts"] == {"Fn::If": ["HasWatchdog", 0, 2]}
+    assert template["Conditions"]["HasWatchdog"] == {"Fn::Equals": [{"Ref": "WatchdogState"}, "ENABLED"]}
+
+
+def test_a_failed_renewal_by_event_is_repeated_by_lambda(resources):
+    assert resources["RenewFunctionEventInvokeConfig"]["Properties"]["MaximumRetryAttempts"] == 2
+
+
 @FUNCTIONS
-def test_a_failed_run_is_repeated_within_the_margin_and_then_kept_for_a_person(resources, function):
+def test_a_run_that_is_given_up_is_given_up_within_the_margin_and_kept_for_a_person(resources, function):
     config = resources[f"{function}EventInvokeConfig"]["Properties"]
     assert config["MaximumEventAgeInSeconds"] < MARGIN_SECONDS
-    assert config["MaximumRetryAttempts"] == 2
     destination = config["DestinationConfig"]["OnFailure"]["Destination"]
     assert destination == {"Fn::GetAtt": ["DeadLetterQueue", "Arn"]}
 
@@ -154,10 +206,12 @@ def test_the_functions_share_what_publishing_a_token_takes_and_nothing_else(stat
         "PublishTokens": [
             "secretsmanager:GetSecretValue",
             "secretsmanager:DescribeSecret",
+            "secretsmanager:ListSecretVersionIds",
             "secretsmanager:PutSecretValue",
             "secretsmanager:UpdateSecretVersionStage",
         ],
         "UseKeyThroughSecretsManager": ["kms:Decrypt", "kms:GenerateDataKey"],
+        "TellOfRotations": "events:PutEvents",
         "HoldLocks": ["dynamodb:GetItem", "dynamodb:PutItem", "dynamodb:UpdateItem", "dynamodb:DeleteItem"],
         "ReportFailures": "sqs:SendMessage",
     }
@@ -173,12 +227,32 @@ def test_each_function_has_a_role_of_its_own_that_writes_its_own_log(resources, 
     assert logs["Resource"] == {"Fn::GetAtt": [function.replace("Function", "LogGroup"), "Arn"]}
 
 
-def test_only_renew_counts_versions(statements):
-    assert actions(statements, "RotateRole").keys() == {"WriteLogs"}
-    assert actions(statements, "RenewRole") == {
-        "CountVersions": "secretsmanager:ListSecretVersionIds",
-        "WriteLogs": ["logs:CreateLogStream", "logs:PutLogEvents"],
+@pytest.mark.parametrize("role", ["RotateRole", "RenewRole"])
+def test_a_function_may_do_nothing_that_the_other_may_not_but_write_its_log(statements, role):
+    assert actions(statements, role) == {"WriteLogs": ["logs:CreateLogStream", "logs:PutLogEvents"]}
+
+
+def test_rotations_are_told_on_the_default_event_bus_and_no_other(statements):
+    (statement,) = [found for found in plain(statements["PublisherPolicy"]) if found["Sid"] == "TellOfRotations"]
+    assert statement["Resource"] == {
+        "Fn::Sub": "arn:${AWS::Partition}:events:${AWS::Region}:${AWS::AccountId}:event-bus/default"
     }
+
+
+@pytest.mark.parametrize("schedule", ["RotateFunctionSchedule", "RotateFunctionWatchdog"])
+def test_schedules_may_invoke_rotate_and_keep_what_they_could_not_hand_over(resources, statements, schedule):
+    assert resources[schedule]["Properties"]["Target"]["RoleArn"] == {"Fn::GetAtt": ["SchedulerRole", "Arn"]}
+    allowed = {found["Sid"]: (found["Action"], found["Resource"]) for found in statements["SchedulerRole"]}
+    assert allowed == {
+        "InvokeRotate": ("lambda:InvokeFunction", {"Fn::GetAtt": ["RotateFunction", "Arn"]}),
+        "ReportFailures": ("sqs:SendMessage", {"Fn::GetAtt": ["DeadLetterQueue", "Arn"]}),
+    }
+
+
+def test_only_this_accounts_scheduler_may_take_the_schedules_role(resources):
+    (trust,) = resources["SchedulerRole"]["Properties"]["AssumeRolePolicyDocument"]["Statement"]
+    assert trust["Principal"] == {"Service": "scheduler.amazonaws.com"}
+    assert trust["Condition"] == {"StringEquals": {"aws:SourceAccount": {"Ref": "AWS::AccountId"}}}
 
 
 def test_consumers_may_read_the_token_and_have_it_renewed_and_nothing_else(statements):
@@ -189,11 +263,21 @@ def test_consumers_may_read_the_token_and_have_it_renewed_and_nothing_else(state
     assert allowed == {
         "ReadToken": (
             ["secretsmanager:GetSecretValue", "secretsmanager:DescribeSecret"],
-            {"Fn::GetAtt": ["TokenSecret", "Id"]},
+            [
+                {"Fn::GetAtt": ["TokenSecret", "Id"]},
+                {"Fn::If": ["HasReplica", {"Fn::Sub": REPLICA_ARN}, {"Ref": "AWS::NoValue"}]},
+            ],
         ),
         "RenewToken": ("lambda:InvokeFunction", {"Fn::GetAtt": ["RenewFunction", "Arn"]}),
         "DecryptThroughSecretsManager": ("kms:Decrypt", {"Ref": "KmsKeyArn"}),
+        "DecryptReplicaThroughSecretsManager": ("kms:Decrypt", {"Ref": "ReplicaKmsKeyArn"}),
     }
+
+
+REPLICA_ARN = (
+    "arn:${AWS::Partition}:secretsmanager:${ReplicaRegion}:${AWS::AccountId}"
+    ":secret:${SecretPrefix}/default/token-??????"
+)
 
 
 @pytest.mark.parametrize(("sid", "part"), [("ReadCredentials", "credentials"), ("PublishTokens", "token")])
@@ -223,10 +307,11 @@ def test_a_key_is_used_through_secrets_manager_only(statements):
         for statement in plain([statement for found in statements.values() for statement in found])
         if "kms" in str(statement["Action"])
     ]
-    assert len(keyed) == 2
+    assert len(keyed) == 3
     for statement in keyed:
+        region = "ReplicaRegion" if statement["Sid"].startswith("DecryptReplica") else "AWS::Region"
         assert statement["Condition"] == {
-            "StringEquals": {"kms:ViaService": {"Fn::Sub": "secretsmanager.${AWS::Region}.${AWS::URLSuffix}"}}
+            "StringEquals": {"kms:ViaService": {"Fn::Sub": f"secretsmanager.${{{region}}}.${{AWS::URLSuffix}}"}}
         }
 
 
@@ -236,37 +321,6 @@ def plain(statements):
 
 
 # --- alarms ---
-
-
-@pytest.mark.parametrize(
-    ("alarm", "namespace", "metric", "dimension"),
-    [
-        ("RotationFailingAlarm", "AWS/Lambda", "Errors", {"Ref": "RotateFunction"}),
-        (
-            "DeadLettersAlarm",
-            "AWS/SQS",
-            "ApproximateNumberOfMessagesVisible",
-            {"Fn::GetAtt": ["DeadLetterQueue", "QueueName"]},
-        ),
-    ],
-)
-def test_an_alarm_tells_of_the_first_failure_and_says_what_to_do(resources, alarm, namespace, metric, dimension):
-    properties = resources[alarm]["Properties"]
-    assert (properties["Namespace"], properties["MetricName"]) == (namespace, metric)
-    assert properties["Dimensions"][0]["Value"] == dimension
-    assert (properties["Threshold"], properties["EvaluationPeriods"]) == (1, 1)
-    assert properties["ComparisonOperator"] == "GreaterThanOrEqualToThreshold"
-    assert properties["AlarmActions"] == properties["OKActions"] == [{"Ref": "AlarmTopic"}]
-    assert len(properties["AlarmDescription"]) > 80
-
-
-def test_an_alarm_tells_when_no_version_of_the_day_is_left_for_renewals(resources):
-    properties = resources["VersionBudgetAlarm"]["Properties"]
-    assert (properties["Namespace"], properties["MetricName"]) == ("TalendToken", "VersionBudgetLeft")
-    assert properties["Dimensions"] == [{"Name": "account", "Value": "default"}]
-    assert (properties["Statistic"], properties["Threshold"]) == ("Minimum", 1)
-    assert properties["ComparisonOperator"] == "LessThanThreshold"
-    assert properties["AlarmActions"] == properties["OKActions"] == [{"Ref": "AlarmTopic"}]
 
 
 def test_the_alarm_address_is_subscribed_if_there_is_one(template, resources):
@@ -281,7 +335,7 @@ def test_the_alarm_address_is_subscribed_if_there_is_one(template, resources):
 
 def test_every_parameter_is_described_has_a_default_and_is_bounded(template):
     for name, parameter in template["Parameters"].items():
-        assert len(parameter["Description"]) > 20, name
+        assert 20 < len(parameter["Description"]) < 4000, name
         assert "Default" in parameter, name
         assert {"AllowedPattern", "AllowedValues", "MinValue"} & parameter.keys(), name
 
@@ -291,19 +345,33 @@ def test_the_defaults_are_the_documented_ones(template):
     assert defaults == {
         "TalendEnvironment": "eu",
         "TalendApiUrl": "",
+        "ProbePath": "",
         "MinimumTokenLifeSeconds": 60,
         "SecretPrefix": "talend",
         "ExistingCredentialsSecretArn": "",
         "KmsKeyArn": "",
+        "ConsumerPrincipals": "",
+        "ReplicaRegion": "",
+        "ReplicaKmsKeyArn": "",
         "ScheduleExpression": "rate(25 minutes)",
+        "WatchdogExpression": "rate(1 minute)",
+        "WatchdogState": "ENABLED",
         "RenewOnEvent": "DISABLED",
         "AlarmEmail": "",
+        "AlarmBelowSeconds": 180,
+        "RenewalStormThreshold": 60,
         "LogRetentionDays": 30,
         "Architecture": "arm64",
     }
 
 
+def test_every_parameter_is_shown_in_one_group(template):
+    groups = template["Metadata"]["AWS::CloudFormation::Interface"]["ParameterGroups"]
+    assert sorted(name for group in groups for name in group["Parameters"]) == sorted(template["Parameters"])
+
+
 ARN = "arn:aws:secretsmanager:eu-west-1:123456789012:secret:mine-a1b2c3"
+ROLE = "arn:aws:iam::210987654321:role/team/consumer"
 
 
 @pytest.mark.parametrize(
@@ -321,7 +389,12 @@ ARN = "arn:aws:secretsmanager:eu-west-1:123456789012:secret:mine-a1b2c3"
                 "ftp://h",
             ],
         ),
+        ("ProbePath", ["", "/", "/tmc/v1.2/environments?limit=1"], ["tmc", "https://h/", "/a b"]),
         ("SecretPrefix", ["talend", "team/talend"], ["", "/talend", "talend/", "tal end", "tal*"]),
+        ("ConsumerPrincipals", ["", "210987654321", f"210987654321,{ROLE}"], ["*", "1", f"{ROLE}, {ROLE}", f"{ROLE},"]),
+        ("ReplicaRegion", ["", "eu-west-1", "us-gov-east-1"], ["eu-west", "EU-WEST-1", "eu-west-1a"]),
+        ("ReplicaKmsKeyArn", ["", "arn:aws:kms:us-east-1:123456789012:key/x"], ["arn:aws:kms:us-east-1:1:key/x", "x"]),
+        ("WatchdogExpression", ["rate(1 minute)", "rate(5 minutes)"], ["", "rate(6 minutes)", "cron(* * * * ? *)"]),
         ("ExistingCredentialsSecretArn", ["", ARN], ["mine", ARN.replace("secretsmanager", "ssm")]),
         ("KmsKeyArn", ["", "arn:aws:kms:eu-west-1:123456789012:key/x"], ["arn:aws:kms:eu-west-1:123456789012:alias/x"]),
         ("ScheduleExpression", ["rate(25 minutes)", "cron(0 * * * ? *)"], ["25 minutes", "at(2026-11-23T00:00:00)"]),
@@ -336,7 +409,16 @@ def test_parameters_accept_what_they_document_and_refuse_the_rest(template, para
 
 
 def test_the_outputs_that_others_rely_on_are_there(template):
-    wanted = {"RotateFunctionName", "RenewFunctionName", "CredentialsSecretArn", "TokenSecretArn", "ConsumerPolicyArn"}
+    wanted = {
+        "RotateFunctionName",
+        "RenewFunctionName",
+        "CredentialsSecretArn",
+        "TokenSecretArn",
+        "ConsumerPolicyArn",
+        "ClientLayerArn",
+        "DashboardName",
+        "DeadLetterQueueUrl",
+    }
     assert wanted <= template["Outputs"].keys()
 
 

@@ -184,6 +184,48 @@ def test_an_alarm_compares_its_statistic(
     reaches(local_aws, put_alarm(local_aws, namespace, "Value", Period=DAY_SECONDS, **settings), state)
 
 
+def test_an_alarm_of_what_is_missing_fires_and_ends_as_time_passes(aws: LocalAWS, namespace: str) -> None:
+    """TreatMissingData: "breaching - Missing data points are treated as being bad"."""
+    account = [{"Name": "account", "Value": "one"}]
+    low = {"Threshold": 180, "ComparisonOperator": "LessThanThreshold", "Statistic": "Minimum"}
+    settings = {"EvaluationPeriods": 2, "TreatMissingData": "breaching", "Dimensions": account}
+    name = put_alarm(aws, namespace, "Remaining", **low, **settings)
+    reaches(aws, name, ALARM)
+
+    def reported(state: str) -> bool:
+        # A run reports each minute, which is a second here; without dimensions it would be another metric.
+        put_value(aws, namespace, "Remaining", 1500, Dimensions=account)
+        return states(aws, [name]) == [state]
+
+    eventually(lambda: reported(OK))
+    reaches(aws, name, ALARM)
+
+
+def test_what_an_alarm_saw_last_holds_while_nothing_is_written(aws: LocalAWS, namespace: str) -> None:
+    """TreatMissingData: "ignore - The current alarm state is maintained"."""
+    name = put_alarm(aws, namespace, "Refused", TreatMissingData="ignore")
+    put_value(aws, namespace, "Refused", 1)
+    reaches(aws, name, ALARM)
+    # Another alarm, on the same value, that forgets shows that time has passed.
+    reaches(aws, put_alarm(aws, namespace, "Refused", TreatMissingData="notBreaching"), OK)
+    assert states(aws, [name]) == [ALARM]
+    put_value(aws, namespace, "Refused", 0)
+    reaches(aws, name, OK)
+
+
+def test_an_alarm_on_messages_sent_ends_while_they_stay_in_the_queue(aws: LocalAWS) -> None:
+    """SQS developer guide: NumberOfMessagesSent by QueueName; a queue in use to which none are sent has zeros."""
+    queues, name = aws.client("sqs"), f"letters-{uuid.uuid4().hex}"
+    queue = queues.create_queue(QueueName=name)["QueueUrl"]
+    dimensions = [{"Name": "QueueName", "Value": name}]
+    alarm = put_alarm(aws, "AWS/SQS", "NumberOfMessagesSent", Statistic="Sum", Dimensions=dimensions)
+    reaches(aws, alarm, OK)
+    queues.send_message(QueueUrl=queue, MessageBody="dead letter")
+    reaches(aws, alarm, ALARM)
+    reaches(aws, alarm, OK)
+    assert queues.receive_message(QueueUrl=queue)["Messages"][0]["Body"] == "dead letter"
+
+
 def test_an_alarm_sees_the_messages_of_a_queue(aws: LocalAWS) -> None:
     """SQS developer guide, "Available CloudWatch metrics": ApproximateNumberOfMessagesVisible by QueueName."""
     queues, name = aws.client("sqs"), f"letters-{uuid.uuid4().hex}"

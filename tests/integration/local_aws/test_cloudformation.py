@@ -59,7 +59,16 @@ class Stack:
         self._client.get_waiter("stack_delete_complete").wait(StackName=self.name, WaiterConfig={"Delay": 0.05})
 
 
-def secret(name: str, **properties: Any) -> dict[str, Any]:
+def nested(aws: LocalAWS, template: dict[str, Any], **parameters: Any) -> dict[str, Any]:
+    """A nested stack whose template lies in a bucket, by the address that `sam deploy` finds for it."""
+    s3, bucket, key = aws.client("s3"), f"templates-{uuid.uuid4().hex}", f"{uuid.uuid4().hex}.template"
+    s3.create_bucket(Bucket=bucket, CreateBucketConfiguration={"LocationConstraint": aws.region})
+    s3.put_object(Bucket=bucket, Key=key, Body=json.dumps(template))
+    url = f"{aws.endpoint_url}/{bucket}/{key}"
+    return {"Type": "AWS::CloudFormation::Stack", "Properties": {"TemplateURL": url, "Parameters": parameters}}
+
+
+def secret(name: Any, **properties: Any) -> dict[str, Any]:
     return {"Type": "AWS::SecretsManager::Secret", "Properties": {"Name": name, **properties}}
 
 
@@ -95,6 +104,131 @@ def test_a_stack_takes_its_secrets_along_save_those_to_retain(local_aws: LocalAW
     with pytest.raises(ClientError) as missing:
         client.describe_secret(SecretId=gone)
     assert missing.value.response["Error"]["Code"] == "ResourceNotFoundException"
+
+
+def test_a_nested_stack_takes_parameters_and_gives_outputs_and_goes_with_its_parent(
+    local_aws: LocalAWS, stack: Stack
+) -> None:
+    """Save for what its own template retains."""
+    gone, kept = f"own/{uuid.uuid4().hex}", f"own/{uuid.uuid4().hex}"
+    template = {
+        "Parameters": {"Name": {"Type": "String"}, "Description": {"Type": "String", "Default": "-"}},
+        "Resources": {
+            "Gone": secret({"Ref": "Name"}, Description={"Ref": "Description"}),
+            "Kept": secret(kept) | {"DeletionPolicy": "Retain"},
+        },
+        "Outputs": {
+            "Arn": {"Value": {"Fn::GetAtt": ["Gone", "Id"]}},
+            "Unchanged": {"Value": {"Fn::GetAtt": ["Kept", "Id"]}},
+        },
+    }
+    client = local_aws.client("secretsmanager")
+    wanted = {name: {"Fn::GetAtt": ["Nested", f"Outputs.{name}"]} for name in ("Arn", "Unchanged")}
+    outputs = stack.deploy({"Nested": nested(local_aws, template, Name=gone)}, **wanted)
+    assert outputs["Arn"] == client.describe_secret(SecretId=gone)["ARN"]
+    assert outputs["Unchanged"] == client.describe_secret(SecretId=kept)["ARN"]
+    resources = {"Nested": nested(local_aws, template, Name=gone, Description="new")}
+    assert stack.deploy(resources, **wanted) == outputs
+    assert client.describe_secret(SecretId=gone)["Description"] == "new"
+    stack.delete()
+    assert client.describe_secret(SecretId=kept)["Name"] == kept
+    with pytest.raises(client.exceptions.ResourceNotFoundException):
+        client.describe_secret(SecretId=gone)
+
+
+def test_the_address_of_a_nested_template_is_shown_as_aws_would(local_aws: LocalAWS, stack: Stack) -> None:
+    """SAM CLI, parse_s3_url: `sam delete` reads bucket and key from an address that begins with https://s3."""
+    resource = nested(local_aws, {"Resources": {"Queue": {"Type": "AWS::SQS::Queue"}}})
+    stack.deploy({"Nested": resource})
+    path = resource["Properties"]["TemplateURL"].removeprefix(local_aws.endpoint_url)
+    template = local_aws.client("cloudformation").get_template(StackName=stack.name)["TemplateBody"]
+    shown = template["Resources"]["Nested"]["Properties"]["TemplateURL"]
+    assert shown == f"https://s3.{local_aws.region}.amazonaws.com{path}"
+
+
+def test_the_transforms_of_a_nested_template_are_applied(local_aws: LocalAWS, stack: Stack) -> None:
+    """AWS::LanguageExtensions over a parameter, and a function of SAM."""
+    names = [f"queue-{uuid.uuid4().hex}" for _ in range(2)]
+    queue = {"Type": "AWS::SQS::Queue", "Properties": {"QueueName": {"Ref": "Name"}}}
+    template = {
+        "Transform": ["AWS::LanguageExtensions", "AWS::Serverless-2016-10-31"],
+        "Parameters": {"Names": {"Type": "CommaDelimitedList"}},
+        "Resources": {
+            "Fn::ForEach::Queues": ["Name", {"Ref": "Names"}, {"Queue&{Name}": queue}],
+            "Function": function(),
+        },
+        "Outputs": {"Function": {"Value": {"Ref": "Function"}}},
+    }
+    resources = {"Nested": nested(local_aws, template, Names=",".join(names))}
+    outputs = stack.deploy(resources, Function={"Fn::GetAtt": ["Nested", "Outputs.Function"]})
+    for name in names:
+        assert local_aws.client("sqs").get_queue_url(QueueName=name)["QueueUrl"].endswith(name)
+    assert "FunctionError" not in invoke(local_aws, outputs["Function"])
+
+
+def test_a_secret_has_the_resource_policy_of_the_template(local_aws: LocalAWS, stack: Stack) -> None:
+    name = f"own/{uuid.uuid4().hex}"
+    client = local_aws.client("secretsmanager")
+
+    def resources(*actions: str) -> dict[str, Any]:
+        principal = {"AWS": "arn:aws:iam::111122223333:root"}
+        statement = {"Effect": "Allow", "Principal": principal, "Action": list(actions), "Resource": "*"}
+        policy = {"SecretId": {"Ref": "Secret"}, "ResourcePolicy": {"Statement": [statement]}}
+        policy_resource = {"Type": "AWS::SecretsManager::ResourcePolicy", "Properties": policy}
+        return {"Secret": secret(name), **({"Policy": policy_resource} if actions else {})}
+
+    def actions() -> Any:
+        policy = client.get_resource_policy(SecretId=name).get("ResourcePolicy")
+        return policy and json.loads(policy)["Statement"][0]["Action"]
+
+    arn = stack.deploy(resources("secretsmanager:GetSecretValue"), Ref={"Ref": "Policy"})["Ref"]
+    assert arn == client.describe_secret(SecretId=name)["ARN"]
+    assert actions() == ["secretsmanager:GetSecretValue"]
+    stack.deploy(resources("secretsmanager:DescribeSecret"))
+    assert actions() == ["secretsmanager:DescribeSecret"]
+    stack.deploy(resources())
+    assert actions() is None
+
+
+def test_a_bus_has_the_statement_of_the_template_beside_those_of_others(local_aws: LocalAWS, stack: Stack) -> None:
+    client, other = local_aws.client("events"), f"other-{uuid.uuid4().hex}"
+    client.put_permission(StatementId=other, Principal="111122223333", Action="events:PutEvents")
+
+    def statements(sid: str) -> list[Any]:
+        policy = json.loads(client.describe_event_bus(Name="default")["Policy"])
+        return [statement for statement in policy["Statement"] if statement["Sid"] == sid]
+
+    identifier = uuid.uuid4().hex
+    for source in ("old", "new"):
+        condition = {"StringEquals": {"events:source": source}}
+        principal = {"AWS": ["444455556666", "777788889999"]}
+        statement = {"Effect": "Allow", "Principal": principal, "Action": "events:PutEvents", "Condition": condition}
+        properties = {"StatementId": identifier, "Statement": statement}
+        stack.deploy({"Policy": {"Type": "AWS::Events::EventBusPolicy", "Properties": properties}})
+        assert statements(identifier) == [{"Sid": identifier} | statement]
+    stack.delete()
+    assert statements(identifier) == []
+    assert len(statements(other)) == 1
+    client.remove_permission(StatementId=other)
+
+
+def test_a_saved_query_follows_the_template(local_aws: LocalAWS, stack: Stack) -> None:
+    logs, name = local_aws.client("logs"), f"runbook/{uuid.uuid4().hex}"
+
+    def saved() -> list[tuple[str, str]]:
+        found = logs.describe_query_definitions(queryDefinitionNamePrefix=name)["queryDefinitions"]
+        return [(query["queryDefinitionId"], query["queryString"]) for query in found]
+
+    ids = set()
+    for text in ("fields @message", "fields account"):
+        properties = {"Name": name, "QueryString": text, "LogGroupNames": ["/aws/lambda/x"]}
+        query = {"Type": "AWS::Logs::QueryDefinition", "Properties": properties}
+        identifier = stack.deploy({"Query": query}, Id={"Ref": "Query"})["Id"]
+        ids.add(identifier)
+        assert saved() == [(identifier, text)]
+    assert len(ids) == 1
+    stack.delete()
+    assert saved() == []
 
 
 def test_reserved_concurrency_follows_the_template(local_aws: LocalAWS, stack: Stack) -> None:

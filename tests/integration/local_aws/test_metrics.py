@@ -159,6 +159,34 @@ def test_a_function_has_the_metrics_of_its_invocations(local_aws: LocalAWS) -> N
     assert total("Duration", "SampleCount") == 3
 
 
+def test_a_throttle_is_neither_an_invocation_nor_an_error(local_aws: LocalAWS) -> None:
+    """Lambda developer guide: "Throttled requests ... don't count as either Invocations or Errors"."""
+    name = create_function(local_aws, "def handler(event, context): return event")
+    invoke(local_aws, name)
+    client = local_aws.client("lambda")
+    client.put_function_concurrency(FunctionName=name, ReservedConcurrentExecutions=0)
+    with pytest.raises(client.exceptions.TooManyRequestsException):
+        invoke(local_aws, name)
+    dimensions = [{"Name": "FunctionName", "Value": name}]
+    totals = [
+        statistics(local_aws, "AWS/Lambda", metric, dimensions, "Sum")["Sum"]
+        for metric in ("Invocations", "Errors", "Throttles")
+    ]
+    assert totals == [1, 0, 1]
+
+
+def test_messages_that_are_sent_to_a_queue_are_counted(local_aws: LocalAWS) -> None:
+    """SQS developer guide, "Available CloudWatch metrics": NumberOfMessagesSent, which a receipt does not lower."""
+    queues, name = local_aws.client("sqs"), f"letters-{uuid.uuid4().hex}"
+    url = queues.create_queue(QueueName=name)["QueueUrl"]
+    queues.send_message(QueueUrl=url, MessageBody="one")
+    entries = [{"Id": body, "MessageBody": body} for body in ("two", "three")]
+    queues.send_message_batch(QueueUrl=url, Entries=entries)
+    queues.purge_queue(QueueUrl=url)
+    dimensions = [{"Name": "QueueName", "Value": name}]
+    assert statistics(local_aws, "AWS/SQS", "NumberOfMessagesSent", dimensions, "Sum")["Sum"] == 3
+
+
 def test_a_metric_without_dimensions_is_apart_from_those_with_dimensions(local_aws: LocalAWS, namespace: str) -> None:
     """API, GetMetricStatistics.Dimensions: "You can't retrieve statistics using combinations ... not published"."""
     data = [{"MetricName": "Rotated", "Value": 1}, {"MetricName": "Rotated", "Value": 10, "Dimensions": ACCOUNT}]

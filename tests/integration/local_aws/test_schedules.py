@@ -130,6 +130,24 @@ def test_a_disabled_schedule_does_not_fire(fast: LocalAWS) -> None:
     assert disabled.receive() == []
 
 
+def test_a_schedule_is_disabled_and_enabled_by_an_update(fast: LocalAWS) -> None:
+    """API, UpdateSchedule: "Specifies whether the schedule is enabled or disabled"."""
+    scheduler = fast.client("scheduler")
+    name, queue = schedule_to_queue(fast, "rate(1 minute)")
+    _, clock = schedule_to_queue(fast, "rate(1 minute)")
+    queue.arrived(1)
+    found = scheduler.get_schedule(Name=name)
+    settings = {key: found[key] for key in ("Name", "ScheduleExpression", "FlexibleTimeWindow", "Target")}
+    scheduler.update_schedule(**settings, State="DISABLED")
+    # A tick that had begun may still arrive.
+    clock.arrived(len(clock.receive()) + 2)
+    before = len(queue.receive())
+    clock.arrived(len(clock.receive()) + 2)
+    assert len(queue.receive()) == before
+    scheduler.update_schedule(**settings, State="ENABLED")
+    queue.arrived(before + 1)
+
+
 def test_a_function_gets_the_input_as_an_asynchronous_invocation(fast: LocalAWS) -> None:
     name, arn = function_of_targets(fast)
     role = create_role(fast, "scheduler.amazonaws.com", [may("lambda:InvokeFunction", arn)])

@@ -1,0 +1,226 @@
+"""The example consumer, deployed beside the main stack: the client library in real execution environments."""
+
+import json
+from concurrent.futures import ThreadPoolExecutor
+
+import pytest
+from botocore.exceptions import ClientError
+
+from demo.consumer import API_PATH
+from demo.deployment import ROOT, deploy_consumer
+from demo.roles import Role
+from local_aws.waiting import eventually
+
+# Each has an execution environment of its own, with a client and a token of its own.
+CONSUMERS = 32
+
+
+@pytest.fixture(scope="module")
+def speed():
+    """Real time: whatever happens here, the schedule has no part in it."""
+    return 1
+
+
+@pytest.fixture(scope="module")
+def concurrency():
+    return CONSUMERS
+
+
+@pytest.fixture(scope="module")
+def parameters():
+    return {"WatchdogState": "DISABLED"}
+
+
+class DeployedConsumer:
+    """The stack of infra/consumer.yaml."""
+
+    def __init__(self, deployment, stack):
+        self._deployment = deployment
+        self._logs = deployment.aws.client("logs")
+        self.log_group = f"/aws/lambda/{stack.name}"
+        self.function = stack.outputs["ConsumerFunctionName"]
+
+    @property
+    def role(self):
+        """The name of the role that it runs with."""
+        configuration = self._deployment.functions.get_function_configuration(FunctionName=self.function)
+        return configuration["Role"].rsplit("/", 1)[1]
+
+    def call(self):
+        answer = self._deployment.functions.invoke(FunctionName=self.function)
+        return json.load(answer["Payload"])
+
+    def herd(self, meanwhile=lambda: None):
+        """The answers of all consumers to one call each, whose requests are at the API at the same moment."""
+        settings = self._deployment.talend.settings
+        settings.api_seconds = 600
+        with ThreadPoolExecutor(CONSUMERS) as pool:
+            try:
+                answers = [pool.submit(self.call) for _ in range(CONSUMERS)]
+                eventually(lambda: self._deployment.talend.stalled == CONSUMERS)
+                meanwhile()
+            finally:
+                settings.api_seconds = 0
+                self._deployment.talend.release()
+            return [answer.result() for answer in answers]
+
+    def start_anew(self):
+        """Have Lambda end the execution environments, which hold tokens, as any change of a function does."""
+        self._deployment.functions.update_function_configuration(FunctionName=self.function, MemorySize=256)
+        assert self.environments() == []
+
+    def environments(self):
+        return [worker for worker in self._deployment.aws.workers() if worker["function"] == self.function]
+
+    def logged(self):
+        pages = self._logs.get_paginator("filter_log_events").paginate(logGroupName=self.log_group)
+        return [event["message"] for page in pages for event in page["events"]]
+
+
+@pytest.fixture(scope="module")
+def consumer(deployment):
+    template = ROOT / ".aws-sam" / "consumer" / "template.yaml"
+    if not template.exists():
+        pytest.fail("the consumer is not built: run `make build`, or `make test`, which does so first")
+    return DeployedConsumer(
+        deployment, deploy_consumer(deployment.aws, template, deployment.stack, deployment.talend.url)
+    )
+
+
+@pytest.fixture
+def published(deployment, consumer):
+    """The version of a published token that works, and that is ten minutes old: one that renew may replace.
+
+    No consumer holds an older one.
+    """
+    eventually(lambda: deployment.invoke({})["outcome"] == "rotated")
+    document = json.loads(deployment.published()["SecretString"])
+    document["issued_at"] -= 600
+    text = json.dumps(document)
+    version = deployment.secrets.put_secret_value(SecretId=deployment["TokenSecretArn"], SecretString=text)
+    consumer.start_anew()
+    return version["VersionId"]
+
+
+def api_calls(deployment, after):
+    return [entry.status for entry in deployment.talend.journal.entries(after=after) if entry.path == API_PATH]
+
+
+@pytest.mark.usefixtures("published")
+def test_the_consumer_calls_the_api(deployment, consumer):
+    asked = len(deployment.talend.journal)
+    assert consumer.call() == {"status": 200, "tasks": 0}
+    assert api_calls(deployment, asked) == [200]
+
+
+def test_a_herd_of_consumers_with_the_same_401_heals_itself_for_one_token_call(deployment, consumer, published):
+    # Cold starts: from here on each of them holds the published token.
+    with ThreadPoolExecutor(CONSUMERS) as pool:
+        assert [answer["status"] for answer in pool.map(lambda _: consumer.call(), range(CONSUMERS))] == [
+            200
+        ] * CONSUMERS
+    token_calls, asked = len(deployment.talend.token_calls()), len(deployment.talend.journal)
+    answers = consumer.herd(meanwhile=lambda: deployment.talend.tokens.revoke_all(deployment.account.client_id))
+    assert len(consumer.environments()) == CONSUMERS
+    assert answers == [{"status": 200, "tasks": 0}] * CONSUMERS
+    assert sorted(api_calls(deployment, asked)) == [200] * CONSUMERS + [401] * CONSUMERS
+    assert len(deployment.talend.token_calls()) - token_calls == 1
+    assert deployment.published()["VersionId"] != published
+
+
+@pytest.fixture
+def may_not_renew(deployment, consumer):
+    """The consumer's role without the right to invoke renew."""
+    denied = {"Effect": "Deny", "Action": "lambda:InvokeFunction", "Resource": "*"}
+    policy = {"RoleName": consumer.role, "PolicyName": "may-not-renew"}
+    document = json.dumps({"Version": "2012-10-17", "Statement": [denied]})
+    iam = deployment.aws.client("iam")
+    iam.put_role_policy(**policy, PolicyDocument=document)
+    yield
+    iam.delete_role_policy(**policy)
+
+
+@pytest.mark.usefixtures("may_not_renew")
+def test_without_the_right_to_renew_the_consumer_hands_the_401_on_and_warns(deployment, consumer, published):
+    assert consumer.call()["status"] == 200
+    deployment.talend.tokens.revoke_all(deployment.account.client_id)
+    token_calls, logged = len(deployment.talend.token_calls()), len(consumer.logged())
+    assert consumer.call() == {"status": 401}
+    assert len(deployment.talend.token_calls()) == token_calls
+    (warning,) = [line for line in map(json.loads, consumer.logged()[logged:]) if line.get("level") == "WARNING"]
+    assert f"version {published} was rejected" in warning["message"]
+    assert "AccessDeniedException" in warning["message"]
+    # What somebody else publishes is of use all the same.
+    assert deployment.invoke({})["outcome"] == "rotated"
+    assert consumer.call()["status"] == 200
+
+
+def test_the_consumer_has_the_consumer_policy_and_writes_logs_and_has_no_other_right(deployment, consumer):
+    iam = deployment.aws.client("iam")
+    attached = iam.list_attached_role_policies(RoleName=consumer.role)["AttachedPolicies"]
+    assert {policy["PolicyArn"] for policy in attached} == {
+        deployment["ConsumerPolicyArn"],
+        "arn:aws:iam::aws:policy/service-role/AWSLambdaBasicExecutionRole",
+    }
+    assert iam.list_role_policies(RoleName=consumer.role)["PolicyNames"] == []
+
+
+@pytest.fixture(scope="module")
+def holder(deployment):
+    """Somebody with the consumer policy and nothing else."""
+    return Role(deployment.aws, "holder", policy_arn=deployment["ConsumerPolicyArn"])
+
+
+def test_the_consumer_policy_lets_read_the_token_and_have_it_renewed(deployment, holder, published):
+    secrets, functions = holder.client("secretsmanager"), holder.client("lambda")
+    assert secrets.get_secret_value(SecretId=deployment["TokenSecretArn"])["VersionId"] == published
+    assert secrets.describe_secret(SecretId=deployment["TokenSecretArn"])["VersionIdsToStages"]
+    payload = json.dumps({"rejected_version_id": published})
+    answer = functions.invoke(FunctionName=deployment["RenewFunctionName"], Payload=payload)
+    assert json.load(answer["Payload"])["outcome"] == "renewed"
+
+
+TOKEN = {"SecretId": "talend/default/token"}
+CREDENTIALS = {"SecretId": "talend/default/credentials"}
+
+
+@pytest.mark.parametrize(
+    ("service", "operation", "arguments"),
+    [
+        ("secretsmanager", "get_secret_value", CREDENTIALS),
+        ("secretsmanager", "describe_secret", CREDENTIALS),
+        ("secretsmanager", "put_secret_value", CREDENTIALS | {"SecretString": "x"}),
+        ("secretsmanager", "list_secrets", {}),
+        ("secretsmanager", "list_secret_version_ids", TOKEN),
+        ("secretsmanager", "put_secret_value", TOKEN | {"SecretString": "x"}),
+        ("secretsmanager", "update_secret", TOKEN | {"Description": "x"}),
+        ("secretsmanager", "update_secret_version_stage", TOKEN | {"VersionStage": "AWSCURRENT"}),
+        ("secretsmanager", "put_resource_policy", TOKEN | {"ResourcePolicy": "{}"}),
+        ("secretsmanager", "delete_secret", TOKEN),
+        ("lambda", "invoke", {"FunctionName": "RotateFunctionName"}),
+        ("lambda", "get_function", {"FunctionName": "RenewFunctionName"}),
+        ("lambda", "update_function_configuration", {"FunctionName": "RenewFunctionName", "Timeout": 1}),
+        ("dynamodb", "list_tables", {}),
+        ("sqs", "list_queues", {}),
+        ("iam", "list_roles", {}),
+    ],
+)
+def test_the_consumer_policy_gives_nothing_else(deployment, holder, service, operation, arguments):
+    if "FunctionName" in arguments:
+        arguments = arguments | {"FunctionName": deployment[arguments["FunctionName"]]}
+    with pytest.raises(ClientError, match="AccessDenied"):
+        getattr(holder.client(service), operation)(**arguments)
+
+
+def test_no_log_line_and_no_answer_shows_a_token(deployment, consumer, published):
+    answers = [consumer.call()]
+    first = json.loads(deployment.published()["SecretString"])["access_token"]
+    deployment.talend.tokens.revoke_all(deployment.account.client_id)
+    answers.append(consumer.call())
+    second = json.loads(deployment.published()["SecretString"])["access_token"]
+    assert deployment.published()["VersionId"] != published
+    shown = json.dumps(answers) + "".join(consumer.logged())
+    assert "platform.report" in shown
+    for access_token in (first, second):
+        for part in access_token.split("."):
+            assert part not in shown

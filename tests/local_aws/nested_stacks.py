@@ -1,0 +1,99 @@
+"""Nested stacks of CloudFormation whose templates are read as those of other stacks are.
+
+As it comes, ministack expands no transform of a nested template (`AWS::LanguageExtensions`, SAM), deletes what it says
+is to be retained, and forgets the attributes of what an update leaves as it is. Where the SAM CLI has uploaded one, the
+parent's template holds an address of this AWS, which `sam delete` refuses: GetTemplate answers with the address that it
+would have on AWS.
+"""
+
+import argparse
+import contextvars
+import os
+import re
+from collections.abc import Callable
+from typing import Any
+
+from ministack.core.responses import get_region
+from ministack.services import cloudformation
+from ministack.services.cloudformation import engine, provisioners
+
+Properties = dict[str, Any]
+Handler = Callable[..., Any]
+
+RETAINING = ("Retain", "RetainExceptOnCreate")
+# Of the nested stack that is being deployed; None while a template is read for anything else.
+_parameters: contextvars.ContextVar[Properties | None] = contextvars.ContextVar("parameters", default=None)
+
+
+def mend(_options: argparse.Namespace, _routes: dict[str, Callable[[], Any]]) -> None:
+    """Wrap the three handlers, the reading of a template while one of them deploys, and GetTemplate."""
+    operations = cloudformation._ACTION_HANDLERS
+    operations["GetTemplate"] = _with_addresses_of_aws(operations["GetTemplate"])
+    handlers = provisioners._RESOURCE_HANDLERS["AWS::CloudFormation::Stack"]
+    engine._parse_template = _expanding(engine._parse_template)
+    provisioners._update_resource = _remembering(provisioners._update_resource)
+    handlers.update(
+        create=_with_parameters(handlers["create"], position=1),
+        update=_with_parameters(handlers["update"], position=2),
+        delete=_retaining(handlers["delete"]),
+    )
+
+
+def _expanding(parse: Callable[[str], Properties]) -> Callable[[str], Properties]:
+    def parse_and_expand(body: str) -> Properties:
+        template, parameters = parse(body), _parameters.get()
+        if parameters is None:
+            return template
+        given = [{"Key": name, "Value": str(value)} for name, value in parameters.items()]
+        expanded: Properties = engine._apply_transforms(template, given)
+        if isinstance(expanded, engine._TransformFailed):
+            raise ValueError(expanded.error)
+        return expanded
+
+    return parse_and_expand
+
+
+def _with_parameters(handler: Handler, position: int) -> Handler:
+    """Note the parameters in the properties, which are the handler's argument at that position."""
+
+    def deploy(*arguments: Any) -> Any:
+        token = _parameters.set(arguments[position].get("Parameters") or {})
+        try:
+            return handler(*arguments)
+        finally:
+            _parameters.reset(token)
+
+    return deploy
+
+
+def _retaining(delete: Handler) -> Handler:
+    def delete_but_retained(stack_id: str, properties: Properties) -> None:
+        stack = cloudformation._stacks.get(provisioners._nested_stack_lookup_name(stack_id))
+        if stack:
+            for logical_id, definition in stack["_template"].get("Resources", {}).items():
+                if definition.get("DeletionPolicy") in RETAINING:
+                    stack["_resources"].pop(logical_id, None)
+        delete(stack_id, properties)
+
+    return delete_but_retained
+
+
+def _remembering(update_resource: Handler) -> Handler:
+    """Give an update of a nested stack's resource the attributes that it had, as other stacks' updates get them."""
+
+    def update(kind: str, physical_id: str, old: Properties, new: Properties, stack: str, logical_id: str) -> Any:
+        known = cloudformation._stacks[stack]["_resources"][logical_id]
+        return update_resource(kind, physical_id, old, new, stack, logical_id, known["Attributes"])
+
+    return update
+
+
+def _with_addresses_of_aws(get_template: Handler) -> Handler:
+    endpoint = f"http://{os.environ['MINISTACK_HOST']}:{os.environ['GATEWAY_PORT']}/".encode()
+    address = re.compile(rb"(TemplateURL(?:\W|quot)+)" + re.escape(endpoint))
+
+    def get(parameters: Any) -> Any:
+        status, headers, body = get_template(parameters)
+        return status, headers, address.sub(rb"\1https://s3.%b.amazonaws.com/" % get_region().encode(), body)
+
+    return get
