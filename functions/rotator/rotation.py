@@ -14,9 +14,12 @@ from rotator.event import RenewRequest, RotateRequest, Trigger
 from rotator.outcome import Outcome, Result
 from rotator.policy import TokenState, is_due, state_of, young_seconds_left
 from rotator.ports import SecretStore
-from rotator.replacement import Replacement, Run
+from rotator.replacement import PUBLICATION_SECONDS, Replacement, Run
 from rotator.settings import Settings
 from rotator.token_secret import Slot, TokenSecret
+
+# The run that is in the way takes a second or two.
+_LOOK_AGAIN_SECONDS = 2
 
 
 @dataclass(frozen=True)
@@ -32,12 +35,23 @@ class Rotation:
     replacement: Replacement
     doctor: Doctor
     clock: Callable[[], float] = time.time
+    sleep: Callable[[float], None] = time.sleep
 
     def rotate(self, request: RotateRequest, ends_at: float) -> Result:
         """Replace the account's published token if the trigger finds it due; a dry run only checks and lists."""
         run = self._run(request.account, request.trigger, ends_at, request.issued_after)
         if request.dry_run:
             return self.doctor.check(run)
+        result = self._replace_if_due(run)
+        # Another run may have read the credentials before they changed, and nothing tells of the change again.
+        while run.issued_after is not None and result.outcome in (Outcome.IN_PROGRESS, Outcome.SUPERSEDED):
+            if self.clock() + _LOOK_AGAIN_SECONDS > ends_at - PUBLICATION_SECONDS:
+                break
+            self.sleep(_LOOK_AGAIN_SECONDS)
+            result = self._replace_if_due(run)
+        return result
+
+    def _replace_if_due(self, run: Run) -> Result:
         with _published(run) as published:
             if not is_due(run.trigger, published.document, self.clock(), issued_after=run.issued_after):
                 return run.result(Outcome.FRESH, published)

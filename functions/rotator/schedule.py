@@ -9,6 +9,8 @@ from rotator.budget import interval_seconds
 
 _STEP = re.compile(r"cron\((\d{1,2}|\*)/(\d{1,2}) .*\)")
 _HOUR_MINUTES = 60
+# rate(1 minute) [EventBridge Scheduler user guide, rate-based schedules].
+_SHORTEST_RATE_SECONDS = 60
 
 
 def gaps_minutes(schedule_expression: str) -> list[int]:
@@ -29,6 +31,8 @@ def schedule_problem(schedule_expression: str, life_seconds: float, advisory_sec
     """
     latest = life_seconds - advisory_seconds
     fix = f"Use rate(), of no more than {int(latest // 60)} minutes."
+    if latest < _SHORTEST_RATE_SECONDS:
+        fix = "No schedule is often enough for that: have Talend grant longer lives."
     gaps = gaps_minutes(schedule_expression)
     if len(set(gaps)) > 1:
         shown = ", ".join(str(gap) for gap in gaps)

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import copy
 from typing import TYPE_CHECKING
 
 from talend_token.client import TokenClient
+from talend_token.errors import TalendTokenError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Hashable
@@ -28,22 +30,34 @@ class AsyncTokenClient:
         """See `TokenClient.get_token`."""
         key = ("get", asyncio.get_running_loop(), min_remaining)
         token = self._client._at_hand(min_remaining, others_ask=key in self._tasks)
-        return token or await self._once(key, lambda: self._client.get_token(min_remaining))
+        if token is None:
+            task = self._begin(key, lambda: self._client.get_token(min_remaining))
+            # While a STALE token's successor is looked for in the thread, this task keeps the token too.
+            token = self._client._at_hand(min_remaining, others_ask=True) or await _shared(task)
+        return token
 
     async def renew(self, rejected: Token) -> Token:
         """See `TokenClient.renew`."""
         key = ("renew", asyncio.get_running_loop(), rejected.version_id)
-        return await self._once(key, lambda: self._client.renew(rejected))
+        return await _shared(self._begin(key, lambda: self._client.renew(rejected)))
 
-    async def _once(self, key: Hashable, call: Callable[[], Token]) -> Token:
-        """What a call in a thread returns: one at a time for all tasks. A task that is cancelled leaves it running."""
+    def _begin(self, key: Hashable, call: Callable[[], Token]) -> asyncio.Task[Token]:
+        """A call in a thread: one at a time for all tasks."""
         task = self._tasks.get(key)
         if task is None:
             task = self._tasks[key] = asyncio.get_running_loop().create_task(asyncio.to_thread(call))
             task.add_done_callback(lambda _: self._tasks.pop(key))
-            # Somebody may be cancelled who alone waited for a failure.
+            # Perhaps nobody waits for a failure.
             task.add_done_callback(lambda done: done.cancelled() or done.exception())
-        return await asyncio.shield(task)
+        return task
 
     def __repr__(self) -> str:
         return f"AsyncTokenClient({self._client!r})"
+
+
+async def _shared(task: asyncio.Task[Token]) -> Token:
+    """What the task returns. Who is cancelled leaves it running, and an error is each waiting task's own."""
+    try:
+        return await asyncio.shield(task)
+    except TalendTokenError as error:
+        raise copy.copy(error) from None

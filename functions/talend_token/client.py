@@ -74,7 +74,8 @@ class TokenClient:
             source: where tokens come from, such as a `talend_token.secrets_manager.SecretsManagerSource`. By default
                 what the environment names: `TALEND_ACCESS_TOKEN` (with `TALEND_API_URL`), a token to work with where
                 there is no AWS; or else `TALEND_TOKEN_SECRET` and `TALEND_RENEW_FUNCTION`, names or ARNs.
-            renewal_timeout_seconds: how long a caller of `renew` waits for the new token to show.
+            renewal_timeout_seconds: how long a caller of `renew` waits for the new token to show, once the renew
+                function has answered; that may take 30 more.
             clock, monotonic, sleep: the machine's, for tests to replace.
 
         Raises:
@@ -96,7 +97,7 @@ class TokenClient:
             ValueError: `min_remaining` is negative.
         """
         held = self._held
-        if self._clock() < held.fresh_until and min_remaining <= held.advisory_seconds:
+        if self._clock() < held.fresh_until and not min_remaining:
             return held.token
         return self._due(min_remaining)
 
@@ -106,7 +107,8 @@ class TokenClient:
         `others_ask` says that somebody is asking for a STALE token's successor at this moment.
         """
         held = self._held
-        if self._remaining(held) <= min_remaining:
+        # Also for what is no number of seconds, which `get_token` then refuses.
+        if not min_remaining >= 0 or self._remaining(held) <= min_remaining:
             return None
         fresh = self._remaining(held) > held.advisory_seconds
         if fresh or others_ask or self._monotonic() < self._state.ask_again_at:
@@ -185,13 +187,10 @@ class TokenClient:
             answered_at=published.answered_at,
             wall=wall,
             monotonic=monotonic,
+            before=self._held,
         )
-        if found.token.version_id == self._held.token.version_id:
-            # Without AWS's time a later look at the same token knows nothing better.
-            better = published.answered_at is not None
-        else:
-            better = self._worth(found) >= self._worth(self._held)
-        if better:
+        same = found.token.version_id == self._held.token.version_id
+        if same or self._worth(found) >= self._worth(self._held):
             self._held = found
 
     def _worth(self, held: Held) -> tuple[bool, bool, int]:
@@ -218,8 +217,8 @@ class TokenClient:
 
     def _renew(self, rejected: str) -> None:
         """Hold another token than the rejected version, or raise `RenewalFailed`."""
-        deadline = self._monotonic() + self._renewal_timeout_seconds
-        self._state.rejected.append(rejected)
+        if rejected not in self._state.rejected:
+            self._state.rejected.append(rejected)
         # Another thread's renewal may have ended just now.
         if self._other_than(rejected) or self._find_other_than(rejected):
             return
@@ -233,8 +232,10 @@ class TokenClient:
             if refusal.may_show and self._find_other_than(rejected):
                 return
             until = self._monotonic() + min(refusal.retry_after_seconds, _LONGEST_HOLD_OFF_SECONDS)
-            self._state.refusals = {rejected: (refusal, until)}
+            # A copy, without the traceback: that holds the variables of whoever called.
+            self._state.refusals = {rejected: (copy.copy(refusal), until)}
             raise
+        deadline = self._monotonic() + self._renewal_timeout_seconds
         pause = _FIRST_POLL_SECONDS
         while not self._find_other_than(rejected):
             if self._monotonic() + pause > deadline:

@@ -5,9 +5,10 @@ from __future__ import annotations
 import hashlib
 import json
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, NoReturn
 
 from talend_token.errors import InvalidTokenDocument
+from talend_token.origin import is_base_url
 from talend_token.sensitive import Sensitive
 
 # The end of the year 9999; what is later is no time.
@@ -59,6 +60,9 @@ class TokenDocument:
             )
         )
 
+    def __reduce__(self) -> NoReturn:
+        raise TypeError("a token document is not pickled: the pickle would show the token")
+
     @classmethod
     def from_json(cls, text: Sensitive[str]) -> TokenDocument:
         """Read what a token secret holds.
@@ -74,8 +78,10 @@ class TokenDocument:
             # bool is a subclass of int, and `true` is no time.
             if type(members.reveal().get(name)) is not int or not 0 <= members.reveal()[name] <= _LAST_SECOND:
                 raise InvalidTokenDocument(f"member {name!r} is missing or is not a whole number of seconds")
-        if not members.reveal()["access_token"].isascii():
+        if not fits_a_header(members.reveal()["access_token"]):
             raise InvalidTokenDocument("member 'access_token' has characters that no header may hold")
+        if not is_base_url(members.reveal()["api_url"]):
+            raise InvalidTokenDocument("member 'api_url' is not a URL with a scheme and a host")
         if members.reveal()["expires_at"] <= members.reveal()["issued_at"]:
             raise InvalidTokenDocument("'expires_at' is not after 'issued_at'")
         return cls(
@@ -85,6 +91,11 @@ class TokenDocument:
             expires_at=members.reveal()["expires_at"],
             api_url=members.reveal()["api_url"],
         )
+
+
+def fits_a_header(access_token: str) -> bool:
+    """True if a token can be sent as `Authorization: Bearer ...`: visible ASCII, no spaces [RFC 6750, 2.1]."""
+    return access_token.isascii() and access_token.isprintable() and " " not in access_token
 
 
 def _members(text: Sensitive[str]) -> Sensitive[dict[str, Any]]:

@@ -21,7 +21,7 @@ def source_from_environment() -> TokenSource:
     if os.environ.get("TALEND_ACCESS_TOKEN"):
         from talend_token.fixed import FixedSource
 
-        return FixedSource.from_environment(os.environ)
+        return FixedSource.from_environment()
     if os.environ.get("TALEND_TOKEN_SECRET"):
         from talend_token.secrets_manager import SecretsManagerSource
 

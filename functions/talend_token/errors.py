@@ -36,8 +36,8 @@ class RenewalFailed(TalendTokenError):
     ) -> None:
         super().__init__(message)
         self.outcome = outcome
-        """`too_soon`, `budget_exhausted` or `in_progress` as `renew` answers them, `renewed` or `already_renewed` if
-        the new token did not show in time, `throttled`, `denied`, `failed`, or `not_configured`."""
+        """`too_soon` or `budget_exhausted` as the renew function answers them, `in_progress` if no new token showed in
+        time, `denied`, `failed`, or `not_configured`. A token source also says `throttled`."""
         self.retry_after_seconds = retry_after_seconds
         """Until then `renew` is not invoked again for the same version by this client."""
         self.may_show = may_show

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import os
 
+from talend_token.document import fits_a_header
 from talend_token.errors import NotConfigured, RenewalFailed
+from talend_token.origin import is_base_url
 from talend_token.ports import Published, Renewal
 from talend_token.token import Token
 
@@ -19,21 +21,24 @@ class FixedSource:
         self._token = token
 
     @classmethod
-    def from_environment(cls, environment: Mapping[str, str]) -> FixedSource:
+    def from_environment(cls) -> FixedSource:
         """Read `TALEND_ACCESS_TOKEN` and `TALEND_API_URL`.
 
         Raises:
-            NotConfigured: the URL is missing, or the token has characters that no header may hold.
+            NotConfigured: the URL is missing or none, or the token has characters that no header may hold.
         """
-        if not environment.get("TALEND_API_URL"):
-            raise NotConfigured("TALEND_ACCESS_TOKEN is set: set TALEND_API_URL too, to the API that the token is for.")
-        if not _fits_a_header(environment["TALEND_ACCESS_TOKEN"]):
+        if not is_base_url(os.environ.get("TALEND_API_URL", "")):
+            raise NotConfigured(
+                "TALEND_ACCESS_TOKEN is set: set TALEND_API_URL too, to the API that the token is for, such as "
+                "https://api.eu.cloud.talend.com."
+            )
+        if not fits_a_header(os.environ["TALEND_ACCESS_TOKEN"]):
             raise NotConfigured("TALEND_ACCESS_TOKEN has characters that no header may hold: is it cut, or quoted?")
         token = Token(
-            environment["TALEND_ACCESS_TOKEN"],
+            os.environ["TALEND_ACCESS_TOKEN"],
             expires_at=_NO_KNOWN_END,
             version_id="",
-            api_url=environment["TALEND_API_URL"].rstrip("/"),
+            api_url=os.environ["TALEND_API_URL"].rstrip("/"),
         )
         return cls(token)
 
@@ -49,7 +54,3 @@ class FixedSource:
 
     def __str__(self) -> str:
         return "environment variable TALEND_ACCESS_TOKEN"
-
-
-def _fits_a_header(access_token: str) -> bool:
-    return access_token.isascii() and access_token.isprintable() and " " not in access_token

@@ -28,14 +28,27 @@ class Held:
 
     __slots__ = ("_ends_monotonic", "_ends_wall", "advisory_seconds", "fresh_until", "issued_at", "token")
 
+    token: Token
+    _ends_monotonic: float
+
     def __init__(
-        self, token: Token, *, issued_at: int, answered_at: float | None, wall: float, monotonic: float
+        self,
+        token: Token,
+        *,
+        issued_at: int,
+        answered_at: float | None,
+        wall: float,
+        monotonic: float,
+        before: Held | None = None,
     ) -> None:
         """`issued_at` and `answered_at` as in `talend_token.ports.Published`; `wall` and `monotonic` are the machine's
-        clocks when the token was asked for."""
+        clocks when the token was asked for; `before` is what was held then."""
         # Answers carry whole seconds: by now it is up to one second later.
-        now = max(wall, issued_at) if answered_at is None else answered_at + 1
+        now = max(issued_at, wall if answered_at is None else answered_at + 1)
         left = token.expires_at - now
+        if before is not None and before.token.version_id == token.version_id:
+            # A second look at a token finds no longer life, whatever date it comes with.
+            left = min(left, before._ends_monotonic - monotonic)
         self.token = token
         self.issued_at = issued_at
         self.advisory_seconds = advisory_seconds(token.expires_at - issued_at)

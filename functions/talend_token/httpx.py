@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import AsyncGenerator, Generator, Iterable
+from collections.abc import AsyncGenerator, AsyncIterator, Generator, Iterable, Iterator
 from typing import Any
 
 import httpx
 
 from talend_token.aio import AsyncTokenClient
+from talend_token.body import check_repeatable, is_file
 from talend_token.client import TokenClient
-from talend_token.errors import BodyNotRepeatable, RenewalFailed, TokenUnavailable
+from talend_token.errors import RenewalFailed, TokenUnavailable
 from talend_token.origin import AllowedOrigins
 from talend_token.token import Token
 
@@ -52,7 +53,8 @@ class TalendAuth(httpx.Auth):
             return
         body = _Body(request)
         token = self._client.get_token()
-        self._authorize(request, token)
+        self._origins.check(str(request.url), token)
+        _authorize(request, token)
         response = yield request
         if _rejects(response, token):
             try:
@@ -60,9 +62,8 @@ class TalendAuth(httpx.Auth):
             except (RenewalFailed, TokenUnavailable) as error:
                 logger.warning("%s", error)
                 return
-            self._authorize(request, renewed)
-            body.rewind()
-            yield request
+            if self._prepare_again(response, renewed, body):
+                yield response.request
 
     async def async_auth_flow(self, request: httpx.Request) -> AsyncGenerator[httpx.Request, httpx.Response]:
         """Called by httpx.AsyncClient for each request; as `sync_auth_flow`."""
@@ -71,7 +72,8 @@ class TalendAuth(httpx.Auth):
             return
         body = _Body(request)
         token = await self._async_client.get_token()
-        self._authorize(request, token)
+        self._origins.check(str(request.url), token)
+        _authorize(request, token)
         response = yield request
         if _rejects(response, token):
             try:
@@ -79,13 +81,24 @@ class TalendAuth(httpx.Auth):
             except (RenewalFailed, TokenUnavailable) as error:
                 logger.warning("%s", error)
                 return
-            self._authorize(request, renewed)
-            body.rewind()
-            yield request
+            if self._prepare_again(response, renewed, body):
+                yield response.request
 
-    def _authorize(self, request: httpx.Request, token: Token) -> None:
-        self._origins.check(str(request.url), token)
-        request.headers["Authorization"] = f"Bearer {token.access_token}"
+    def _prepare_again(self, response: httpx.Response, renewed: Token, body: _Body) -> bool:
+        """Make the request that was rejected, which a redirect may have changed, ready to be sent again.
+
+        False if the renewed token is not for its host.
+        """
+        if not self._origins.allow(str(response.request.url), renewed):
+            return False
+        response.stream = _Unread(response.stream)
+        _authorize(response.request, renewed)
+        body.rewind()
+        return True
+
+
+def _authorize(request: httpx.Request, token: Token) -> None:
+    request.headers["Authorization"] = f"Bearer {token.access_token}"
 
 
 def _rejects(response: httpx.Response, token: Token) -> bool:
@@ -95,11 +108,32 @@ def _rejects(response: httpx.Response, token: Token) -> bool:
     )
 
 
-class _Body:
-    """A request's body, and where it starts.
+class _Unread(httpx.SyncByteStream, httpx.AsyncByteStream):
+    """The body of an answer that nobody wants: httpx reads an answer to its end before it repeats a request."""
 
-    httpx does not say whether a body can be sent twice: bytes, forms and multipart uploads can, and what was given as
-    a file can be rewound.
+    def __init__(self, stream: Any) -> None:
+        self._stream = stream
+
+    def __iter__(self) -> Iterator[bytes]:
+        # One empty chunk: httpx takes it as well as none.
+        yield b""
+
+    async def __aiter__(self) -> AsyncIterator[bytes]:
+        for chunk in self:
+            yield chunk
+
+    def close(self) -> None:
+        self._stream.close()
+
+    async def aclose(self) -> None:
+        await self._stream.aclose()
+
+
+class _Body:
+    """A request's body, and where its files start.
+
+    httpx does not say whether a body can be sent twice: bytes and forms can, multipart uploads if their files can, and
+    what was given as a stream is looked at.
     """
 
     def __init__(self, request: httpx.Request) -> None:
@@ -107,7 +141,10 @@ class _Body:
         Raises:
             BodyNotRepeatable: it cannot be sent a second time.
         """
-        self._files = [(file, file.tell()) for file in _files(request)]
+        parts = _parts(request)
+        for part in parts:
+            check_repeatable(request.method, part)
+        self._files = [(part, part.tell()) for part in parts if is_file(part)]
 
     def rewind(self) -> None:
         """Put the files back to where they were."""
@@ -115,18 +152,11 @@ class _Body:
             file.seek(start)
 
 
-def _files(request: httpx.Request) -> list[Any]:
+def _parts(request: httpx.Request) -> list[Any]:
+    """What the body is read from, but for what httpx holds in memory."""
     stream: Any = request.stream
     if isinstance(stream, httpx.ByteStream):
         return []
     if hasattr(stream, "fields"):
-        files = [field.file for field in stream.fields if hasattr(getattr(field, "file", None), "read")]
-    else:
-        files = [getattr(stream, "_stream", None)]
-    if not all(hasattr(file, "seekable") and file.seekable() for file in files):
-        raise BodyNotRepeatable(
-            f"the body of this {request.method} request cannot be sent a second time, should the token be rejected. "
-            "Give bytes or a file that can be rewound; or set the header yourself, with the token of a TokenClient, "
-            "and handle the 401."
-        )
-    return files
+        return [field.file for field in stream.fields if hasattr(field, "file")]
+    return [getattr(stream, "_stream", stream)]

@@ -43,6 +43,14 @@ class AllowedOrigins:
             )
 
 
+def is_base_url(url: str) -> bool:
+    """True for an absolute http or https URL with a host."""
+    try:
+        return _origin(url)[0] in _DEFAULT_PORTS
+    except ValueError:
+        return False
+
+
 def _origin(url: str) -> tuple[str, str, int | None]:
     """Scheme, host and port [RFC 6454, 4]."""
     parts = urlsplit(url)

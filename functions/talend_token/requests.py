@@ -12,8 +12,9 @@ from requests.auth import AuthBase
 from requests.cookies import extract_cookies_to_jar
 from requests.utils import rewind_body
 
+from talend_token.body import check_repeatable, is_file
 from talend_token.client import TokenClient
-from talend_token.errors import BodyNotRepeatable, RenewalFailed, TokenUnavailable
+from talend_token.errors import RenewalFailed, TokenUnavailable
 from talend_token.origin import AllowedOrigins
 from talend_token.token import Token
 
@@ -53,12 +54,7 @@ class TalendAuth(AuthBase):
         """
         if "Authorization" in request.headers:
             return request
-        if not _can_be_repeated(request):
-            raise BodyNotRepeatable(
-                f"the body of this {request.method} request cannot be sent a second time, should the token be "
-                "rejected. Give bytes or a file that can be rewound; or set the header yourself, with the token of a "
-                "TokenClient, and handle the 401."
-            )
+        check_repeatable(request.method, request.body)
         token = self._client.get_token()
         self._origins.check(str(request.url), token)
         _authorize(request, token)
@@ -80,7 +76,7 @@ class TalendAuth(AuthBase):
         # Its cookies and the position of its body are not in the published types.
         request: Any = response.request.copy()
         _authorize(request, renewed)
-        if _is_file(request.body):
+        if is_file(request.body):
             rewind_body(request)
         _keep_cookies(request._cookies, response.request, response.raw)
         request.prepare_cookies(request._cookies)
@@ -95,18 +91,3 @@ def _authorize(request: requests.PreparedRequest, token: Token) -> None:
 
 def _carries(request: requests.PreparedRequest, token: Token) -> bool:
     return request.headers.get("Authorization") == f"Bearer {token.access_token}"
-
-
-def _can_be_repeated(request: Any) -> bool:
-    body = request.body
-    if body is None or isinstance(body, (str, bytes, bytearray)):
-        return True
-    if _is_file(body):
-        # requests has noted where the body starts, if it can be told.
-        return isinstance(request._body_position, int) and body.seekable()
-    # An iterator is used up by the first pass, and what makes a new one for each pass is not.
-    return iter(body) is not body
-
-
-def _is_file(body: Any) -> bool:
-    return hasattr(body, "read") and hasattr(body, "seekable")

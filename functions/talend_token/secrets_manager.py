@@ -23,7 +23,7 @@ _FIXES = {
     "ResourceNotFoundException": "Check its name and the Region; if it is new, force the first rotation.",
     "AccessDeniedException": "Attach the managed policy of the stack's output ConsumerPolicyArn to this role.",
     "NoCredentialsError": "Give this process AWS credentials, or set TALEND_ACCESS_TOKEN where there is no AWS.",
-    "NoRegionError": "Set AWS_REGION, or give the secret's ARN.",
+    "NoRegionError": "Set AWS_DEFAULT_REGION, or give the secret's ARN.",
 }
 _DENIED = ("AccessDeniedException", "ResourceNotFoundException")
 # Longer than the renew function's own 30 seconds: an SDK that gives up earlier would not learn how it ended.
@@ -146,7 +146,7 @@ def _config(service: str) -> Any:
     if service == "lambda":
         # A renewal whose answer was lost shows in the secret: nothing is gained by invoking twice.
         return Config(connect_timeout=2, read_timeout=_RENEW_READ_TIMEOUT_SECONDS, retries={"total_max_attempts": 1})
-    return Config(connect_timeout=2, read_timeout=5, retries={"mode": "standard", "total_max_attempts": 2})
+    return Config(connect_timeout=2, read_timeout=3, retries={"mode": "standard", "total_max_attempts": 2})
 
 
 def _call(call: Callable[[], T]) -> T:
@@ -173,6 +173,7 @@ def _date(headers: Mapping[str, str]) -> float | None:
 
 
 def _account(secret_name: str) -> str | None:
-    """The account that `<prefix>/<account>/token` belongs to."""
-    parts = secret_name.split("/")
+    """The account that `<prefix>/<account>/token` belongs to; an ARN ends in that name and seven characters more."""
+    name = secret_name.split(":")[6][:-7] if secret_name.startswith("arn:") else secret_name
+    parts = name.split("/")
     return parts[-2] if len(parts) > 1 and parts[-1] == "token" else None

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
@@ -28,7 +28,7 @@ class Call:
 
 @dataclass
 class Api:
-    """Answers 200 to an accepted token and `refusal` to any other; a path of `redirects` is answered with a 307."""
+    """Answers 200 to an accepted token and `refusal` to any other; a path of `redirects` is answered with one."""
 
     url: str = ""
     accepted: set[str] = field(default_factory=set)
@@ -37,7 +37,10 @@ class Api:
     refusal: int = 401
     cookie: str = ""
     """Set by each refusal."""
-    on_call: Callable[[], None] = lambda: None
+    endless_refusals: bool = False
+    """Their bodies never end."""
+    redirect_status: int = 307
+    on_call: Callable[[], object] = lambda: None
 
     def answer(self, handler: BaseHTTPRequestHandler) -> None:
         """Serve one request."""
@@ -46,9 +49,11 @@ class Api:
         self.calls.append(call)
         self.on_call()
         if call.path in self.redirects:
-            return _send(handler, 307, {"Location": self.redirects[call.path]})
+            return _send(handler, self.redirect_status, {"Location": self.redirects[call.path]})
         if call.token in self.accepted:
             return _send(handler, 200, {}, b"welcome")
+        if self.endless_refusals:
+            return _send_for_ever(handler, self.refusal)
         return _send(handler, self.refusal, {"Set-Cookie": self.cookie} if self.cookie else {}, b"no")
 
     @property
@@ -97,6 +102,16 @@ def _body(handler: BaseHTTPRequestHandler, headers: dict[str, str]) -> bytes:
         handler.rfile.readline()
     handler.rfile.readline()
     return body
+
+
+def _send_for_ever(handler: BaseHTTPRequestHandler, status: int) -> None:
+    handler.close_connection = True
+    handler.send_response(status)
+    handler.send_header("Content-Length", str(10**12))
+    handler.end_headers()
+    with suppress(OSError):
+        while True:
+            handler.wfile.write(b"no" * 1000)
 
 
 def _send(handler: BaseHTTPRequestHandler, status: int, headers: dict[str, str], body: bytes = b"") -> None:

@@ -52,7 +52,7 @@ class System:
         replacement = Replacement(
             self.settings, issuer, self.single_flight, self.event_bus, self.clock, self._new_version_id
         )
-        self.rotation = Rotation(self.settings, self.secrets, replacement, doctor, self.clock)
+        self.rotation = Rotation(self.settings, self.secrets, replacement, doctor, self.clock, self.clock.sleep)
         self._versions = 0
 
     def _new_version_id(self) -> str:

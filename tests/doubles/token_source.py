@@ -30,6 +30,8 @@ class InMemoryTokenSource:
         self.on_renew: Callable[[], Renewal] = self._renew
         self.says_when = True
         """Whether its answers carry a date."""
+        self.date = 0.0
+        """How wrong that is, in seconds."""
         self._lock = threading.Lock()
 
     def publish(self, *, life: int = 1800, age: float = 0) -> Token:
@@ -51,7 +53,7 @@ class InMemoryTokenSource:
             if self.stale_reads and len(self.published) > 1:
                 self.stale_reads -= 1
                 shown = self.published[-2]
-        return Published(shown.token, shown.issued_at, math.floor(self.clock()) if self.says_when else None)
+        return Published(shown.token, shown.issued_at, math.floor(self.clock() + self.date) if self.says_when else None)
 
     def renew(self, rejected_version_id: str) -> Renewal:
         with self._lock:

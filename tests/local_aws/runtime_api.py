@@ -74,7 +74,7 @@ class RuntimeAPI:
                 for event in (head, h11.Data(data=body), h11.EndOfMessage()):
                     writer.write(connection.send(event) or b"")
                 await writer.drain()
-                if connection.our_state is h11.DONE:
+                if connection.states[h11.SERVER] is h11.DONE:
                     connection.start_next_cycle()
         except (ConnectionError, h11.RemoteProtocolError, asyncio.QueueShutDown):
             # The worker is gone, stopped, or no runtime at all: whoever waits for it sees its process end.

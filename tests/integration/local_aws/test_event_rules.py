@@ -8,6 +8,7 @@ import pytest
 
 from local_aws import LocalAWS
 from local_aws.inline_function import create_function
+from local_aws.listener import Listener
 from local_aws.waiting import eventually
 
 pytest_plugins = ["local_aws.fixtures"]
@@ -15,35 +16,12 @@ pytest_plugins = ["local_aws.fixtures"]
 CURRENT = "AWSCURRENT"
 
 
-class Listener:
-    """A queue that gets the events of one rule."""
-
-    def __init__(self, aws: LocalAWS, pattern: dict[str, Any]) -> None:
-        self._sqs, self._events = aws.client("sqs"), aws.client("events")
-        self.rule = f"rule-{uuid.uuid4().hex[:12]}"
-        self._url = self._sqs.create_queue(QueueName=self.rule)["QueueUrl"]
-        queue = f"arn:aws:sqs:{aws.region}:{aws.account_id}:{self.rule}"
-        allowed = {
-            "Effect": "Allow",
-            "Principal": {"Service": "events.amazonaws.com"},
-            "Action": "sqs:SendMessage",
-            "Resource": queue,
-        }
-        self._sqs.set_queue_attributes(QueueUrl=self._url, Attributes={"Policy": json.dumps({"Statement": [allowed]})})
-        self._events.put_rule(Name=self.rule, EventPattern=json.dumps(pattern))
-        self._events.put_targets(Rule=self.rule, Targets=[{"Id": "queue", "Arn": queue}])
-        self.events: list[dict[str, Any]] = []
-
-    def heard(self, number: int) -> list[dict[str, Any]]:
-        """Wait until so many events have arrived; the result is all of them."""
-
-        def arrived() -> bool:
-            found = self._sqs.receive_message(QueueUrl=self._url, MaxNumberOfMessages=10).get("Messages", [])
-            self.events += [json.loads(message["Body"]) for message in found]
-            return len(self.events) >= number
-
-        eventually(arrived)
-        return self.events
+def listening(aws: LocalAWS, pattern: dict[str, Any]) -> Listener:
+    """A queue that gets the events of one rule, which has the queue's name."""
+    listener, events = Listener(aws), aws.client("events")
+    events.put_rule(Name=listener.name, EventPattern=json.dumps(pattern))
+    events.put_targets(Rule=listener.name, Targets=[{"Id": "queue", "Arn": listener.arn}])
+    return listener
 
 
 def put_event(aws: LocalAWS, source: str, **detail: Any) -> None:
@@ -53,7 +31,7 @@ def put_event(aws: LocalAWS, source: str, **detail: Any) -> None:
 
 def test_an_event_reaches_the_queue_of_a_rule_as_it_was_put(local_aws: LocalAWS) -> None:
     source = f"source-{uuid.uuid4().hex}"
-    listener = Listener(local_aws, {"source": [source], "detail": {"account": ["default"]}})
+    listener = listening(local_aws, {"source": [source], "detail": {"account": ["default"]}})
     put_event(local_aws, source, account="other")
     put_event(local_aws, source, account="default", expires_at=1)
     (event,) = listener.heard(1)
@@ -64,12 +42,12 @@ def test_an_event_reaches_the_queue_of_a_rule_as_it_was_put(local_aws: LocalAWS)
 def test_a_disabled_rule_hears_nothing_until_it_is_enabled(local_aws: LocalAWS) -> None:
     """API, DisableRule: "A disabled rule won't match any events"."""
     source = f"source-{uuid.uuid4().hex}"
-    disabled, other = (Listener(local_aws, {"source": [source]}) for _ in range(2))
+    disabled, other = (listening(local_aws, {"source": [source]}) for _ in range(2))
     events = local_aws.client("events")
-    events.disable_rule(Name=disabled.rule)
+    events.disable_rule(Name=disabled.name)
     put_event(local_aws, source, number=1)
     other.heard(1)
-    events.enable_rule(Name=disabled.rule)
+    events.enable_rule(Name=disabled.name)
     put_event(local_aws, source, number=2)
     assert [event["detail"] for event in disabled.heard(1)] == [{"number": 2}]
 
@@ -88,7 +66,7 @@ def labels_heard(listener: Listener, number: int) -> list[tuple[str, str]]:
 def test_a_moved_label_has_the_documented_event(local_aws: LocalAWS, name: str) -> None:
     """Secrets Manager user guide, "Secret Label Updated event": all members."""
     secrets = local_aws.client("secretsmanager")
-    listener = Listener(local_aws, {"detail": {"name": [name]}})
+    listener = listening(local_aws, {"detail": {"name": [name]}})
     created = secrets.create_secret(Name=name, SecretString="one")
     (event,) = listener.heard(1)
     assert (event["source"], event["detail-type"]) == ("aws.secretsmanager", "Secret Label Updated")
@@ -99,7 +77,7 @@ def test_a_moved_label_has_the_documented_event(local_aws: LocalAWS, name: str) 
 def test_every_way_to_move_the_current_label_is_an_event(local_aws: LocalAWS, name: str) -> None:
     """ "Secrets Manager sends a Secret Label Updated event when a staging label moves to a new version"."""
     secrets = local_aws.client("secretsmanager")
-    listener = Listener(local_aws, {"detail": {"name": [name]}})
+    listener = listening(local_aws, {"detail": {"name": [name]}})
     created = secrets.create_secret(Name=name, SecretString="one")["VersionId"]
     put = secrets.put_secret_value(SecretId=name, SecretString="two")["VersionId"]
     updated = secrets.update_secret(SecretId=name, SecretString="three")["VersionId"]
@@ -120,7 +98,7 @@ def test_a_wildcard_of_a_name_matches_every_account_and_no_other_secret(local_aw
     """EventBridge user guide, "Comparison operators": wildcard; and `$or`, of which one side names a secret by ARN."""
     secrets, prefix = local_aws.client("secretsmanager"), uuid.uuid4().hex
     existing = secrets.create_secret(Name=f"{prefix}-existing")["ARN"]
-    listener = Listener(
+    listener = listening(
         local_aws,
         {
             "source": ["aws.secretsmanager"],

@@ -117,6 +117,45 @@ def test_a_file_is_rewound_and_sent_again(client, api, tmp_path, option):
     assert first.body == second.body
 
 
+def test_what_can_be_iterated_again_is_sent_again(client, api):
+    call = Sync(TalendAuth(client))
+    call("GET", api.url)
+    api.accepted.clear()
+    assert call("POST", api.url, content=[b"a", b"b"]).status_code == 200
+    assert [call.body for call in api.calls[1:]] == [b"ab", b"ab"]
+
+
+@pytest.mark.usefixtures("revoked")
+def test_a_post_that_succeeded_is_not_repeated_for_the_401_of_what_it_leads_to(call, api):
+    api.accepted.add("token-of-v1")
+    api.redirects["/create"] = "/result"
+    api.redirect_status = 303
+    api.on_call = lambda: api.calls[-1].path == "/result" and api.accepted.discard("token-of-v1")
+    assert call("POST", f"{api.url}/create", content=b"x", follow_redirects=True).status_code == 200
+    assert [(call.method, call.path) for call in api.calls] == [
+        ("POST", "/create"),
+        ("GET", "/result"),
+        ("GET", "/result"),
+    ]
+
+
+@pytest.mark.usefixtures("revoked")
+def test_the_body_of_a_401_is_not_read_before_the_request_is_repeated(call, api):
+    api.endless_refusals = True
+    assert call("GET", api.url, timeout=5).status_code == 200
+
+
+@pytest.mark.usefixtures("revoked")
+def test_a_renewed_token_for_another_api_is_not_sent_to_the_old_one(call, api, source):
+    def moved():
+        source.api_url = "https://api.us.cloud.talend.com"
+        return source._renew()
+
+    source.on_renew = moved
+    assert call("GET", api.url).status_code == 401
+    assert api.tokens == ["token-of-v1"]
+
+
 def _generator():
     yield b"a"
 

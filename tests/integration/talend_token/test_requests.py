@@ -120,13 +120,23 @@ def test_what_can_be_iterated_again_is_sent_again(session, api):
     assert [call.body for call in api.calls] == [b"ab", b"ab"]
 
 
+class Stream:
+    """What can be read and says nothing of its position, such as an upload that some framework hands on."""
+
+    def read(self, _size=-1):
+        return b""
+
+    def __len__(self):
+        return 5
+
+
 def _pipe():
     reading, writing = os.pipe()
     os.close(writing)
     return os.fdopen(reading, "rb")
 
 
-@pytest.mark.parametrize("body", [lambda: (chunk for chunk in [b"a"]), lambda: iter([b"a"]), _pipe])
+@pytest.mark.parametrize("body", [lambda: (chunk for chunk in [b"a"]), lambda: iter([b"a"]), _pipe, Stream])
 def test_a_body_that_cannot_be_sent_twice_is_refused_before_it_is_sent(session, api, body):
     data = body()
     with pytest.raises(BodyNotRepeatable, match=r"POST request cannot be sent a second time.*Give bytes or a file"):

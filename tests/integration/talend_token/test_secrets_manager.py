@@ -2,6 +2,7 @@
 
 import io
 import json
+import os
 import sys
 from datetime import UTC, datetime
 
@@ -130,7 +131,7 @@ def test_an_arn_decides_the_region(monkeypatch):
 def test_time_limits_and_retries_are_set_and_not_inherited(source):
     source.renew(V1)
     (_, reading), (_, invoking) = source._session.made
-    assert (reading["config"].connect_timeout, reading["config"].read_timeout) == (2, 5)
+    assert (reading["config"].connect_timeout, reading["config"].read_timeout) == (2, 3)
     assert reading["config"].retries == {"mode": "standard", "total_max_attempts": 2}
     # The renew function's own limit is 30 seconds.
     assert (invoking["config"].connect_timeout, invoking["config"].read_timeout) == (2, 35)
@@ -208,7 +209,9 @@ def test_the_renew_function_is_told_the_version_and_the_account(source, function
     assert functions.names == ["renew"]
 
 
-@pytest.mark.parametrize(("name", "account"), [("a/b/eu-2/token", "eu-2"), ("mine", None), ("x/other", None)])
+@pytest.mark.parametrize(
+    ("name", "account"), [("a/b/eu-2/token", "eu-2"), ("mine", None), ("x/other", None), ("token", None)]
+)
 def test_the_account_is_that_of_the_secrets_name(aws, functions, name, account):
     arn = aws.create_secret(Name=name, SecretString=json.dumps(DOCUMENT))["ARN"]
     source = SecretsManagerSource(arn, "renew", session=Session(secretsmanager=aws, **{"lambda": functions}))
@@ -281,6 +284,20 @@ def test_the_function_may_be_another_regions(source):
     other = SecretsManagerSource(NAME, arn, session=source._session)
     other.renew(V1)
     assert source._session.made[-1][1]["region_name"] == "us-east-1"
+
+
+def test_before_the_first_read_the_account_is_that_of_the_arn(functions):
+    arn = "arn:aws:secretsmanager:eu-west-1:123456789012:secret:talend/sales/token-a1b2c3"
+    SecretsManagerSource(arn, "renew", session=Session(**{"lambda": functions})).renew(V1)
+    assert functions.events[0]["account"] == "sales"
+
+
+def test_a_forked_process_makes_clients_of_its_own(source, monkeypatch):
+    made = len(source._session.made)
+    monkeypatch.setattr(os, "getpid", lambda: -1)
+    source.read()
+    source.read()
+    assert len(source._session.made) == made + 1
 
 
 @pytest.mark.usefixtures("secret")

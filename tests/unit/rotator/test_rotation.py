@@ -313,6 +313,48 @@ def test_changed_credentials_are_used_at_once_and_their_event_twice_delivered_co
     assert len(system.endpoint.calls) == 2
 
 
+def test_changed_credentials_that_meet_another_run_wait_for_its_end_and_replace_what_it_published(system):
+    system.rotate()
+    system.clock.advance(minutes=5)
+    # A run that has read the old pair holds the lock for five more seconds, and is never heard of again.
+    system.single_flight.hold("default", "v1", system.clock() + 5)
+    system.secrets.put(CREDENTIALS, "abc:new", "credentials-2")
+    result = system.rotate(issued_after=system.clock())
+    assert (result.outcome, result.version_id) == (Outcome.ROTATED, "v2")
+    assert system.endpoint.calls[-1][0].client_secret == "new"
+    assert system.clock.slept == [2, 2, 2]
+
+
+def test_changed_credentials_that_find_the_old_pairs_token_published_meanwhile_replace_it(system):
+    system.rotate()
+    system.clock.advance(minutes=5)
+    version = system.secrets.read(TOKEN, "AWSCURRENT")
+    assert system.rotate().version_id == "v2"
+    # Readers lag: the change's run sees the version that is replaced already, and the lock remembers that.
+    system.secrets.stale[TOKEN] = version
+    # Its second look sees what is published.
+    system.secrets.before["read"] = lambda: system.secrets.before.update(read=system.secrets.stale.clear)
+    result = system.rotate(issued_after=system.clock())
+    assert (result.outcome, result.version_id) == (Outcome.ROTATED, "v3")
+
+
+def test_changed_credentials_wait_no_longer_than_the_functions_time(system):
+    system.rotate()
+    system.clock.advance(minutes=5)
+    started = system.clock()
+    system.single_flight.hold("default", "v1", started + 600)
+    assert system.rotate(issued_after=started).outcome is Outcome.IN_PROGRESS
+    assert 40 < system.clock() - started <= 50
+
+
+def test_only_changed_credentials_wait_for_another_run(system):
+    system.rotate()
+    system.clock.advance(minutes=5)
+    system.single_flight.hold("default", "v1", system.clock() + 5)
+    assert system.rotate().outcome is Outcome.IN_PROGRESS
+    assert system.clock.slept == []
+
+
 def test_a_token_left_staged_before_the_credentials_changed_is_not_published_after(system):
     system.rotate()
     system.clock.advance(seconds=90)

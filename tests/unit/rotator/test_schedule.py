@@ -49,3 +49,7 @@ def test_what_is_too_seldom_depends_on_the_life_that_the_server_grants():
     assert schedule_problem("rate(25 minutes)", 3600, 300) is None
     assert "10 minutes" not in schedule_problem("rate(25 minutes)", 600, 100)
     assert "no more than 8 minutes" in schedule_problem("rate(25 minutes)", 600, 100)
+
+
+def test_a_life_that_no_schedule_can_follow_is_told_so():
+    assert "have Talend grant longer lives" in schedule_problem("rate(1 minute)", 20, 3)

@@ -1,6 +1,7 @@
 """Any number of tasks wait for one thing in one thread, and the event loop goes on."""
 
 import asyncio
+import math
 import threading
 
 import pytest
@@ -41,23 +42,23 @@ def test_many_tasks_with_an_expired_token_make_one_read_in_one_thread(tokens, so
     assert threads[0] is not threading.main_thread()
 
 
-def test_while_one_task_asks_for_a_stale_tokens_successor_the_others_keep_it(client, tokens, source, aws_clock):
+def test_while_a_stale_tokens_successor_is_looked_for_all_tasks_keep_the_token(client, tokens, source, aws_clock):
     client.get_token()
     aws_clock.advance(minutes=28)
     source.publish()
-    others_are_done = threading.Event()
-    source.on_read = lambda: others_are_done.wait(10)
+    all_are_served = threading.Event()
+    source.on_read = lambda: all_are_served.wait(10)
 
     async def herd():
-        asking = asyncio.create_task(tokens.get_token())
-        await asyncio.sleep(0)
-        others = [await tokens.get_token() for _ in range(TASKS)]
-        others_are_done.set()
-        return await asking, others
+        first = [await tokens.get_token() for _ in range(TASKS)]
+        all_are_served.set()
+        while source.reads < 2 or client._held.token.version_id == "v1":
+            await asyncio.sleep(0.001)
+        return first, await tokens.get_token()
 
-    asker, others = asyncio.run(herd())
-    assert asker.version_id == "v2"
-    assert {token.version_id for token in others} == {"v1"}
+    first, then = asyncio.run(herd())
+    assert {token.version_id for token in first} == {"v1"}
+    assert then.version_id == "v2"
     assert source.reads == 2
 
 
@@ -80,6 +81,7 @@ def test_every_task_is_told_of_a_failure(tokens, source):
     source.outage = TokenUnavailable("token secret: down")
     ends = together([tokens.get_token] * TASKS)
     assert {str(end) for end in ends} == {"token secret: down"}
+    assert len({id(end) for end in ends}) == TASKS
     assert source.reads == 1
 
 
@@ -87,6 +89,15 @@ def test_tasks_that_need_it_for_longer_are_told_apart(tokens):
     short, long = together([tokens.get_token, lambda: tokens.get_token(min_remaining=3000)])
     assert short.version_id == "v1"
     assert isinstance(long, TokenUnavailable)
+
+
+@pytest.mark.parametrize("min_remaining", [-60, math.nan])
+def test_a_task_cannot_ask_for_an_expired_token(tokens, aws_clock, min_remaining):
+    asyncio.run(tokens.get_token())
+    for minutes in (0, 28):
+        aws_clock.advance(minutes=minutes)
+        with pytest.raises(ValueError, match="min_remaining"):
+            asyncio.run(tokens.get_token(min_remaining))
 
 
 def test_a_task_that_is_cancelled_takes_nobody_with_it(tokens, source):

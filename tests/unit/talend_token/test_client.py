@@ -228,6 +228,9 @@ def test_a_caller_that_needs_longer_than_what_is_published_is_told(client, aws_c
 def test_a_caller_cannot_ask_for_an_expired_token(client, min_remaining):
     with pytest.raises(ValueError, match="min_remaining"):
         client.get_token(min_remaining)
+    client.get_token()
+    with pytest.raises(ValueError, match="min_remaining"):
+        client.get_token(min_remaining)
 
 
 # --- clocks ---
@@ -285,6 +288,31 @@ def test_without_a_date_in_the_answer_it_is_no_earlier_than_the_token_was_issued
     client = machine.client(source)
     client.get_token()
     aws_clock.advance(minutes=30)
+    with pytest.raises(TokenUnavailable):
+        client.get_token()
+
+
+@pytest.mark.parametrize("says_when", [True, False])
+def test_a_slow_read_does_not_lengthen_a_life(machine, source, aws_clock, says_when):
+    source.says_when = says_when
+    source.on_read = lambda: aws_clock.advance(seconds=10)
+    client = machine.client(source)
+    token = client.get_token()
+    source.on_read = lambda: None
+    # The time that the read took is on the safe side.
+    aws_clock.now = token.expires_at - 12
+    client.get_token()
+    aws_clock.now = token.expires_at
+    with pytest.raises(TokenUnavailable):
+        client.get_token()
+
+
+def test_an_answer_dated_before_the_token_was_issued_is_not_believed(machine, source, aws_clock):
+    client = machine.client(source)
+    source.date = -365 * 86_400
+    client.get_token()
+    # Not even in its second look.
+    aws_clock.advance(minutes=30, seconds=1)
     with pytest.raises(TokenUnavailable):
         client.get_token()
 

@@ -1,6 +1,8 @@
 """The token document's format is a contract with every reader."""
 
+import copy
 import json
+import pickle
 
 import pytest
 
@@ -52,6 +54,11 @@ def test_every_member_is_needed(name):
         ("issued_at", -1),
         ("access_token", "a\ud800"),
         ("access_token", "ünï"),
+        ("access_token", "a\nb"),
+        ("access_token", "a b"),
+        ("api_url", "api.eu.cloud.talend.com"),
+        ("api_url", "https://"),
+        ("api_url", "file:///etc"),
     ],
 )
 def test_a_member_of_the_wrong_type_is_named(name, value):
@@ -83,6 +90,12 @@ def test_its_fingerprint_names_the_token_without_showing_it():
     # printf a.b.c | sha256sum
     expected = "845e30448809e2bc8958eb025bfc795235d13b077a53d0c3abbd2385170dc9b8"
     assert TokenDocument.from_json(Sensitive(TEXT)).fingerprint == expected
+
+
+@pytest.mark.parametrize("way", [pickle.dumps, copy.copy])
+def test_it_is_not_pickled_or_copied(way):
+    with pytest.raises(TypeError, match="pickle"):
+        way(TokenDocument.from_json(Sensitive(TEXT)))
 
 
 def test_its_printable_form_leaves_out_the_token():

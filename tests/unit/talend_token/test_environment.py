@@ -1,5 +1,7 @@
 """The environment says where the token is."""
 
+import traceback
+
 import pytest
 
 from talend_token import NotConfigured, RenewalFailed, TokenClient
@@ -45,10 +47,16 @@ def test_a_fixed_token_that_is_rejected_has_no_successor(fixed):
     assert caught.value.outcome == "not_configured"
 
 
-def test_a_fixed_token_needs_the_url_that_it_is_for(monkeypatch):
+@pytest.mark.parametrize("url", ["", "api.eu.cloud.talend.com", "https://", "ftp://api.eu.cloud.talend.com"])
+def test_a_fixed_token_needs_the_url_that_it_is_for(monkeypatch, url):
     monkeypatch.setenv("TALEND_ACCESS_TOKEN", "hunter2")
-    with pytest.raises(NotConfigured, match="set TALEND_API_URL too"):
+    monkeypatch.setenv("TALEND_API_URL", url)
+    with pytest.raises(NotConfigured, match="set TALEND_API_URL too") as caught:
         TokenClient()
+    shown = traceback.TracebackException.from_exception(caught.value, capture_locals=True)
+    ours = [frame.locals for frame in shown.stack if "functions/talend_token" in frame.filename]
+    assert ours
+    assert "hunter2" not in repr(ours)
 
 
 @pytest.mark.parametrize("token", ["hunter2\n", "hun ter2", "hünter2"])

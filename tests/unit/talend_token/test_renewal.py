@@ -1,6 +1,9 @@
 """A token that an API rejected is replaced once, for everybody who holds it."""
 
+import gc
+import os
 import threading
+import weakref
 
 import pytest
 
@@ -165,12 +168,87 @@ def test_a_token_that_was_rejected_before_is_no_replacement_for_the_next_one(cli
     assert source.renewals == ["v1", "v2"]
 
 
-def test_a_roll_back_by_hand_is_a_replacement(client, source):
+def test_a_roll_back_by_hand_is_a_replacement(client, source, aws_clock):
+    aws_clock.advance(minutes=1)
     source.publish()
     bad = client.get_token()
     source.published.append(source.published[0])
     assert client.renew(bad).version_id == "v1"
     assert source.renewals == []
+
+
+def test_a_token_that_is_rejected_again_and_again_does_not_make_an_older_one_look_better(client, source, rejected):
+    second = client.renew(rejected)
+    source.refuse("too_soon")
+    for _ in range(30):
+        with pytest.raises(RenewalFailed):
+            client.renew(second)
+    source.published.append(source.published[0])
+    with pytest.raises(RenewalFailed):
+        client.renew(second)
+    assert client.get_token().version_id == "v2"
+
+
+def test_a_renewal_that_took_long_leaves_time_for_the_new_token_to_show(client, source, rejected, aws_clock):
+    def renew():
+        aws_clock.advance(seconds=29.95)
+        source.stale_reads = 1
+        return source._renew()
+
+    source.on_renew = renew
+    assert client.renew(rejected).version_id == "v2"
+
+
+def test_a_refusal_that_is_remembered_keeps_nothing_of_its_caller_alive(client, source, rejected):
+    class Body:
+        """Something large."""
+
+    source.refuse("too_soon", retry_after_seconds=40)
+    kept = []
+
+    def call():
+        body = Body()
+        kept.append(weakref.ref(body))
+        with pytest.raises(RenewalFailed) as caught:
+            client.renew(rejected)
+        return id(caught.value)
+
+    assert len({call() for _ in range(2)}) >= 1
+    gc.collect()
+    assert [reference() for reference in kept] == [None, None]
+
+
+def test_refusals_of_many_versions_are_not_all_remembered(client, source, aws_clock):
+    source.refuse("too_soon", retry_after_seconds=40)
+    for _ in range(100):
+        token = client.get_token()
+        with pytest.raises(RenewalFailed):
+            client.renew(token)
+        source.publish()
+        aws_clock.advance(minutes=26)
+    assert len(client._state.refusals) == 1
+    assert len(client._state.rejected) <= 16
+
+
+def test_a_forked_process_does_not_wait_for_a_renewal_that_stayed_behind(client, source, rejected):
+    renewing, go_on = threading.Event(), threading.Event()
+
+    def wait():
+        renewing.set()
+        go_on.wait(10)
+        return source._renew()
+
+    source.on_renew = wait
+    thread = threading.Thread(target=client.renew, args=(rejected,))
+    thread.start()
+    assert renewing.wait(10)
+    source.on_renew = source._renew
+    child = os.fork()
+    if child == 0:
+        os._exit(0 if client.renew(rejected).version_id == "v2" else 1)
+    assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
+    go_on.set()
+    thread.join()
 
 
 def test_many_threads_with_one_rejected_token_make_one_renewal(client, source, rejected):

@@ -1,5 +1,6 @@
 """What many threads want at one moment is done once."""
 
+import sys
 import threading
 
 import pytest
@@ -63,7 +64,7 @@ def test_a_failure_leaves_nothing_behind(flights):
     assert calls == [1]
 
 
-def test_each_waiting_thread_gets_a_failure_of_its_own_with_the_first_as_its_cause(flights):
+def test_each_waiting_thread_gets_a_failure_of_its_own_that_shows_nothing_of_the_others(flights):
     begun, end = threading.Event(), threading.Event()
 
     def fail():
@@ -77,7 +78,7 @@ def test_each_waiting_thread_gets_a_failure_of_its_own_with_the_first_as_its_cau
     (flight,) = flights._flights.values()
     waiting = threading.Semaphore(0)
     wait = flight.landed.wait
-    flight.landed.wait = lambda: (waiting.release(), wait())
+    flight.landed.wait = lambda patience: (waiting.release(), wait(patience))[1]
     release = threading.Thread(target=lambda: ([waiting.acquire() for _ in range(20)], end.set()))
     release.start()
     ends = in_threads(lambda: flights.do("key", lambda: None), 20)
@@ -85,4 +86,66 @@ def test_each_waiting_thread_gets_a_failure_of_its_own_with_the_first_as_its_cau
     leader.join()
     assert {str(error) for error in ends} == {"down"}
     assert len({id(error) for error in ends}) == 20
-    assert all(isinstance(error.__cause__, TokenUnavailable) for error in ends)
+    assert all(error.__cause__ is None and error.__context__ is None for error in ends)
+
+
+def test_who_waits_too_long_for_another_thread_makes_the_call(under_way_for_ever):
+    flights, end = under_way_for_ever
+    calls = []
+    in_threads(lambda: flights.do("key", lambda: calls.append(1)), 5)
+    assert 1 <= len(calls) <= 5
+    end.set()
+
+
+@pytest.fixture
+def under_way_for_ever():
+    """Flights of little patience, with a call that another thread never ends."""
+    flights = SingleFlight(patience_seconds=0.01)
+    begun, end = threading.Event(), threading.Event()
+    thread = threading.Thread(target=flights.do, args=("key", lambda: (begun.set(), end.wait(10))))
+    thread.start()
+    assert begun.wait(10)
+    yield flights, end
+    end.set()
+    thread.join()
+
+
+def test_a_signal_handler_that_wants_what_it_interrupted_gets_it():
+    flights, calls = SingleFlight(patience_seconds=0.01), []
+
+    def interrupted():
+        flights.do("key", lambda: calls.append("handler"))
+        calls.append("interrupted")
+
+    flights.do("key", interrupted)
+    assert calls == ["handler", "interrupted"]
+
+
+def lead_interrupted_at(moment):
+    """Have a call made, and raise a KeyboardInterrupt at the given moment of it, as a signal would."""
+    flights, seen = SingleFlight(patience_seconds=60), 0
+
+    def interrupt(frame, _event, _argument):
+        nonlocal seen
+        if "single_flight" in frame.f_code.co_filename and frame.f_code.co_name == "_lead":
+            seen += 1
+            if seen == moment:
+                raise KeyboardInterrupt
+
+    sys.setprofile(interrupt)
+    try:
+        flights.do("key", lambda: None)
+    except KeyboardInterrupt:
+        return flights, True
+    finally:
+        sys.setprofile(None)
+    return flights, False
+
+
+@pytest.mark.parametrize("moment", range(1, 5))
+def test_an_interrupt_leaves_no_flight_that_never_lands(moment):
+    flights, interrupted = lead_interrupted_at(moment)
+    assert interrupted
+    calls = []
+    flights.do("key", lambda: calls.append(1))
+    assert calls == [1]

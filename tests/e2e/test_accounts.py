@@ -1,0 +1,170 @@
+"""Three more accounts beside the default one, two of them in other Talend environments, on the same two functions."""
+
+import json
+import re
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack
+
+import pytest
+import requests
+from botocore.exceptions import ClientError
+
+from demo.deployment import ROOT, deploy
+from demo.roles import Role
+from local_aws.waiting import eventually
+from talend_simulator import Settings, Stall, TalendSimulator
+
+# `sales` is in the environment of the main stack, the others in one of their own each.
+NAMES = ("sales", "research", "overseas")
+
+
+class MoreAccount:
+    """An account of infra/account.yaml, and the Talend environment that knows it."""
+
+    def __init__(self, deployment, talend, name):
+        self.name = name
+        self.talend = talend
+        self.service_account = talend.add_account()
+        self._secrets = deployment.secrets
+        parameters = {"Account": name, "AlarmBelowSeconds": "1"}
+        self.stack = deploy(deployment.aws, ROOT / "infra" / "account.yaml", parameters, f"talend-token-{name}")
+        pair = {"id": self.service_account.client_id, "secret": self.service_account.client_secret}
+        self.credentials = json.dumps(pair | {"api_url": talend.url})
+
+    def put_credentials(self):
+        self._secrets.put_secret_value(
+            SecretId=self.stack.outputs["CredentialsSecretArn"], SecretString=self.credentials
+        )
+
+    def published(self):
+        """The published version; None while there is none."""
+        try:
+            return self._secrets.get_secret_value(SecretId=self.stack.outputs["TokenSecretArn"])
+        except self._secrets.exceptions.ResourceNotFoundException:
+            return None
+
+    def works(self):
+        published = self.published()
+        if published is None:
+            return False
+        token = json.loads(published["SecretString"])
+        headers = {"Authorization": f"Bearer {token['access_token']}"}
+        return requests.get(f"{token['api_url']}/account/users", headers=headers, timeout=5).status_code == 200
+
+
+@pytest.fixture(scope="module")
+def accounts(deployment, speed):
+    """The accounts by name, each with good credentials and a token."""
+    with ExitStack() as stack:
+        elsewhere = [stack.enter_context(TalendSimulator(settings=Settings(speed=speed))) for _ in range(2)]
+        environments = (deployment.talend, *elsewhere)
+        with ThreadPoolExecutor(len(NAMES)) as pool:
+            made = pool.map(MoreAccount, [deployment] * len(NAMES), environments, NAMES)
+            accounts = {account.name: account for account in made}
+        for account in accounts.values():
+            account.put_credentials()
+        eventually(lambda: all(account.works() for account in accounts.values()))
+        yield accounts
+
+
+def test_each_account_has_a_token_of_its_own_environment(deployment, accounts):
+    for account in accounts.values():
+        token = json.loads(account.published()["SecretString"])
+        assert token["api_url"] == account.talend.url
+        assert account.talend.tokens.live(token["access_token"]).client_id == account.service_account.client_id
+    assert json.loads(deployment.published()["SecretString"])["api_url"] == deployment.talend.url
+
+
+def test_the_schedules_of_an_account_rotate_that_account(deployment, accounts):
+    def rotated_by_schedule():
+        lines = [line for line in deployment.logs() if line["trigger"] == "schedule" and line["message"] == "rotated"]
+        return {line["account"] for line in lines}
+
+    eventually(lambda: rotated_by_schedule() >= {*accounts, "default"}, 40)
+
+
+def test_a_broken_account_never_delays_another(accounts):
+    """Its token endpoint takes the requests and answers none, so that each of its runs lasts as long as it may."""
+    broken, healthy = accounts["overseas"], [accounts["sales"], accounts["research"]]
+    before = {account.name: account.published()["VersionId"] for account in accounts.values()}
+    replaced, failed = dict.fromkeys(before, 0), []
+    broken.talend.faults.add(Stall(), times=None)
+    try:
+        eventually(lambda: broken.talend.stalled)
+
+        def look():
+            failed.extend(account.name for account in healthy if not account.works())
+            for name, version in before.items():
+                published = accounts[name].published()["VersionId"]
+                replaced[name] += published != version
+                before[name] = published
+            return all(replaced[account.name] for account in healthy) and not broken.works()
+
+        eventually(look, 60)
+    finally:
+        broken.talend.faults.clear()
+        broken.talend.release()
+    assert failed == []
+    assert replaced[broken.name] == 0
+    eventually(broken.works)
+
+
+def alarms(deployment, metric):
+    """The state of each account's alarm on a metric."""
+    pages = deployment.aws.client("cloudwatch").get_paginator("describe_alarms").paginate()
+    found = [alarm for page in pages for alarm in page["MetricAlarms"] if alarm["MetricName"] == metric]
+    return {alarm["Dimensions"][0]["Value"]: alarm["StateValue"] for alarm in found}
+
+
+def test_a_refused_pair_rings_for_its_account_alone(deployment, accounts):
+    refused, quiet = accounts["research"], dict.fromkeys([*accounts, "default"], "OK")
+    eventually(lambda: alarms(deployment, "CredentialsRefused") == quiet)
+    pair = json.dumps({"id": "nobody", "secret": "x", "api_url": refused.talend.url})
+    deployment.secrets.put_secret_value(SecretId=refused.stack.outputs["CredentialsSecretArn"], SecretString=pair)
+    try:
+        eventually(lambda: alarms(deployment, "CredentialsRefused") == quiet | {refused.name: "ALARM"})
+        assert refused.works()
+    finally:
+        refused.put_credentials()
+    eventually(lambda: alarms(deployment, "CredentialsRefused") == quiet)
+
+
+def test_a_version_budget_that_is_nearly_spent_rings_for_its_account_alone(deployment, accounts):
+    spender, quiet = accounts["sales"], dict.fromkeys([*accounts, "default"], "OK")
+    eventually(lambda: alarms(deployment, "VersionBudgetLeft") == quiet)
+    links = {check["link"]: check for check in deployment.invoke({"account": spender.name, "dry_run": True})["checks"]}
+    left = int(re.search(r"(\d+) are left for renewals", links["version budget"]["detail"])[1])
+    for number in range(left - 1):
+        deployment.secrets.put_secret_value(
+            SecretId=spender.stack.outputs["TokenSecretArn"], SecretString=f"spent {number}", VersionStages=["spent"]
+        )
+
+    def renewed():
+        rejected = {"account": spender.name, "rejected_version_id": spender.published()["VersionId"]}
+        # A token that has just been published is not replaced.
+        return deployment.invoke(rejected, "RenewFunctionName")["outcome"] in ("renewed", "budget_exhausted")
+
+    eventually(renewed)
+    eventually(lambda: alarms(deployment, "VersionBudgetLeft") == quiet | {spender.name: "ALARM"})
+    eventually(lambda: alarms(deployment, "VersionBudgetLeft") == quiet, 40)
+
+
+def test_a_consumer_of_one_account_reads_no_other_token(deployment, accounts):
+    policy = accounts["sales"].stack.outputs["ConsumerPolicyArn"]
+    secrets = Role(deployment.aws, "sales-consumer", policy_arn=policy).client("secretsmanager")
+    assert secrets.get_secret_value(SecretId="talend/sales/token")["SecretString"]
+    for secret in ("talend/research/token", "talend/default/token", "talend/sales/credentials"):
+        with pytest.raises(ClientError, match="AccessDenied"):
+            secrets.get_secret_value(SecretId=secret)
+
+
+def test_an_account_goes_with_its_stack_and_leaves_its_secrets(deployment, accounts):
+    leaving = MoreAccount(deployment, deployment.talend, "leaving")
+    leaving.put_credentials()
+    eventually(leaving.works)
+    deployment.run("sam", "delete", "--stack-name", leaving.stack.name, "--no-prompts")
+    version = leaving.published()["VersionId"]
+    # The others' schedules go on, and with them the time in which this one's would have fired.
+    seen = accounts["sales"].published()["VersionId"]
+    eventually(lambda: accounts["sales"].published()["VersionId"] != seen, 30)
+    assert leaving.published()["VersionId"] == version

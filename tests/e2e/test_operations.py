@@ -1,0 +1,281 @@
+"""The deployed system breaks while it runs: what the watchdog, the alarms, the events, the doctor and the logs do then.
+
+Every alarm is made to fire and to end; the one on the version budget in `test_accounts.py`, as that spends an account's
+day. What is not shown here: that the saved query and the dashboard show what they should, as the local AWS does not
+read the members of a JSON log line and draws nothing; the template's tests hold them.
+"""
+
+import json
+import time
+import uuid
+from collections import Counter
+from datetime import datetime
+
+import pytest
+import requests
+
+from e2e.breakage import force_rotation, publish_a_short_token, renew_denied, token_endpoint_down, without
+from local_aws.listener import Listener
+from local_aws.waiting import eventually
+
+# A token that lives 30 minutes lives 12 seconds; the alarm's three minutes are as much shorter.
+ALARM_BELOW_SECONDS = 1
+STORM = 5
+LOG_GROUPS = ("/aws/lambda/talend-token-rotate", "/aws/lambda/talend-token-renew")
+
+
+@pytest.fixture(scope="module")
+def parameters():
+    return {"AlarmBelowSeconds": str(ALARM_BELOW_SECONDS), "RenewalStormThreshold": str(STORM)}
+
+
+class Alarm:
+    """One alarm of the stack, by its logical id. It ends before a test begins, whatever other tests have done."""
+
+    def __init__(self, deployment, logical_id):
+        self._cloudwatch = deployment.aws.client("cloudwatch")
+        pages = self._cloudwatch.get_paginator("describe_alarms").paginate()
+        names = [alarm["AlarmName"] for page in pages for alarm in page["MetricAlarms"]]
+        (self.name,) = [name for name in names if f"-{logical_id}-" in name]
+        self.ends()
+
+    @property
+    def state(self):
+        (alarm,) = self._cloudwatch.describe_alarms(AlarmNames=[self.name])["MetricAlarms"]
+        return alarm["StateValue"]
+
+    def fires(self, meanwhile=lambda: None):
+        """Wait until it is on; what the test does meanwhile is done again and again."""
+
+        def look():
+            meanwhile()
+            return self.state == "ALARM"
+
+        eventually(look, 40)
+
+    def ends(self):
+        eventually(lambda: self.state == "OK", 40)
+
+
+def document(deployment):
+    return json.loads(deployment.published()["SecretString"])
+
+
+def works(deployment):
+    token = document(deployment)
+    headers = {"Authorization": f"Bearer {token['access_token']}"}
+    return requests.get(f"{token['api_url']}/account/users", headers=headers, timeout=5).status_code == 200
+
+
+# --- the watchdog and the published token ---------------------------------------------------------
+
+
+def test_the_watchdog_replaces_an_expired_token_at_its_next_tick_after_an_outage(deployment):
+    alarm = Alarm(deployment, "TokenAlarm")
+    with without(deployment, "Schedule"):
+        publish_a_short_token(deployment, 2)
+        with token_endpoint_down(deployment):
+            eventually(lambda: not works(deployment))
+            alarm.fires()
+        ended = time.time()
+        eventually(lambda: works(deployment))
+        alarm.ends()
+    since = [line for line in deployment.logs() if datetime.fromisoformat(line["timestamp"]).timestamp() > ended]
+    looks = [line["message"] for line in since if line["trigger"] == "watchdog"]
+    # A tick that was at the token endpoint when the outage ended may be told of after it.
+    assert looks.index("rotated") <= 1
+
+
+def test_a_rotator_that_never_runs_is_noticed_before_the_token_ends(deployment):
+    alarm = Alarm(deployment, "TokenAlarm")
+    force_rotation(deployment)
+    with without(deployment, "Schedule", "Watchdog"):
+        alarm.fires()
+        assert document(deployment)["expires_at"] - time.time() > ALARM_BELOW_SECONDS
+    alarm.ends()
+
+
+def test_a_deleted_token_secret_rings_until_it_is_restored(deployment):
+    alarm = Alarm(deployment, "TokenAlarm")
+    deployment.invoke({})
+    secret = {"SecretId": deployment["TokenSecretArn"]}
+    deployment.secrets.delete_secret(**secret)
+    try:
+        assert "InvalidRequestException" in deployment.invoke({})["errorMessage"]
+        # How long its token still lives cannot be known, and what is missing is as bad as what is low.
+        alarm.fires()
+    finally:
+        deployment.secrets.restore_secret(**secret)
+    alarm.ends()
+    assert works(deployment)
+
+
+@pytest.mark.parametrize("seconds", [3600, -3600])
+def test_a_wrong_clock_at_the_token_server_does_no_harm(deployment, seconds):
+    with without(deployment, "Schedule", "Watchdog"):
+        deployment.talend.settings.clock_error_seconds = seconds
+        try:
+            answer = force_rotation(deployment)
+        finally:
+            deployment.talend.settings.clock_error_seconds = 0
+        assert 0 < answer["expires_at"] - time.time() <= deployment.talend.settings.life_seconds
+        assert works(deployment)
+
+
+# --- the other alarms -------------------------------------------------------------------------------
+
+
+def test_a_failed_run_is_told_to_the_topic_and_so_is_its_end(deployment):
+    alarm, listener = Alarm(deployment, "RotationFailingAlarm"), Listener(deployment.aws)
+    raw = {"RawMessageDelivery": "true"}
+    topics = deployment.aws.client("sns")
+    topics.subscribe(TopicArn=deployment["AlarmTopicArn"], Protocol="sqs", Endpoint=listener.arn, Attributes=raw)
+    with token_endpoint_down(deployment):
+        eventually(lambda: deployment.invoke({}).get("errorType") == "InvalidTokenResponse")
+    notices = listener.heard(2, lambda notice: notice["AlarmName"] == alarm.name)
+    assert [notice["NewStateValue"] for notice in notices] == ["ALARM", "OK"]
+
+
+def test_runs_that_keep_failing_ring_for_their_account_until_they_succeed(deployment):
+    alarm = Alarm(deployment, "AccountFailingAlarm")
+    with token_endpoint_down(deployment):
+        alarm.fires(meanwhile=lambda: deployment.invoke({}))
+    alarm.ends()
+
+
+def test_a_run_that_was_given_up_rings_and_leaves_its_message(deployment):
+    alarm = Alarm(deployment, "DeadLettersAlarm")
+    event = {"reason": "to be given up"}
+    with token_endpoint_down(deployment):
+        deployment.functions.invoke(
+            FunctionName=deployment["RotateFunctionName"], InvocationType="Event", Payload=json.dumps(event)
+        )
+        alarm.fires()
+    alarm.ends()
+    queue = {"QueueUrl": deployment["DeadLetterQueueUrl"], "MaxNumberOfMessages": 10}
+
+    def letters():
+        received = deployment.aws.client("sqs").receive_message(**queue).get("Messages", [])
+        return [json.loads(message["Body"])["requestPayload"] for message in received]
+
+    eventually(lambda: event in letters())
+
+
+def test_a_renewal_that_fails_rings(deployment):
+    alarm = Alarm(deployment, "RenewalFailingAlarm")
+    rejected = {"rejected_version_id": deployment.published()["VersionId"]}
+    with renew_denied(deployment, "secretsmanager:GetSecretValue"):
+        problem = deployment.invoke(rejected, "RenewFunctionName")["errorMessage"]
+        assert "AccessDeniedException" in problem
+        alarm.fires()
+    alarm.ends()
+
+
+def test_a_storm_of_renewals_rings_until_it_is_over(deployment):
+    alarm = Alarm(deployment, "RenewalsStormingAlarm")
+    # Somebody who never reads the new token; it costs a read each.
+    rejected = {"rejected_version_id": str(uuid.uuid4())}
+    outcomes = set()
+
+    def storm():
+        outcomes.add(deployment.invoke(rejected, "RenewFunctionName")["outcome"])
+
+    alarm.fires(meanwhile=storm)
+    assert "already_renewed" in outcomes
+    alarm.ends()
+
+
+# --- credentials -----------------------------------------------------------------------------------
+
+
+def issued_to(deployment):
+    """The service account that the published token was issued to."""
+    token = deployment.talend.tokens.live(document(deployment)["access_token"])
+    return token and token.client_id
+
+
+def test_new_credentials_are_used_at_once(deployment):
+    other = deployment.talend.add_account()
+    with without(deployment, "Schedule", "Watchdog"):
+        for account in (other, deployment.account):
+            deployment.put_credentials(account.credentials)
+            eventually(lambda account=account: issued_to(deployment) == account.client_id)
+
+
+def test_a_refused_pair_rings_while_the_one_before_it_still_serves_and_a_good_one_ends_it(deployment):
+    deployment.put_credentials()
+    alarm = Alarm(deployment, "CredentialsRefusedAlarm")
+    before = deployment.published()["VersionId"]
+    try:
+        deployment.put_credentials("nobody:with-this-pair")
+        alarm.fires()
+        eventually(lambda: deployment.published()["VersionId"] != before)
+        assert works(deployment)
+        assert issued_to(deployment) == deployment.account.client_id
+        warned = [line for line in deployment.logs() if line["level"] == "WARNING" and line["message"] == "rotated"]
+        assert "the previous pair was used" in warned[-1]["warnings"][0]
+        assert alarm.state == "ALARM"
+    finally:
+        deployment.put_credentials()
+    alarm.ends()
+
+
+# --- what one asks and hears ----------------------------------------------------------------------
+
+
+def test_each_publication_is_an_event_on_the_default_bus(deployment):
+    listener, events = Listener(deployment.aws), deployment.aws.client("events")
+    pattern = {"source": ["talend-token"], "detail-type": ["Talend Token Rotated"], "detail": {"account": ["default"]}}
+    events.put_rule(Name="rotated", EventPattern=json.dumps(pattern))
+    events.put_targets(Rule="rotated", Targets=[{"Id": "listener", "Arn": listener.arn}])
+    answer = force_rotation(deployment)
+    (event,) = listener.heard(1, lambda event: event["detail"]["version_id"] == answer["version_id"])
+    assert event["detail"] == {
+        "account": "default",
+        "secret_arn": deployment["TokenSecretArn"],
+        "version_id": answer["version_id"],
+        "expires_at": answer["expires_at"],
+        "trigger": "manual",
+    }
+
+
+def test_the_doctor_finds_every_link_good(deployment):
+    deployment.invoke({})
+    answer = deployment.invoke({"dry_run": True})
+    assert answer["outcome"] == "checked"
+    broken = {check["link"]: check["detail"] for check in answer["checks"] if not check["ok"]}
+    # Time runs faster for Talend and for schedules, and the text of the schedule does not know.
+    assert "is too seldom for tokens that live 12 s" in broken.pop("schedule")
+    assert broken == {}
+    assert {"credentials", "token call", "token secret", "right to promote", "lock table", "version budget"} <= {
+        check["link"] for check in answer["checks"]
+    }
+
+
+def test_the_doctor_names_what_is_broken_and_goes_on(deployment):
+    with token_endpoint_down(deployment):
+        answer = deployment.invoke({"dry_run": True})
+    broken = {check["link"]: check["detail"] for check in answer["checks"] if not check["ok"]}
+    # The answer came; what it holds is not a token.
+    assert "not a JSON object" in broken["token checks"]
+    assert not broken.keys() & {"credentials", "right to promote", "lock table", "version budget"}
+
+
+def test_an_invocation_writes_one_line_of_its_own(deployment):
+    deployment.invoke({"dry_run": True})
+    deployment.invoke({"rejected_version_id": str(uuid.uuid4())}, "RenewFunctionName")
+    with token_endpoint_down(deployment):
+        deployment.invoke({})
+    pages = deployment.aws.client("logs").get_paginator("filter_log_events")
+    lines = [
+        json.loads(event["message"])
+        for group in LOG_GROUPS
+        for page in pages.paginate(logGroupName=group)
+        for event in page["events"]
+    ]
+    finished = {line["record"]["requestId"] for line in lines if line.get("type") == "platform.report"}
+    own = Counter(line["function_request_id"] for line in lines if "function_request_id" in line)
+    assert {request: own[request] for request in finished} == dict.fromkeys(finished, 1)
+    # The platform's own, metrics, and the stack of an error that Lambda logs: nothing else.
+    others = [line for line in lines if not {"function_request_id", "type", "_aws", "stackTrace"} & line.keys()]
+    assert others == []
