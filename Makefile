@@ -72,7 +72,7 @@ test: $(LOCAL_AWS) build ## run the tests (ARGS="-k name" chooses)
 check: $(call environment,tests sam) build ## formatting, lint, types, import contracts, templates, policies, locks
 	@$(TESTS)/ruff format --check --quiet .
 	@$(TESTS)/ruff check --quiet .
-	@$(TESTS)/mypy functions infra/consumer infra/tools tests/charts tests/demo tests/doubles tests/local_aws tests/talend_simulator
+	@$(TESTS)/mypy functions infra/consumer infra/tools tests/bench tests/charts tests/demo tests/doubles tests/local_aws tests/talend_simulator
 	@PYTHONPATH=functions $(TESTS)/lint-imports --no-logo
 	@$(SAM) validate --lint
 	@$(PYTHON) infra/tools/expand_template.py $(BUILT) >.aws-sam/build/expanded.json

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import copy
-import logging
 import os
 import random
 import time
@@ -20,8 +19,6 @@ if TYPE_CHECKING:
 
     from talend_token.ports import Published, TokenSource
     from talend_token.token import Token
-
-logger = logging.getLogger("talend_token")
 
 # How often a STALE token's successor is looked for: the rotator publishes it within seconds, and if it does not, an
 # outage is under way that asking more often does not end.
@@ -159,7 +156,7 @@ class TokenClient:
         try:
             self._read(since=self._state.reads)
         except TokenUnavailable as error:
-            logger.warning("the token is in its last minutes, and its successor cannot be read: %s", error)
+            _warn("the token is in its last minutes, and its successor cannot be read: %s", error)
             self._ask_later(min(2 * self._state.pause_seconds, _ASK_LIMIT_SECONDS))
 
     def _ask_later(self, pause_seconds: float) -> None:
@@ -271,7 +268,7 @@ class TokenClient:
         try:
             self._read(since=self._state.reads)
         except TokenUnavailable as error:
-            logger.warning("a token was rejected, and the published one cannot be read: %s", error)
+            _warn("a token was rejected, and the published one cannot be read: %s", error)
         return self._other_than(rejected) is not None
 
     def _other_than(self, rejected: str) -> Token | None:
@@ -284,6 +281,13 @@ class TokenClient:
         """In a forked process, locks may be held by threads that do not exist there."""
         if self._state.process != os.getpid():
             self._state = _State()
+
+
+def _warn(message: str, error: TokenUnavailable) -> None:
+    # Most programs are never warned, and half the time of importing this package would be logging's.
+    import logging
+
+    logging.getLogger("talend_token").warning(message, error)
 
 
 def _utc(seconds: int) -> str:

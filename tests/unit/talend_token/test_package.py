@@ -73,7 +73,7 @@ def test_it_works_on_each_python_that_is_at_hand(version):
 
 
 def test_importing_it_imports_no_sdk_and_no_http_library():
-    heavy = "{'boto3', 'botocore', 'requests', 'httpx', 'asyncio', 'json', 'hashlib', 'inspect', 'email'}"
+    heavy = "{'boto3', 'botocore', 'requests', 'httpx', 'asyncio', 'email', 'hashlib', 'inspect', 'json', 'logging'}"
     command = [
         *(sys.executable, "-I", "-c"),
         f"import sys; before = set(sys.modules); sys.path.insert(0, {str(ROOT / 'functions')!r}); import talend_token; "

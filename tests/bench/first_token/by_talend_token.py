@@ -1,0 +1,5 @@
+"""The client."""
+
+from talend_token import TokenClient
+
+print(len(TokenClient().get_token().access_token), flush=True)
