@@ -39,6 +39,12 @@ def account():
 
 
 @pytest.fixture(scope="session")
+def consumer():
+    """The built template of the example consumer."""
+    return expanded(ROOT / ".aws-sam" / "consumer" / "template.yaml")
+
+
+@pytest.fixture(scope="session")
 def alarms(template, nested):
     """The properties of every alarm of the main stack and the stacks in it, by logical id."""
     return {
