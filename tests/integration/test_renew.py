@@ -10,10 +10,10 @@ import pytest
 import renew
 import rotate
 from integration.handlers import TOKEN, Context
-from rotator import policy
 from rotator.errors import CircuitOpen, InvalidEvent, TokenRefused
 from talend_simulator import Answer
 from talend_token.document import TokenDocument
+from talend_token.held import advisory_seconds
 from talend_token.sensitive import Sensitive
 
 EVENTS = Path(__file__).parents[2] / "events"
@@ -68,7 +68,7 @@ def test_a_young_token_is_not_replaced_and_the_answer_says_when_to_ask_again():
     answer = invoke({"rejected_version_id": young})
     assert answer["outcome"] == "too_soon"
     assert 0 < answer["retry_after_seconds"] <= 60
-    assert answer["expires_at"] > time.time() + policy._ADVISORY_LIMIT_SECONDS
+    assert answer["expires_at"] > time.time() + advisory_seconds(1800)
 
 
 def test_a_permanent_refusal_opens_the_breaker_and_a_forced_rotation_closes_it(published, talend):
