@@ -15,8 +15,9 @@ from pathlib import Path
 import requests
 
 from bench.measurement import progress
+from bench.quiet_stack import deploy_quiet_stack
 from bench.upstream import environment
-from demo.deployment import ROOT, Stack, deploy
+from demo.deployment import Stack
 from local_aws import LocalAWS
 from talend_simulator import Account, Drip, Settings, TalendSimulator
 
@@ -144,7 +145,7 @@ class Fleet:
 
 @contextmanager
 def deployed() -> Iterator[Fleet]:
-    """The stack, without a schedule that would meddle; `make bench` has built it."""
+    """The stack, with what is measured on it."""
     progress("starting an embedded local AWS and two Talend simulators")
     settings = Settings(speed=SPEED)
     with (
@@ -155,14 +156,7 @@ def deployed() -> Iterator[Fleet]:
     ):
         # The head at once, the body a second later.
         slow_talend.faults.add(Drip(interval_seconds=SLOW_SECONDS, chunk_bytes=1_000_000), times=None)
-        progress("sam deploy")
-        parameters = {
-            "TalendApiUrl": talend.url,
-            "MinimumTokenLifeSeconds": "1",
-            "ScheduleExpression": "rate(1 day)",
-            "WatchdogState": "DISABLED",
-        }
-        stack = deploy(aws, ROOT / ".aws-sam" / "build" / "template.yaml", parameters)
+        stack = deploy_quiet_stack(aws, talend)
         # Credentials that are put rotate at once: here each rotation is to be one of those that are counted.
         for rule in aws.client("events").list_rules()["Rules"]:
             aws.client("events").disable_rule(Name=rule["Name"])

@@ -15,8 +15,9 @@ import requests
 from bench.by_hand import by_hand
 from bench.contestants import powertools_provider, secret_cache, secrets_client, talend_token_client
 from bench.measurement import Spread, Table, in_turns, progress
+from bench.quiet_stack import deploy_quiet_stack
 from bench.upstream import environment
-from demo.deployment import ROOT, Stack, deploy
+from demo.deployment import Stack
 from local_aws import LocalAWS
 from local_aws.waiting import eventually
 from talend_simulator import Account, Settings, TalendSimulator
@@ -144,17 +145,10 @@ def _p95(times: list[float]) -> str:
 
 @contextmanager
 def _deployed() -> Iterator[tuple[Stack, TalendSimulator, LocalAWS]]:
-    """The stack, without a schedule that would meddle; `make bench` has built it."""
+    """The stack, with what is measured on it."""
     progress("starting an embedded local AWS and a Talend simulator")
     with LocalAWS() as aws, TalendSimulator(settings=Settings(speed=SPEED)) as talend:
-        progress("sam deploy")
-        parameters = {
-            "TalendApiUrl": talend.url,
-            "MinimumTokenLifeSeconds": "1",
-            "ScheduleExpression": "rate(1 day)",
-            "WatchdogState": "DISABLED",
-        }
-        stack = deploy(aws, ROOT / ".aws-sam" / "build" / "template.yaml", parameters)
+        stack = deploy_quiet_stack(aws, talend)
         with environment(aws.environment()):
             yield stack, talend, aws
 
