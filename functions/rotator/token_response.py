@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import json
 import math
-import re
 from dataclasses import dataclass, field
 from typing import Any
 
 from rotator.claims import claims_of, finite_number, numeric_date
 from rotator.errors import InvalidTokenResponse
-from talend_token.document import TokenDocument
+from talend_token.document import TokenDocument, fits_a_header
 from talend_token.sensitive import Sensitive
 
 # Talend's user guide: "This token expires after 30 minutes."
@@ -19,8 +18,6 @@ DEFAULT_LIFE_SECONDS = 1800
 _LONGEST_LIFE_SECONDS = 86_400
 # Secrets Manager's limit for a secret value [PutSecretValue, SecretString].
 _LONGEST_DOCUMENT_BYTES = 65_536
-# Visible ASCII: what RFC 6749 appendix A.12 allows, less the space, which would end the token in a header.
-_HEADER_SAFE = re.compile(r"[\x21-\x7e]+")
 _TALK_TO_TALEND = "Nothing was published. If it goes on, report it to Talend."
 
 
@@ -88,7 +85,7 @@ def _access_token(response: TokenResponse, members: Sensitive[dict[str, Any]]) -
     access_token: Sensitive[Any] = Sensitive(members.reveal().get("access_token"))
     if not isinstance(access_token.reveal(), str) or not access_token.reveal():
         raise _invalid(response, "sent no 'access_token', or one that is not a string")
-    if not _HEADER_SAFE.fullmatch(access_token.reveal()):
+    if not fits_a_header(access_token.reveal()):
         raise _invalid(response, "sent an 'access_token' with characters that no header may hold")
     return access_token
 

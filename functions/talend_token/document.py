@@ -12,7 +12,7 @@ from talend_token.origin import is_base_url
 from talend_token.sensitive import Sensitive
 
 # The end of the year 9999; what is later is no time.
-_LAST_SECOND = 253_402_300_799
+LAST_SECOND = 253_402_300_799
 
 
 @dataclass(frozen=True)
@@ -76,7 +76,7 @@ class TokenDocument:
                 raise InvalidTokenDocument(f"member {name!r} is missing or is not a string")
         for name in ("issued_at", "expires_at"):
             # bool is a subclass of int, and `true` is no time.
-            if type(members.reveal().get(name)) is not int or not 0 <= members.reveal()[name] <= _LAST_SECOND:
+            if type(members.reveal().get(name)) is not int or not 0 <= members.reveal()[name] <= LAST_SECOND:
                 raise InvalidTokenDocument(f"member {name!r} is missing or is not a whole number of seconds")
         if not fits_a_header(members.reveal()["access_token"]):
             raise InvalidTokenDocument("member 'access_token' has characters that no header may hold")
@@ -94,7 +94,8 @@ class TokenDocument:
 
 
 def fits_a_header(access_token: str) -> bool:
-    """True if a token can be sent as `Authorization: Bearer ...`: visible ASCII, no spaces [RFC 6750, 2.1]."""
+    """True if a token can be sent as `Authorization: Bearer ...` [RFC 6750, 2.1]: visible ASCII [RFC 6749, A.12], less
+    the space, which would end it there."""
     return access_token.isascii() and access_token.isprintable() and " " not in access_token
 
 

@@ -4,14 +4,11 @@ from __future__ import annotations
 
 import os
 
-from talend_token.document import fits_a_header
+from talend_token.document import LAST_SECOND, fits_a_header
 from talend_token.errors import NotConfigured, RenewalFailed
 from talend_token.origin import is_base_url
 from talend_token.ports import Published, Renewal
 from talend_token.token import Token
-
-# The end of the year 9999: nothing says when such a token ends.
-_NO_KNOWN_END = 253_402_300_799
 
 
 class FixedSource:
@@ -34,9 +31,10 @@ class FixedSource:
             )
         if not fits_a_header(os.environ["TALEND_ACCESS_TOKEN"]):
             raise NotConfigured("TALEND_ACCESS_TOKEN has characters that no header may hold: is it cut, or quoted?")
+        # Nothing says when such a token ends.
         token = Token(
             os.environ["TALEND_ACCESS_TOKEN"],
-            expires_at=_NO_KNOWN_END,
+            expires_at=LAST_SECOND,
             version_id="",
             api_url=os.environ["TALEND_API_URL"].rstrip("/"),
         )
