@@ -67,7 +67,7 @@ demo: $(LOCAL_AWS) ## run it all on this machine, without an AWS account (KEEP=1
 	@exec env PYTHONPATH=tests:functions $(TESTS)/python -m demo $(if $(KEEP),--keep) $(if $(SPEED),--speed $(SPEED))
 
 test: $(LOCAL_AWS) build ## run the tests (ARGS="-k name" chooses)
-	@$(TESTS)/pytest $(or $(ARGS),-n 2 --dist loadfile --cov --cov-report term-missing:skip-covered)
+	@$(TESTS)/pytest $(or $(ARGS),--cov --cov-report term-missing:skip-covered)
 
 check: $(call environment,tests sam) build ## formatting, lint, types, import contracts, templates, policies, locks
 	@$(TESTS)/ruff format --check --quiet .
