@@ -10,6 +10,7 @@ import requests
 import urllib3
 from requests.auth import AuthBase
 
+from rotator.bounded_http import BoundedSession, time_limit
 from rotator.ports import Probed, Verdict
 from talend_token.document import TokenDocument
 
@@ -21,9 +22,9 @@ _SHORTEST_SECONDS = 0.5
 
 @dataclass(frozen=True)
 class HttpProbe:
-    """One GET: no redirect is followed, TLS is verified, and the body is not read."""
+    """One GET: no redirect is followed, TLS is verified, the body is not read, and it ends at the deadline."""
 
-    session: requests.Session = field(default_factory=requests.Session)
+    session: BoundedSession = field(default_factory=BoundedSession)
     clock: Callable[[], float] = time.time
 
     def probe(self, document: TokenDocument, path: str, deadline: float) -> Probed:
@@ -33,14 +34,17 @@ class HttpProbe:
         if left < _SHORTEST_SECONDS:
             return Probed(Verdict.UNKNOWN, url, f"{url} was not asked: no time was left")
         try:
-            with self.session.get(
-                url,
-                # A header alone would give way to an entry for the host in a .netrc file.
-                auth=_BearerAuth(document),
-                timeout=(min(_CONNECT_SECONDS, left / 2), min(_READ_SECONDS, left / 2)),
-                allow_redirects=False,
-                stream=True,
-            ) as response:
+            with (
+                time_limit(left),
+                self.session.get(
+                    url,
+                    # A header alone would give way to an entry for the host in a .netrc file.
+                    auth=_BearerAuth(document),
+                    timeout=(_CONNECT_SECONDS, _READ_SECONDS),
+                    allow_redirects=False,
+                    stream=True,
+                ) as response,
+            ):
                 return Probed(_verdict(response.status_code), url, f"{url} answered {response.status_code}")
         except (requests.RequestException, urllib3.exceptions.HTTPError, OSError) as error:
             return Probed(Verdict.UNKNOWN, url, f"{url} could not be reached ({type(error).__name__})")

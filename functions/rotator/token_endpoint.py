@@ -11,6 +11,7 @@ import requests
 import urllib3
 from requests.auth import HTTPBasicAuth
 
+from rotator.bounded_http import BoundedSession, time_limit
 from rotator.credentials import Credentials
 from rotator.errors import InvalidTokenResponse, TokenRefused, TokenUnavailable
 from rotator.retry import ATTEMPTS, PERMANENT_STATUSES, RETRYABLE_STATUSES, delay_seconds
@@ -19,7 +20,7 @@ from rotator.token_response import TokenResponse
 # A little over a multiple of 3 s, TCP's first retransmission.
 _CONNECT_SECONDS = 3.05
 _READ_SECONDS = 10.0
-# A time-out of zero is an error to urllib3.
+# A deadline that has passed still leaves time for one attempt.
 _SHORTEST_SECONDS = 0.1
 # Four times what fits into a secret.
 _LONGEST_BODY_BYTES = 262_144
@@ -30,11 +31,11 @@ _CHUNK_BYTES = 16_384
 class HttpTokenEndpoint:
     """`POST <api_url>/security/oauth/token` (Talend's OAuth API reference).
 
-    No redirect is followed, TLS is verified, the body is bounded and never shown, and each connection, read and the
-    whole call have a time limit.
+    No redirect is followed, TLS is verified, the body is bounded and never shown, and each attempt ends at the deadline
+    whatever the server does.
     """
 
-    session: requests.Session = field(default_factory=requests.Session)
+    session: BoundedSession = field(default_factory=BoundedSession)
     clock: Callable[[], float] = time.time
     sleep: Callable[[float], None] = time.sleep
     jitter: Callable[[], float] = random.random
@@ -59,36 +60,38 @@ class HttpTokenEndpoint:
         requested_at = self.clock()
         left = max(deadline - requested_at, _SHORTEST_SECONDS)
         try:
-            with self.session.post(
-                url,
-                # Encoded here because requests would encode text as Latin-1; RFC 7617 section 2.1 has UTF-8.
-                auth=HTTPBasicAuth(credentials.client_id.encode(), credentials.client_secret.encode()),
-                json={"audience": api_url, "grant_type": "client_credentials"},
-                headers={"Accept": "application/json", "Accept-Encoding": "identity"},
-                timeout=(min(_CONNECT_SECONDS, left), min(_READ_SECONDS, left)),
-                allow_redirects=False,
-                stream=True,
-            ) as response:
+            with (
+                time_limit(left),
+                self.session.post(
+                    url,
+                    # Encoded here because requests would encode text as Latin-1; RFC 7617 section 2.1 has UTF-8.
+                    auth=HTTPBasicAuth(credentials.client_id.encode(), credentials.client_secret.encode()),
+                    json={"audience": api_url, "grant_type": "client_credentials"},
+                    headers={"Accept": "application/json", "Accept-Encoding": "identity"},
+                    timeout=(_CONNECT_SECONDS, _READ_SECONDS),
+                    allow_redirects=False,
+                    stream=True,
+                ) as response,
+            ):
                 _check_status(url, response, attempt)
-                return TokenResponse(url, requested_at, self._body(url, response, deadline))
+                return TokenResponse(url, requested_at, _body(url, response))
         except (requests.RequestException, urllib3.exceptions.HTTPError, OSError) as error:
             kind = _kind(error)
         # Raised out here, with only the kind of the failure: a network error's context holds the whole request.
         fix = f"Check that {api_url} is the right API and that the function's network reaches it."
         raise TokenUnavailable(url, f"could not be reached ({kind})", fix, attempts=attempt)
 
-    def _body(self, url: str, response: requests.Response, deadline: float) -> bytes:
-        if response.headers.get("Content-Encoding", "identity").lower() != "identity":
-            raise _invalid_body(url, "sent a compressed body, which was not asked for")
-        body = bytearray()
-        # `read1` returns what has arrived, so that a slow drip is noticed at the deadline and not at the end.
-        while chunk := response.raw.read1(_CHUNK_BYTES):
-            body += chunk
-            if len(body) > _LONGEST_BODY_BYTES:
-                raise _invalid_body(url, f"sent more than {_LONGEST_BODY_BYTES} bytes")
-            if self.clock() >= deadline:
-                raise TimeoutError
-        return bytes(body)
+
+def _body(url: str, response: requests.Response) -> bytes:
+    if response.headers.get("Content-Encoding", "identity").lower() != "identity":
+        raise _invalid_body(url, "sent a compressed body, which was not asked for")
+    body = bytearray()
+    # `read1` returns what has arrived, so that a body without end is noticed early.
+    while chunk := response.raw.read1(_CHUNK_BYTES):
+        body += chunk
+        if len(body) > _LONGEST_BODY_BYTES:
+            raise _invalid_body(url, f"sent more than {_LONGEST_BODY_BYTES} bytes")
+    return bytes(body)
 
 
 def _check_status(url: str, response: requests.Response, attempt: int) -> None:

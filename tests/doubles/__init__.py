@@ -2,10 +2,12 @@
 
 from doubles.clock import Clock
 from doubles.event_bus import RecordingEventBus
+from doubles.marked import marked
 from doubles.probe import ScriptedProbe
+from doubles.raw_server import raw_server, read_request
 from doubles.secret_store import InMemorySecretStore
 from doubles.single_flight import InMemoryCircuitBreaker, InMemorySingleFlight
-from doubles.tls_server import self_signed_server
+from doubles.tls_server import self_signed_server, tls_context
 from doubles.token_endpoint import ScriptedTokenEndpoint, access_token, jwt
 from doubles.token_source import InMemoryTokenSource
 
@@ -20,5 +22,9 @@ __all__ = [
     "ScriptedTokenEndpoint",
     "access_token",
     "jwt",
+    "marked",
+    "raw_server",
+    "read_request",
     "self_signed_server",
+    "tls_context",
 ]

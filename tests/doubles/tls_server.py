@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 import datetime
-import socket
 import ssl
-import threading
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from pathlib import Path
 
 from cryptography import x509
@@ -15,27 +13,21 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
+from doubles.raw_server import raw_server
+
 
 @contextmanager
 def self_signed_server(folder: Path) -> Iterator[str]:
     """Serve TLS handshakes on a free loopback port; yields the base URL. The certificate is kept in `folder`."""
+    with raw_server(lambda _: None, tls_context(folder)) as url:
+        yield url
+
+
+def tls_context(folder: Path) -> ssl.SSLContext:
+    """A server's, with a new certificate of its own for localhost, which is kept in `folder` as server.pem."""
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.load_cert_chain(_certificate(folder))
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-        thread = threading.Thread(target=_serve, args=(listener, context), daemon=True)
-        thread.start()
-        yield f"https://localhost:{listener.getsockname()[1]}"
-        listener.shutdown(socket.SHUT_RDWR)
-    thread.join(5)
-
-
-def _serve(listener: socket.socket, context: ssl.SSLContext) -> None:
-    # Ends with an OSError when the listener is shut down.
-    with suppress(OSError):
-        while True:
-            connection, _ = listener.accept()
-            with suppress(OSError), connection, context.wrap_socket(connection, server_side=True):
-                pass
+    return context
 
 
 def _certificate(folder: Path) -> Path:

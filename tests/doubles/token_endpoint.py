@@ -7,6 +7,7 @@ import json
 from collections.abc import Callable
 from typing import Any
 
+from doubles.marked import marked
 from rotator.credentials import Credentials
 from rotator.errors import TokenEndpointError
 from rotator.token_response import TokenResponse
@@ -16,16 +17,16 @@ def jwt(**claims: Any) -> str:
     """An unsigned token with these claims, in the compact form of a JWT."""
     parts = ({"alg": "none"}, claims)
     encoded = [base64.urlsafe_b64encode(json.dumps(part).encode()).rstrip(b"=").decode() for part in parts]
-    return ".".join([*encoded, "signature"])
+    return ".".join([*encoded, marked("signature")])
 
 
 def access_token(number: int) -> str:
     """The opaque token that the scripted endpoint issues as its `number`th, from 1."""
-    return f"opaque-token-{number}"
+    return f"opaque-{number}-{marked('opaque token')}"
 
 
 class ScriptedTokenEndpoint:
-    """Issues `opaque-token-1`, `opaque-token-2`, ... with a life of `expires_in` seconds, unless an answer is queued.
+    """Issues `access_token(1)`, `access_token(2)`, ... with a life of `expires_in` seconds, unless an answer is queued.
 
     An answer is a body (any JSON value) or an error to raise. `calls` lists what was asked for.
     """

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import sys
 import threading
 from collections.abc import Callable
 
@@ -38,6 +39,7 @@ class InMemoryTokenSource:
         """Put a new token in the place of the last one."""
         issued_at = math.floor(self.clock() - age)
         version = f"v{len(self.published) + 1}"
+        sys.audit("secret.minted", f"token-of-{version}")
         token = Token(f"token-of-{version}", expires_at=issued_at + life, version_id=version, api_url=self.api_url)
         self.published.append(Published(token, issued_at, None))
         return token

@@ -1,12 +1,12 @@
 """The token call over real HTTP, against the Talend simulator and its faults."""
 
-import itertools
 import json
+import select
 import traceback
 
 import pytest
 
-from doubles import Clock, self_signed_server
+from doubles import Clock, raw_server, read_request, self_signed_server
 from rotator.credentials import Credentials
 from rotator.errors import InvalidTokenResponse, TokenEndpointError, TokenRefused, TokenUnavailable
 from rotator.retry import ATTEMPTS
@@ -15,7 +15,6 @@ from talend_simulator import (
     Account,
     Answer,
     Close,
-    Drip,
     Huge,
     Redirect,
     Reset,
@@ -154,12 +153,79 @@ def test_a_server_that_stalls_is_left_at_the_deadline(talend, endpoint, inside_b
     assert len(talend.token_calls()) == 1
 
 
-def test_a_body_that_drips_is_left_at_the_deadline(talend):
-    seconds = itertools.count(0)
-    endpoint = HttpTokenEndpoint(clock=lambda: float(next(seconds)), sleep=lambda _: None)
-    talend.faults.add(Drip(interval_seconds=0.001), times=1)
-    with pytest.raises(TokenUnavailable, match="TimeoutError"):
-        endpoint.request_token(CREDENTIALS, talend.url, deadline=10.0)
+@pytest.mark.parametrize("said", [b"", b"HTTP/1.1 200 OK\r\nContent-Length: 500\r\n\r\n"])
+def test_a_server_that_drips_is_left_at_the_deadline(endpoint, said):
+    def serve(connection):
+        read_request(connection)
+        connection.sendall(said)
+        for octet in b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n" + b"X-Slow: 1\r\n" * 20 + b"\r\n{}" + b" " * 300:
+            select.select([connection], [], [], 0.01)
+            connection.sendall(bytes([octet]))
+
+    with raw_server(serve) as url, pytest.raises(TokenUnavailable, match="Time"):
+        request(endpoint, url, seconds=0.2)
+
+
+def test_a_handshake_that_hangs_is_left_at_the_deadline(endpoint):
+    def serve(connection):
+        while connection.recv(1_000):
+            pass
+
+    with raw_server(serve) as url, pytest.raises(TokenUnavailable, match="Timeout"):
+        request(endpoint, url.replace("http:", "https:"), seconds=0.2)
+
+
+# What is said, whole or in part, and what comes of it. All that is no answer is asked for again.
+ODD_ANSWERS = {
+    b"": "ConnectionError",
+    b'{"access_token": "HTTP/0.9"}': "ConnectionError",
+    b"\0" * 5_000: "ConnectionError",
+    b"\n" * 100_000: "ConnectionError",
+    b"HTTP/9.9 200 OK\r\n\r\n{}": "ConnectionError",
+    b"HTTP/1.1 two OK\r\n\r\n{}": "ConnectionError",
+    b"HTTP/1.1 200 " + b"O" * 70_000 + b"\r\n\r\n{}": "ConnectionError",
+    b"HTTP/1.1 200 OK\r\nX-Long: " + b"a" * 70_000 + b"\r\n\r\n{}": "ConnectionError",
+    b"HTTP/1.1 200 OK\r\n" + b"X-Many: 1\r\n" * 200 + b"\r\n{}": "ConnectionError",
+    b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\nContent-Length: 9\r\n\r\n{}": "InvalidHeader",
+    b"HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\n{}": "ProtocolError",
+    b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\n{}": "ProtocolError",
+    b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n-5\r\n{}": "ProtocolError",
+    b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\nffffffffffffffffffff\r\n{}": "ProtocolError",
+    b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n2\r\n{}\r\n": "ProtocolError",
+}
+
+
+@pytest.mark.parametrize("said", ODD_ANSWERS, ids=range(len(ODD_ANSWERS)))
+def test_what_is_not_http_is_tried_again_and_told_by_its_kind(endpoint, said):
+    calls = []
+
+    def serve(connection):
+        calls.append(read_request(connection))
+        connection.sendall(said)
+
+    with raw_server(serve) as url, pytest.raises(TokenUnavailable, match=rf"\({ODD_ANSWERS[said]}\) after 4 attempts"):
+        request(endpoint, url)
+    assert len(calls) == ATTEMPTS
+
+
+@pytest.mark.parametrize("location", [b"http://[::1/", b"http://\xff/"])
+def test_a_redirect_to_no_url_is_no_token(endpoint, location):
+    said = b"HTTP/1.1 307 Elsewhere\r\nLocation: " + location + b"\r\nContent-Length: 0\r\n\r\n"
+
+    def serve(connection):
+        read_request(connection)
+        connection.sendall(said)
+
+    with raw_server(serve) as url, pytest.raises(InvalidTokenResponse, match="answered 307"):
+        request(endpoint, url)
+
+
+def test_a_netrc_file_does_not_take_the_credentials_place(talend, endpoint, tmp_path, monkeypatch):
+    netrc = tmp_path / "netrc"
+    netrc.write_text("machine 127.0.0.1 login somebody password else\n")
+    monkeypatch.setenv("NETRC", str(netrc))
+    request(endpoint, talend.url)
+    assert [(call.status, call.client_id) for call in talend.token_calls()] == [(200, "abc")]
 
 
 def test_a_deadline_that_has_passed_still_ends_in_a_clear_error(talend, endpoint):

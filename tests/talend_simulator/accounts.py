@@ -2,6 +2,7 @@
 
 import hmac
 import secrets
+import sys
 import threading
 from dataclasses import dataclass, field
 
@@ -36,7 +37,8 @@ def _new_secret() -> str:
 class Account:
     """A service account. ID and secret are random by default: 32 and 64 base64url characters, as seen in the field.
 
-    An account without permissions is known to the token endpoint and gets 403 from it.
+    An account without permissions is known to the token endpoint and gets 403 from it. Whoever looks for leaks learns
+    of its secret by the audit event `secret.minted` [PEP 578].
     """
 
     client_id: str = field(default_factory=_new_id)
@@ -50,6 +52,7 @@ class Account:
             raise ValueError("an account's ID must not be empty or hold a colon")
         if not self.client_secret:
             raise ValueError("an account's secret must not be empty")
+        sys.audit("secret.minted", self.client_secret)
 
     @property
     def credentials(self) -> str:
