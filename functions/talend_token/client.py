@@ -40,6 +40,7 @@ class _State:
         self.process = os.getpid()
         self.flights = SingleFlight()
         self.reads = 0
+        self.last_read_version = ""
         self.rejected: deque[str] = deque(maxlen=_REMEMBERED_REJECTIONS)
         self.refusals: dict[str, tuple[RenewalFailed, float]] = {}
         self.pause_seconds: float = _ASK_SECONDS
@@ -186,8 +187,8 @@ class TokenClient:
             monotonic=monotonic,
             before=self._held,
         )
-        same = found.token.version_id == self._held.token.version_id
-        if same or self._worth(found) >= self._worth(self._held):
+        self._state.last_read_version = found.token.version_id
+        if found.token.version_id == self._held.token.version_id or self._worth(found) >= self._worth(self._held):
             self._held = found
 
     def _worth(self, held: Held) -> tuple[bool, bool, int]:
@@ -224,7 +225,13 @@ class TokenClient:
             if self._monotonic() < until:
                 raise copy.copy(refusal)
         try:
-            self._ask_to_renew(rejected)
+            if self._ask_to_renew(rejected) == "already_renewed":
+                if self._find_other_than(rejected):
+                    return
+                # Somebody may have rolled back to a version that was rejected before: nobody else asks for that.
+                found = self._state.last_read_version
+                if found != rejected and found in self._state.rejected:
+                    self._ask_to_renew(found)
         except RenewalFailed as refusal:
             if refusal.may_show and self._find_other_than(rejected):
                 return
@@ -232,8 +239,7 @@ class TokenClient:
             # A copy, without the traceback: that holds the variables of whoever called.
             self._state.refusals = {rejected: (copy.copy(refusal), until)}
             raise
-        deadline = self._monotonic() + self._renewal_timeout_seconds
-        pause = _FIRST_POLL_SECONDS
+        deadline, pause = self._monotonic() + self._renewal_timeout_seconds, _FIRST_POLL_SECONDS
         while not self._find_other_than(rejected):
             if self._monotonic() + pause > deadline:
                 raise RenewalFailed(
@@ -244,17 +250,17 @@ class TokenClient:
             self._sleep(pause * random.uniform(0.5, 1))  # noqa: S311
             pause = min(2 * pause, _LONGEST_POLL_SECONDS)
 
-    def _ask_to_renew(self, rejected: str) -> None:
-        """Return if a new token is published, or is about to be."""
+    def _ask_to_renew(self, rejected: str) -> str:
+        """Return, with the outcome, if a new token is published, or is about to be."""
         try:
             renewal = self._source.renew(rejected)
         except RenewalFailed as refusal:
             # So many ask at this moment that one of them is heard.
             if refusal.outcome == "throttled":
-                return
+                return refusal.outcome
             raise
         if renewal.outcome in ("renewed", "already_renewed", "in_progress"):
-            return
+            return renewal.outcome
         raise RenewalFailed(
             f"{self._source}: version {rejected} was rejected and is not replaced: {renewal.outcome}, for "
             f"{renewal.retry_after_seconds:g} seconds. If this goes on, the token is not what is wrong: look for a "

@@ -9,6 +9,7 @@ import pytest
 
 from doubles.threads import in_threads
 from talend_token import RenewalFailed, Token, TokenUnavailable
+from talend_token.ports import Renewal
 
 
 @pytest.fixture
@@ -175,6 +176,40 @@ def test_a_roll_back_by_hand_is_a_replacement(client, source, aws_clock):
     source.published.append(source.published[0])
     assert client.renew(bad).version_id == "v1"
     assert source.renewals == []
+
+
+def test_a_version_that_was_rejected_before_and_is_published_again_is_renewed_too(client, source, rejected):
+    """Or else every client that had seen both rejected would wait for the schedule."""
+    second = client.renew(rejected)
+    source.published.append(source.published[0])
+
+    def renew():
+        return source._renew() if source.renewals[-1] == "v1" else Renewal("already_renewed")
+
+    source.on_renew = renew
+    assert client.renew(second).version_id == "v4"
+    assert source.renewals == ["v1", "v2", "v1"]
+
+
+def test_what_is_already_renewed_is_used_without_another_renewal(client, source, machine, rejected):
+    def renewed_by_others():
+        source.publish()
+        return Renewal("already_renewed")
+
+    source.on_renew = renewed_by_others
+    assert client.renew(rejected).version_id == "v2"
+    assert (source.renewals, machine.pauses) == (["v1"], [])
+
+
+def test_an_already_renewed_token_that_does_not_show_yet_is_not_renewed_twice(client, source, rejected):
+    def renewed_by_others():
+        source.publish()
+        source.stale_reads = 2
+        return Renewal("already_renewed")
+
+    source.on_renew = renewed_by_others
+    assert client.renew(rejected).version_id == "v2"
+    assert source.renewals == ["v1"]
 
 
 def test_a_token_that_is_rejected_again_and_again_does_not_make_an_older_one_look_better(client, source, rejected):
