@@ -36,6 +36,8 @@ STOP_SECONDS = 15.0
 LOG_TAIL_BYTES = 4_000
 # Longer than a function may run here and be waited for.
 READ_SECONDS = 120
+# The folder for logs that outlive their servers, so that a test which fails can show them.
+LOGS_VARIABLE = "LOCAL_AWS_LOGS"
 # ministack's administrator: this key is checked for neither signature nor rights.
 ADMINISTRATOR_KEY = "test"
 
@@ -49,7 +51,8 @@ class LocalAWS:
 
     - `schedule_speed`: how many times faster than the clock schedules fire.
     - `directory`: the server's private folder (its log, functions' code); None is a temporary one, removed at the end.
-    - `log`: the server's log file; None is `server.log` in the directory.
+    - `log`: the server's log file, with what functions write in it; None is `server.log` in the directory. That of a
+      temporary directory outlives it if the variable LOCAL_AWS_LOGS names a folder for such logs.
     - `concurrency`: runs of one function at the same moment; more callers wait.
     - `retry_base_seconds`: pause before a failed asynchronous invocation is tried again, doubled each time (AWS: 60).
     """
@@ -107,7 +110,7 @@ class LocalAWS:
         options = [*(part for option in self._options.items() for part in option), "--directory", str(directory)]
         if self._temporary:
             options.append("--remove-directory")
-        with (self._log or directory / "server.log").open("w+b") as log:
+        with self._open_log(directory) as log:
             self._process = subprocess.Popen(
                 [python, "-m", "local_aws.server", *options],
                 stdin=subprocess.PIPE,
@@ -123,6 +126,12 @@ class LocalAWS:
                 self.stop()
                 raise
         return self
+
+    def _open_log(self, directory: Path) -> IO[bytes]:
+        lasting = os.environ.get(LOGS_VARIABLE)
+        if self._temporary and not self._log and lasting:
+            return Path(lasting, f"{self._temporary.name}.log").open("w+b")
+        return (self._log or directory / "server.log").open("w+b")
 
     def stop(self) -> None:
         """Take the server down with all that it started; nothing happens if it is not running."""

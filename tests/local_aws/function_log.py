@@ -115,6 +115,8 @@ class FunctionLog:
         now = int(time.time() * 1000)
         events = [{"timestamp": now, "message": line} for line in lines]
         if events:
+            # Beside the server's own lines, as a stream ends with the server.
+            logging.info("%s %s\n%s", self._function.name, self.stream, "\n".join(lines))
             cloudwatch_logs._put_log_events(
                 {"logGroupName": self._function.log_group, "logStreamName": self.stream, "logEvents": events}
             )

@@ -48,6 +48,7 @@ class Worker:
         self._process: asyncio.subprocess.Process | None = None
         self._exit: asyncio.Task[int] | None = None
         self._output = -1
+        self._stopped = False
 
     @property
     def pid(self) -> int | None:
@@ -56,8 +57,8 @@ class Worker:
 
     @property
     def alive(self) -> bool:
-        """Whether the process exists and has not ended."""
-        return self._exit is not None and not self._exit.done()
+        """Whether the process exists and nothing has ended it; a kill takes effect later than it is sent."""
+        return not self._stopped and self._exit is not None and not self._exit.done()
 
     async def invoke(self, invocation: Invocation) -> tuple[Outcome, str]:
         """Run one invocation, the first one with a cold start: how it went, and the log lines written meanwhile."""
@@ -152,6 +153,7 @@ class Worker:
 
     def stop(self) -> None:
         """Kill the process with its children and give back what it held."""
+        self._stopped = True
         self._drain()
         self._api.close()
         if self._process is not None and self._process.returncode is None:

@@ -1,0 +1,30 @@
+"""The logs of every local AWS outlive it, and a test that fails shows the end of those that were written meanwhile."""
+
+import os
+from pathlib import Path
+
+import pytest
+
+from local_aws import LOGS_VARIABLE
+
+TAIL_BYTES = 12_000
+
+
+@pytest.fixture(scope="session", autouse=True)
+def lasting_logs(tmp_path_factory):
+    """pytest keeps the folders for temporary files of its last runs."""
+    os.environ[LOGS_VARIABLE] = str(tmp_path_factory.mktemp("local-aws"))
+    yield
+    del os.environ[LOGS_VARIABLE]
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(call):
+    report = yield
+    folder = os.environ.get(LOGS_VARIABLE)
+    if report.failed and folder:
+        for log in sorted(Path(folder).glob("*.log")):
+            if log.stat().st_mtime >= call.start:
+                end = log.read_bytes()[-TAIL_BYTES:].decode(errors="replace")
+                report.sections.append((f"the end of {log}", end))
+    return report
