@@ -36,6 +36,8 @@ LOCK_sam := infra/tools/sam.txt
 LOCK_awscli := infra/tools/awscli.txt
 LOCK_charts := tests/charts/requirements.txt
 LOCK_bench := tests/bench/requirements.txt
+LOCK_mutation := tests/mutation/requirements.txt
+LOCK_audit := infra/tools/audit.txt
 environment = $(foreach name,$(1),$(ENVIRONMENTS)/$(name)/.installed)
 
 $(UV): infra/tools/uv.txt
@@ -54,7 +56,7 @@ $(ENVIRONMENTS)/%/.installed: $$(LOCK_$$*) | $(UV)
 
 # --- commands -----------------------------------------------------------------------------------
 
-.PHONY: help demo test check bench charts format lock build wheel deploy clean
+.PHONY: help demo test check bench mutants charts format lock audit build wheel deploy clean
 
 help: ## list the commands
 	@sed -n 's/^\([a-z]*\):.*## \(.*\)/make \1\t\2/p' $(firstword $(MAKEFILE_LIST)) | expand -t 16
@@ -88,6 +90,16 @@ check: $(call environment,tests sam) build ## formatting, lint, types, import co
 bench: $(call environment,bench local-aws lambda-runtime sam) build ## measure the client beside what else users could take (ARGS="--help")
 	@exec env PYTHONPATH=tests:functions $(ENVIRONMENTS)/bench/bin/python -m bench $(ARGS)
 
+MUTANTS := $(ENVIRONMENTS)/mutants
+
+mutants: $(call environment,mutation) ## change the code in small ways, and see that a test fails each time (ARGS="rotator.policy.*")
+	@rm -rf $(MUTANTS)
+	@mkdir -p $(MUTANTS)
+	@ln -s $(CURDIR)/functions $(MUTANTS)/src
+	@ln -s $(CURDIR)/{tests,events,pyproject.toml} $(MUTANTS)
+	@cd $(MUTANTS) && exec env PYTHONPATH=$(CURDIR)/tests PATH="$(ENVIRONMENTS)/mutation/bin:$$PATH" \
+	  python -m mutation $(ARGS)
+
 charts: $(call environment,charts) ## simulate outages of the token endpoint and draw what they cost (OUTAGES=1000)
 	@exec env PYTHONPATH=tests:functions $(ENVIRONMENTS)/charts/bin/python -m charts $(if $(OUTAGES),--outages $(OUTAGES))
 
@@ -95,7 +107,7 @@ format: $(call environment,tests) ## format the code and mend what the linter ca
 	@$(TESTS)/ruff format .
 	@$(TESTS)/ruff check --fix .
 
-GROUPS := functions consumer tests local-aws lambda-runtime sam awscli charts bench uv
+GROUPS := functions consumer tests local-aws lambda-runtime sam awscli charts bench mutation audit uv
 LOCKS := $(foreach group,$(GROUPS),$(LOCK_$(group)))
 
 lock: $(UV) ## pin the dependencies of pyproject.toml by version and hash
@@ -103,6 +115,11 @@ lock: $(UV) ## pin the dependencies of pyproject.toml by version and hash
 	  $(if $(OUT),cp $(LOCK_$(group)) $(OUT)$(LOCK_$(group));) \
 	  $(UV) pip compile --quiet --universal --python-version $(PYTHON_VERSION) --generate-hashes --no-annotate \
 	    --custom-compile-command "make lock" --group pyproject.toml:$(group) --output-file $(OUT)$(LOCK_$(group));)
+
+audit: $(call environment,audit) ## ask PyPI for known vulnerabilities of all that is locked (needs the network)
+	@failed=0; for lock in $(LOCKS); do echo "==> $$lock"; \
+	  $(ENVIRONMENTS)/audit/bin/pip-audit --strict --disable-pip --require-hashes --progress-spinner off \
+	  --cache-dir $(ENVIRONMENTS)/cache/pip-audit --requirement $$lock || failed=1; done; exit $$failed
 
 build: $(BUILT) $(BUILT_CONSUMER) ## package the functions with `sam build`, without containers
 

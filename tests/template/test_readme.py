@@ -1,4 +1,4 @@
-"""The README is true: what it names exists, and its tables say what the code says."""
+"""The README and SECURITY.md are true: what they name exists, and their tables say what the code says."""
 
 import re
 from pathlib import Path
@@ -9,11 +9,12 @@ from rotator.outcome import Outcome
 
 ROOT = Path(__file__).parents[2]
 README = (ROOT / "README.md").read_text()
+SECURITY = (ROOT / "SECURITY.md").read_text()
 
 
-def table(heading):
+def table(heading, text=README):
     """The rows of the first table after a heading or a line, as lists of cells."""
-    lines = README[README.index(heading) :].splitlines()
+    lines = text[text.index(heading) :].splitlines()
     start = next(number for number, line in enumerate(lines) if line.startswith("|--"))
     rows = []
     for line in lines[start + 1 :]:
@@ -35,6 +36,17 @@ def named_tests():
 @pytest.mark.parametrize(("path", "test"), list(named_tests()))
 def test_every_test_that_is_named_exists(path, test):
     assert f"def {test}" in (ROOT / path).read_text()
+
+
+@pytest.mark.parametrize("threat", table("## Threat model", SECURITY), ids=lambda row: row[0])
+def test_every_test_that_a_threat_is_shown_by_exists(threat):
+    who, can, what_stops_more, shown_by, what_remains = threat
+    assert all((who, can, what_stops_more, what_remains))
+    named = shown_by.split(", ")
+    for name in named:
+        reference = re.fullmatch(r"`(tests/[\w/]+\.py)::(test_\w+)`", name)
+        assert reference, name
+        assert f"def {reference[2]}(" in (ROOT / reference[1]).read_text(), name
 
 
 @pytest.mark.parametrize("path", sorted(set(re.findall(r"""(?:\]\(|src="|srcset=")([\w./-]+)["\)]""", README))))

@@ -1,0 +1,296 @@
+"""Least privilege, shown on the deployed stack: each right is needed by something, and nothing else is granted.
+
+Right by right, each action on each resource is taken from the live role, something that can be seen fails, and works
+again when it is given back.
+"""
+
+import json
+from contextlib import contextmanager
+
+import boto3
+import pytest
+from botocore.exceptions import ClientError
+
+from demo.deployment import STACK_NAME, deploy
+from demo.roles import Role
+from e2e.rights import Holder, holders
+from e2e.rights_denied import DENIED, ELSEWHERE, EXISTING
+from e2e.rights_probes import PREFIX, System
+from local_aws import LocalAWS
+from talend_simulator import Account, TalendSimulator
+
+REPLICA_REGION = "us-east-1"
+NEIGHBOUR = "neighbour"
+
+
+@pytest.fixture(scope="module")
+def system(template, tmp_path_factory):
+    """The stack with everything that a parameter may add to a policy, beside a person's own credentials secret."""
+    account, log = Account(), tmp_path_factory.mktemp("rights") / "server.log"
+    with LocalAWS(retry_base_seconds=0.05, log=log) as aws, TalendSimulator([account]) as talend:
+        key, replica_key = (create_key(aws, region) for region in (aws.region, REPLICA_REGION))
+        existing = aws.client("secretsmanager").create_secret(
+            Name=EXISTING, KmsKeyId=key, SecretString=account.credentials
+        )
+        parameters = {
+            "TalendApiUrl": talend.url,
+            "ExistingCredentialsSecretArn": existing["ARN"],
+            "KmsKeyArn": key,
+            "ReplicaRegion": REPLICA_REGION,
+            "ReplicaKmsKeyArn": replica_key,
+            "RenewOnEvent": "ENABLED",
+            "WatchdogState": "DISABLED",
+            # In place of another AWS account's role, one of this account that has no right of its own but to the key.
+            "ConsumerPrincipals": f"arn:aws:iam::{aws.account_id}:role/{NEIGHBOUR}",
+        }
+        system = System(aws, log, talend, account, deploy(aws, template, parameters), key)
+        assert system.replaces_default("Rotate") == ""
+        yield system
+
+
+def create_key(aws, region):
+    client = boto3.Session("test", "test", region_name=region).client("kms", endpoint_url=aws.endpoint_url)
+    return client.create_key()["KeyMetadata"]["Arn"]
+
+
+@pytest.fixture(scope="module")
+def granted(system):
+    """Every resource of the stack, and of those nested in it, that grants anything: its type and physical id."""
+    return {
+        one["LogicalResourceId"]: (one["ResourceType"], one["PhysicalResourceId"])
+        for one in resources(system.aws, STACK_NAME)
+        if one["ResourceType"].startswith("AWS::IAM::") or one["ResourceType"].endswith(("Policy", "Permission"))
+    }
+
+
+def resources(aws, stack):
+    for one in aws.client("cloudformation").list_stack_resources(StackName=stack)["StackResourceSummaries"]:
+        yield one
+        if one["ResourceType"] == "AWS::CloudFormation::Stack":
+            yield from resources(aws, one["PhysicalResourceId"])
+
+
+@pytest.fixture(scope="module")
+def roles(system, granted):
+    return holders(system.aws, granted)
+
+
+@pytest.fixture(scope="module")
+def sessions(roles):
+    """A session with each role's own credentials."""
+    return {name: role.session() for name, role in roles.items()}
+
+
+@pytest.fixture(autouse=True)
+def consumers_find_the_local_aws(monkeypatch, system):
+    monkeypatch.setenv("AWS_ENDPOINT_URL", system.aws.endpoint_url)
+
+
+# --- every right is needed ------------------------------------------------------------------------
+
+CREDENTIALS = f"{PREFIX}/*/credentials"
+# What shows that a function lacks the right, and how. Both functions need all of these.
+FUNCTION_RIGHTS = {
+    f"ReadCredentials secretsmanager:GetSecretValue on {CREDENTIALS}": (System.replaces, "GetSecretValue"),
+    f"ReadCredentials secretsmanager:GetSecretValue on {EXISTING}": (System.replaces_default, "GetSecretValue"),
+    # Secrets Manager has one error for a secret and for a version that is not there: here, the pair before the first.
+    f"ReadCredentials secretsmanager:DescribeSecret on {CREDENTIALS}": (
+        System.refusal_is_remembered,
+        "SecretStoreError then",
+    ),
+    f"ReadCredentials secretsmanager:DescribeSecret on {EXISTING}": (
+        System.refusal_is_remembered_default,
+        "SecretStoreError then",
+    ),
+    "PublishTokens secretsmanager:GetSecretValue": (System.replaces, "GetSecretValue"),
+    "PublishTokens secretsmanager:DescribeSecret": (System.replaces, "DescribeSecret"),
+    "PublishTokens secretsmanager:PutSecretValue": (System.replaces, "PutSecretValue"),
+    "PublishTokens secretsmanager:UpdateSecretVersionStage": (System.replaces, "UpdateSecretVersionStage"),
+    "UseKeyThroughSecretsManager kms:Decrypt": (System.replaces, "GetSecretValue"),
+    "UseKeyThroughSecretsManager kms:GenerateDataKey": (System.replaces, "PutSecretValue"),
+    "TellOfRotations events:PutEvents": (System.replaces, "event 'Talend Token Rotated' was not sent"),
+    "HoldLocks dynamodb:PutItem": (System.replaces, "lock table"),
+    "HoldLocks dynamodb:GetItem": (System.refusal_is_remembered, "TokenRefused then TokenRefused"),
+    "HoldLocks dynamodb:UpdateItem": (System.is_superseded, "in_progress"),
+    "HoldLocks dynamodb:DeleteItem": (System.failure_lets_the_lock_go, "in_progress"),
+    "ReportFailures sqs:SendMessage": (System.failed_run_is_kept, "is lost"),
+    "WriteLogs logs:CreateLogStream": (System.writes_its_log, "no line in the log"),
+    "WriteLogs logs:PutLogEvents": (System.writes_its_log, "no line in the log"),
+}
+LIST_VERSIONS = "PublishTokens secretsmanager:ListSecretVersionIds"
+READ = "ReadToken secretsmanager:GetSecretValue on"
+# AWS's own caching clients begin with it, in every language; talend_token does not.
+DESCRIBE = "ReadToken secretsmanager:DescribeSecret on"
+TOKEN, REPLICA = f"{PREFIX}/default/token", f"{REPLICA_REGION} {PREFIX}/default/token"
+SHOWN = {
+    "RotateRole": {
+        right: (lambda system, _, probe=probe: probe(system, "Rotate"), shows)
+        for right, (probe, shows) in (
+            FUNCTION_RIGHTS | {LIST_VERSIONS: (System.budget_is_counted, "version budget: ")}
+        ).items()
+    },
+    "RenewRole": {
+        right: (lambda system, _, probe=probe: probe(system, "Renew"), shows)
+        for right, (probe, shows) in (
+            FUNCTION_RIGHTS | {LIST_VERSIONS: (System.replaces, "ListSecretVersionIds")}
+        ).items()
+    },
+    "SchedulerRole": {
+        "InvokeRotate lambda:InvokeFunction": (
+            lambda system, _: system.schedule_invokes(),
+            "could not hand over",
+        ),
+        "ReportFailures sqs:SendMessage": (
+            lambda system, _: system.schedule_keeps_what_it_cannot_hand_over(),
+            "AccessDenied",
+        ),
+    },
+    "ConsumerPolicy": {
+        f"{READ} {TOKEN}": (lambda system, session: system.reads(session), "AccessDenied"),
+        f"{READ} {REPLICA}": (lambda system, session: system.reads_replica(session, REPLICA_REGION), "AccessDenied"),
+        f"{DESCRIBE} {TOKEN}": (lambda system, session: system.describes(session, system.aws.region), "AccessDenied"),
+        f"{DESCRIBE} {REPLICA}": (lambda system, session: system.describes(session, REPLICA_REGION), "AccessDenied"),
+        "RenewToken lambda:InvokeFunction": (lambda system, session: system.renews(session), "AccessDenied"),
+        "DecryptThroughSecretsManager kms:Decrypt": (lambda system, session: system.reads(session), "AccessDenied"),
+        "DecryptReplicaThroughSecretsManager kms:Decrypt": (
+            lambda system, session: system.reads_replica(session, REPLICA_REGION),
+            "AccessDenied",
+        ),
+    },
+}
+
+
+def test_every_right_of_the_deployed_roles_is_shown_to_be_needed(roles):
+    assert {name: {str(grant) for grant in role.grants()} for name, role in roles.items()} == {
+        name: set(rights) for name, rights in SHOWN.items()
+    }
+
+
+@pytest.mark.parametrize(
+    ("holder", "right"), [pytest.param(name, right, id=f"{name} {right}") for name in SHOWN for right in SHOWN[name]]
+)
+def test_without_it_something_fails_and_with_it_again_nothing_does(system, roles, sessions, holder, right):
+    probe, shows = SHOWN[holder][right]
+    (grant,) = [grant for grant in roles[holder].grants() if str(grant) == right]
+    with roles[holder].without(grant):
+        assert shows in probe(system, sessions[holder])
+    assert probe(system, sessions[holder]) == ""
+
+
+# --- who may come from outside --------------------------------------------------------------------
+
+PERMISSIONS = {
+    "RotateFunctionCredentialsChangedPermission": System.changed_credentials_invoke,
+    "RenewFunctionRejectedPermission": System.reported_rejection_invokes,
+}
+# The local AWS holds nobody to a bus's policy: `tests/template/test_consumers_elsewhere.py` does.
+NOT_SHOWN = {"RejectionReportPolicy"}
+
+
+def test_all_that_grants_anything_is_looked_at(granted):
+    inside = {"PublisherPolicy", *SHOWN}
+    assert granted.keys() == {"TokenSecretPolicy", *inside, *PERMISSIONS, *NOT_SHOWN}
+
+
+@contextmanager
+def without_permission(system, name):
+    """A function that one of its rules may not invoke."""
+    functions = system.aws.client("lambda")
+    function = {"FunctionName": system.outputs[f"{name.split('Function')[0]}FunctionName"]}
+    (statement,) = json.loads(functions.get_policy(**function)["Policy"])["Statement"]
+    functions.remove_permission(**function, StatementId=statement["Sid"])
+    try:
+        yield
+    finally:
+        functions.add_permission(
+            **function,
+            StatementId=statement["Sid"],
+            Action=statement["Action"],
+            Principal=statement["Principal"]["Service"],
+            SourceArn=statement["Condition"]["ArnLike"]["AWS:SourceArn"],
+        )
+
+
+@pytest.mark.parametrize("name", PERMISSIONS)
+def test_a_rule_invokes_a_function_by_the_functions_permission_alone(system, name):
+    with without_permission(system, name):
+        assert "may not invoke" in PERMISSIONS[name](system)
+    assert PERMISSIONS[name](system) == ""
+
+
+@pytest.mark.parametrize("function", ["Rotate", "Renew"])
+def test_no_other_rule_may_invoke_a_function(system, function):
+    assert "may not invoke" in system.foreign_rule_invokes(function)
+
+
+@pytest.mark.parametrize(
+    ("action", "probe"),
+    [
+        ("secretsmanager:GetSecretValue", System.reads),
+        ("secretsmanager:DescribeSecret", lambda system, session: system.describes(session, system.aws.region)),
+    ],
+)
+def test_a_named_principal_reads_the_token_by_the_secrets_policy_alone(system, neighbour, action, probe):
+    secrets, secret = system.aws.client("secretsmanager"), {"SecretId": system.outputs["TokenSecretArn"]}
+    policy = json.loads(secrets.get_resource_policy(**secret)["ResourcePolicy"])
+    (statement,) = policy["Statement"]
+    left = statement | {"Action": [one for one in statement["Action"] if one != action]}
+    secrets.put_resource_policy(**secret, ResourcePolicy=json.dumps(policy | {"Statement": [left]}))
+    try:
+        assert "AccessDenied" in probe(system, neighbour)
+    finally:
+        secrets.put_resource_policy(**secret, ResourcePolicy=json.dumps(policy))
+    assert probe(system, neighbour) == ""
+
+
+@pytest.fixture(scope="module")
+def neighbour(system):
+    decrypt = {"Effect": "Allow", "Action": "kms:Decrypt", "Resource": "*"}
+    policy = json.dumps({"Version": "2012-10-17", "Statement": [decrypt]})
+    Role(system.aws, NEIGHBOUR, policy=policy)
+    return Holder(system.aws, NEIGHBOUR, NEIGHBOUR).session()
+
+
+# --- and nothing else is granted --------------------------------------------------------------------
+
+NOT_NAMED_AS_THE_CALL = {"lambda Invoke": "lambda:InvokeFunction"}
+
+
+@pytest.fixture(scope="module")
+def things(system):
+    """What the denied calls are about, by the name that stands for it."""
+    secrets, queues = system.aws.client("secretsmanager"), system.aws.client("sqs")
+    for name in [*ELSEWHERE, f"{PREFIX}/somebody/credentials", f"{PREFIX}/somebody/token"]:
+        secrets.create_secret(Name=name, SecretString="x")
+    key = secrets.describe_secret(SecretId=TOKEN)["KmsKeyId"]
+    logical = ["LockTable", "RotateFunction", "RenewFunction", "RotateFunctionSchedule", "RotateLogGroup"]
+    logical += ["RenewLogGroup", "RotateFunctionCredentialsChanged"]
+    return {name: system.resource(name) for name in logical} | {
+        "KmsKey": key,
+        b"CiphertextBlob": system.aws.client("kms").encrypt(KeyId=key, Plaintext=b"x")["CiphertextBlob"],
+        "DeadLetterQueue": system.outputs["DeadLetterQueueUrl"],
+        "elsewhere": queues.create_queue(QueueName="elsewhere")["QueueUrl"],
+    }
+
+
+@pytest.mark.parametrize(
+    ("holder", "service", "operation", "arguments"),
+    [
+        pytest.param(holder, *call, id=f"{holder} {call[1]} {' '.join(map(str, call[2].values()))[:60]}")
+        for holder, calls in DENIED.items()
+        for call in calls
+    ],
+)
+def test_a_role_may_not(system, sessions, roles, things, holder, service, operation, arguments):
+    client = sessions[holder].client(service)
+    given = {
+        name: things.get(value, value) if isinstance(value, str | bytes) else value for name, value in arguments.items()
+    }
+    if "RoleArn" in given:
+        given["RoleArn"] = system.aws.client("iam").get_role(RoleName=roles["RotateRole"].role)["Role"]["Arn"]
+    call = client.meta.method_to_api_mapping[operation]
+    action = NOT_NAMED_AS_THE_CALL.get(f"{service} {call}", f"{service}:{call}")
+    with pytest.raises(ClientError) as refusal:
+        getattr(client, operation)(**given)
+    assert "AccessDenied" in refusal.value.response["Error"]["Code"]
+    assert f"not authorized to perform: {action}" in str(refusal.value)

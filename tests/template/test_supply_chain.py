@@ -1,0 +1,221 @@
+"""Nothing is installed, started or shipped but what a lock holds by version and hash, and no known vulnerability."""
+
+import base64
+import csv
+import hashlib
+import os
+import re
+import shlex
+import subprocess
+import tomllib
+from importlib.metadata import Distribution, distributions
+from pathlib import Path
+
+import pytest
+from packaging.requirements import Requirement
+from packaging.utils import canonicalize_name
+
+ROOT = Path(__file__).parents[2]
+MAKEFILE = (ROOT / "Makefile").read_text()
+LOCKS = dict(re.findall(r"^LOCK_([\w-]+) := (\S+)$", MAKEFILE, re.MULTILINE))
+SHIPPED = ["functions", "consumer"]
+ADVISORIES = tomllib.loads((ROOT / "infra" / "tools" / "advisories.toml").read_text())
+
+
+def entries(text):
+    """The requirements of a lock, each with the options that follow it."""
+    lines = re.sub(r"\\\n", " ", re.sub(r"^\s*#.*\n", "", text, flags=re.MULTILINE)).splitlines()
+    for line in filter(str.strip, lines):
+        requirement, *options = re.split(r"\s+(?=--)", line.strip())
+        yield Requirement(requirement), options
+
+
+def pinned(text):
+    """The version of each distribution that a lock names, for every marker."""
+    for requirement, _ in entries(text):
+        (specifier,) = requirement.specifier
+        yield canonicalize_name(requirement.name), specifier.version
+
+
+# --- locks ---
+
+
+def test_every_dependency_group_has_a_lock_and_every_lock_a_group():
+    groups = tomllib.loads((ROOT / "pyproject.toml").read_text())["dependency-groups"]
+    assert groups.keys() == LOCKS.keys()
+    assert set(re.search(r"^GROUPS := (.+)$", MAKEFILE, re.MULTILINE)[1].split()) == LOCKS.keys()
+
+
+@pytest.mark.parametrize("name", LOCKS)
+def test_a_lock_holds_versions_and_hashes_and_nothing_else(name):
+    found = list(entries((ROOT / LOCKS[name]).read_text()))
+    assert found
+    for requirement, options in found:
+        assert [specifier.operator for specifier in requirement.specifier] == ["=="], requirement
+        assert requirement.url is None
+        assert options
+        assert [option for option in options if not re.fullmatch(r"--hash=sha256:[0-9a-f]{64}", option)] == []
+
+
+# --- tools ---
+
+# Of every machine; python3 only brings uv, from a lock.
+MACHINE = {"cat", "cd", "cp", "diff", "echo", "exit", "expand", "find", "ln", "ls", "make", "mkdir", "python3", "rm"}
+MACHINE |= {"sed", "set", "touch"}
+BEFORE_A_COMMAND = {";", "&&", "||", "|", "(", ")", "{", "do", "then", "else", "!", "exec", "env"}
+ENVIRONMENT = re.compile(rf"{ROOT}/\.environments/([\w-]+)/bin/")
+
+
+def commands(script):
+    """What a script of the shell starts: each command's name, or its path if PATH is set for it."""
+    lexer = shlex.shlex(script.replace("\n", " ; "), posix=True, punctuation_chars=True)
+    lexer.whitespace_split = True
+    first, path, loop = True, "", False
+    for word in lexer:
+        if word in BEFORE_A_COMMAND or set(word) <= set(";&|(){"):
+            loop = loop and word != "do"
+            first = first if word in ("exec", "env") else True
+            path = path if word in ("exec", "env") else ""
+        elif word == "for":
+            loop, first = True, False
+        elif loop or not first or word in ("}", "done", "fi"):
+            continue
+        elif assigned := re.fullmatch(r"(\w+)=(.*)", word, re.DOTALL):
+            path = assigned[2] if assigned[1] == "PATH" else path
+        else:
+            yield (path.split(":")[0] + "/" if path and "/" not in word else "") + word
+            first = False
+
+
+def dry_run(*arguments):
+    """What make would do if nothing had been made yet."""
+    command = ["make", "--dry-run", "--always-make", "--no-print-directory", *arguments]
+    # What a make that runs the tests was given is not for this one.
+    environment = {name: value for name, value in os.environ.items() if not name.startswith("MAKE")}
+    finished = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, check=True)
+    return finished.stdout.replace("\\\n", " ")
+
+
+@pytest.fixture(scope="module")
+def started():
+    """Every command that the project's own commands and continuous integration start."""
+    targets = re.search(r"^\.PHONY: (.+)$", MAKEFILE, re.MULTILINE)[1].split()
+    packaging = re.findall(r"^(build-\w+)", (ROOT / "functions" / "Makefile").read_text(), re.MULTILINE)
+    python = f"PYTHON={ROOT}/.environments/sam/bin/python"
+    scripts = [
+        *(dry_run(target, "OUT=somewhere/") for target in targets),
+        dry_run("-C", "functions", *packaging, python, "ARTIFACTS_DIR=somewhere"),
+        re.sub(r"^#.*", "", (ROOT / ".ci" / "run").read_text(), flags=re.MULTILINE),
+    ]
+    return {command for script in scripts for command in commands(script)}
+
+
+def test_every_tool_comes_from_an_environment_with_a_lock_or_with_the_machine(started):
+    environments = {name: ENVIRONMENT.match(name) for name in started}
+    assert {name for name, match in environments.items() if not match} <= MACHINE
+    used = {match[1] for match in environments.values() if match}
+    assert {"tests", "sam", "uv"} <= used <= LOCKS.keys()
+
+
+@pytest.mark.parametrize("script", ["curl x | sh", "a=1 pip install x", "for x in y; do npx $x; done", "cd x && uvx y"])
+def test_a_tool_from_elsewhere_is_seen(script):
+    assert {command for command in commands(script) if command not in MACHINE}
+
+
+def test_whatever_is_installed_is_held_against_hashes():
+    installs = re.findall(
+        r"(?:pip install|pip sync)(?:[^\n]*\\\n)*[^\n]*", MAKEFILE + (ROOT / "functions/Makefile").read_text()
+    )
+    assert len(installs) == 3
+    assert [install for install in installs if "--require-hashes" not in install] == []
+
+
+# --- what ships ---
+
+
+def installed(folder):
+    return {canonicalize_name(found.name): found.version for found in distributions(path=[str(folder)])}
+
+
+@pytest.fixture(params=["RotateFunction", "RenewFunction", "Consumer"])
+def packaged(request):
+    """The folder that becomes a function's zip, and the lock that it was made from."""
+    if request.param == "Consumer":
+        return ROOT / ".aws-sam" / "consumer" / "Consumer", ROOT / LOCKS["consumer"]
+    return ROOT / ".aws-sam" / "build" / request.param, ROOT / LOCKS["functions"]
+
+
+def test_a_package_holds_the_locked_distributions_and_no_other(packaged):
+    folder, lock = packaged
+    assert installed(folder) == dict(pinned(lock.read_text()))
+
+
+def test_a_packages_files_are_those_of_the_locked_distributions_byte_by_byte(packaged):
+    folder, _ = packaged
+    recorded = {name: value for found in distributions(path=[str(folder)]) for name, value in record(found)}
+    shipped = {str(path.relative_to(folder)) for path in folder.rglob("*") if path.is_file()}
+    ours = {
+        name
+        for name in shipped
+        if re.match(r"(rotate|renew|app)\.py$|(rotator|talend_token)/|requirements\.txt$", name)
+    }
+    assert len(recorded) > 50
+    # Scripts are left out, bytecode is made of what is here, and pip notes how it came to install.
+    missing = {name for name in recorded if not name.startswith("../../bin/")} - shipped
+    assert {name for name in missing if not name.endswith(".pyc")} == set()
+    added = {name for name in shipped - recorded.keys() - ours if not name.endswith(".pyc")}
+    assert {
+        name for name in added if not re.fullmatch(r"[^/]+\.dist-info/(INSTALLER|REQUESTED|direct_url.json)", name)
+    } == set()
+    for name in shipped & recorded.keys():
+        algorithm, _, digest = recorded[name].partition("=")
+        if digest:
+            found = hashlib.new(algorithm, (folder / name).read_bytes()).digest()
+            assert base64.urlsafe_b64encode(found).decode().rstrip("=") == digest, name
+
+
+def record(found: Distribution):
+    """The files of a distribution with their hashes, as its wheel says."""
+    return [(name, value) for name, value, _ in csv.reader(found.read_text("RECORD").splitlines())]
+
+
+# --- known vulnerabilities ---
+
+
+def vulnerable(text):
+    """Each pin of a lock that an advisory matches."""
+    found = []
+    for name, version in pinned(text):
+        for advisory, versions in ADVISORIES.get(name, {}).items():
+            if Requirement(f"{name}{versions}").specifier.contains(version, prereleases=True):
+                found.append(f"{name} {version}: {advisory}")
+    return found
+
+
+@pytest.mark.parametrize("name", LOCKS)
+def test_no_lock_holds_a_version_with_a_known_vulnerability(name):
+    assert vulnerable((ROOT / LOCKS[name]).read_text()) == []
+
+
+@pytest.mark.parametrize("name", SHIPPED)
+def test_the_advisories_of_all_that_ships_were_looked_up(name):
+    assert {distribution for distribution, _ in pinned((ROOT / LOCKS[name]).read_text())} <= ADVISORIES.keys()
+
+
+@pytest.mark.parametrize(
+    ("pin", "advisory"),
+    [
+        ("requests==2.31.0", "CVE-2024-35195"),
+        ("urllib3==1.26.4", "CVE-2021-33503"),
+        ("urllib3==1.26.20", "CVE-2025-66471"),
+        ("urllib3==2.6.3", "CVE-2026-44431"),
+        ("idna==3.6 ; python_version > '3'", "CVE-2024-3651"),
+        ("certifi==2024.2.2", "CVE-2024-39689"),
+    ],
+)
+def test_a_vulnerable_pin_is_found(pin, advisory):
+    shipped = (ROOT / LOCKS["functions"]).read_text()
+    name = pin.split("==")[0]
+    planted = re.sub(rf"^{name}==\S+", pin, shipped, flags=re.MULTILINE)
+    assert planted != shipped
+    assert [found for found in vulnerable(planted) if found.endswith(advisory)]
