@@ -1,0 +1,85 @@
+"""The wire between the SDK's clients and moto, where answers of AWS are replaced, lost or delayed.
+
+The clients build, sign, parse and retry as they always do: what is replaced is the HTTP response.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any
+
+import boto3
+from botocore.awsrequest import AWSPreparedRequest, AWSResponse
+from moto.core.botocore_stubber import MockRawResponse
+from moto.core.models import botocore_stubber
+
+
+@dataclass(frozen=True)
+class AwsCall:
+    """One request of a client. `name` is what a person would call it, such as `GetSecretValue of the token`."""
+
+    name: str
+    service: str
+    operation: str
+    request: AWSPreparedRequest = field(repr=False)
+
+    def answer(self, status: int, body: bytes, content_type: str = "application/x-amz-json-1.1") -> AWSResponse:
+        headers = {"Content-Type": content_type, "x-amzn-RequestId": "00000000-0000-4000-8000-000000000000"}
+        return AWSResponse(self.request.url, status, headers, MockRawResponse(body))  # type: ignore[arg-type]
+
+    def error(self, status: int, code: str) -> AWSResponse:
+        """An error as the JSON protocol of AWS has it."""
+        return self.answer(status, json.dumps({"__type": code, "message": f"{code} for the lab"}).encode())
+
+
+Serve = Callable[[], AWSResponse]
+Interference = Callable[[AwsCall, Serve], AWSResponse]
+
+
+class AwsWire:
+    """Every call of the clients that are made after `install`, in order, and what interferes with them."""
+
+    def __init__(self) -> None:
+        self.calls: list[AwsCall] = []
+        self.interference: Interference | None = None
+        self.after_each: Callable[[], None] = lambda: None
+
+    def install(self, session: boto3.Session) -> None:
+        session.events.unregister("before-send", botocore_stubber)
+        session.events.register("before-send", self._send)
+
+    def names(self) -> list[str]:
+        return [call.name for call in self.calls]
+
+    def _send(self, request: AWSPreparedRequest, **_: Any) -> AWSResponse:
+        call = _call_of(request)
+        self.calls.append(call)
+
+        def serve() -> AWSResponse:
+            response = botocore_stubber("before-send", request)
+            assert response is not None, f"moto does not know {call.name}"
+            return response
+
+        try:
+            return self.interference(call, serve) if self.interference else serve()
+        finally:
+            self.after_each()
+
+
+def _call_of(request: AWSPreparedRequest) -> AwsCall:
+    # `DynamoDB_20120810.GetItem`, which the SDK has signed and encoded.
+    prefix, operation = request.headers["X-Amz-Target"].decode().split(".")  # type: ignore[union-attr]
+    service = {"secretsmanager": "secretsmanager", "AWSEvents": "events"}.get(prefix, "dynamodb")
+    members = json.loads(request.body)  # type: ignore[arg-type]
+    if service == "secretsmanager":
+        part = members.get("SecretId", members.get("Name")).rpartition("/")[2]
+        stage = members.get("VersionStage", "AWSCURRENT")
+        label = f" {stage}" if operation == "GetSecretValue" and stage != "AWSCURRENT" else ""
+        return AwsCall(f"{operation} of the {part}{label}", service, operation, request)
+    if service == "dynamodb" and operation.endswith("Item"):
+        item = (members.get("Key") or members["Item"])["id"]["S"]
+        part = "lock" if item.startswith("talend-token#") else "pair's breaker" if item.endswith("/pair") else "breaker"
+        return AwsCall(f"{operation} of the {part}", service, operation, request)
+    return AwsCall(operation, service, operation, request)
