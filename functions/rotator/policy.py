@@ -9,6 +9,7 @@ from __future__ import annotations
 from enum import Enum, auto
 
 from rotator.event import Trigger
+from rotator.token_response import LONGEST_LIFE_SECONDS
 from talend_token.document import TokenDocument
 from talend_token.held import advisory_seconds
 
@@ -63,6 +64,18 @@ def is_due(trigger: Trigger, document: TokenDocument | None, now: float, *, issu
     return state_of(document, now) is not TokenState.FRESH
 
 
+def is_worse(trigger: Trigger, new: TokenDocument, published: TokenDocument | None, now: float) -> bool:
+    """True if a new token ends before the good one that is published, and nobody has asked for another at that price.
+
+    A person and a consumer whose token was rejected have. A published document that is from the future, or claims to
+    live for more than a day, is not believed.
+    """
+    if trigger not in (Trigger.SCHEDULE, Trigger.WATCHDOG) or published is None:
+        return False
+    credible = published.issued_at <= now and published.life_seconds <= LONGEST_LIFE_SECONDS
+    return credible and now < published.expires_at and new.expires_at < published.expires_at
+
+
 def may_promote(
     trigger: Trigger,
     staged: TokenDocument,
@@ -82,6 +95,8 @@ def may_promote(
     if issued_after is not None and staged.issued_at <= issued_after:
         return False
     if published is not None and staged.issued_at < published.issued_at:
+        return False
+    if is_worse(trigger, staged, published, now):
         return False
     return trigger not in (Trigger.MANUAL, Trigger.SCHEDULE) or now - staged.issued_at < advisory_seconds(
         staged.life_seconds

@@ -27,6 +27,8 @@ class SecretVersion:
     """The secret's string; `None` if the value is binary."""
     arn: str
     """The secret's."""
+    created_at: float | None = None
+    """When it was made, in seconds since the epoch; None if that was not said."""
 
 
 class SecretStore(Protocol):

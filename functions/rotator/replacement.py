@@ -12,7 +12,7 @@ from rotator.errors import EventNotSent, InvalidTokenResponse, LockUnavailable, 
 from rotator.event import Trigger
 from rotator.issuer import Issuer
 from rotator.outcome import Outcome, Result
-from rotator.policy import TokenState, may_promote, state_of
+from rotator.policy import TokenState, is_worse, may_promote, state_of
 from rotator.ports import EVENT_SECONDS, EventBus, SingleFlight
 from rotator.settings import Settings
 from rotator.token_secret import Slot, TokenSecret
@@ -116,6 +116,7 @@ class Replacement:
         if published.document is not None and published.document.fingerprint == issued.document.fingerprint:
             result = self._unchanged(run, published, issued.document)
         else:
+            self._check_is_better(run, issued.document, published.document)
             result = self._promote(run, run.secret.stage(self.new_version_id(), issued.document), published)
         return replace(
             result,
@@ -132,6 +133,17 @@ class Replacement:
         if run.secret.promote(staged, published):
             return run.result(Outcome.ROTATED, staged)
         return run.result(Outcome.SUPERSEDED, run.secret.published())
+
+    def _check_is_better(self, run: Run, issued: TokenDocument, published: TokenDocument | None) -> None:
+        now = self.clock()
+        if is_worse(run.trigger, issued, published, now):
+            raise InvalidTokenResponse(
+                f"{issued.api_url}/security/oauth/token",
+                f"sent a token that lives {issued.remaining_seconds(now):.0f} s, less than the published one has left",
+                "Nothing was published, and the published token works on. If it goes on, ask Talend about the life of "
+                "tokens; a forced rotation publishes the shorter one.",
+                status=200,
+            )
 
     def _unchanged(self, run: Run, published: Slot, issued: TokenDocument) -> Result:
         if state_of(published.document, self.clock()) is TokenState.INVALID:

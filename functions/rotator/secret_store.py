@@ -51,6 +51,7 @@ class SecretsManagerStore:
                 stages=frozenset(answer.reveal()["VersionStages"]),
                 text=Sensitive(answer.reveal()["SecretString"]) if "SecretString" in answer.reveal() else None,
                 arn=answer.reveal()["ARN"],
+                created_at=answer.reveal()["CreatedDate"].timestamp(),
             )
 
         try:

@@ -15,7 +15,7 @@ from talend_token.sensitive import Sensitive
 # Talend's user guide: "This token expires after 30 minutes."
 DEFAULT_LIFE_SECONDS = 1800
 # More than a day is not a life but another unit, such as milliseconds.
-_LONGEST_LIFE_SECONDS = 86_400
+LONGEST_LIFE_SECONDS = 86_400
 # Secrets Manager's limit for a secret value [PutSecretValue, SecretString].
 _LONGEST_DOCUMENT_BYTES = 65_536
 _TALK_TO_TALEND = "Nothing was published. If it goes on, report it to Talend."
@@ -95,14 +95,14 @@ def _life_seconds(expires_in: Any, claims: Sensitive[dict[str, Any]], requested_
     lives = []
     # A number, or a string of one as in Talend's reference ("3600").
     granted = finite_number(expires_in)
-    if granted is not None and granted <= _LONGEST_LIFE_SECONDS:
+    if granted is not None and granted <= LONGEST_LIFE_SECONDS:
         lives.append(granted)
     expiry, issue = numeric_date(claims, "exp"), numeric_date(claims, "iat")
     if expiry is not None:
         # Against `iat`, both by the server's clock, so that a wrong clock there does no harm.
         claimed = expiry - (issue if issue is not None else requested_at)
         # An `exp` that is not after `iat` says nothing of the token's life.
-        if claimed <= _LONGEST_LIFE_SECONDS and (issue is None or claimed > 0):
+        if claimed <= LONGEST_LIFE_SECONDS and (issue is None or claimed > 0):
             lives.append(claimed)
     return math.floor(min(lives, default=DEFAULT_LIFE_SECONDS))
 

@@ -19,6 +19,8 @@ class Slot:
     """None if there is none, or what there is cannot be read: then a warning says so."""
     secret_arn: str | None = None
     """The secret's; None if it has no such version."""
+    created_at: float = 0
+    """When that version was made, in seconds since the epoch, as far as it is known."""
     warnings: tuple[str, ...] = ()
 
 
@@ -39,10 +41,10 @@ class TokenSecret:
         if "AWSPENDING" in published.stages:
             return None
         staged = self._read("AWSPENDING")
-        # A token that was published before and lost its place, such as by a roll-back, was not left by anybody.
-        if "AWSPREVIOUS" in staged.stages or staged.document is None:
-            return None
-        return staged
+        # A token that was published before and lost its place, by a roll-back or by what a person has put there since,
+        # was not left by anybody.
+        was_published = "AWSPREVIOUS" in staged.stages or staged.created_at < published.created_at
+        return None if was_published or staged.document is None else staged
 
     def stage(self, version_id: str, document: TokenDocument) -> Slot:
         """Store a token beside the published one."""
@@ -67,8 +69,9 @@ class TokenSecret:
         try:
             if version.text is None:
                 raise InvalidTokenDocument("binary")
-            document = TokenDocument.from_json(version.text)
+            document: TokenDocument | None = TokenDocument.from_json(version.text)
+            warnings: tuple[str, ...] = ()
         except InvalidTokenDocument as error:
             warning = f"version {version.version_id} of the token secret is not a token document: {error}"
-            return Slot(version.version_id, version.stages, secret_arn=version.arn, warnings=(warning,))
-        return Slot(version.version_id, version.stages, document, version.arn)
+            document, warnings = None, (warning,)
+        return Slot(version.version_id, version.stages, document, version.arn, version.created_at or 0, warnings)

@@ -15,7 +15,7 @@ from talend_token.sensitive import Sensitive
 class _Secret:
     versions: dict[str, Sensitive[str] | None] = field(default_factory=dict)
     labels: dict[str, str] = field(default_factory=dict)
-    created: list[float] = field(default_factory=list)
+    created: list[tuple[str, float]] = field(default_factory=list)
 
 
 class InMemorySecretStore:
@@ -42,7 +42,7 @@ class InMemorySecretStore:
         """Make `text` (None: something binary) the current version, as a person would."""
         secret = self._secrets.setdefault(secret_id, _Secret())
         secret.versions[version_id] = None if text is None else Sensitive(text)
-        secret.created.append(self._clock())
+        secret.created.append((version_id, self._clock()))
         self._make_current(secret, version_id)
 
     def read(self, secret_id: str, stage: str) -> SecretVersion | None:
@@ -65,17 +65,19 @@ class InMemorySecretStore:
             return self._version(secret_id, version_id)
         if version_id in secret.versions:
             raise SecretStoreError("stage", secret_id, "ResourceExistsException", "Use another.")
-        secret.created = [moment for moment in secret.created if moment > self._clock() - 86_400]
-        if len(secret.created) >= 100:
+        # A version that holds no label is gone after a day.
+        labelled, day_ago = secret.labels.values(), self._clock() - 86_400
+        secret.created = [made for made in secret.created if made[1] > day_ago or made[0] in labelled]
+        if sum(moment > day_ago for _, moment in secret.created) >= 100:
             raise SecretStoreError("stage", secret_id, "LimitExceededException", "Wait.")
-        secret.created.append(self._clock())
+        secret.created.append((version_id, self._clock()))
         secret.versions[version_id] = text
         secret.labels["AWSPENDING"] = version_id
         secret.labels.setdefault("AWSCURRENT", version_id)
         return self._version(secret_id, version_id)
 
     def created(self, secret_id: str) -> list[float]:
-        return list(self._call("created", secret_id).created)
+        return [moment for _, moment in self._call("created", secret_id).created]
 
     def promote(self, secret_id: str, version_id: str, replaced: str | None) -> bool:
         secret = self._call("promote", secret_id)
@@ -120,4 +122,5 @@ class InMemorySecretStore:
     def _version(self, secret_id: str, version_id: str) -> SecretVersion:
         secret = self._secrets[secret_id]
         stages = frozenset(stage for stage, holder in secret.labels.items() if holder == version_id)
-        return SecretVersion(version_id, stages, secret.versions[version_id], self.arn(secret_id))
+        text, created_at = secret.versions[version_id], dict(secret.created)[version_id]
+        return SecretVersion(version_id, stages, text, self.arn(secret_id), created_at)

@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Container, Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
-from enum import Enum, auto
 
 from doubles.system import TOKEN, System
 from lab.invariants import InvariantBroken, Sight, Witness
@@ -15,7 +14,7 @@ from lab.machine_consumer import Consumer
 from lab.machine_ledger import CLOCK_SECONDS, Ledger
 from lab.machine_outside import DEEPEST, Died, Frame, Outside
 from lab.machine_ports import STALE_SECONDS, Breaker, Bus, Endpoint, Lock, Probe, Store
-from lab.machine_talend import LIFE_SECONDS, Talend
+from lab.machine_talend import Talend
 from rotator.credentials import Credentials
 from rotator.errors import RotatorError
 from rotator.event import RenewRequest, RotateRequest, Trigger
@@ -32,27 +31,15 @@ RENEW_SECONDS = 30
 STALE_FRACTION = 6
 
 
-class Gap(Enum):
-    """What the system is known to do and should not."""
-
-    SHORTER_LIFE = auto()
-    """The schedule and the watchdog publish a token that ends before the good one that is published."""
-    PUBLISHED_BEFORE = auto()
-    """A token that was published, and that two changes by hand have left with the label AWSPENDING and no other, is
-    taken for one that an interrupted run has left staged, and published again."""
-
-
 class World:
     """The schedule and the watchdog tick as time passes, all else is done to it by acts. Raises `InvariantBroken` as
     soon as a rule does not hold.
 
     `watchdog_phase` is the second of the minute at which the watchdog ticks; the schedule does at the first. With
-    `probe`, new tokens are tried before they are published. What is `forgiven` breaks no rule.
+    `probe`, new tokens are tried before they are published.
     """
 
-    def __init__(
-        self, *, consumers: int = 3, watchdog_phase: int = 0, probe: bool = False, forgiven: Container[Gap] = tuple(Gap)
-    ) -> None:
+    def __init__(self, *, consumers: int = 3, watchdog_phase: int = 0, probe: bool = False) -> None:
         self.system = System(probe_path="/probe" if probe else "")
         self.start = self.system.clock.now = math.ceil(self.system.clock.now / 60) * 60.0
         self.ahead = 0.0
@@ -70,10 +57,8 @@ class World:
         """Plays an act within another."""
         self.told: set[str] = set()
         """The access tokens that the system was told do not work."""
-        self._left_pending: set[str] = set()
-        self._forgiven = forgiven
         self.published_at = self.start
-        self.witness = Witness(refused=lambda token: token in self.told - self._left_pending, ends=self._end)
+        self.witness = Witness(refused=lambda token: token in self.told, ends=self._end)
         self.next_watchdog = self.start + watchdog_phase
         self.next_schedule = self.last_tick = self.start
         self.observe()
@@ -190,10 +175,7 @@ class World:
                 new = sight.document
                 if new and new.expires_at > self.talend.told_end(new.access_token) + CLOCK_SECONDS:
                     raise InvariantBroken(f"version {sight.version_id} is said to live longer than was granted")
-        self.witness.look(sight, wanted=frame.trigger in (Trigger.MANUAL, Trigger.REJECTED) or self._forgives_shorter())
-
-    def _forgives_shorter(self) -> bool:
-        return Gap.SHORTER_LIFE in self._forgiven and self.talend.last_short_at > self.now() - LIFE_SECONDS
+        self.witness.look(sight, wanted=frame.trigger in (Trigger.MANUAL, Trigger.REJECTED))
 
     @contextmanager
     def by_hand(self) -> Iterator[None]:
@@ -209,11 +191,6 @@ class World:
                 frame.token_calls = 0
         for consumer in self.consumers:
             consumer.rolled_back_to(sight.version_id)
-        if Gap.PUBLISHED_BEFORE in self._forgiven:
-            secrets = self.system.secrets
-            pending = secrets.label(TOKEN, "AWSPENDING")
-            if pending and pending not in (secrets.label(TOKEN, "AWSCURRENT"), secrets.label(TOKEN, "AWSPREVIOUS")):
-                self._left_pending.add(self.token(pending))
 
     def document(self, version_id: str | None) -> TokenDocument | None:
         """What a version of the token secret holds."""

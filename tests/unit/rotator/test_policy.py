@@ -3,7 +3,7 @@
 import pytest
 
 from rotator.event import Trigger
-from rotator.policy import TokenState, is_due, may_promote, state_of, young_seconds_left
+from rotator.policy import TokenState, is_due, is_worse, may_promote, state_of, young_seconds_left
 from talend_token.document import TokenDocument
 from talend_token.held import advisory_seconds
 
@@ -92,3 +92,46 @@ def test_who_asks_for_a_token_issued_after_a_moment_gets_no_second_one(after, du
 @pytest.mark.parametrize(("after", "promoted"), [(-1, True), (0, False), (60, False)])
 def test_a_token_staged_before_the_moment_is_not_promoted(after, promoted):
     assert may_promote(Trigger.MANUAL, document(), None, ISSUED + 90, issued_after=ISSUED + after) is promoted
+
+
+UNASKED = pytest.mark.parametrize("trigger", [Trigger.SCHEDULE, Trigger.WATCHDOG])
+NOW = ISSUED + 1200
+
+
+@UNASKED
+@pytest.mark.parametrize(("life", "worse"), [(599, True), (600, False), (601, False)])
+def test_a_new_token_must_not_end_before_the_good_one_that_is_published(trigger, life, worse):
+    assert is_worse(trigger, document(life, issued_at=NOW), document(), NOW) is worse
+
+
+@pytest.mark.parametrize("trigger", [Trigger.MANUAL, Trigger.REJECTED])
+def test_who_asks_for_another_token_gets_one_that_ends_earlier_too(trigger):
+    assert not is_worse(trigger, document(60, issued_at=NOW), document(), NOW)
+
+
+@UNASKED
+@pytest.mark.parametrize(
+    "published",
+    [
+        None,
+        pytest.param(document(1200), id="expired"),
+        pytest.param(document(3600, issued_at=NOW + 1), id="from the future"),
+        pytest.param(document(86_401), id="of more than a day"),
+    ],
+)
+def test_any_token_is_better_than_one_that_is_not_good(trigger, published):
+    assert not is_worse(trigger, document(61, issued_at=NOW), published, NOW)
+
+
+@UNASKED
+@pytest.mark.parametrize(
+    "published", [document(3600, issued_at=NOW), document(86_400)], ids=["issued now", "of a whole day"]
+)
+def test_a_long_life_that_can_be_believed_is_kept(trigger, published):
+    assert is_worse(trigger, document(61, issued_at=NOW), published, NOW)
+
+
+@pytest.mark.parametrize(("trigger", "promoted"), [(Trigger.WATCHDOG, False), (Trigger.REJECTED, True)])
+def test_a_staged_token_that_ends_before_the_good_one_is_for_who_asks(trigger, promoted):
+    staged = document(590, issued_at=NOW)
+    assert may_promote(trigger, staged, document(), NOW) is promoted

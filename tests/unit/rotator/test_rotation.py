@@ -12,6 +12,7 @@ from rotator.event import Trigger
 from rotator.outcome import Outcome
 
 TRIGGERS = (Trigger.SCHEDULE, Trigger.WATCHDOG, Trigger.MANUAL)
+SHORT = {"access_token": access_token(77), "token_type": "Bearer", "expires_in": 239}
 
 
 @pytest.fixture
@@ -212,11 +213,44 @@ def test_a_token_that_a_person_rolled_back_is_not_published_again(system, trigge
     assert system.published.access_token == access_token(3)
 
 
+@pytest.mark.parametrize("trigger", TRIGGERS)
+def test_a_token_that_was_published_and_put_aside_twice_by_hand_does_not_come_back(system, trigger):
+    system.rotate()
+    good = system.published
+    for seconds in (1, 2):
+        system.clock.advance(seconds=seconds)
+        expired = dataclasses.replace(good, issued_at=good.issued_at - 1800, expires_at=good.issued_at)
+        system.secrets.put(TOKEN, expired.to_json().reveal(), f"by-hand-{seconds}")
+    assert system.secrets.label(TOKEN, "AWSPENDING") == "v1"
+    assert system.rotate(trigger).version_id == "v2"
+    assert system.published.access_token == access_token(2)
+
+
 def test_something_unreadable_left_staged_is_ignored(system):
     system.rotate()
     system.secrets.put(TOKEN, system.published.to_json().reveal())
     system.secrets._secrets[TOKEN].versions["v1"] = None
     assert system.rotate().version_id == "v2"
+
+
+@pytest.mark.parametrize("trigger", [Trigger.SCHEDULE, Trigger.WATCHDOG])
+def test_a_token_that_ends_before_the_good_one_is_not_published(system, trigger):
+    system.rotate()
+    good = system.published
+    system.clock.advance(minutes=26)
+    system.endpoint.answers = [SHORT, SHORT]
+    with pytest.raises(InvalidTokenResponse, match=r"lives 239 s, less than .*forced rotation publishes the shorter"):
+        system.rotate(trigger)
+    assert (system.published, system.secrets.versions(TOKEN)) == (good, 1)
+    system.clock.advance(seconds=1)
+    assert system.rotate(trigger).outcome is Outcome.ROTATED
+
+
+def test_a_person_may_have_a_token_that_ends_before_the_good_one(system):
+    system.rotate()
+    system.endpoint.answers = [SHORT]
+    assert system.rotate(Trigger.MANUAL).outcome is Outcome.ROTATED
+    assert system.published.life_seconds == 239
 
 
 def test_a_warning_about_the_new_token_travels_with_the_result(system):

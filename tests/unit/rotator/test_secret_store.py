@@ -67,6 +67,12 @@ def test_reading_and_staging_tell_the_secrets_arn(store, client):
     assert store.stage(NAME, version(), Sensitive("two")).arn == arn
 
 
+def test_reading_tells_when_the_version_was_made(store, client):
+    publish(client)
+    made = client.list_secret_version_ids(SecretId=NAME)["Versions"][0]["CreatedDate"].timestamp()
+    assert store.read(NAME, "AWSCURRENT").created_at == made
+
+
 def test_the_key_is_the_one_that_the_secret_was_made_with(store, client):
     client.create_secret(Name="talend/finance/token", KmsKeyId="alias/of-our-own")
     assert store.key(NAME) is None
