@@ -73,7 +73,7 @@ def is_worse(trigger: Trigger, new: TokenDocument, published: TokenDocument | No
     if trigger not in (Trigger.SCHEDULE, Trigger.WATCHDOG) or published is None:
         return False
     credible = published.issued_at <= now and published.life_seconds <= LONGEST_LIFE_SECONDS
-    return credible and now < published.expires_at and new.expires_at < published.expires_at
+    return credible and new.expires_at < published.expires_at
 
 
 def may_promote(
