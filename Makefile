@@ -56,7 +56,7 @@ $(ENVIRONMENTS)/%/.installed: $$(LOCK_$$*) | $(UV)
 
 # --- commands -----------------------------------------------------------------------------------
 
-.PHONY: help demo test check bench mutants charts format lock audit build wheel deploy clean
+.PHONY: help demo test lab check bench mutants charts format lock audit build wheel deploy clean
 
 help: ## list the commands
 	@sed -n 's/^\([a-z]*\):.*## \(.*\)/make \1\t\2/p' $(firstword $(MAKEFILE_LIST)) | expand -t 16
@@ -70,6 +70,9 @@ demo: $(LOCAL_AWS) ## run it all on this machine, without an AWS account (KEEP=1
 
 test: $(LOCAL_AWS) build ## run the tests (ARGS="-k name" chooses)
 	@$(TESTS)/pytest $(or $(ARGS),--cov --cov-report term-missing:skip-covered)
+
+lab: $(LOCAL_AWS) build ## attack it at length: every fault in every state, thousands of histories (ARGS="tests/lab/test_crash.py")
+	@LAB=long $(TESTS)/pytest $(or $(ARGS),tests/lab)
 
 check: $(call environment,tests sam) build ## formatting, lint, types, import contracts, templates, policies, locks
 	@$(TESTS)/ruff format --check --quiet .
