@@ -21,6 +21,7 @@ SUBJECTS = {
     "cold": "imports, and a fresh process's first token",
     "outage": "Secrets Manager or the token endpoint fails for ten minutes, in virtual time",
     "herd": "500 threads and 500 tasks meet an expired token, and a rejected one",
+    "warm_rotation": "a rotation by a warm function, beside other ways to rotate and a replay of the same calls",
     "rejected": "from a 401 to the repeated request's answer, with the deployed functions",
     "accounts": "rotations of up to 300 accounts, and of broken ones among them, with the deployed functions",
 }
@@ -36,7 +37,7 @@ def arguments() -> argparse.Namespace:
         prog="python -m bench",
         description=__doc__,
         formatter_class=argparse.RawDescriptionHelpFormatter,
-        epilog="subjects:\n" + "\n".join(f"  {name:10}{text}" for name, text in SUBJECTS.items()),
+        epilog="subjects:\n" + "\n".join(f"  {name:15}{text}" for name, text in SUBJECTS.items()),
     )
     parser.add_argument("subjects", nargs="*", metavar="subject", help="what to measure (default: all)")
     parser.add_argument("--quick", action="store_true", help="fewer rounds and callers: to see that it runs")

@@ -1,0 +1,61 @@
+"""The shape of a rotation function as Secrets Manager invokes it: four times, and each time it makes its client anew.
+
+The steps and their calls are those that Secrets Manager's guide describes; the token call is in the first.
+"""
+
+import json
+import os
+import uuid
+from typing import Any
+
+import boto3
+import requests
+
+TOKEN_SECRET = "talend/default/token"
+
+
+def rotate(new_client: Any = lambda: boto3.client("secretsmanager")) -> None:
+    version = str(uuid.uuid4())
+    for step in (create_secret, set_secret, test_secret, finish_secret):
+        secrets = new_client()
+        if not secrets.describe_secret(SecretId=TOKEN_SECRET)["RotationEnabled"]:
+            raise RuntimeError("the secret is not enabled for rotation")
+        step(secrets, version)
+
+
+def create_secret(secrets: Any, version: str) -> None:
+    secrets.get_secret_value(SecretId=TOKEN_SECRET, VersionStage="AWSCURRENT")
+    try:
+        secrets.get_secret_value(SecretId=TOKEN_SECRET, VersionId=version, VersionStage="AWSPENDING")
+    except secrets.exceptions.ResourceNotFoundException:
+        pair = secrets.get_secret_value(SecretId="talend/default/credentials")["SecretString"]
+        client_id, _, client_secret = pair.partition(":")
+        response = requests.post(
+            os.environ["TALEND_API_URL"] + "/security/oauth/token",
+            auth=(client_id, client_secret),
+            json={"audience": os.environ["TALEND_API_URL"], "grant_type": "client_credentials"},
+            timeout=10,
+        )
+        response.raise_for_status()
+        secrets.put_secret_value(
+            SecretId=TOKEN_SECRET,
+            ClientRequestToken=version,
+            SecretString=json.dumps({"access_token": response.json()["access_token"]}),
+            VersionStages=["AWSPENDING"],
+        )
+
+
+def set_secret(secrets: Any, version: str) -> None:
+    """Talend already knows its token."""
+
+
+def test_secret(secrets: Any, version: str) -> None:  # noqa: ARG001 (every step is called alike)
+    secrets.get_secret_value(SecretId=TOKEN_SECRET, VersionStage="AWSPENDING")
+
+
+def finish_secret(secrets: Any, version: str) -> None:
+    stages = secrets.describe_secret(SecretId=TOKEN_SECRET)["VersionIdsToStages"]
+    current = next(held for held, labels in stages.items() if "AWSCURRENT" in labels)
+    secrets.update_secret_version_stage(
+        SecretId=TOKEN_SECRET, VersionStage="AWSCURRENT", MoveToVersionId=version, RemoveFromVersionId=current
+    )
