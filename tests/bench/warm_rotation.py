@@ -152,15 +152,15 @@ def _answers(latency: int) -> str:
 
 
 NOTES = (
-    "One process each, with the packages of the deployed function and Lambda's boto3; "
-    f"{ROTATIONS} rotations a measurement, by turns; one token call each. Own replay: the same requests, byte by byte, "
-    "over kept sockets by the least Python that can, one after the other: that ratio is what the code around a "
-    "contestant's own calls costs, and forgives it every call; `/ the usual` does not. Milliseconds: fastest / median "
-    "/ slowest; ratios by the fastest / by the medians. The servers are one process that answers from memory; its time "
-    "is in all rows. A profiler finds nine tenths of our time inside boto3, whose calls take a millisecond of CPU each, "
-    "whoever makes them. We make five more than the usual handler: the read of what is published, the "
-    "lock and its end, the promotion, the event. Left out for all: TLS, Lambda's own runtime (the four steps are four "
-    "invocations there). Our calls: {ours}."
+    f"One process each, with the packages of the deployed function and Lambda's boto3; {ROTATIONS} rotations a "
+    "measurement, by turns; one token call each. Own replay: the same requests, byte by byte, over kept sockets by "
+    "the least Python that can, one after the other: that ratio is what the code around a contestant's own calls "
+    "costs, and forgives it every call; `/ the usual` does not. Milliseconds: fastest / median / slowest; ratios by"
+    " the fastest / by the medians. The servers are one process that answers from memory; its time is in all rows. "
+    "A profiler finds nine tenths of our time inside boto3, whose calls take a millisecond of CPU each, whoever "
+    "makes them. We make five more than the usual handler: the read of what is published, the lock and its end, the"
+    " promotion, the event. Left out for all: TLS, Lambda's own runtime (the four steps are four invocations "
+    "there). Our calls: {ours}."
 )
 LATENCY_NOTES = {
     1: (
