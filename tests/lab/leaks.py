@@ -43,7 +43,6 @@ class Marks:
         self._new: deque[str] = deque(maxlen=_REMEMBERED)
         self._pieces: dict[str, str] = {}
         self._of: OrderedDict[str, set[str]] = OrderedDict()
-        self._words: set[str] = set()
         self.minted = 0
 
     def add(self, secret: str) -> None:
@@ -52,10 +51,6 @@ class Marks:
             self._new.append(secret)
             self.minted += 1
 
-    def add_word(self, word: str) -> None:
-        """From now on this short word is looked for, as a whole and as it is."""
-        self._words.add(word)
-
     def forms_in(self, text: str) -> set[str]:
         """The forms in which pieces of secrets are in `text`."""
         with self._lock:
@@ -63,7 +58,6 @@ class Marks:
             found = set()
             for how, variant in _variants(text):
                 found |= {f"{form}{how}" for form in self._pieces_in(variant)}
-                found |= {f"raw{how}" for word in self._words if word in variant}
             return found
 
     def clean(self, text: str) -> str:

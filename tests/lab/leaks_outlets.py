@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import logging
 import re
@@ -14,6 +15,7 @@ import botocore
 import pytest
 
 from lab.leaks import MINTED, Marks
+from lab.leaks_frames import called_by_the_functions, ends_of
 
 Tell = Callable[[str, str], None]
 # Where secrets belong, and nowhere else: in these members of what is sent to Secrets Manager,
@@ -33,10 +35,12 @@ def listen(marks: Marks, tell: Tell) -> None:
     def hear(event: str, arguments: tuple[Any, ...]) -> None:
         if event == MINTED:
             marks.add(arguments[0])
-        elif event == "http.client.send":
+        elif event == "http.client.send" and called_by_the_functions():
             _request(arguments[1], tell)
         elif event == "local_aws.stop":
-            tell("what the local AWS remembers", arguments[0].memory())
+            # One that a test has hung or killed remembers nothing.
+            with contextlib.suppress(OSError):
+                tell("what the local AWS remembers", arguments[0].memory())
 
     sys.addaudithook(hear)
 
@@ -87,4 +91,6 @@ def _aws_call(tell: Tell) -> Callable[..., None]:
 def _request(data: Any, tell: Tell) -> None:
     if not isinstance(data, bytes | bytearray) or _CONTROL.match(data) or b"X-Amz-Target: secretsmanager." in data:
         return
-    tell("an HTTP request, apart from its Authorization", _AUTHORIZATION.sub(b"", bytes(data)).decode("latin-1"))
+    tell(
+        "an HTTP request, apart from its Authorization", ends_of(_AUTHORIZATION.sub(b"", bytes(data)).decode("latin-1"))
+    )

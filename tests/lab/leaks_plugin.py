@@ -6,10 +6,14 @@ is sent, what the local AWS remembers), and here the files that tests leave.
 
 from __future__ import annotations
 
+import contextlib
 import os
 import threading
+import time
+from collections import Counter
 from collections.abc import Generator, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -72,12 +76,12 @@ class NothingLeaks:
 
     def __init__(self) -> None:
         self.marks = Marks()
-        # A password that tests make up where any will do.
-        self.marks.add_word("hunter2")
         self.search = Search(self.marks)
         self.watch = Watch(self.search.tell)
         self._taps = pytest.MonkeyPatch()
         self._announced = 0
+        self._began = time.time()
+        self._of_workers: Counter[str] = Counter()
 
     def start(self) -> None:
         """Look from now on."""
@@ -90,50 +94,81 @@ class NothingLeaks:
         self.watch.stop()
         self._taps.undo()
 
-    @pytest.fixture(scope="session", autouse=True)
-    def files_that_are_left(self, tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
-        """Search, at the end of it all, the folders of tests and what `sam build` has left."""
-        announced = tmp_path_factory.mktemp("announced") / "secrets"
-        os.environ[FILE_VARIABLE] = str(announced)
-        yield
+    def search_files(self, *folders: Path) -> None:
+        """Search the files in these folders that are as young as this run."""
         self._hear_announced()
-        for folder in (tmp_path_factory.getbasetemp(), ROOT / ".aws-sam"):
-            for path in sorted(folder.rglob("*")):
-                if path != announced and path.is_file() and path.stat().st_size <= _LARGEST_FILE:
+        for path in sorted(path for folder in folders for path in folder.rglob("*") if path.is_file()):
+            # Another run of the tests, or a build, may take it away meanwhile.
+            with contextlib.suppress(FileNotFoundError):
+                status = path.stat()
+                if path != self._announced_file and status.st_mtime >= self._began and status.st_size <= _LARGEST_FILE:
                     self.search.tell(f"the file {path}", path.read_bytes().decode("latin-1"))
 
     @pytest.hookimpl(wrapper=True)
     def pytest_runtest_makereport(self, item: pytest.Item) -> Generator[None, pytest.TestReport, pytest.TestReport]:
         report = yield
-        if report.when != "teardown":
-            return report
         self._hear_announced()
         for name, text in report.sections:
             self.search.tell(name, text)
+        report.sections = [(name, self.marks.clean(text)) for name, text in report.sections]
+        if report.when != "teardown":
+            return report
+        self.watch.begin()
         leaks = self.search.taken()
         failures, self.watch.failures = self.watch.failures, []
         if leaks or failures:
             report.outcome = "failed"
-            report.sections = [(name, self.marks.clean(text)) for name, text in report.sections]
             lines = [f"{item.nodeid} has let a secret out:", *map(str, leaks), *failures, str(report.longrepr or "")]
             report.longrepr = self.marks.clean("\n".join(lines))
         return report
 
     def _hear_announced(self) -> None:
-        path = Path(os.environ.get(FILE_VARIABLE, os.devnull))
-        if path.is_file():
-            lines = path.read_text().splitlines()
+        if self._announced_file.is_file():
+            lines = self._announced_file.read_text().splitlines()
             for secret in lines[self._announced :]:
                 self.marks.add(secret)
             self._announced = len(lines)
 
+    @property
+    def _announced_file(self) -> Path:
+        return Path(os.environ.get(FILE_VARIABLE, os.devnull))
+
+    def counts(self) -> Counter[str]:
+        """How much was looked at."""
+        return Counter(
+            {
+                "secrets": self.marks.minted,
+                "characters": self.search.characters,
+                "texts": self.search.texts,
+                "exceptions": self.watch.exceptions,
+                "return values": self.watch.returned,
+            }
+        )
+
+    def pytest_sessionfinish(self, session: pytest.Session) -> None:
+        """A worker of pytest-xdist tells how much it was there."""
+        if hasattr(session.config, "workeroutput"):
+            session.config.workeroutput[_NAME] = dict(self.counts())
+
+    @pytest.hookimpl(optionalhook=True)
+    def pytest_testnodedown(self, node: Any) -> None:
+        """What a worker of pytest-xdist has told."""
+        self._of_workers.update(getattr(node, "workeroutput", {}).get(_NAME, {}))
+
     def pytest_terminal_summary(self, terminalreporter: pytest.TerminalReporter) -> None:
         """Say how much that was."""
-        terminalreporter.write_line(
-            f"nothing leaks: {self.marks.minted} secrets looked for in {self.search.characters} characters of "
-            f"{self.search.texts} texts, {self.watch.exceptions} exceptions and {self.watch.returned} return values "
-            "among them"
-        )
+        counts = ", ".join(f"{count} {what}" for what, count in (self.counts() + self._of_workers).items())
+        terminalreporter.write_line(f"nothing leaks: looked for secrets in all that came out ({counts})")
+
+
+@pytest.fixture(scope="session", autouse=True)
+def files_that_are_left(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """Search, at the end of it all, the folders of tests and what `sam build` has left."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv(FILE_VARIABLE, str(tmp_path_factory.mktemp("announced") / "secrets"))
+        yield
+        plugin = request.config.pluginmanager.get_plugin(_NAME)
+        plugin.search_files(tmp_path_factory.getbasetemp(), ROOT / ".aws-sam")
 
 
 def pytest_configure(config: pytest.Config) -> None:

@@ -15,6 +15,7 @@ import os
 import select
 import shutil
 import subprocess
+import sys
 import tempfile
 import threading
 import urllib.request
@@ -135,6 +136,9 @@ class LocalAWS:
 
     def stop(self) -> None:
         """Take the server down with all that it started; nothing happens if it is not running."""
+        if self._process is not None and self._process.poll() is None and self.endpoint_url:
+            # Who listens may ask what it remembers, for the last time.
+            sys.audit("local_aws.stop", self)
         process, self._process = self._process, None
         for client in self._clients.values():
             client.close()
@@ -166,6 +170,11 @@ class LocalAWS:
         """The function processes that exist: `function`, `pid`, `busy`, `log_stream`, `invocations` of each."""
         found: list[dict[str, Any]] = json.loads(self._ask("/_local_aws/workers"))
         return found
+
+    def memory(self) -> str:
+        """What it remembers beside the values of secrets: log lines, metrics, items, events, messages."""
+        remembered: str = json.loads(self._ask("/_local_aws/memory"))
+        return remembered
 
     def _ask(self, path: str, method: str = "GET") -> bytes:
         opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))

@@ -32,6 +32,7 @@ SERVICES = (
     "cloudformation",
     "nested_stacks",
     "condition_keys",
+    "memory",
 )
 HOST = "127.0.0.1"
 
