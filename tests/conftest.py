@@ -7,6 +7,8 @@ import pytest
 
 from local_aws import LOGS_VARIABLE
 
+pytest_plugins = ["lab.leaks_plugin"]
+
 TAIL_BYTES = 12_000
 
 
