@@ -1,6 +1,9 @@
 """What ships: all that the functions and consumers need, nothing else, and bytecode that Lambda can use."""
 
+import ast
 import importlib.util
+import io
+import json
 import subprocess
 import sys
 import zipfile
@@ -11,6 +14,21 @@ import pytest
 FUNCTIONS = Path(__file__).parents[2] / "functions"
 # PEP 552: the second word of a .pyc; bit 0 is "checked by hash", bit 1 is "check the source".
 UNCHECKED_HASH = 1
+RUNTIME = FUNCTIONS.parent / ".environments" / "lambda-runtime" / "bin" / "python"
+# Of the zip as it is uploaded. What is near one of these was let grow, and is to be looked at.
+PACKAGE_BYTES = 2_000_000
+LAYER_BYTES = 50_000
+
+
+def zipped_bytes(folder):
+    """The size of the zip that `sam deploy` makes: deflated, as is Python's habit, with one date for every file."""
+    archive = io.BytesIO()
+    with zipfile.ZipFile(archive, "w", zipfile.ZIP_DEFLATED) as writer:
+        for path in sorted(folder.rglob("*")):
+            if path.is_file():
+                member = zipfile.ZipInfo(str(path.relative_to(folder)))
+                writer.writestr(member, path.read_bytes(), zipfile.ZIP_DEFLATED)
+    return archive.tell()
 
 
 def test_the_package_holds_our_code_and_its_locked_dependencies_and_nothing_else(package):
@@ -49,14 +67,86 @@ def test_our_code_is_the_code_in_the_repository(package):
         assert (package / path.relative_to(FUNCTIONS)).read_bytes() == path.read_bytes(), path
 
 
+def test_the_package_is_small(package):
+    assert zipped_bytes(package) < PACKAGE_BYTES
+
+
+def imported(package, *names):
+    """The file of every module that a fresh process has after it has imported these, by the module's name."""
+    script = f"""
+import json, sys
+sys.path.insert(0, {str(package)!r})
+import {", ".join(names)}
+files = {{name: getattr(module, "__file__", None) for name, module in sys.modules.items() if name != "__main__"}}
+print(json.dumps(files))
+"""
+    command = [RUNTIME, "-I", "-B", "-c", script]
+    return json.loads(subprocess.run(command, check=True, capture_output=True, text=True, cwd="/").stdout)
+
+
 def test_the_handlers_are_importable_from_the_package_and_the_runtimes_boto3_alone(package):
-    script = (
-        f"import sys; sys.path.insert(0, {str(package)!r}); import renew, rotate, requests; print(requests.__file__)"
-    )
-    runtime = FUNCTIONS.parent / ".environments" / "lambda-runtime" / "bin" / "python"
-    imported = subprocess.run([runtime, "-I", "-c", script], check=True, capture_output=True, text=True, cwd="/")
-    assert imported.stdout.startswith(str(package))
+    found = imported(package, "renew", "rotate")
+    assert found["requests"].startswith(str(package))
+    assert not found["boto3"].startswith(str(package))
     assert sys.version_info[:2] == (3, 13)
+
+
+def test_nothing_that_is_kept_of_powertools_imports_what_was_left_out(package):
+    """Neither at once nor later; only a log line or an answer that is a pydantic model would, and none of ours is."""
+    referred = {
+        (str(path.relative_to(package)), name)
+        for path in package.rglob("*.py")
+        for name in modules_named_in(ast.parse(path.read_text()))
+        if name.startswith("aws_lambda_powertools") and not module_is_there(package, name)
+    }
+    assert referred == {
+        ("aws_lambda_powertools/shared/functions.py", "aws_lambda_powertools.event_handler.openapi.compat")
+    }
+
+
+def modules_named_in(tree):
+    """Every module that the imports of a file name, wherever they stand in it."""
+    for node in ast.walk(tree):
+        if isinstance(node, ast.ImportFrom) and node.module and not node.level:
+            yield node.module
+        elif isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+
+
+def module_is_there(package, name):
+    path = package.joinpath(*name.split("."))
+    return path.is_dir() or path.with_suffix(".py").is_file()
+
+
+# What a cold start may import of what is not the standard library. Whoever adds to it pays at every cold start:
+# `python -X importtime` says how much.
+COLD_START = {
+    # The calls of AWS. s3transfer comes with boto3, which Powertools imports itself.
+    *("boto3", "botocore", "dateutil", "s3transfer", "six"),
+    # requests and what it stands on, with simplejson, which it takes because the runtime has it.
+    *("certifi", "charset_normalizer", "idna", "requests", "simplejson", "urllib3"),
+    # Idempotency compiles its default key path with jmespath, as it is imported.
+    *("aws_lambda_powertools", "jmespath", "typing_extensions"),
+    *("rotate", "renew", "rotator", "talend_token"),
+}
+POWERTOOLS = {
+    *("exceptions", "logging", "metrics", "middleware_factory", "package_logger", "shared", "tracing", "warnings"),
+    *("utilities", "utilities.circuit_breaker", "utilities.idempotency", "utilities.jmespath_utils"),
+}
+# Of the client a rotation needs the token document and its rules, not the ways to read and to use it.
+NOT_OF_THE_CLIENT = {f"talend_token.{name}" for name in ("aio", "httpx", "requests", "secrets_manager")}
+
+
+@pytest.mark.parametrize("handler", ["rotate", "renew"])
+def test_a_cold_start_imports_no_more_than_it_is_known_to(package, handler):
+    found = {name for name, path in imported(package, handler).items() if path}
+    before = {name for name, path in imported(package, "json").items() if path}
+    new = {name.split(".")[0] for name in found - before} - sys.stdlib_module_names
+    assert new - COLD_START == set()
+    powertools = {name.removeprefix("aws_lambda_powertools.") for name in found if name.startswith("aws_lambda_pow")}
+    parts = {".".join(name.split(".")[: 2 if name.startswith("utilities.") else 1]) for name in powertools}
+    assert parts - {"aws_lambda_powertools"} == POWERTOOLS
+    assert found & NOT_OF_THE_CLIENT == set()
 
 
 # --- the consumer's client ---
@@ -110,7 +200,11 @@ def test_the_layer_holds_the_client_where_lambda_looks_for_it(layer):
     assert files == {f"python/{name}" for name in CLIENT}
 
 
-def test_the_layers_bytecode_is_not_held_against_dates(layer):
-    for source in layer.rglob("*.py"):
-        bytecode = Path(importlib.util.cache_from_source(str(source)))
-        assert int.from_bytes(bytecode.read_bytes()[4:8], "little") == UNCHECKED_HASH, source
+def test_the_layer_is_small(layer):
+    assert zipped_bytes(layer) < LAYER_BYTES
+
+
+def test_the_layers_bytecode_is_that_of_its_largest_modules_and_not_held_against_dates(layer):
+    bytecode = {path.name.split(".")[0]: path.read_bytes() for path in layer.rglob("*.pyc")}
+    assert bytecode.keys() == {"client", "document", "secrets_manager"}
+    assert {int.from_bytes(content[4:8], "little") for content in bytecode.values()} == {UNCHECKED_HASH}
