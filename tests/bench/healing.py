@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import os
 import signal
-import statistics
 import sys
 import time
 from collections import Counter
@@ -15,7 +14,7 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field, replace
 
 from bench.conversation import Conversation
-from bench.measurement import Spread, Table, in_turns, progress
+from bench.measurement import Spread, Table, in_turns, percentiles, progress
 from bench.quiet_stack import deploy_quiet_stack
 from bench.rejected import API_PATH
 from demo.deployment import Stack
@@ -171,14 +170,6 @@ def _row(count: int, kind: str, cold: bool, herd: Herd) -> list[str]:
         Spread.of(herd.versions).text(),
         ", ".join(f"{number:,}" if end == "200" else f"{number:,}: {end}" for end, number in sorted(herd.ends.items())),
     ]
-
-
-def percentiles(seconds: Sequence[float]) -> tuple[str, str]:
-    """What half and 99 % do not exceed; fewer than 100 do not tell the latter."""
-    if not seconds:
-        return "", ""
-    p99 = f"{statistics.quantiles(seconds, n=100, method='inclusive')[-1]:.2f}" if len(seconds) >= 100 else ""
-    return f"{statistics.median(seconds):.2f}", p99
 
 
 @contextmanager

@@ -11,7 +11,6 @@ import hashlib
 import json
 import sys
 import threading
-import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
@@ -22,6 +21,7 @@ from aws_secretsmanager_caching import SecretCache
 from botocore.config import Config
 
 from bench.by_hand import TIMEOUT_SECONDS
+from bench.crowd import at_a_moment
 from talend_token import TokenClient
 from talend_token.requests import TalendAuth
 from talend_token.secrets_manager import SecretsManagerSource
@@ -127,26 +127,6 @@ def _status(url: str, token: str) -> int:
 KINDS = {"ours": ours, "caching": caching, "minting": minting}
 
 
-def at(moment: float, calls: list[Call]) -> list[tuple[float, int | str]]:
-    """Make all calls at a moment, a time since the epoch: seconds from it, and the status or what went wrong."""
-    ends: list[tuple[float, int | str]] = []
-
-    def consumer(call: Call) -> None:
-        time.sleep(max(0.0, moment - time.time()))
-        try:
-            end: int | str = call()
-        except Exception as error:  # noqa: BLE001 (what a consumer would see is what is counted)
-            end = type(error).__name__
-        ends.append((time.time() - moment, end))
-
-    threads = [threading.Thread(target=consumer, args=(call,)) for call in calls]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
-    return ends
-
-
 def main() -> None:
     """Answer until the end of standard input."""
     kind, count, asked = sys.argv[1], int(sys.argv[2]), json.loads(sys.argv[3])
@@ -160,7 +140,7 @@ def main() -> None:
                     calls = list(pool.map(lambda _: consumer(), range(count)))
                 print(json.dumps(len(calls)), flush=True)
             case ["call", moment]:
-                print(json.dumps(at(float(moment), calls)), flush=True)
+                print(json.dumps(at_a_moment(float(moment), calls)), flush=True)
 
 
 if __name__ == "__main__":

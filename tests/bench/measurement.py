@@ -41,6 +41,14 @@ def _short(ratio: float) -> str:
     return f"{ratio:.2f}" if ratio < 10 else f"{ratio:,.0f}"
 
 
+def percentiles(seconds: Sequence[float]) -> tuple[str, str]:
+    """What half and 99 % do not exceed; fewer than 100 do not tell the latter."""
+    if not seconds:
+        return "", ""
+    p99 = f"{statistics.quantiles(seconds, n=100, method='inclusive')[-1]:.2f}" if len(seconds) >= 100 else ""
+    return f"{statistics.median(seconds):.2f}", p99
+
+
 @dataclass(frozen=True)
 class Table:
     """What one benchmark found."""

@@ -1,7 +1,7 @@
 """The arithmetic of many consumers' times."""
 
-from bench.healing import percentiles
-from bench.healing_consumers import at
+from bench.crowd import at_a_moment
+from bench.measurement import percentiles
 
 
 def test_half_and_99_percent_are_those_of_all_consumers():
@@ -20,6 +20,6 @@ def test_each_consumers_end_is_told_a_failure_by_its_name():
     def fails():
         raise TimeoutError
 
-    ends = at(0, [lambda: 200, lambda: 401, fails])
+    ends = at_a_moment(0, [lambda: 200, lambda: 401, fails])
     assert sorted(str(end) for _, end in ends) == ["200", "401", "TimeoutError"]
     assert all(seconds > 0 for seconds, _ in ends)
