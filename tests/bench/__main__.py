@@ -1,6 +1,7 @@
-"""`make bench`: measures the client beside what else users could take, and prints tables in Markdown.
+"""`make bench`: measures the functions and the client beside what else users could take: tables and charts.
 
 Every figure stands beside a floor or a peer of the same run: compare ratios, not times. Servers are on loopback.
+Without --quick, results.md, results.json and the charts in tests/bench are written anew for what was measured.
 """
 
 from __future__ import annotations
@@ -10,20 +11,26 @@ import importlib
 import os
 import platform
 import shlex
+import subprocess
 import sys
 import time
 from importlib.metadata import version
 
-from bench.measurement import progress
+from bench.measurement import Table, progress
+from bench.results import keep
+from local_aws import ENVIRONMENTS
 
 SUBJECTS = {
     "warm": "a warm call, with 1 and with 8 threads",
     "cold": "imports, and a fresh process's first token",
+    "cold_start": "cold starts of both functions, beside other handlers and other packages of the same code",
     "outage": "Secrets Manager or the token endpoint fails for ten minutes, in virtual time",
     "herd": "500 threads and 500 tasks meet an expired token, and a rejected one",
     "warm_rotation": "a rotation by a warm function, beside other ways to rotate and a replay of the same calls",
     "rejected": "from a 401 to the repeated request's answer, with the deployed functions",
+    "healing": "from a 401 to a working token for 1, 100 and 1,000 consumers at once, with the deployed functions",
     "accounts": "rotations of up to 300 accounts, and of broken ones among them, with the deployed functions",
+    "money": "what accounts and consumers' calls cost, and which limit of AWS is met first: arithmetic",
 }
 LIBRARIES = (
     *("boto3", "botocore", "requests", "httpx", "authlib", "aws-lambda-powertools", "aws-secretsmanager-caching"),
@@ -61,9 +68,17 @@ def main() -> None:
     options = arguments()
     print(conditions(), flush=True)
     for name in options.subjects or SUBJECTS:
+        started = time.monotonic()
         progress(f"{name}: {SUBJECTS[name]}")
-        for table in importlib.import_module(f"bench.{name}").run(options.quick):
+        tables: list[Table] = importlib.import_module(f"bench.{name}").run(options.quick)
+        for table in tables:
             print(table.markdown(), flush=True)
+        if not options.quick:
+            keep(name, conditions(), tables, SUBJECTS)
+        progress(f"{name}: took {time.monotonic() - started:.0f} s")
+    if not options.quick:
+        # Drawn in an environment of its own.
+        subprocess.run([ENVIRONMENTS / "charts" / "bin" / "python", "-m", "bench.drawing"], check=True)
 
 
 if __name__ == "__main__":

@@ -23,6 +23,7 @@ from botocore.config import Config
 from bench.by_hand import TIMEOUT_SECONDS
 from bench.crowd import at_a_moment
 from talend_token import TokenClient
+from talend_token.ports import Published, Renewal
 from talend_token.requests import TalendAuth
 from talend_token.secrets_manager import SecretsManagerSource
 
@@ -32,6 +33,10 @@ _STACK_BYTES = 512 * 1024
 _PATIENT = Config(connect_timeout=60, read_timeout=300, max_pool_connections=500, retries={"total_max_attempts": 1})
 # How many get their first token at once.
 _HOLDING = 4
+
+# Calls of the embedded AWS by one process at the same moment: it is one process too, and a thousand at once would keep
+# it from answering the function that all of them wait for.
+_turn = threading.BoundedSemaphore(8)
 
 Call = Callable[[], int]
 """One API call; the result is the last status."""
@@ -44,9 +49,21 @@ class PatientSession(boto3.session.Session):
         return super().client(*args, **options | {"config": _PATIENT})
 
 
+class TakingTurns(SecretsManagerSource):
+    """Waits for its turn before it calls AWS."""
+
+    def read(self) -> Published:
+        with _turn:
+            return super().read()
+
+    def renew(self, rejected_version_id: str) -> Renewal:
+        with _turn:
+            return super().renew(rejected_version_id)
+
+
 def ours(asked: dict[str, str]) -> Callable[[], Call]:
     """The client, by its way into `requests`."""
-    source = SecretsManagerSource(asked["secret"], asked["function"], session=PatientSession())
+    source = TakingTurns(asked["secret"], asked["function"], session=PatientSession())
 
     def consumer() -> Call:
         client = TokenClient(source, renewal_timeout_seconds=TIMEOUT_SECONDS)
@@ -79,7 +96,8 @@ def caching(asked: dict[str, str]) -> Callable[[], Call]:
         def call() -> int:
             status, token = get()
             if status == 401:
-                _renew(functions, asked, token)
+                with _turn:
+                    _renew(functions, asked, token)
                 cache.refresh_secret_now(asked["secret"])
                 status, _ = get()
             return status

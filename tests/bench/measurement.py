@@ -6,8 +6,8 @@ import statistics
 import sys
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
-from typing import Self
+from dataclasses import dataclass, field
+from typing import Any, Self
 
 # Whoever waits for longer is told what for.
 _PROGRESS_SECONDS = 2
@@ -57,6 +57,8 @@ class Table:
     header: Sequence[str]
     rows: Sequence[Sequence[str]]
     notes: str
+    figures: Mapping[str, Any] = field(default_factory=dict)
+    """What charts are drawn of."""
 
     def markdown(self) -> str:
         """For a terminal and for a page."""

@@ -135,8 +135,9 @@ def _rotations(
         row = (name, str(len(calls[name]) - 1), *cells, *cpu[name].cells(least_cpu, 1e3, 1))
         rows.append(row)
     header = ("", "AWS calls", "ms", "/ own replay", "/ the usual", "own replay, ms", "CPU ms", "/ own replay")
-    title = f"A rotation by a warm function, {_answers(latency)}"
-    return Table(title, header, rows, LATENCY_NOTES[latency] if latency else NOTES.format(ours=", ".join(calls[OURS])))
+    notes = LATENCY_NOTES[latency] if latency else NOTES.format(ours=", ".join(calls[OURS]))
+    figures = {name: {"AWS calls": len(calls[name]) - 1, "ms": 1e3 * wall[name].median} for name in ROTATORS}
+    return Table(f"A rotation by a warm function, {_answers(latency)}", header, rows, notes, figures)
 
 
 def _pairs(latency: int, wall: Mapping[str, Spread], cpu: Mapping[str, Spread]) -> Table:

@@ -38,7 +38,7 @@ THEMES = (
     Theme("dark", "#0d1117", "#e6edf3", "#9198a1", "#30363d", "#f0883e", "#58a6ff"),
 )
 # Text stays text, and nothing in the file tells when or on which run it was drawn.
-_STYLE = {
+STYLE = {
     "svg.fonttype": "none",
     "svg.hashsalt": "talend-token",
     "font.family": "sans-serif",
@@ -46,7 +46,7 @@ _STYLE = {
     "font.size": 10,
     "path.simplify": False,
 }
-_NO_METADATA = {"Date": None, "Creator": None}
+NO_METADATA = {"Date": None, "Creator": None}
 
 
 def draw(trials: Sequence[Trial], folder: Path, suffix: str = "svg") -> list[Path]:
@@ -54,8 +54,8 @@ def draw(trials: Sequence[Trial], folder: Path, suffix: str = "svg") -> list[Pat
     paths = []
     for theme in THEMES:
         path = folder / f"outages-{theme.name}.{suffix}"
-        with mpl.rc_context(_STYLE):
-            metadata = _NO_METADATA if suffix == "svg" else None
+        with mpl.rc_context(STYLE):
+            metadata = NO_METADATA if suffix == "svg" else None
             _figure(trials, theme).savefig(path, metadata=metadata, facecolor=theme.background)
         paths.append(path)
     return paths
