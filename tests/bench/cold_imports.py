@@ -9,11 +9,10 @@ import sys
 from collections import Counter, defaultdict
 from pathlib import Path
 
+from bench.cold_packages import PYTHON
 from bench.measurement import Table
-from local_aws import ENVIRONMENTS
 
 LINE = re.compile(r"import time:\s+(\d+) \|\s+\d+ \| ( *)(\S+)")
-PYTHON = ENVIRONMENTS / "lambda-runtime" / "bin" / "python"
 INTERPRETER = "the interpreter, and its library"
 # The first name that fits says what a module belongs to.
 REASONS = {
@@ -26,7 +25,7 @@ REASONS = {
     "s3transfer": "boto3 imports it; nothing here uses it",
     "boto3": "the clients; Powertools imports it itself, so that botocore alone would save nothing",
     "botocore": "the calls of AWS, from Lambda's runtime",
-    "urllib3": "the connections of botocore, and once more for requests if not the same copy",
+    "urllib3": "the connections of botocore and of requests: one copy, ours, for both",
     "charset_normalizer": "requests imports it; nothing here guesses an encoding",
     "idna": "requests imports it, for host names that are not ASCII",
     "certifi": "requests' authorities",

@@ -18,12 +18,11 @@ from pathlib import Path
 from typing import Any
 
 from bench import cold_imports
-from bench.cold_packages import BENCH, other, ours
+from bench.cold_packages import BENCH, PYTHON, compile_runtime, other, ours
 from bench.conversation import Conversation
 from bench.cpu_share import cpu_share, share_of
 from bench.measurement import Spread, Table, in_turns, progress
 from bench.warm_rotation import function_environment
-from local_aws import ENVIRONMENTS
 from local_aws.runtime_api import Invocation, RuntimeAPI
 
 ROUNDS = 12
@@ -36,7 +35,6 @@ USUAL = "the usual handler: one client, one POST, one write"
 ROTATE = {"trigger": "schedule", "account": "default"}
 # Of a token that another consumer has had replaced, as most are in a storm.
 RENEW = {"account": "default", "rejected_version_id": "33333333-3333-4333-8333-333333333333"}
-PYTHON = ENVIRONMENTS / "lambda-runtime" / "bin" / "python"
 ROTATORS = BENCH / "rotators"
 
 
@@ -119,6 +117,7 @@ CONTESTANTS = {
 def run(quick: bool) -> list[Table]:
     """Start every function in every round, at each share of a processor."""
     rounds = QUICK_ROUNDS if quick else ROUNDS
+    compile_runtime()
     with ExitStack() as stack:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="bench-")))
         command = [sys.executable, "-m", "bench.rotation_server"]
