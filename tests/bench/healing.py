@@ -29,7 +29,7 @@ MINTING = "each buys its own token"
 KINDS = {OURS: "ours", CACHING: "caching", MINTING: "minting"}
 TITLE = "From a 401 to a working token, for many at once"
 # Rounds by the number of consumers: warm, and cold. Each spends two versions of a secret that takes some 85 a day.
-ROUNDS = {1: (25, 8), 100: (4, 3), 1000: (3, 2)}
+ROUNDS = {1: (20, 6), 100: (4, 3), 1000: (2, 1)}
 QUICK_ROUNDS = {1: (2, 1), 20: (1, 1)}
 # In a process. More threads than that wait for each other more than for the servers.
 CONSUMERS_A_PROCESS = 250
