@@ -47,9 +47,9 @@ def read_token_response(response: TokenResponse, *, api_url: str, minimum_life_s
     """
     members = _members(response)
     access_token = _access_token(response, members)
-    token_type = members.reveal().get("token_type")
+    token_type: Sensitive[Any] = Sensitive(members.reveal().get("token_type"))
     # RFC 6749 section 5.1: the value is case-insensitive.
-    if not isinstance(token_type, str) or token_type.lower() != "bearer":
+    if not isinstance(token_type.reveal(), str) or token_type.reveal().lower() != "bearer":
         raise _invalid(response, "sent a token whose 'token_type' is not Bearer")
     claims = claims_of(access_token)
     life = _life_seconds(members.reveal().get("expires_in"), claims, response.requested_at)

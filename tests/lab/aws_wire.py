@@ -58,7 +58,11 @@ class AwsWire:
         self.calls.append(call)
 
         def serve() -> AWSResponse:
-            response = botocore_stubber("before-send", request)
+            try:
+                response = botocore_stubber("before-send", request)
+            except KeyError:
+                # moto's way to say that there is no such secret.
+                return call.error(400, "ResourceNotFoundException")
             assert response is not None, f"moto does not know {call.name}"
             return response
 

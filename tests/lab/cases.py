@@ -7,6 +7,7 @@ import itertools
 import json
 import math
 import uuid
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from enum import StrEnum
@@ -69,6 +70,11 @@ def needs_nothing(trigger: Trigger, state: State) -> bool:
 def promotes(trigger: Trigger, state: State) -> bool:
     """Whether a healthy run publishes what was left staged. Credentials that changed since then need a new token."""
     return state is State.LEFT_OVER and trigger not in (Trigger.WATCHDOG, Trigger.CREDENTIALS_CHANGED)
+
+
+def seconds_left(state: State) -> int:
+    """What the published token has left; it is not good if that is not above 0."""
+    return {State.STALE: 240, State.EXPIRED: -60, State.ABSENT: 0, State.UNREADABLE: 0}.get(state, 1200)
 
 
 @dataclass(frozen=True)
@@ -142,7 +148,7 @@ class Case:
             "createdate": int(self.world.clock()),
             "version_id": version_id,
             "version_stages": list(stages),
-            kind: value,
+            kind: value if isinstance(value, str) else base64.b64encode(value).decode(),
         }
         return version_id
 
@@ -167,6 +173,18 @@ class Case:
         """What a run beside this one does, all at once."""
         self.publish_by_hand(self.issue(0, LIFE_SECONDS).to_json().reveal())
 
+    def reading_earlier(self, serve: Callable[[], Any]) -> Any:
+        """What `serve` answers as long as the version before is shown."""
+        versions = self.versions()
+        now = dict(versions)
+        versions.clear()
+        versions.update(self.earlier)
+        try:
+            return serve()
+        finally:
+            versions.clear()
+            versions.update(now)
+
     def _prepare(self, state: State) -> None:
         if state is State.ABSENT:
             return
@@ -178,7 +196,7 @@ class Case:
         if state is State.UNREADABLE:
             self.publish_by_hand("mended by hand: see the ticket")
             return
-        left = {State.STALE: 240, State.EXPIRED: -60}.get(state, 1200)
+        left = seconds_left(state)
         published = self.issue(LIFE_SECONDS - left, left)
         if state is State.LEFT_OVER:
             self.publish_by_hand(published.to_json().reveal(), "AWSCURRENT")

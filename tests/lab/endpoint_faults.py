@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator, Mapping
 from email.utils import formatdate
 from typing import Any
 
-from lab.cases import Case, State, Trigger
+from lab.cases import Case, State, Trigger, seconds_left
 from lab.faults import NO_TIME_TO_WAIT, Expected, Fault, asks, failed, published
 from lab.wire_faults import DripAll, Wire, http, plain
 from rotator.errors import (
@@ -219,6 +219,7 @@ def _broken_http() -> Iterator[Fault]:
         "chunks of garbage": lambda _: plain(b"zz\r\nno chunk\r\n", "Transfer-Encoding: chunked"),
         "chunks of negative size": lambda body: plain(b"-5\r\n" + body, "Transfer-Encoding: chunked"),
         "chunks that do not end": lambda body: plain(b"%x\r\n%b\r\n" % (len(body), body), "Transfer-Encoding: chunked"),
+        "a line break in a header": lambda body: http(body, "X-A: b\nContent-Length: 2"),
         "a chunk's size of a megabyte": lambda _: plain(b"1" * 1_000_000, "Transfer-Encoding: chunked"),
     }
     for name, form in forms.items():
@@ -249,7 +250,6 @@ def _odd_http() -> Iterator[Fault]:
         "a status past all": lambda body: http(body, status_line="HTTP/1.1 999 OK"),
         "a Content-Length too short": lambda body: plain(body, f"Content-Length: {len(body) - 10}"),
         "two answers in one body": lambda body: http(body + body),
-        "a line break in a header": lambda body: http(body, "X-A: b\nContent-Length: 2"),
     }
     for name, form in none.items():
         yield Fault(name, always(Wire(form)), failed(InvalidTokenResponse, 1))
@@ -404,8 +404,8 @@ def _lives() -> Iterator[Fault]:
     for name, value in granted.items():
         yield Fault(f"expires_in {name}", always(Amend({"expires_in": value})), published())
     yield Fault("expires_in absent", always(Amend(without=("expires_in",))), published())
-    yield Fault("expires_in exponential", always(Amend({"expires_in": "1e3"})), published(life_seconds=1000))
-    yield Fault("expires_in of a fraction", always(Amend({"expires_in": 900.7})), published(life_seconds=900))
+    yield Fault("expires_in exponential", always(Amend({"expires_in": "1e3"})), _shorter(1000))
+    yield Fault("expires_in of a fraction", always(Amend({"expires_in": 900.7})), _shorter(900))
     for name, value in {
         "zero": 0,
         "a string of zero": "0",
@@ -426,8 +426,7 @@ def _shorter(life_seconds: int) -> Expectation:
     """A token that ends before the good one that is published is for those who want another at any price."""
 
     def expected(trigger: Trigger, state: State) -> Expected:
-        good = state not in (State.ABSENT, State.EXPIRED, State.UNREADABLE)
-        if good and not trigger.is_wanted:
+        if life_seconds < seconds_left(state) and not trigger.is_wanted:
             return Expected("InvalidTokenResponse", 1)
         return Expected("rotated", 1, life_seconds=life_seconds)
 
@@ -454,7 +453,7 @@ def _claims() -> Iterator[Fault]:
     }
     for name, (claims, life) in odd.items():
         fault = Amend({"access_token": jwt(claims), "expires_in": 1800})
-        yield Fault(f"a token with {name}", always(fault), published(life_seconds=life))
+        yield Fault(f"a token with {name}", always(fault), _shorter(life))
     past = Amend({"access_token": jwt({"exp": now - 60})})
     yield Fault("a token with exp in the past", always(past), failed(InvalidTokenResponse, 1, "not longer than"))
     for name, audience in {"wrong": "https://api.us.cloud.talend.com", "numeric": 7, "list of wrong": ["a", 1]}.items():

@@ -26,6 +26,9 @@ class Expected:
     """Of what is published."""
     breaker: bool = False
     """Whether the watchdog and consumers are then kept from the token endpoint for a minute."""
+    publishes: bool = False
+    """Whether something is published although the run raises (AWS did what it was asked, and its answer was lost) or
+    finds nothing due (another run was faster)."""
 
     def kind_for(self, trigger: Trigger) -> str:
         names = {"rotated": "renewed", "superseded": "already_renewed"} if trigger.is_consumers else {}

@@ -9,8 +9,8 @@ import contextlib
 import io
 import json
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, ExitStack, contextmanager
 from dataclasses import replace
 from typing import Any
 
@@ -77,10 +77,18 @@ class World:
         self.talend = TalendSimulator(clock=self.clock)
         self.elsewhere = TalendSimulator()
         self.output = io.StringIO()
+        self.resources = ExitStack()
+        self._lasting: dict[str, str] = {}
         self.aws_client: Any
         """The client of a person, for Secrets Manager."""
         self.healthy: Rotation
         self.rotation: Rotation
+
+    def lasting(self, name: str, make: Callable[[], AbstractContextManager[str]]) -> str:
+        """What `make` yields: made when it is first asked for, and there until the world ends."""
+        if name not in self._lasting:
+            self._lasting[name] = self.resources.enter_context(make())
+        return self._lasting[name]
 
     def build(self) -> None:
         """Make the rotation as a cold start does; its pauses move the world's clock."""
@@ -160,7 +168,7 @@ class World:
 def running_world() -> Iterator[World]:
     """The surroundings, from the first client to the last."""
     world = World()
-    with pytest.MonkeyPatch.context() as patch, world.talend, world.elsewhere:
+    with pytest.MonkeyPatch.context() as patch, world.talend, world.elsewhere, world.resources:
         for name, value in {
             "AWS_ACCESS_KEY_ID": "testing",
             "AWS_SECRET_ACCESS_KEY": "testing",
