@@ -91,11 +91,9 @@ def _failures(name: str) -> Iterator[Fault]:
 def _lost_answers() -> Iterator[Fault]:
     """AWS has done what it was asked, and nobody hears of it."""
     for name in (*_SECRETS, LOCK, UNLOCK, EVENT):
-        once = _row(f"{name}: the answer is lost, once", name, _heals(name), _lost, times=1)
-        yield replace(once, hits=_is_repeatable(name))
+        yield _repeatable(_row(f"{name}: the answer is lost, once", name, _heals(name), _lost, times=1), name)
     for name in (STAGE, PROMOTE):
-        each = _row(f"{name}: every answer is lost", name, _though_lost(name), _lost)
-        yield replace(each, hits=_is_repeatable(name))
+        yield _repeatable(_row(f"{name}: every answer is lost", name, _though_lost(name), _lost), name)
 
 
 def _other_runs() -> Iterator[Fault]:
@@ -180,9 +178,17 @@ def _though_lost(name: str) -> Expectation:
     return lambda trigger, state: replace(expected(trigger, state), publishes=name == PROMOTE)
 
 
-def _is_repeatable(name: str) -> Callable[[Trigger, State], bool]:
+def _repeatable(fault: Fault, name: str) -> Fault:
     """moto takes AWSCURRENT from a secret's only version when that is put once more; AWS does nothing then."""
-    return lambda trigger, state: name in calls(trigger, state) and (name, state) != (STAGE, State.ABSENT)
+
+    def is_repeatable(state: State) -> bool:
+        return (name, state) != (STAGE, State.ABSENT)
+
+    return replace(
+        fault,
+        arm=lambda case: fault.arm(case) if is_repeatable(case.state) else None,
+        hits=lambda trigger, state: fault.hits(trigger, state) and is_repeatable(state),
+    )
 
 
 def _makes(name: str) -> Callable[[Trigger, State], bool]:
