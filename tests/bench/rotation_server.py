@@ -63,7 +63,9 @@ def answer_to(operation: str, question: Mapping[str, Any], api_url: str) -> tupl
             return 200, names
         case "PutEvents":
             return 200, {"FailedEntryCount": 0, "Entries": [{"EventId": _PUBLISHED}]}
-        case "PutItem" | "UpdateItem":
+        case "ListSecretVersionIds":
+            return 200, {**names, "Versions": [{"VersionId": _PUBLISHED, "CreatedDate": now - AGE_SECONDS}]}
+        case "GetItem" | "PutItem" | "UpdateItem" | "DeleteItem":
             return 200, {}
     return 400, {"__type": "UnknownOperationException", "Message": operation}
 

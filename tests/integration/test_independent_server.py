@@ -1,0 +1,75 @@
+"""Both functions against an authorization server that was written by others: oauthlib's."""
+
+import json
+import time
+
+import pytest
+
+import renew
+import rotate
+from doubles import marked
+from doubles.oauthlib_server import authorization_server
+from integration.handlers import CREDENTIALS, TOKEN, Context
+from rotator.errors import TokenRefused
+from talend_token.document import TokenDocument
+from talend_token.sensitive import Sensitive
+
+# A colon and letters beyond ASCII: what Basic has to bring over whole (RFC 7617, 2 and 2.1).
+SECRET = marked("of an independent client") + ":ünï"
+
+
+@pytest.fixture
+def talend():
+    with authorization_server({"abc": SECRET}, expires_in=900) as server:
+        yield server
+
+
+@pytest.fixture
+def secrets(secrets):
+    secrets.put_secret_value(SecretId=CREDENTIALS, SecretString=f"abc:{SECRET}")
+    return secrets
+
+
+def published(secrets):
+    text = secrets.get_secret_value(SecretId=TOKEN, VersionStage="AWSCURRENT")["SecretString"]
+    return TokenDocument.from_json(Sensitive(text))
+
+
+def test_a_rotated_token_opens_what_the_server_guards(secrets, talend):
+    assert rotate.handler({}, Context())["outcome"] == "rotated"
+    document = published(secrets)
+    assert talend.accepts(document.token_type, document.access_token)
+    assert not talend.accepts("Bearer", "another")
+    assert 890 < document.remaining_seconds(time.time()) <= 900
+
+
+@pytest.mark.parametrize("pair", [f"abc:{SECRET}x", "abd:nothing"])
+def test_what_the_server_refuses_is_refused_for_good_and_its_words_are_not_shown(secrets, talend, capsys, pair):
+    for _ in range(2):
+        secrets.put_secret_value(SecretId=CREDENTIALS, SecretString=pair)
+    with pytest.raises(TokenRefused, match="answered 401") as refusal:
+        rotate.handler({}, Context())
+    # RFC 6749, 5.2: the server's own word for it.
+    assert "invalid_client" not in capsys.readouterr().out + str(refusal.value)
+    # Each pair once: the current one, and the one before.
+    assert talend.statuses == [401, 401]
+
+
+def test_a_grant_that_the_server_does_not_give_is_refused(secrets, talend, monkeypatch):
+    monkeypatch.setattr(talend.validator, "validate_grant_type", lambda *_, **__: False)
+    with pytest.raises(TokenRefused, match="answered 40"):
+        rotate.handler({}, Context())
+    assert secrets.describe_secret(SecretId=TOKEN).get("VersionIdsToStages", {}) == {}
+
+
+def test_a_token_that_the_server_has_forgotten_is_renewed_once(secrets, talend):
+    rotate.handler({}, Context())
+    document = json.loads(published(secrets).to_json().reveal())
+    aged = document | {name: document[name] - 300 for name in ("issued_at", "expires_at")}
+    rejected = "a" * 36
+    secrets.put_secret_value(SecretId=TOKEN, SecretString=json.dumps(aged), ClientRequestToken=rejected)
+    talend.validator.tokens.clear()
+    answers = [renew.handler({"rejected_version_id": rejected}, Context()) for _ in range(3)]
+    assert [answer["outcome"] for answer in answers] == ["renewed", "already_renewed", "already_renewed"]
+    assert talend.accepts("Bearer", published(secrets).access_token)
+    assert talend.statuses == [200, 200]
