@@ -43,7 +43,7 @@ def test_a_rotated_token_opens_what_the_server_guards(secrets, talend):
     assert 890 < document.remaining_seconds(time.time()) <= 900
 
 
-@pytest.mark.parametrize("pair", [f"abc:{SECRET}x", "abd:nothing"])
+@pytest.mark.parametrize("pair", [f"abc:{SECRET}x", "abd:nothing"], ids=["a wrong secret", "an unknown client"])
 def test_what_the_server_refuses_is_refused_for_good_and_its_words_are_not_shown(secrets, talend, capsys, pair):
     for _ in range(2):
         secrets.put_secret_value(SecretId=CREDENTIALS, SecretString=pair)
