@@ -13,7 +13,7 @@ from datetime import UTC, datetime
 from enum import StrEnum
 from typing import Any
 
-from lab.invariants import Sight, Witness
+from lab.invariants import InvariantBroken, Sight, Witness
 from lab.world import PREFIX, World
 from rotator.errors import RotatorError
 from talend_simulator import Account, fingerprint
@@ -111,6 +111,8 @@ class Case:
         self.name = f"account-{next(_numbers)}"
         self.account = world.talend.add_account(Account(name=self.name))
         self.told: set[str] = set()
+        self.broken: InvariantBroken | None = None
+        """The first rule that did not hold: what calls AWS may swallow an error that comes up there."""
         self.witness = Witness(refused=lambda token: fingerprint(token) in self.told, ends=self._ends)
         self._secrets_shown: list[str] = []
         self.seconds = 60.0
@@ -229,7 +231,11 @@ class Case:
         sight = self.sight()
         if sight.text:
             self._remember(sight.text.reveal())
-        self.witness.look(sight, wanted=self.trigger.is_wanted)
+        try:
+            self.witness.look(sight, wanted=self.trigger.is_wanted)
+        except InvariantBroken as broken:
+            self.broken = self.broken or broken
+            raise
 
     def is_live(self) -> bool:
         """Whether the API accepts what is published."""

@@ -14,7 +14,6 @@ from lab.faults import NO_TIME_TO_WAIT, Expected, Fault, asks, failed, published
 from lab.wire_faults import DripAll, Wire, http, plain
 from rotator.errors import (
     InvalidTokenResponse,
-    RejectedTokenAgain,
     TokenRefused,
     TokenRejectedByProbe,
     TokenUnavailable,
@@ -484,7 +483,6 @@ def _same_token() -> Iterator[Fault]:
         return Expected("rotated", 1) if state in (State.EXPIRED, State.LEFT_OVER) else expected(trigger, state)
 
     yield Fault("the same token with the life that is left", always(SameToken()), with_what_is_left)
-    assert RejectedTokenAgain.__name__ == "RejectedTokenAgain"
 
 
 def _probe() -> Iterator[Fault]:

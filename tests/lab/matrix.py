@@ -56,8 +56,8 @@ def play(world: World, fault: Fault, trigger: Trigger, state: State) -> None:
 
 
 def _check(case: Case, expected: Expected, ending: Ending) -> None:
-    if isinstance(ending.error, AssertionError):
-        raise ending.error
+    if case.broken:
+        raise case.broken
     assert ending.kind == expected.kind_for(case.trigger), f"{ending.kind}: {ending.problem}"
     assert ending.token_calls == expected.calls, f"{ending.token_calls} token calls"
     assert expected.says in (ending.problem if ending.error else ending.output)
@@ -92,4 +92,6 @@ def _recovers(case: Case, fault: Fault) -> None:
         ending = case.run(Trigger.REJECTED_VERSION)
     if ending.error is not None:
         raise AssertionError(f"the next healthy run fails: {ending.problem}") from ending.error
+    if case.broken:
+        raise case.broken
     assert case.is_live(), f"the next healthy run ends with {ending.kind}, and what is published does not work"
