@@ -7,6 +7,7 @@ import sys
 import threading
 from collections import Counter
 from collections.abc import Callable, Hashable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from types import CodeType, FrameType
 
@@ -53,7 +54,19 @@ class Watch:
         _MONITORING.use_tool_id(_TOOL, "leaks")
         _MONITORING.register_callback(_TOOL, events.PY_UNWIND, self._unwound)
         _MONITORING.register_callback(_TOOL, events.PY_RETURN, self._returned)
-        _MONITORING.set_events(_TOOL, events.PY_UNWIND | events.PY_RETURN)
+        self._go_on()
+
+    @contextmanager
+    def resting(self) -> Iterator[None]:
+        """Look at nothing in the block."""
+        _MONITORING.set_events(_TOOL, 0)
+        try:
+            yield
+        finally:
+            self._go_on()
+
+    def _go_on(self) -> None:
+        _MONITORING.set_events(_TOOL, _MONITORING.events.PY_UNWIND | _MONITORING.events.PY_RETURN)
 
     def begin(self) -> None:
         """Another test: whatever was looked at often enough is looked at again."""

@@ -24,6 +24,8 @@ from lab.leaks_outlets import listen, tap
 
 _NAME = "nothing-leaks"
 ROOT = Path(__file__).resolve().parents[2]
+# Of a test that runs thousands of times what other tests run under watch.
+UNWATCHED = "frames_unwatched"
 # Texts wait until their test ends; these many characters are not waited with.
 _PATIENCE = 4_000_000
 # Programs and archives of other people's code are larger.
@@ -105,6 +107,14 @@ class NothingLeaks:
                     self.search.tell(f"the file {path}", path.read_bytes().decode("latin-1"))
 
     @pytest.hookimpl(wrapper=True)
+    def pytest_runtest_protocol(self, item: pytest.Item) -> Generator[None, object, object]:
+        """Frames rest in a test with the marker: all else that comes out of it is searched."""
+        if item.get_closest_marker(UNWATCHED) is None:
+            return (yield)
+        with self.watch.resting():
+            return (yield)
+
+    @pytest.hookimpl(wrapper=True)
     def pytest_runtest_makereport(self, item: pytest.Item) -> Generator[None, pytest.TestReport, pytest.TestReport]:
         report = yield
         self._hear_announced()
@@ -173,6 +183,7 @@ def files_that_are_left(request: pytest.FixtureRequest, tmp_path_factory: pytest
 
 def pytest_configure(config: pytest.Config) -> None:
     """Called by pytest."""
+    config.addinivalue_line("markers", f"{UNWATCHED}: runs too often for its exceptions and answers to be searched")
     plugin = NothingLeaks()
     plugin.start()
     config.pluginmanager.register(plugin, _NAME)

@@ -38,7 +38,7 @@ from lab.machine_world import World
 from lab.size import chosen
 
 # Every line is covered by its own tests; measuring it here would take three times as long.
-pytestmark = pytest.mark.no_cover
+pytestmark = [pytest.mark.no_cover, pytest.mark.frames_unwatched]
 
 DAYS = 30
 DAY_SECONDS = 86_400

@@ -6,6 +6,8 @@ from hypothesis import strategies as st
 
 from charts.simulation import SCHEDULE_SECONDS, WATCHDOG_SECONDS, Clockwork, Outage, seconds_without_token
 
+pytestmark = pytest.mark.frames_unwatched
+
 TALEND_LIFE = 30 * 60
 SECONDS_OF_THE_MINUTE = (0, 1, 30, 59)
 outages = st.builds(Outage, starts_at=st.integers(1, SCHEDULE_SECONDS), seconds=st.integers(1, 60 * 60))

@@ -8,6 +8,8 @@ import pytest
 from charts.simulation import SCHEDULE_SECONDS, Clockwork, Outage
 from charts.study import Cost, Trial, of_length, random_trials, waits
 
+pytestmark = pytest.mark.frames_unwatched
+
 CHARTS = Path(__file__).parents[2] / "charts"
 EXAMPLE_MINUTES = 20
 
