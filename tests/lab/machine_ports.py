@@ -197,6 +197,7 @@ class Endpoint:
     def request_token(self, credentials: Credentials, api_url: str, deadline: float) -> TokenResponse:
         url = f"{api_url}/security/oauth/token"
         requested_at, began = self.outside.now(), self.talend.clock()
+        issued: list[bool] = []
 
         def request() -> TokenResponse:
             if self.outside.now() >= deadline:
@@ -206,10 +207,14 @@ class Endpoint:
             odd = self.outside.odd()
             body = self.talend.issue(odd.oddity if odd else None, self.published())
             self.outside.frame.token_calls += 1
+            issued.append(True)
             self.granted(credentials)
             return TokenResponse(url, requested_at, json.dumps(body).encode())
 
         def refuse() -> Exception:
+            # A token was issued, and yet a refusal is said: the run goes on to the previous pair, once for each pair.
+            if issued:
+                self.outside.frame.token_calls -= 1
             self.refused(credentials, began, self.talend.clock())
             return TokenRefused(url, "answered 403", "Mend the rights.", status=403)
 

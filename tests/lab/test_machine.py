@@ -20,6 +20,7 @@ from lab.machine_acts import (
     Call,
     ChangeCredentials,
     DeleteAccounts,
+    Fail,
     Force,
     Heal,
     Pair,
@@ -107,6 +108,16 @@ KEPT: dict[str, list[Act]] = {
         Force(),
         Turn(Weather.SHORT),
         Pass(600),
+        Heal(),
+    ],
+    # Each pair was asked with once: no rule is broken by that.
+    "a server that issues a token and says that it refuses": [
+        Pass(1),
+        ChangeCredentials(Pair.GOOD),
+        Pass(600),
+        Call(0),
+        Revoke(),
+        Call(0, {6: Fail(2, lost=True)}),
         Heal(),
     ],
     # It still had the label AWSPENDING, and so was taken for one that a run had left staged.
