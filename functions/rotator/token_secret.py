@@ -41,10 +41,12 @@ class TokenSecret:
         if "AWSPENDING" in published.stages:
             return None
         staged = self._read("AWSPENDING")
+        if staged.document is None or "AWSPREVIOUS" in staged.stages:
+            return None
         # A token that was published before and lost its place, by a roll-back or by what a person has put there since,
-        # was not left by anybody.
-        was_published = "AWSPREVIOUS" in staged.stages or staged.created_at < published.created_at
-        return None if was_published or staged.document is None else staged
+        # was not left by anybody: what is published now, or was just before, is younger.
+        newest = max(published.created_at, self._read("AWSPREVIOUS").created_at)
+        return None if staged.created_at < newest else staged
 
     def stage(self, version_id: str, document: TokenDocument) -> Slot:
         """Store a token beside the published one."""

@@ -27,12 +27,13 @@ _LASTING = {
     "an error nobody knows": (418, "TeapotException"),
 }
 READ_TOKEN, READ_STAGED = "GetSecretValue of the token", "GetSecretValue of the token AWSPENDING"
+READ_PREVIOUS = "GetSecretValue of the token AWSPREVIOUS"
 READ_CREDENTIALS, LIST = "GetSecretValue of the credentials", "ListSecretVersionIds of the token"
 STAGE, PROMOTE = "PutSecretValue of the token", "UpdateSecretVersionStage of the token"
 LOCK, UNLOCK, EVENT = "PutItem of the lock", "UpdateItem of the lock", "PutEvents"
 READ_BREAKER, READ_PAIRS = "GetItem of the breaker", "GetItem of the pair's breaker"
 CLOSE_BREAKER, CLOSE_PAIRS = "UpdateItem of the breaker", "UpdateItem of the pair's breaker"
-_SECRETS = (READ_TOKEN, READ_STAGED, READ_CREDENTIALS, LIST, STAGE, PROMOTE)
+_SECRETS = (READ_TOKEN, READ_STAGED, READ_PREVIOUS, READ_CREDENTIALS, LIST, STAGE, PROMOTE)
 
 
 def calls(trigger: Trigger, state: State) -> list[str]:
@@ -42,6 +43,8 @@ def calls(trigger: Trigger, state: State) -> list[str]:
     made = [READ_TOKEN, LOCK]
     if state in (State.ABSENT, State.LEFT_OVER):
         made.append(READ_STAGED)
+    # Whether what is staged was left over, or published before.
+    made += [READ_PREVIOUS] if state is State.LEFT_OVER else []
     if asks(trigger, state):
         made += [LIST] if trigger.is_consumers else []
         made.append(READ_CREDENTIALS)
@@ -77,7 +80,7 @@ def _failures(name: str) -> Iterator[Fault]:
         if is_read:
             met, how = _is_about(name.rpartition(" ")[2]), _error(status, code)
             yield Fault(f"{name}: no such secret", _at(met, how), _says(code, asked=False), _makes(name))
-        elif (kind, name) != ("not found", READ_STAGED):
+        elif kind != "not found" or name not in (READ_STAGED, READ_PREVIOUS):
             yield _row(f"{name}: {kind}", name, _expected(name, code), _error(status, code))
     yield _row(f"{name}: time-out", name, _expected(name, "ReadTimeoutError"), _raises(ReadTimeoutError))
     yield _row(f"{name}: no connection", name, _expected(name, "ConnectTimeoutError"), _raises(ConnectTimeoutError))

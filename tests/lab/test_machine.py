@@ -23,6 +23,7 @@ from lab.machine_acts import (
     Fail,
     Force,
     Heal,
+    LateRenewal,
     Pair,
     Pass,
     PutByHand,
@@ -129,6 +130,15 @@ KEPT: dict[str, list[Act]] = {
         PutByHand(ByHand.TOKEN),
         PutByHand(ByHand.EXPIRED),
         Force(),
+        Heal(),
+    ],
+    # Younger than what it was rolled back to, it was taken for left over, too.
+    "a token that was published, rolled back, rejected, and pushed aside by another roll-back": [
+        Pass(3600, 300, 300),
+        RollBack(),
+        LateRenewal(),
+        PutByHand(ByHand.TOKEN),
+        RollBack(),
         Heal(),
     ],
 }

@@ -226,6 +226,22 @@ def test_a_token_that_was_published_and_put_aside_twice_by_hand_does_not_come_ba
     assert system.published.access_token == access_token(2)
 
 
+@pytest.mark.parametrize("trigger", TRIGGERS)
+def test_a_token_that_two_roll_backs_have_put_aside_does_not_come_back(system, trigger):
+    system.rotate()
+    first = system.published.to_json().reveal()
+    system.clock.advance(minutes=25)
+    system.rotate()
+    system.secrets.promote(TOKEN, "v1", system.published_version)
+    system.clock.advance(seconds=1)
+    system.secrets.put(TOKEN, first)
+    system.secrets.promote(TOKEN, "v1", system.published_version)
+    assert system.secrets.label(TOKEN, "AWSPENDING") == "v2"
+    system.clock.advance(minutes=4)
+    assert system.rotate(trigger).version_id == "v3"
+    assert system.published.access_token == access_token(3)
+
+
 def test_something_unreadable_left_staged_is_ignored(system):
     system.rotate()
     system.secrets.put(TOKEN, system.published.to_json().reveal())
