@@ -80,7 +80,7 @@ class Replacement:
         try:
             result, own = self.single_flight.once(run.account, published.version_id, run.ends_at, once)
         except ReplacementInProgress:
-            return replace(run.result(Outcome.IN_PROGRESS, published), retry_after_seconds=_IN_PROGRESS_RETRY_SECONDS)
+            return self._in_progress(run, published)
         except LockUnavailable as error:
             if run.trigger is Trigger.REJECTED:
                 raise
@@ -132,7 +132,15 @@ class Replacement:
     def _promote(self, run: Run, staged: Slot, published: Slot) -> Result:
         if run.secret.promote(staged, published):
             return run.result(Outcome.ROTATED, staged)
-        return run.result(Outcome.SUPERSEDED, run.secret.published())
+        now_published = run.secret.published()
+        if now_published.version_id == published.version_id:
+            # Replaced, and yet read: reads lag behind, and what is published is not to be seen yet.
+            return self._in_progress(run, published)
+        return run.result(Outcome.SUPERSEDED, now_published)
+
+    def _in_progress(self, run: Run, published: Slot) -> Result:
+        result = run.result(Outcome.IN_PROGRESS, published)
+        return replace(result, retry_after_seconds=_IN_PROGRESS_RETRY_SECONDS)
 
     def _check_is_better(self, run: Run, issued: TokenDocument, published: TokenDocument | None) -> None:
         now = self.clock()

@@ -46,7 +46,7 @@ class TokenSecret:
         # A token that was published before and lost its place, by a roll-back or by what a person has put there since,
         # was not left by anybody: what is published now, or was just before, is younger.
         newest = max(published.created_at, self._read("AWSPREVIOUS").created_at)
-        return None if staged.created_at < newest else staged
+        return staged if staged.created_at > newest else None
 
     def stage(self, version_id: str, document: TokenDocument) -> Slot:
         """Store a token beside the published one."""

@@ -6,6 +6,7 @@ import base64
 import itertools
 import json
 import math
+import re
 import uuid
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -136,7 +137,7 @@ class Case:
         """The versions of a secret as moto keeps them."""
         return self.world.secrets()[self.secret_id(part)].versions  # type: ignore[no-any-return]
 
-    def put(self, part: str, value: str | bytes, *stages: str) -> str:
+    def put(self, part: str, value: str | bytes, *stages: str, age_seconds: float = 0) -> str:
         """Make a version and move labels to it, as Secrets Manager does."""
         versions, version_id = self.versions(part), str(uuid.uuid4())
         for version in versions.values():
@@ -147,7 +148,7 @@ class Case:
             version["version_stages"] = [*kept, "AWSPREVIOUS"] if moved or previous else kept
         kind = "secret_string" if isinstance(value, str) else "secret_binary"
         versions[version_id] = {
-            "createdate": int(self.world.clock()),
+            "createdate": int(self.world.clock() - age_seconds),
             "version_id": version_id,
             "version_stages": list(stages),
             kind: value if isinstance(value, str) else base64.b64encode(value).decode(),
@@ -166,8 +167,9 @@ class Case:
         return TokenDocument(token.access_token, "Bearer", now - age_seconds, now + left_seconds, self.world.talend.url)
 
     def publish_by_hand(self, text: str, *stages: str) -> None:
-        self._remember(text)
-        self.put("token", text, *(stages or ("AWSCURRENT", "AWSPENDING")))
+        document = self._remember(text)
+        age_seconds = self.world.clock() - document.issued_at if document else 60
+        self.put("token", text, *(stages or ("AWSCURRENT", "AWSPENDING")), age_seconds=age_seconds)
         if "AWSCURRENT" in stages or not stages:
             self.witness.by_hand(self.sight())
 
@@ -290,10 +292,11 @@ class Case:
 
     # --- what must not be seen --------------------------------------------------------------
 
-    def _remember(self, text: str) -> None:
+    def _remember(self, text: str) -> TokenDocument | None:
         document = Sight(0, None, Sensitive(text)).document
         if document:
             self._secrets_shown.append(document.access_token)
+        return document
 
     def shown(self, ending: Ending) -> list[str]:
         """Where a secret of this case can be read, if anywhere."""
@@ -304,5 +307,7 @@ class Case:
 
 
 def is_told_of(error: BaseException, account: str) -> bool:
-    """Whether an error is one of the contract: of the rotator's own, naming the account, with a fix."""
-    return isinstance(error, RotatorError) and error.account == account and f"account {account!r}" in str(error)
+    """Whether an error is one of the contract: of the rotator's own, naming the account, with a fix after it."""
+    told = str(error)
+    is_ours = isinstance(error, RotatorError) and error.account == account and f"account {account!r}" in told
+    return is_ours and re.search(r"[^.]\. [A-Z]\w+ .{10,}", told) is not None

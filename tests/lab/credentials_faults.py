@@ -6,6 +6,10 @@ import base64
 import json
 from collections.abc import Callable, Iterator
 
+from botocore.exceptions import ReadTimeoutError
+
+from lab.aws_arming import ALWAYS, at, error, raises
+from lab.aws_wire import Interference
 from lab.cases import Case
 from lab.faults import Expected, Fault
 from talend_simulator import Account
@@ -29,6 +33,7 @@ def rows() -> Iterator[Fault]:
     gone = Expected("SecretStoreError", 0, "failed with ResourceNotFoundException")
     yield Fault("credentials: no such secret", _no_secret, lambda *_: gone, mend=_create_and_mend)
     yield from _pairs()
+    yield from _previous_pair()
 
 
 def _malformed() -> dict[str, tuple[Spell, str]]:
@@ -91,6 +96,37 @@ def _pairs() -> Iterator[Fault]:
     yield Fault(
         "credentials: refused, and those before are malformed", _malformed_then_refused, lambda *_: mixed, mend=_mend
     )
+
+
+def _previous_pair() -> Iterator[Fault]:
+    """The current pair is refused, and the one before cannot be read."""
+    read = "GetSecretValue of the credentials AWSPREVIOUS"
+    ways = {
+        "denied": (error(400, "AccessDeniedException"), "AccessDeniedException"),
+        "throttled": (error(400, "ThrottlingException"), "ThrottlingException"),
+        "key disabled": (error(400, "DecryptionFailure"), "DecryptionFailure"),
+        "internal error": (error(500, "InternalServiceError"), "InternalServiceError"),
+        "time-out": (raises(ReadTimeoutError), "ReadTimeoutError"),
+    }
+    for name, (how, code) in ways.items():
+        yield Fault(
+            f"credentials: refused, and those before: {name}",
+            _refused_and(read, how),
+            lambda *_, code=code: Expected("SecretStoreError", 1, f"failed with {code}"),
+        )
+    yield Fault(
+        "credentials: refused, and those before: internal error, once",
+        _refused_and(read, error(500, "InternalServiceError"), times=1),
+        lambda *_: Expected("rotated", 2, "the previous pair was used"),
+    )
+
+
+def _refused_and(name: str, how: Interference, *, times: int = ALWAYS) -> Callable[[Case], None]:
+    def arm(case: Case) -> None:
+        case.store_credentials(_wrong(case))
+        at(lambda call: call.name == name, how, times=times)(case)
+
+    return arm
 
 
 def _json(account: Account, **members: object) -> str:

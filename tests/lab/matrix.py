@@ -3,9 +3,19 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
-from lab import aws_faults, credentials_faults, endpoint_faults, network_faults
+from lab import (
+    aws_faults,
+    body_faults,
+    consistency_faults,
+    credentials_faults,
+    http_faults,
+    life_faults,
+    network_faults,
+    status_faults,
+    table_faults,
+)
 from lab.cases import Case, Ending, State, Trigger, is_told_of
 from lab.faults import Expected, Fault
 from lab.size import chosen
@@ -14,10 +24,13 @@ from lab.world import World
 type Column = tuple[Trigger, State]
 
 COLUMNS: list[Column] = list(itertools.product(Trigger, State))
-GROUPS = {
-    "what the token endpoint answers": endpoint_faults.rows,
+GROUPS: dict[str, Callable[[], Iterator[Fault]]] = {
+    "the status that the token endpoint answers with": status_faults.rows,
+    "how the token endpoint speaks HTTP": http_faults.rows,
+    "what the token endpoint's answer holds": body_faults.rows,
+    "what a token is": life_faults.rows,
     "the way to the token endpoint": network_faults.rows,
-    "what AWS does": aws_faults.rows,
+    "what AWS does": lambda: itertools.chain(aws_faults.rows(), table_faults.rows(), consistency_faults.rows()),
     "what people store as credentials": credentials_faults.rows,
 }
 

@@ -141,6 +141,16 @@ KEPT: dict[str, list[Act]] = {
         RollBack(),
         Heal(),
     ],
+    # Made in the same moment as what a person put in its place, it was taken for left over, too.
+    "a token that was put aside as soon as it was published": [
+        ChangeCredentials(Pair.GOOD),
+        Revoke(),
+        Call(0),
+        RollBack(),
+        PutByHand(ByHand.TOKEN),
+        Pass(3600, 300, 300),
+        Heal(),
+    ],
 }
 
 

@@ -78,6 +78,23 @@ def test_of_two_runs_for_one_version_only_the_one_that_published_tells(system):
     assert len(system.event_bus.sent) == 2
 
 
+def test_a_run_that_lost_and_reads_what_was_there_before_says_that_it_does_not_know_yet(system):
+    """A read that lags behind shows the replaced version: to name it would send consumers back to it."""
+    system.rotate()
+    system.clock.advance(minutes=10)
+    system.single_flight.down = True
+    behind = system.secrets.read(TOKEN, "AWSCURRENT")
+
+    def another_run():
+        system.rotate()
+        system.secrets.stale[TOKEN] = behind
+
+    system.secrets.before["stage"] = another_run
+    lost = system.rotate()
+    assert (lost.outcome, lost.retry_after_seconds) == (Outcome.IN_PROGRESS, 2)
+    assert lost.as_renewal()["version_id"] is None
+
+
 def test_an_event_that_cannot_be_sent_is_a_warning_and_nothing_else(system):
     system.event_bus.down = True
     system.endpoint.answers = [{"access_token": jwt(aud="elsewhere"), "token_type": "Bearer"}]
@@ -127,13 +144,12 @@ def test_warnings_of_what_was_published_and_of_the_new_token_travel_with_the_res
 
 
 def test_warnings_of_what_was_published_travel_with_a_token_that_was_left_staged(system):
-    system.rotate()
+    system.secrets.put(TOKEN, "not a document")
     system.clock.advance(minutes=2)
     system.secrets.fail_on["promote"] = "InternalServiceError"
     with pytest.raises(SecretStoreError):
         system.rotate()
     system.secrets.fail_on.clear()
-    system.secrets.put(TOKEN, "not a document")
     result = system.rotate()
     assert "not a token document" in result.warnings[0]
     assert "left staged" in result.warnings[1]

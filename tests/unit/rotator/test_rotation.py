@@ -134,6 +134,7 @@ def test_a_run_that_was_overtaken_leaves_the_newer_token_in_place(system):
 def test_a_run_whose_staged_token_another_run_promoted_ends_with_the_same_token(system):
     system.single_flight.down = True
     system.rotate()
+    system.clock.advance(seconds=1)
     others = []
     system.secrets.before["promote"] = lambda: others.append(system.rotate())
     late = system.rotate()
@@ -224,6 +225,18 @@ def test_a_token_that_was_published_and_put_aside_twice_by_hand_does_not_come_ba
     assert system.secrets.label(TOKEN, "AWSPENDING") == "v1"
     assert system.rotate(trigger).version_id == "v2"
     assert system.published.access_token == access_token(2)
+
+
+@pytest.mark.parametrize("trigger", TRIGGERS)
+def test_a_token_that_was_put_aside_by_hand_as_soon_as_it_was_published_does_not_come_back(system, trigger):
+    system.rotate()
+    system.clock.advance(minutes=25)
+    system.rotate()
+    first = system.secrets.document(TOKEN, "AWSPREVIOUS").to_json().reveal()
+    system.secrets.promote(TOKEN, "v1", "v2")
+    system.secrets.put(TOKEN, first)
+    assert system.secrets.label(TOKEN, "AWSPENDING") == "v2"
+    assert system.rotate(trigger).version_id == "v3"
 
 
 @pytest.mark.parametrize("trigger", TRIGGERS)
