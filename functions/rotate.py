@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import init_phase
+
 import time
 from typing import TYPE_CHECKING, Any
 
@@ -17,6 +19,7 @@ if TYPE_CHECKING:
 # Lambda reads level and time of a JSON line only if the time is one of RFC 3339.
 logger = Logger(service="rotate", use_rfc3339=True)
 metrics = Metrics(namespace="TalendToken")
+init_phase.end()
 
 
 @logger.inject_lambda_context(clear_state=True)

@@ -13,6 +13,7 @@ from rotator.probe import HttpProbe
 from rotator.replacement import Replacement
 from rotator.rotation import Rotation
 from rotator.secret_store import SecretsManagerStore, secrets_manager_client
+from rotator.service_models import setup_default_session
 from rotator.settings import Settings
 from rotator.single_flight import IdempotentSingleFlight, lock_table_client
 from rotator.token_endpoint import HttpTokenEndpoint
@@ -26,6 +27,7 @@ def rotation() -> Rotation:
         InvalidSettings: the function's environment variables are incomplete or wrong.
     """
     settings = Settings.from_environment(os.environ)
+    setup_default_session()
     secrets = SecretsManagerStore(secrets_manager_client())
     locks = lock_table_client()
     breaker = DynamoDBCircuitBreaker(locks, settings.lock_table)

@@ -39,6 +39,7 @@ def test_the_package_holds_our_code_and_its_locked_dependencies_and_nothing_else
         "certifi",
         "charset_normalizer",
         "idna",
+        "init_phase.py",
         "jmespath",
         "renew.py",
         "requests",
@@ -127,7 +128,7 @@ COLD_START = {
     *("certifi", "charset_normalizer", "idna", "requests", "simplejson", "urllib3"),
     # Idempotency compiles its default key path with jmespath, as it is imported.
     *("aws_lambda_powertools", "jmespath", "typing_extensions"),
-    *("rotate", "renew", "rotator", "talend_token"),
+    *("init_phase", "rotate", "renew", "rotator", "talend_token"),
 }
 POWERTOOLS = {
     *("exceptions", "logging", "metrics", "middleware_factory", "package_logger", "shared", "tracing", "warnings"),
