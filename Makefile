@@ -69,7 +69,7 @@ demo: $(LOCAL_AWS) ## run it all on this machine, without an AWS account (KEEP=1
 	@exec env PYTHONPATH=tests:functions $(TESTS)/python -m demo $(if $(KEEP),--keep) $(if $(SPEED),--speed $(SPEED))
 
 test: $(LOCAL_AWS) build ## run the tests (ARGS="-k name" chooses)
-	@$(TESTS)/pytest $(or $(ARGS),--numprocesses 2 --dist loadfile --cov --cov-report term-missing:skip-covered)
+	@$(TESTS)/pytest $(or $(ARGS),--numprocesses 2 --dist loadfile --no-loadscope-reorder --cov --cov-report term-missing:skip-covered)
 
 lab: $(LOCAL_AWS) build ## attack it at length: every fault in every state, thousands of histories (ARGS="tests/lab/test_crash.py")
 	@LAB=long $(TESTS)/pytest $(or $(ARGS),tests/lab)

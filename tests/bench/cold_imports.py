@@ -30,6 +30,7 @@ REASONS = {
     "idna": "requests imports it, for host names that are not ASCII",
     "certifi": "requests' authorities",
     "requests": "the token endpoint and the probe: deadlines, retries and TLS that people can read",
+    "init_phase": "has nobody look for garbage while all of this is imported",
     "rotator": "our code",
     "talend_token": "the token document, shared with consumers",
 }
@@ -78,7 +79,7 @@ def table(task: Path, rounds: int) -> Table:
 
 NOTES = (
     "`python -X importtime -c 'import rotate'` in the deployed package, medians; the measurement itself makes imports "
-    "about a third slower, so read the shares. A module of the standard library counts with the package that imports "
+    "slower, so read the shares. A module of the standard library counts with the package that imports "
     "it first. tests/template/test_package.py holds the list of packages."
 )
 
