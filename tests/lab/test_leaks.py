@@ -11,6 +11,7 @@ import pytest
 
 from doubles.marked import marked
 from lab.leaks import Marks
+from lab.size import chosen
 from local_aws import LocalAWS
 
 pytest_plugins = ["pytester"]
@@ -40,7 +41,7 @@ PLACES = {
     "name of a secret": 'aws("secretsmanager").get_secret_value(SecretId=plant)',
 }
 PLANTED = """
-import contextlib, json, logging, subprocess, sys
+import base64, contextlib, json, logging, subprocess, sys
 import boto3
 from botocore.exceptions import ClientError
 from moto import mock_aws
@@ -81,7 +82,16 @@ def planted(pytester, monkeypatch):
     return run
 
 
-@pytest.mark.parametrize("plant", ["secret", "secret[20:28]"])
+PLANTS = ["secret", "secret[20:28]"]
+ENCODED = [
+    "base64.b64encode(b'x' + secret.encode()).decode()",
+    "''.join(f'%{ord(character):02X}' for character in secret)",
+    "''.join(f'\\\\u{ord(character):04x}' for character in secret)",
+    "secret.encode().hex()",
+]
+
+
+@pytest.mark.parametrize("plant", [*PLANTS, *chosen([], ENCODED)])
 def test_a_leak_at_any_place_fails_the_run_and_is_named_without_being_shown(planted, plant):
     result = planted(plant)
     said = result.stdout.str()
