@@ -28,7 +28,7 @@ from local_aws.runtime_api import Invocation, RuntimeAPI
 ROUNDS = 12
 QUICK_ROUNDS = 2
 # Of the functions: None is a whole processor.
-MEMORY_MB = (None, 512, 256)
+MEMORY_MB = (None, 1024, 512, 256)
 # The longest that one may take, at the smallest share.
 LIMIT_SECONDS = 60
 USUAL = "the usual handler: one client, one POST, one write"

@@ -65,6 +65,11 @@ def test_a_function_runs_on_the_documented_runtime(template, resources, function
     assert default(template, "Architecture") == "arm64"
 
 
+def test_renew_has_more_of_a_processor_than_rotate_as_consumers_wait_for_it(resources):
+    assert resources["RotateFunction"]["Properties"]["MemorySize"] == 256
+    assert resources["RenewFunction"]["Properties"]["MemorySize"] == 1024
+
+
 @FUNCTIONS
 def test_a_function_has_all_the_settings_that_it_reads(resources, function):
     assert environment(resources, function) == {
