@@ -12,6 +12,7 @@ from botocore.exceptions import ClientError, EndpointConnectionError, ReadTimeou
 from moto import mock_aws
 
 from talend_token import RenewalFailed, TokenClient, TokenUnavailable
+from talend_token.environment import source_from_environment
 from talend_token.secrets_manager import SecretsManagerSource
 
 NAME = "talend/default/token"
@@ -218,6 +219,18 @@ def test_the_account_is_that_of_the_secrets_name(aws, functions, name, account):
     source.read()
     source.renew(V1)
     assert functions.events[0].get("account") == account
+
+
+@pytest.mark.usefixtures("secret")
+def test_the_environment_names_the_secret_and_the_renew_function(aws, functions, monkeypatch):
+    monkeypatch.delenv("TALEND_ACCESS_TOKEN", raising=False)
+    monkeypatch.setenv("TALEND_TOKEN_SECRET", NAME)
+    monkeypatch.setenv("TALEND_RENEW_FUNCTION", "renew-of-the-stack")
+    monkeypatch.setattr(boto3.session, "Session", lambda: Session(secretsmanager=aws, **{"lambda": functions}))
+    source = source_from_environment()
+    assert source.read().token.version_id == V1
+    source.renew(V1)
+    assert functions.names == ["renew-of-the-stack"]
 
 
 def test_an_answer_is_handed_on_with_its_waiting_time(source, functions):

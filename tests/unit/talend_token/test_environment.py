@@ -38,20 +38,41 @@ def fixed(monkeypatch):
 def test_a_fixed_token_needs_no_aws(fixed):
     token = fixed.get_token(min_remaining=86_400)
     assert (token.access_token, token.api_url) == ("hunter2", "https://api.us.cloud.talend.com")
+    assert token.version_id == ""
     assert repr(fixed) == "TokenClient(environment variable TALEND_ACCESS_TOKEN)"
 
 
 def test_a_fixed_token_that_is_rejected_has_no_successor(fixed):
     with pytest.raises(RenewalFailed, match="rejected the token in TALEND_ACCESS_TOKEN: set another one") as caught:
         fixed.renew(fixed.get_token())
-    assert caught.value.outcome == "not_configured"
+    assert (caught.value.outcome, caught.value.retry_after_seconds) == ("not_configured", 0)
 
 
-@pytest.mark.parametrize("url", ["", "api.eu.cloud.talend.com", "https://", "ftp://api.eu.cloud.talend.com"])
-def test_a_fixed_token_needs_the_url_that_it_is_for(monkeypatch, url):
+def test_a_fixed_tokens_url_may_have_a_path(monkeypatch):
     monkeypatch.setenv("TALEND_ACCESS_TOKEN", "hunter2")
-    monkeypatch.setenv("TALEND_API_URL", url)
-    with pytest.raises(NotConfigured, match="set TALEND_API_URL too") as caught:
+    monkeypatch.setenv("TALEND_API_URL", "https://gateway.example.com/TALEND_X/")
+    assert TokenClient().get_token().api_url == "https://gateway.example.com/TALEND_X"
+
+
+@pytest.fixture(params=[None, "", "api.eu.cloud.talend.com", "https://", "ftp://api.eu.cloud.talend.com"])
+def no_url(request, monkeypatch):
+    """A fixed token, and nothing that says which API it is for."""
+    monkeypatch.setenv("TALEND_ACCESS_TOKEN", "hunter2")
+    if request.param is not None:
+        monkeypatch.setenv("TALEND_API_URL", request.param)
+
+
+@pytest.mark.usefixtures("no_url")
+def test_a_fixed_token_needs_the_url_that_it_is_for():
+    with pytest.raises(
+        NotConfigured, match=r"set TALEND_API_URL too, .* such as https://api\.eu\.cloud\.talend\.com\.$"
+    ):
+        TokenClient()
+
+
+@pytest.mark.usefixtures("no_url")
+def test_a_fixed_token_without_its_url_is_not_shown():
+    with pytest.raises(NotConfigured) as caught:
         TokenClient()
     shown = traceback.TracebackException.from_exception(caught.value, capture_locals=True)
     ours = [frame.locals for frame in shown.stack if "functions/talend_token" in frame.filename]
