@@ -3,6 +3,7 @@
 import logging
 import math
 import os
+import random
 import threading
 from itertools import pairwise
 
@@ -54,6 +55,16 @@ def test_a_life_that_is_short_is_fresh_for_five_sixths_of_it(machine, source, aw
     assert source.reads == 2
 
 
+@pytest.mark.parametrize(("seconds", "reads"), [(1498.75, 1), (1499, 2)])
+def test_a_token_is_fresh_until_five_minutes_before_its_end_and_then_no_longer(
+    client, source, aws_clock, seconds, reads
+):
+    client.get_token()
+    aws_clock.advance(seconds=seconds)
+    client.get_token()
+    assert source.reads == reads
+
+
 # --- STALE ---
 
 
@@ -78,6 +89,30 @@ def test_a_stale_token_without_a_successor_is_given_out_and_asked_about_every_fe
         aws_clock.advance(seconds=0.1)
     pauses = [later - earlier for earlier, later in pairwise(moments)]
     assert 3.7 < min(pauses) <= max(pauses) < 6.4
+
+
+@pytest.fixture(params=[(min, 0.75), (max, 1.25)])
+def jitter(request, monkeypatch):
+    """By what pauses are multiplied, at their shortest and at their longest."""
+    extreme, factor = request.param
+    monkeypatch.setattr(random, "uniform", lambda *ends: extreme(ends))
+    return factor
+
+
+def test_a_stale_token_is_asked_about_again_when_the_pause_is_over(stale, source, aws_clock, jitter):
+    stale.get_token()
+    aws_clock.advance(seconds=5 * jitter - 0.25)
+    stale.get_token()
+    assert source.reads == 2
+    aws_clock.advance(seconds=0.25)
+    stale.get_token()
+    assert source.reads == 3
+
+
+def test_a_stale_tokens_successor_that_ends_at_the_same_moment_is_used(stale, source):
+    source.publish(life=120)
+    assert source.published[1].token.expires_at == source.published[0].token.expires_at
+    assert stale.get_token().version_id == "v2"
 
 
 def test_while_one_caller_asks_the_others_keep_the_stale_token(stale, source):
@@ -110,20 +145,26 @@ def test_a_failing_secrets_manager_does_not_matter_while_the_token_works(stale, 
         assert stale.get_token().version_id == "v1"
         aws_clock.advance(seconds=1)
     assert "its successor cannot be read: token secret: InternalServiceError" in caplog.text
-    assert {record.levelno for record in caplog.records} == {logging.WARNING}
+    assert {(record.name, record.levelno) for record in caplog.records} == {("talend_token", logging.WARNING)}
 
 
-def test_the_longer_secrets_manager_fails_the_seldomer_it_is_asked(stale, source, aws_clock):
+def test_the_longer_secrets_manager_fails_the_seldomer_it_is_asked(machine, source, aws_clock, jitter):
+    source.publish(life=7200)
+    client, moments = machine.client(source), []
+    client.get_token()
+    aws_clock.advance(minutes=115)
     source.outage = TokenUnavailable("down")
+    source.on_read = lambda: moments.append(aws_clock())
     for _ in range(1150):
-        stale.get_token()
-        aws_clock.advance(seconds=0.1)
-    # 5, 10, 20, 40 and 60 seconds apart, and not 24 times in two minutes.
-    assert 4 <= source.reads - 1 <= 6
+        client.get_token()
+        aws_clock.advance(seconds=0.25)
+    pauses = [later - earlier for earlier, later in pairwise(moments)]
+    assert pauses[:4] == [10 * jitter, 20 * jitter, 40 * jitter, 60 * jitter]
 
 
-def test_a_read_that_outlasts_the_token_gives_nobody_an_expired_one(stale, source, aws_clock):
-    source.on_read = lambda: aws_clock.advance(minutes=3)
+@pytest.mark.parametrize("seconds_left", [0, -60])
+def test_a_read_that_outlasts_the_token_gives_nobody_an_expired_one(stale, source, aws_clock, seconds_left):
+    source.on_read = lambda: aws_clock.advance(seconds=119 - seconds_left)
     with pytest.raises(TokenUnavailable, match=r"version v1, .* expired at"):
         stale.get_token()
 
@@ -144,6 +185,31 @@ def test_an_expired_token_is_never_given_out(client, source, aws_clock):
     assert aws_clock() > source.published[0].token.expires_at - 1.5
 
 
+@pytest.mark.parametrize("seconds_left", [0.25, 0.75])
+def test_a_token_works_until_the_last_moment_of_its_life(client, source, aws_clock, seconds_left):
+    client.get_token()
+    source.outage = TokenUnavailable("down")
+    aws_clock.advance(seconds=1799 - seconds_left)
+    assert client.get_token().version_id == "v1"
+    assert client.get_token(min_remaining=seconds_left / 2).version_id == "v1"
+
+
+def test_a_token_that_has_just_expired_is_not_one_that_may_still_work(client, source, aws_clock, caplog):
+    client.get_token()
+    aws_clock.advance(seconds=1799)
+    source.outage = TokenUnavailable("down")
+    with pytest.raises(TokenUnavailable, match="down"):
+        client.get_token()
+    assert (source.reads, caplog.records) == (2, [])
+
+
+@pytest.mark.parametrize("age", [31 * 60, 1799])
+def test_the_error_says_that_what_is_published_has_expired(machine, source, age):
+    source.publish(age=age)
+    with pytest.raises(TokenUnavailable, match=r"version v2, .* expired at .*, and no newer token is published"):
+        machine.client(source).get_token()
+
+
 def test_the_error_says_what_is_published_and_since_when(client, aws_clock):
     aws_clock.advance(minutes=31)
     with pytest.raises(TokenUnavailable) as caught:
@@ -157,10 +223,9 @@ def test_the_error_says_what_is_published_and_since_when(client, aws_clock):
 def test_a_token_is_served_exactly_as_long_as_it_lives_while_secrets_manager_is_down(client, source, aws_clock):
     client.get_token()
     source.outage = TokenUnavailable("token secret: EndpointConnectionError")
-    for _ in range(1798):
+    for _ in range(1799):
         assert client.get_token().version_id == "v1"
         aws_clock.advance(seconds=1)
-    aws_clock.advance(seconds=2)
     with pytest.raises(TokenUnavailable, match="EndpointConnectionError"):
         client.get_token()
     source.outage = None
@@ -221,6 +286,8 @@ def test_a_caller_that_needs_longer_than_what_is_published_is_told(client, aws_c
     aws_clock.advance(minutes=20)
     with pytest.raises(TokenUnavailable, match=r"version v1, .* has 599 seconds to live, and 700 were asked for"):
         client.get_token(min_remaining=700)
+    with pytest.raises(TokenUnavailable, match=r"version v1, .* has 599 seconds to live, and 599 were asked for"):
+        client.get_token(min_remaining=599)
     assert client.get_token(min_remaining=500).version_id == "v1"
 
 
@@ -263,6 +330,19 @@ def test_a_wall_clock_that_is_set_while_a_token_is_held_does_no_harm(machine, cl
         assert aws_clock() < token.expires_at
         aws_clock.advance(seconds=1)
     assert aws_clock() > token.expires_at - 3
+
+
+def test_a_wall_clock_that_is_set_back_does_not_lengthen_a_life_while_secrets_manager_is_down(
+    machine, client, source, aws_clock
+):
+    client.get_token()
+    source.outage = TokenUnavailable("down")
+    machine.skew_seconds = -120
+    aws_clock.advance(seconds=1798.75)
+    assert client.get_token().version_id == "v1"
+    aws_clock.advance(seconds=0.25)
+    with pytest.raises(TokenUnavailable):
+        client.get_token()
 
 
 def test_a_machine_that_slept_wakes_up_to_an_expired_token(machine, client, source, aws_clock):

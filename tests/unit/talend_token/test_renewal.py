@@ -63,6 +63,13 @@ def test_a_new_token_that_does_not_show_is_waited_for_until_the_deadline(client,
     assert 25 < sum(machine.pauses) <= 30
 
 
+def test_a_new_token_that_shows_at_the_deadline_is_in_time(machine, source):
+    client = machine.client(source, renewal_timeout_seconds=0.1)
+    source.refuse("in_progress")
+    client._sleep = lambda _: source.publish()
+    assert client.renew(client.get_token()).version_id == "v2"
+
+
 def test_a_renewal_in_progress_is_waited_for_and_not_asked_for_again(client, source, rejected):
     source.refuse("in_progress")
     client._sleep = lambda _: source.publish()
@@ -86,7 +93,7 @@ def test_a_refused_renewal_is_not_asked_for_again_before_its_time(client, source
             client.renew(rejected)
         aws_clock.advance(seconds=1)
     assert source.renewals == ["v1"]
-    aws_clock.advance(seconds=2)
+    aws_clock.advance(seconds=1)
     with pytest.raises(RenewalFailed, match="too_soon"):
         client.renew(rejected)
     assert source.renewals == ["v1", "v1"]
@@ -152,11 +159,19 @@ def test_with_secrets_manager_down_the_renewal_goes_on(client, source, rejected,
     assert "the published one cannot be read: token secret: down" in caplog.text
 
 
-def test_a_published_token_that_has_expired_is_no_replacement(client, source, rejected, aws_clock):
-    aws_clock.advance(minutes=5)
-    source.publish(age=1900)
-    assert client.renew(rejected).version_id == "v3"
+@pytest.mark.parametrize("age", [1900, 1799])
+def test_a_published_token_that_has_expired_is_no_replacement(machine, source, age):
+    rejected = source.published[0].token
+    source.publish(age=age)
+    assert machine.client(source).renew(rejected).version_id == "v3"
     assert source.renewals == ["v1"]
+
+
+def test_a_published_token_that_has_half_a_second_to_live_is_a_replacement(client, source, rejected, aws_clock):
+    source.publish(age=1798)
+    source.on_read = lambda: aws_clock.advance(seconds=0.5)
+    assert client.renew(rejected).version_id == "v2"
+    assert source.renewals == []
 
 
 def test_a_token_that_was_rejected_before_is_no_replacement_for_the_next_one(client, source, rejected, aws_clock):
@@ -176,6 +191,14 @@ def test_a_roll_back_by_hand_is_a_replacement(client, source, aws_clock):
     source.published.append(source.published[0])
     assert client.renew(bad).version_id == "v1"
     assert source.renewals == []
+
+
+def test_a_roll_back_to_a_version_that_has_just_expired_is_none(client, source, rejected):
+    source.refuse("too_soon")
+    source.publish(age=1799)
+    with pytest.raises(RenewalFailed):
+        client.renew(rejected)
+    assert client.get_token().version_id == "v1"
 
 
 def test_a_version_that_was_rejected_before_and_is_published_again_is_renewed_too(client, source, rejected):
@@ -299,6 +322,28 @@ def test_many_threads_share_one_refusal(client, source, rejected):
     ends = in_threads(lambda: client.renew(rejected), 100)
     assert {end.outcome for end in ends} == {"too_soon"}
     assert source.renewals == ["v1"]
+
+
+def test_a_rejected_version_does_not_wait_for_another_ones_renewal(client, source, rejected):
+    renewing, go_on, was_let_go = threading.Event(), threading.Event(), []
+
+    def renew():
+        if source.renewals == ["v1"]:
+            renewing.set()
+            was_let_go.append(go_on.wait(10))
+        return source._renew()
+
+    source.on_renew = renew
+    first = threading.Thread(target=client.renew, args=(rejected,))
+    first.start()
+    assert renewing.wait(10)
+    source.publish()
+    second = client.get_token(min_remaining=1700)
+    assert second.version_id == "v2"
+    assert client.renew(second).version_id == "v3"
+    go_on.set()
+    first.join()
+    assert was_let_go == [True]
 
 
 def test_who_is_interrupted_leaves_the_renewal_to_the_next(client, source, rejected):
