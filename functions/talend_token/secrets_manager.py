@@ -75,7 +75,8 @@ class SecretsManagerSource:
         raise TokenUnavailable(f"{self} cannot be read: {code}. {fix}")
 
     def renew(self, rejected_version_id: str) -> Renewal:
-        if not self._renew_function:
+        function = self._renew_function
+        if not function:
             raise RenewalFailed(
                 f"{self}: version {rejected_version_id} was rejected, and no function is named that replaces it. Set "
                 "TALEND_RENEW_FUNCTION to the stack's output RenewFunctionName.",
@@ -88,8 +89,8 @@ class SecretsManagerSource:
             event["account"] = account
 
         def invoke() -> tuple[bool, Any]:
-            client = self._client("lambda", self._renew_function or "")
-            answer = client.invoke(FunctionName=self._renew_function, Payload=json.dumps(event).encode())
+            client = self._client("lambda", function)
+            answer = client.invoke(FunctionName=function, Payload=json.dumps(event).encode())
             return "FunctionError" in answer, json.loads(answer["Payload"].read())
 
         try:
@@ -102,7 +103,7 @@ class SecretsManagerSource:
         except (ValueError, KeyError, TypeError, AttributeError):
             problem = "its answer is not one of a renew function: check TALEND_RENEW_FUNCTION"
         raise RenewalFailed(
-            f"{self}: version {rejected_version_id} was rejected, and function {self._renew_function!r} failed to "
+            f"{self}: version {rejected_version_id} was rejected, and function {function!r} failed to "
             f"replace it: {problem}",
             may_show=True,
         )
@@ -135,7 +136,6 @@ class _AWSError(Exception):
     """A call of AWS failed."""
 
     def __init__(self, code: str) -> None:
-        super().__init__(code)
         self.code = code
 
 

@@ -211,7 +211,8 @@ def test_the_renew_function_is_told_the_version_and_the_account(source, function
 
 
 @pytest.mark.parametrize(
-    ("name", "account"), [("a/b/eu-2/token", "eu-2"), ("mine", None), ("x/other", None), ("token", None)]
+    ("name", "account"),
+    [("a/b/eu-2/token", "eu-2"), ("sales/token", "sales"), ("mine", None), ("x/other", None), ("token", None)],
 )
 def test_the_account_is_that_of_the_secrets_name(aws, functions, name, account):
     arn = aws.create_secret(Name=name, SecretString=json.dumps(DOCUMENT))["ARN"]
@@ -237,6 +238,12 @@ def test_an_answer_is_handed_on_with_its_waiting_time(source, functions):
     functions.answer = {"outcome": "too_soon", "retry_after_seconds": 37}
     renewal = source.renew(V1)
     assert (renewal.outcome, renewal.retry_after_seconds) == ("too_soon", 37)
+
+
+@pytest.mark.parametrize("waiting_time", [{}, {"retry_after_seconds": None}, {"retry_after_seconds": 0}])
+def test_an_answer_without_a_waiting_time_means_none(source, functions, waiting_time):
+    functions.answer = {"outcome": "renewed"} | waiting_time
+    assert source.renew(V1).retry_after_seconds == 0
 
 
 def code(name):
@@ -289,7 +296,7 @@ def test_without_a_renew_function_a_rejection_stands():
     source = SecretsManagerSource(NAME)
     with pytest.raises(RenewalFailed, match="Set TALEND_RENEW_FUNCTION") as caught:
         source.renew(V1)
-    assert caught.value.outcome == "not_configured"
+    assert (caught.value.outcome, caught.value.retry_after_seconds) == ("not_configured", 60)
 
 
 def test_the_function_may_be_another_regions(source):
