@@ -7,7 +7,7 @@ import pickle
 import pytest
 
 from talend_token import InvalidTokenDocument
-from talend_token.document import TokenDocument
+from talend_token.document import LAST_SECOND, TokenDocument
 from talend_token.sensitive import Sensitive
 
 TEXT = (
@@ -64,6 +64,19 @@ def test_every_member_is_needed(name):
 def test_a_member_of_the_wrong_type_is_named(name, value):
     with pytest.raises(InvalidTokenDocument, match=name):
         TokenDocument.from_json(with_member(**{name: value}))
+
+
+@pytest.mark.parametrize(
+    ("issued_at", "expires_at"), [(0, 1), (LAST_SECOND - 1, LAST_SECOND), (1795472989, 1795472990)]
+)
+def test_a_time_may_be_any_from_the_first_second_to_the_last(issued_at, expires_at):
+    document = TokenDocument.from_json(with_member(issued_at=issued_at, expires_at=expires_at))
+    assert (document.issued_at, document.expires_at) == (issued_at, expires_at)
+
+
+def test_what_is_after_the_last_second_is_no_time():
+    with pytest.raises(InvalidTokenDocument, match="'expires_at' is missing or is not a whole number of seconds"):
+        TokenDocument.from_json(with_member(expires_at=LAST_SECOND + 1))
 
 
 def test_a_token_that_expires_when_it_is_issued_is_no_token():

@@ -13,6 +13,10 @@ def test_no_way_of_printing_shows_the_value(form):
     assert "hunter2" not in form(Sensitive("hunter2"))
 
 
+def test_what_is_printed_says_that_something_is_left_out():
+    assert repr(Sensitive("hunter2")) == "<sensitive>"
+
+
 def test_the_value_is_had_by_asking_for_it():
     assert Sensitive("hunter2").reveal() == "hunter2"
 

@@ -27,6 +27,11 @@ def test_no_way_of_storing_holds_it(way):
         way(TOKEN)
 
 
+def test_who_wants_to_store_it_is_told_what_to_do_instead():
+    with pytest.raises(TypeError, match=r"the pickle would show it\. Have each process read its own\."):
+        pickle.dumps(TOKEN)
+
+
 @pytest.mark.parametrize("name", ["access_token", "expires_at", "version_id", "api_url", "anything"])
 def test_it_cannot_be_changed(name):
     with pytest.raises(AttributeError):
