@@ -1,6 +1,7 @@
 """Any number of tasks wait for one thing in one thread, and the event loop goes on."""
 
 import asyncio
+import gc
 import math
 import threading
 
@@ -77,6 +78,50 @@ def test_many_tasks_with_one_rejected_token_make_one_renewal(client, tokens, sou
     assert source.renewals == ["v1"]
 
 
+def test_tasks_with_different_rejected_tokens_are_told_apart(client, tokens, source, aws_clock):
+    first = client.get_token()
+    aws_clock.advance(minutes=1)
+    source.publish()
+    second = client.get_token(min_remaining=1750)
+    ends = together([lambda: tokens.renew(first), lambda: tokens.renew(second)])
+    assert ends[1].version_id == "v3"
+    assert source.renewals == ["v2"]
+
+
+def test_what_was_waited_for_once_is_asked_for_again(tokens, source, aws_clock):
+    async def twice():
+        first = await tokens.get_token()
+        aws_clock.advance(minutes=31)
+        source.publish()
+        second = await tokens.get_token()
+        return first, second, await tokens.renew(second)
+
+    assert [token.version_id for token in asyncio.run(twice())] == ["v1", "v2", "v3"]
+
+
+@pytest.mark.parametrize("min_remaining", [0, 10])
+def test_a_token_with_no_second_left_is_given_to_no_task(client, tokens, source, aws_clock, min_remaining):
+    client.get_token()
+    aws_clock.advance(seconds=1799 - min_remaining)
+    source.publish()
+    assert asyncio.run(tokens.get_token(min_remaining)).version_id == "v2"
+
+
+def test_a_token_with_half_a_second_left_is_given_to_tasks(client, tokens, source, aws_clock):
+    client.get_token()
+    aws_clock.advance(seconds=1798.5)
+    source.outage = TokenUnavailable("down")
+    assert asyncio.run(tokens.get_token()).version_id == "v1"
+
+
+@pytest.mark.parametrize(("seconds", "reads"), [(1498.75, 1), (1499, 2)])
+def test_tasks_look_for_a_successor_from_five_minutes_before_the_end(client, tokens, source, aws_clock, seconds, reads):
+    client.get_token()
+    aws_clock.advance(seconds=seconds)
+    asyncio.run(tokens.get_token())
+    assert source.reads == reads
+
+
 def test_every_task_is_told_of_a_failure(tokens, source):
     source.outage = TokenUnavailable("token secret: down")
     ends = together([tokens.get_token] * TASKS)
@@ -126,6 +171,23 @@ def test_a_failure_that_nobody_waits_for_any_more_is_no_noise(tokens, source, ca
         await asyncio.sleep(0.1)
 
     asyncio.run(leave())
+    assert caplog.records == []
+
+
+def test_a_stale_token_whose_successor_cannot_be_had_in_time_is_no_noise(client, tokens, source, aws_clock, caplog):
+    client.get_token()
+    aws_clock.advance(minutes=28)
+    # The token ends meanwhile: the search fails, and the task that began it has the token.
+    source.on_read = lambda: aws_clock.advance(minutes=3)
+
+    async def search():
+        token = await tokens.get_token()
+        while searches := [task for task in asyncio.all_tasks() if task is not asyncio.current_task()]:
+            await asyncio.wait(searches)
+        return token
+
+    assert asyncio.run(search()).version_id == "v1"
+    gc.collect()
     assert caplog.records == []
 
 

@@ -110,6 +110,25 @@ def under_way_for_ever():
     thread.join()
 
 
+def test_who_is_told_that_a_call_was_given_up_does_not_go_without_it(under_way_for_ever):
+    flights, end = under_way_for_ever
+    (flight,) = flights._flights.values()
+    wait, begun, calls = flight.landed.wait, threading.Event(), []
+    impatient = threading.Thread(target=flights.do, args=("key", lambda: (begun.set(), end.wait(10))))
+
+    def wait_longer_than_another(patience):
+        flight.landed.wait = wait
+        impatient.start()
+        assert begun.wait(10)
+        return wait(patience)
+
+    flight.landed.wait = wait_longer_than_another
+    flights.do("key", lambda: calls.append(1))
+    assert calls == [1]
+    end.set()
+    impatient.join()
+
+
 def test_a_signal_handler_that_wants_what_it_interrupted_gets_it():
     flights, calls = SingleFlight(patience_seconds=0.01), []
 
