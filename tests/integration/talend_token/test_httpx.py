@@ -2,7 +2,9 @@
 
 import asyncio
 import io
+import logging
 import os
+import re
 
 import httpx
 import pytest
@@ -77,7 +79,12 @@ def test_without_another_token_the_401_is_handed_to_the_caller(call, api, source
     response = call("GET", api.url)
     assert (response.status_code, response.text) == (401, "no")
     assert api.tokens == ["token-of-v1"]
-    assert "too_soon" in caplog.text
+    (warning,) = [record for record in caplog.records if record.name == "talend_token"]
+    assert warning.levelno == logging.WARNING
+    assert re.fullmatch(
+        r"token secret 'talend/default/token': version v1 was rejected .* too_soon, for 30 seconds\. .* API\.",
+        warning.getMessage(),
+    )
 
 
 def test_no_token_no_request(call, api, clock):
@@ -142,7 +149,8 @@ def test_a_post_that_succeeded_is_not_repeated_for_the_401_of_what_it_leads_to(c
 @pytest.mark.usefixtures("revoked")
 def test_the_body_of_a_401_is_not_read_before_the_request_is_repeated(call, api):
     api.endless_refusals = True
-    assert call("GET", api.url, timeout=5).status_code == 200
+    response = call("GET", api.url, timeout=5)
+    assert (response.status_code, response.history[0].content) == (200, b"")
 
 
 @pytest.mark.usefixtures("revoked")

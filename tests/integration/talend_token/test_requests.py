@@ -1,7 +1,9 @@
 """requests with a token: the right one, to the right host, and once more after a 401."""
 
 import io
+import logging
 import os
+import re
 import threading
 
 import pytest
@@ -58,7 +60,12 @@ def test_without_another_token_the_401_is_handed_to_the_caller(session, api, sou
     response = session.get(api.url)
     assert (response.status_code, response.text) == (401, "no")
     assert api.tokens == ["token-of-v1"]
-    assert "budget_exhausted" in caplog.text
+    (warning,) = [record for record in caplog.records if record.name == "talend_token"]
+    assert warning.levelno == logging.WARNING
+    assert re.fullmatch(
+        r"token secret 'talend/default/token': version v1 was rejected .* budget_exhausted, for 600 seconds\. .* API\.",
+        warning.getMessage(),
+    )
 
 
 def test_a_403_is_handed_to_the_caller(session, api, source):
