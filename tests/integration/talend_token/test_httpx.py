@@ -193,6 +193,23 @@ def test_an_async_generator_is_refused_before_it_is_sent(client, api):
     assert api.calls == []
 
 
+class Once(httpx.SyncByteStream):
+    """A body of the user's own making, used up by being sent."""
+
+    def __iter__(self):
+        return self
+
+    def __next__(self):
+        raise StopIteration
+
+
+def test_a_stream_of_the_users_own_that_cannot_be_sent_twice_is_refused_before_it_is_sent(client, api):
+    request = httpx.Request("POST", api.url, stream=Once())
+    with httpx.Client(auth=TalendAuth(client), trust_env=False) as http, pytest.raises(BodyNotRepeatable, match="POST"):
+        http.send(request)
+    assert api.calls == []
+
+
 def test_a_multipart_upload_from_a_pipe_is_refused_before_it_is_sent(client, api):
     with _pipe() as pipe, pytest.raises(BodyNotRepeatable, match="POST request"):
         Sync(TalendAuth(client))("POST", api.url, files={"file": ("name", pipe)})
