@@ -1,5 +1,7 @@
 """A client on a machine whose clocks are the test's."""
 
+import random
+
 import pytest
 
 from doubles import Clock, InMemoryTokenSource
@@ -50,3 +52,11 @@ def machine(aws_clock):
 @pytest.fixture
 def client(machine, source):
     return machine.client(source)
+
+
+@pytest.fixture(params=[(min, 0.75), (max, 1.25)])
+def jitter(request, monkeypatch):
+    """By what pauses are multiplied, at their shortest and at their longest."""
+    extreme, factor = request.param
+    monkeypatch.setattr(random, "uniform", lambda *ends: extreme(ends))
+    return factor

@@ -25,8 +25,9 @@ def tokens(client):
     return AsyncTokenClient(client)
 
 
-def test_a_fresh_token_starts_no_thread(client, tokens, source, monkeypatch):
+def test_a_fresh_token_starts_no_thread(client, tokens, source, aws_clock, monkeypatch):
     client.get_token()
+    aws_clock.advance(minutes=10)
     monkeypatch.setattr(asyncio, "to_thread", None)
     assert asyncio.run(tokens.get_token()).version_id == "v1"
     assert source.reads == 1
@@ -69,6 +70,15 @@ def test_a_stale_token_that_was_asked_about_a_moment_ago_starts_no_thread(client
     client.get_token()
     monkeypatch.setattr(asyncio, "to_thread", None)
     assert asyncio.run(tokens.get_token()).version_id == "v1"
+
+
+def test_a_stale_token_is_asked_about_again_when_the_pause_is_over(client, tokens, source, aws_clock, jitter):
+    client.get_token()
+    aws_clock.advance(minutes=28)
+    client.get_token()
+    aws_clock.advance(seconds=5 * jitter)
+    assert asyncio.run(tokens.get_token()).version_id == "v1"
+    assert source.reads == 3
 
 
 def test_many_tasks_with_one_rejected_token_make_one_renewal(client, tokens, source):

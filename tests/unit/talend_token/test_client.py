@@ -3,7 +3,6 @@
 import logging
 import math
 import os
-import random
 import threading
 from itertools import pairwise
 
@@ -89,14 +88,6 @@ def test_a_stale_token_without_a_successor_is_given_out_and_asked_about_every_fe
         aws_clock.advance(seconds=0.1)
     pauses = [later - earlier for earlier, later in pairwise(moments)]
     assert 3.7 < min(pauses) <= max(pauses) < 6.4
-
-
-@pytest.fixture(params=[(min, 0.75), (max, 1.25)])
-def jitter(request, monkeypatch):
-    """By what pauses are multiplied, at their shortest and at their longest."""
-    extreme, factor = request.param
-    monkeypatch.setattr(random, "uniform", lambda *ends: extreme(ends))
-    return factor
 
 
 def test_a_stale_token_is_asked_about_again_when_the_pause_is_over(stale, source, aws_clock, jitter):
@@ -289,6 +280,13 @@ def test_a_caller_that_needs_longer_than_what_is_published_is_told(client, aws_c
     with pytest.raises(TokenUnavailable, match=r"version v1, .* has 599 seconds to live, and 599 were asked for"):
         client.get_token(min_remaining=599)
     assert client.get_token(min_remaining=500).version_id == "v1"
+
+
+def test_a_caller_that_needs_longer_than_the_last_second_is_told_that_there_is_one(client, aws_clock):
+    client.get_token()
+    aws_clock.advance(seconds=1798.25)
+    with pytest.raises(TokenUnavailable, match=r"version v1, .* has 1 seconds to live, and 5 were asked for"):
+        client.get_token(min_remaining=5)
 
 
 @pytest.mark.parametrize("min_remaining", [-1, -0.5, math.nan])
