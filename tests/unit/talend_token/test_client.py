@@ -153,10 +153,16 @@ def test_the_longer_secrets_manager_fails_the_seldomer_it_is_asked(machine, sour
     assert pauses[:4] == [10 * jitter, 20 * jitter, 40 * jitter, 60 * jitter]
 
 
-@pytest.mark.parametrize("seconds_left", [0, -60])
-def test_a_read_that_outlasts_the_token_gives_nobody_an_expired_one(stale, source, aws_clock, seconds_left):
-    source.on_read = lambda: aws_clock.advance(seconds=119 - seconds_left)
+def test_a_read_that_outlasts_the_token_gives_nobody_an_expired_one(stale, source, aws_clock):
+    source.on_read = lambda: aws_clock.advance(minutes=3)
     with pytest.raises(TokenUnavailable, match=r"version v1, .* expired at"):
+        stale.get_token()
+
+
+def test_a_read_that_fails_at_the_tokens_end_gives_nobody_an_expired_one(stale, source, aws_clock):
+    source.outage = TokenUnavailable("down")
+    source.on_read = lambda: aws_clock.advance(seconds=119)
+    with pytest.raises(TokenUnavailable, match="down"):
         stale.get_token()
 
 
