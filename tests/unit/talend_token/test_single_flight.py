@@ -2,6 +2,7 @@
 
 import sys
 import threading
+from contextlib import suppress
 
 import pytest
 
@@ -87,6 +88,41 @@ def test_each_waiting_thread_gets_a_failure_of_its_own_that_shows_nothing_of_the
     assert {str(error) for error in ends} == {"down"}
     assert len({id(error) for error in ends}) == 20
     assert all(error.__cause__ is None and error.__context__ is None for error in ends)
+
+
+def test_who_waits_for_a_call_that_is_interrupted_makes_it(flights):
+    begun, end, calls = threading.Event(), threading.Event(), []
+
+    def interrupted():
+        begun.set()
+        assert end.wait(10)
+        raise KeyboardInterrupt
+
+    def lead():
+        with suppress(KeyboardInterrupt):
+            flights.do("key", interrupted)
+
+    leader = threading.Thread(target=lead)
+    leader.start()
+    assert begun.wait(10)
+    (flight,) = flights._flights.values()
+    wait = flight.landed.wait
+    flight.landed.wait = lambda patience: (end.set(), wait(patience))[1]
+    flights.do("key", lambda: calls.append(1))
+    leader.join()
+    assert calls == [1]
+
+
+def test_a_call_that_ends_just_when_it_is_given_up_has_ended(flights):
+    class GivenUp(dict):
+        """Another thread is quicker to take it out."""
+
+        def get(self, key):
+            return self.pop(key)
+
+    flights._flights, calls = GivenUp(), []
+    flights.do("key", lambda: calls.append(1))
+    assert calls == [1]
 
 
 def test_who_waits_too_long_for_another_thread_makes_the_call(under_way_for_ever):
