@@ -7,6 +7,7 @@ import traceback
 import pytest
 
 from doubles import Clock, raw_server, read_request, self_signed_server
+from rotator.bounded_http import BoundedSession
 from rotator.credentials import Credentials
 from rotator.errors import InvalidTokenResponse, TokenEndpointError, TokenRefused, TokenUnavailable
 from rotator.retry import ATTEMPTS
@@ -59,6 +60,22 @@ def test_a_token_is_issued_for_the_documented_call(talend, endpoint, clock):
     assert [(call.method, call.client_id) for call in talend.token_calls()] == [("POST", "abc")]
 
 
+def test_the_request_asks_for_json_as_it_is(endpoint):
+    requests_seen = []
+
+    def serve(connection):
+        requests_seen.append(read_request(connection).decode())
+        connection.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n{}")
+
+    with raw_server(serve) as url:
+        assert request(endpoint, url).body == b"{}"
+    head, _, body = requests_seen[0].partition("\r\n\r\n")
+    start, *headers = head.split("\r\n")
+    assert start == "POST /security/oauth/token HTTP/1.1"
+    assert {"Accept: application/json", "Accept-Encoding: identity", "Content-Type: application/json"} < set(headers)
+    assert json.loads(body) == {"audience": url, "grant_type": "client_credentials"}
+
+
 @pytest.mark.parametrize("status", [429, 500, 502, 503, 504])
 def test_a_passing_failure_is_tried_again_with_growing_delays(talend, endpoint, clock, status):
     talend.faults.add(Answer(status), times=2)
@@ -89,6 +106,14 @@ def test_no_attempt_is_begun_that_would_wait_past_the_deadline(talend, endpoint,
     assert clock.slept == [0.5]
 
 
+def test_an_attempt_that_would_begin_at_the_deadline_is_not_begun(talend, endpoint, clock):
+    talend.faults.add(Answer(503), times=99)
+    with pytest.raises(TokenUnavailable, match="answered 503"):
+        request(endpoint, talend.url, seconds=0.5)
+    assert clock.slept == []
+    assert len(talend.token_calls()) == 1
+
+
 def test_retry_after_is_waited_for(talend, endpoint, clock):
     talend.faults.add(Answer(429, headers={"Retry-After": "7"}), times=1)
     request(endpoint, talend.url)
@@ -97,8 +122,9 @@ def test_retry_after_is_waited_for(talend, endpoint, clock):
 
 def test_a_retry_after_past_the_deadline_is_not_waited_for(talend, endpoint, clock):
     talend.faults.add(Answer(429, headers={"Retry-After": "3600"}), times=1)
-    with pytest.raises(TokenUnavailable, match="answered 429"):
+    with pytest.raises(TokenUnavailable, match="answered 429") as caught:
         request(endpoint, talend.url)
+    assert caught.value.retry_after == "3600"
     assert clock.slept == []
 
 
@@ -107,8 +133,17 @@ def test_a_permanent_refusal_fails_at_once_and_points_at_the_credentials(talend,
     talend.faults.add(Answer(status, body="hunter2"), times=1)
     with pytest.raises(TokenRefused, match=f"answered {status}. Check the ID and secret") as caught:
         request(endpoint, talend.url)
-    assert caught.value.status == status
+    assert (caught.value.status, caught.value.attempts) == (status, 1)
     assert statuses(talend) == [status]
+
+
+@pytest.mark.parametrize("status", [401, 404])
+def test_a_final_answer_tells_its_status_and_how_often_was_asked(talend, endpoint, status):
+    talend.faults.add(Answer(503), times=1)
+    talend.faults.add(Answer(status), times=1)
+    with pytest.raises(TokenEndpointError, match=f"answered {status} after 2 attempts") as caught:
+        request(endpoint, talend.url)
+    assert (caught.value.status, caught.value.attempts) == (status, 2)
 
 
 def test_a_wrong_secret_is_refused(talend, endpoint, clock):
@@ -135,14 +170,38 @@ def test_a_redirect_is_not_followed(talend, endpoint):
 @pytest.mark.parametrize("announced", [True, False])
 def test_a_huge_body_is_cut_off(talend, endpoint, announced):
     talend.faults.add(Huge(10_000_000, announced=announced), times=1)
-    with pytest.raises(InvalidTokenResponse, match="more than 262144 bytes"):
+    with pytest.raises(InvalidTokenResponse, match="more than 262144 bytes") as caught:
         request(endpoint, talend.url)
+    assert caught.value.status == 200
 
 
-def test_a_compressed_body_is_refused_unread(talend, endpoint):
-    talend.faults.add(Answer(200, body=b"\x1f\x8b", headers={"Content-Encoding": "gzip"}), times=1)
-    with pytest.raises(InvalidTokenResponse, match="compressed"):
+def test_no_room_is_made_for_a_body_because_it_is_announced(endpoint):
+    def serve(connection):
+        read_request(connection)
+        connection.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: 999999999999999\r\n\r\n" + b"x" * 300_000)
+
+    with raw_server(serve) as url, pytest.raises(InvalidTokenResponse, match="more than 262144 bytes"):
+        request(endpoint, url)
+
+
+def test_the_longest_body_is_read_whole(talend, endpoint):
+    longest = bytes(octet % 251 for octet in range(262_144))
+    talend.faults.add(Answer(200, body=longest), times=1)
+    assert request(endpoint, talend.url).body == longest
+
+
+@pytest.mark.parametrize("encoding", ["gzip", "identity, br"])
+def test_a_compressed_body_is_refused_unread(talend, endpoint, encoding):
+    talend.faults.add(Answer(200, body=b"\x1f\x8b", headers={"Content-Encoding": encoding}), times=1)
+    with pytest.raises(InvalidTokenResponse, match="compressed") as caught:
         request(endpoint, talend.url)
+    assert caught.value.status == 200
+
+
+@pytest.mark.parametrize("encoding", ["identity", "Identity"])
+def test_a_body_that_is_said_not_to_be_compressed_is_read(talend, endpoint, encoding):
+    talend.faults.add(Answer(200, body="{}", headers={"Content-Encoding": encoding}), times=1)
+    assert request(endpoint, talend.url).body == b"{}"
 
 
 @pytest.mark.parametrize("inside_body", [False, True])
@@ -151,6 +210,22 @@ def test_a_server_that_stalls_is_left_at_the_deadline(talend, endpoint, inside_b
     with pytest.raises(TokenUnavailable, match="could not be reached"):
         request(endpoint, talend.url, seconds=0.2)
     assert len(talend.token_calls()) == 1
+
+
+def test_a_server_that_says_nothing_for_long_is_asked_again_well_before_the_deadline(endpoint, monkeypatch):
+    monkeypatch.setattr("rotator.token_endpoint._READ_SECONDS", 0.1)
+    calls = []
+
+    def serve(connection):
+        calls.append(read_request(connection))
+        if len(calls) == 1:
+            # Until the client leaves, or after a while.
+            select.select([connection], [], [], 3)
+        connection.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n{}")
+
+    with raw_server(serve) as url:
+        assert request(endpoint, url).body == b"{}"
+    assert len(calls) == 2
 
 
 @pytest.mark.parametrize("said", [b"", b"HTTP/1.1 200 OK\r\nContent-Length: 500\r\n\r\n"])
@@ -243,6 +318,16 @@ def test_a_host_that_cannot_be_reached_is_named_with_the_reason(endpoint, url, k
         request(endpoint, url)
     assert url in str(caught.value)
     assert caught.value.__context__ is None
+
+
+def test_a_failure_without_a_word_is_told_by_its_kind(clock):
+    class Dead(BoundedSession):
+        def send(self, *_, **__):
+            raise ConnectionAbortedError
+
+    dead = HttpTokenEndpoint(Dead(), clock, clock.sleep, lambda: 1.0)
+    with pytest.raises(TokenUnavailable, match=r"could not be reached \(ConnectionAbortedError\) after 4 attempts"):
+        request(dead, "http://127.0.0.1:1")
 
 
 def test_a_certificate_that_nobody_vouches_for_is_refused(endpoint, tmp_path):

@@ -82,6 +82,34 @@ def test_a_redirect_is_not_followed_so_that_the_token_stays_with_its_api(talend,
         assert list(elsewhere.journal) == []
 
 
+def test_the_body_is_not_read(probe):
+    def serve(connection):
+        read_request(connection)
+        connection.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: 99999999999\r\n\r\n")
+        while True:
+            connection.sendall(b"a" * 65_536)
+
+    with raw_server(serve) as url:
+        assert ask(probe, document(url), seconds=5).verdict is Verdict.ACCEPTED
+
+
+def test_an_api_that_says_nothing_for_long_is_left_well_before_the_deadline(probe, monkeypatch):
+    monkeypatch.setattr("rotator.probe._READ_SECONDS", 0.1)
+
+    def serve(connection):
+        read_request(connection)
+        # Until the client leaves, or after a while.
+        select.select([connection], [], [], 3)
+        connection.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n")
+
+    with raw_server(serve) as url:
+        probed = ask(probe, document(url))
+    assert (probed.verdict, probed.detail) == (
+        Verdict.UNKNOWN,
+        f"{url}/account/users could not be reached (ReadTimeout)",
+    )
+
+
 def test_an_api_whose_answer_drips_is_left_at_the_deadline(probe):
     def serve(connection):
         read_request(connection)
@@ -107,7 +135,7 @@ def test_a_redirect_to_no_url_tells_nothing(probe, location):
 def test_an_api_that_does_not_answer_tells_nothing_and_is_asked_once(talend, probe, fault):
     talend.faults.add(fault, times=9)
     probed = ask(probe, document(talend.url), FAULTY, seconds=0.6)
-    assert probed.verdict is Verdict.UNKNOWN
+    assert (probed.verdict, probed.url) == (Verdict.UNKNOWN, f"{talend.url}{FAULTY}")
     assert "could not be reached" in probed.detail
     assert len(talend.journal.entries()) == 1
 
@@ -122,9 +150,14 @@ def test_an_api_that_nobody_vouches_for_tells_nothing(probe, tmp_path):
 @pytest.mark.parametrize("seconds", [0.4, -5])
 def test_without_time_for_an_answer_the_api_is_not_asked(talend, probe, seconds):
     probed = ask(probe, document(talend.url), seconds=seconds)
-    assert probed.verdict is Verdict.UNKNOWN
-    assert "no time was left" in probed.detail
+    assert (probed.verdict, probed.url) == (Verdict.UNKNOWN, f"{talend.url}/account/users")
+    assert probed.detail == f"{talend.url}/account/users was not asked: no time was left"
     assert list(talend.journal) == []
+
+
+def test_with_just_enough_time_for_an_answer_the_api_is_asked(talend, probe):
+    ask(probe, document(talend.url), seconds=0.5)
+    assert [entry.path for entry in talend.journal.entries()] == ["/account/users"]
 
 
 def test_a_netrc_file_does_not_take_the_tokens_place(talend, probe, tmp_path, monkeypatch):
