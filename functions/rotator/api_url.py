@@ -43,7 +43,7 @@ def checked_api_url(url: str) -> str:
         raise InvalidApiUrl(f"API URL {url!r} is malformed: {error}.") from error
     if not host or port == 0 or not url.isascii() or not url.isprintable() or " " in url:
         raise InvalidApiUrl(f"API URL {url!r} is malformed. Use one like 'https://api.eu.cloud.talend.com'.")
-    if parts.username is not None or parts.query or parts.fragment or "?" in url or "#" in url:
+    if parts.username is not None or "?" in url or "#" in url:
         # The URL may hold a password, so the message does not repeat it.
         raise InvalidApiUrl(f"the API URL for host {host!r} must have no user, query or fragment.")
     if parts.scheme != "https" and not (parts.scheme == "http" and _is_loopback(host)):

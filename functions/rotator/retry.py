@@ -28,8 +28,8 @@ def _retry_after_seconds(value: str | None, now: float) -> float:
     if value is None:
         return 0.0
     if value.strip().isdecimal() and value.isascii():
-        # An absurd number of digits is still a number: longer than any deadline.
-        return float(value) if len(value) < 10 else float("inf")
+        # An absurd number of digits is still a number: infinity, longer than any deadline.
+        return float(value)
     try:
         date = parsedate_to_datetime(value)
     except (ValueError, OverflowError):

@@ -57,7 +57,15 @@ def test_anything_else_is_refused(url):
 
 
 @pytest.mark.parametrize(
-    "url", ["https://me:hunter2@host", "https://host?key=hunter2", "https://host#hunter2", "https://host?"]
+    "url",
+    [
+        "https://me:hunter2@host",
+        "https://@host",
+        "https://host?key=hunter2",
+        "https://host#hunter2",
+        "https://host?",
+        "https://host#",
+    ],
 )
 def test_a_url_with_a_user_query_or_fragment_is_refused_without_being_shown(url):
     with pytest.raises(InvalidApiUrl, match="host 'host'") as caught:
