@@ -92,11 +92,11 @@ def _checked(secret_id: str, pair: Sensitive[list[str]], api_url: str | None) ->
 
 
 def _json_object(value: Sensitive[str]) -> Sensitive[dict[str, Any]] | None:
+    """What begins with a brace is an object, if it is JSON at all."""
     try:
-        members = Sensitive(json.loads(value.reveal()))
+        return Sensitive(json.loads(value.reveal()))
     except (ValueError, RecursionError):
         return None
-    return members if isinstance(members.reveal(), dict) else None
 
 
 def _is_encoded_pair(value: Sensitive[str]) -> bool:

@@ -92,6 +92,15 @@ def test_a_malformed_secret_is_refused_by_name_with_the_fix(text, problem):
     assert "hunter2" not in str(caught.value)
 
 
+@pytest.mark.parametrize(
+    "text", ["hunter2", "aHVudGVyMg==", "YWJj,OmZlZA=="], ids=["text", "no pair", "not only Base64"]
+)
+def test_what_does_not_look_like_an_encoded_pair_is_not_said_to(text):
+    with pytest.raises(CredentialsError, match="no colon") as caught:
+        parse(text)
+    assert "Base64" not in str(caught.value)
+
+
 @MALFORMED
 def test_a_malformed_secret_is_never_shown(text, problem):
     with pytest.raises(CredentialsError, match=problem) as caught:

@@ -299,6 +299,7 @@ def test_a_token_that_its_api_refuses_is_not_even_staged(probing):
     with pytest.raises(TokenRejectedByProbe, match=r"account 'default'.*/account/users answered 401") as caught:
         probing.rotate()
     assert caught.value.url == "https://api.eu.cloud.talend.com/security/oauth/token"
+    assert caught.value.status == 200
     assert probing.secrets.versions(TOKEN) == 1
     assert probing.published.access_token == access_token(1)
     assert access_token(2) not in str(caught.value)

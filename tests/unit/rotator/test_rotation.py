@@ -114,8 +114,11 @@ def test_the_same_token_again_is_an_error_once_it_has_expired(system):
     system.rotate()
     system.clock.advance(minutes=31)
     system.endpoint.answers = [{"access_token": access_token(1), "token_type": "Bearer", "expires_in": 1800}]
-    with pytest.raises(InvalidTokenResponse, match="again"):
+    with pytest.raises(
+        InvalidTokenResponse, match="/security/oauth/token handed out the published token again"
+    ) as caught:
         system.rotate()
+    assert caught.value.status == 200
     assert system.secrets.versions(TOKEN) == 1
 
 
@@ -165,6 +168,14 @@ def test_a_fresh_token_left_staged_is_promoted_without_a_token_call(system, trig
     assert system.published.access_token == access_token(2)
     assert len(system.endpoint.calls) == 2
     assert "left staged" in result.warnings[0]
+
+
+def test_a_token_left_staged_that_is_older_than_the_published_one_is_not_promoted(system):
+    system.rotate()
+    system.clock.advance(minutes=2)
+    older = dataclasses.replace(system.published, access_token="older", issued_at=system.published.issued_at - 1)
+    system.secrets.stage(TOKEN, "left", older.to_json())
+    assert system.rotate().version_id == "v2"
 
 
 def test_a_failure_to_promote_burns_one_version_however_often_it_is_tried(system):
@@ -268,8 +279,11 @@ def test_a_token_that_ends_before_the_good_one_is_not_published(system, trigger)
     good = system.published
     system.clock.advance(minutes=26)
     system.endpoint.answers = [SHORT, SHORT]
-    with pytest.raises(InvalidTokenResponse, match=r"lives 239 s, less than .*forced rotation publishes the shorter"):
+    with pytest.raises(
+        InvalidTokenResponse, match=r"lives 239 s, less than .*forced rotation publishes the shorter"
+    ) as caught:
         system.rotate(trigger)
+    assert (caught.value.status, caught.value.url) == (200, f"{good.api_url}/security/oauth/token")
     assert (system.published, system.secrets.versions(TOKEN)) == (good, 1)
     system.clock.advance(seconds=1)
     assert system.rotate(trigger).outcome is Outcome.ROTATED
@@ -318,7 +332,7 @@ def test_credentials_that_cannot_be_used_change_nothing_and_name_account_secret_
 
 def test_a_credentials_secret_without_a_value_says_how_to_store_one(system):
     system.secrets.create(CREDENTIALS)
-    with pytest.raises(CredentialsError, match=r"has no value yet.*put-secret-value"):
+    with pytest.raises(CredentialsError, match=rf"has no value yet.*put-secret-value --secret-id {CREDENTIALS} "):
         system.rotate()
 
 
