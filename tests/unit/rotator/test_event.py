@@ -36,23 +36,30 @@ def test_the_event_that_eventbridge_sends_of_its_own_means_schedule(source):
     assert parse_rotate_event(event) == RotateRequest(Trigger.SCHEDULE)
 
 
-@pytest.mark.parametrize("event", [None, [], "schedule", 7, True])
-def test_an_event_that_is_no_object_is_refused(event):
-    with pytest.raises(InvalidEvent, match="JSON object"):
+@pytest.mark.parametrize(
+    ("event", "kind"), [(None, "NoneType"), ([], "list"), ("schedule", "str"), (7, "int"), (True, "bool")]
+)
+def test_an_event_that_is_no_object_is_refused(event, kind):
+    with pytest.raises(InvalidEvent, match=f"must be a JSON object, not {kind}"):
         parse_rotate_event(event)
+    with pytest.raises(InvalidEvent, match=f"must be a JSON object, not {kind}"):
+        parse_renew_event(event)
 
 
 @pytest.mark.parametrize(
     ("event", "named"),
     [
-        ({"acount": "default"}, "acount"),
+        (
+            {"acount": "default"},
+            r"unknown members \['acount'\]. Known are \['trigger', 'account', 'dry_run', 'reason'\]",
+        ),
         ({"source": "my.app"}, "source"),
         ({"source": "aws.scheduler", "dry_run": True}, "dry_run"),
         ({"source": "aws.events", "account": "acc4", "trigger": "manual"}, "trigger"),
         ({"trigger": "rejected"}, "trigger"),
-        ({"trigger": "Manual"}, "trigger"),
+        ({"trigger": "Manual"}, r"must be one of \['schedule', 'watchdog', 'manual'\]"),
         ({"trigger": None}, "trigger"),
-        ({"account": 7}, "account"),
+        ({"account": 7}, "'account' must be a string, not int"),
         ({"account": ""}, "account"),
         ({"account": "Finance"}, "account"),
         ({"account": "-x"}, "account"),
@@ -60,7 +67,7 @@ def test_an_event_that_is_no_object_is_refused(event):
         ({"account": "x\n"}, "account"),
         ({"account": "../other"}, "account"),
         ({"dry_run": "yes"}, "dry_run"),
-        ({"dry_run": 1}, "dry_run"),
+        ({"dry_run": 1}, "'dry_run' must be true or false, not int"),
         ({"reason": ["x"]}, "reason"),
         ({"reason": "x" * 257}, "reason"),
     ],
@@ -149,6 +156,7 @@ def test_a_rejection_is_read_by_version_by_fingerprint_and_from_an_eventbridge_e
         ({"rejected_version_id": VERSION_ID, "trigger": "manual"}, "trigger"),
         ({"rejected_version_id": VERSION_ID, "detail-type": "x"}, "rejected_version_id"),
         ({"rejected_version_id": "short"}, "rejected_version_id"),
+        ({"rejected_version_id": "x" * 31}, "rejected_version_id"),
         ({"rejected_version_id": "x" * 65}, "rejected_version_id"),
         ({"rejected_version_id": 7}, "rejected_version_id"),
         ({"rejected_token_sha256": SHA256.upper()}, "rejected_token_sha256"),

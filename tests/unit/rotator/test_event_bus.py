@@ -59,6 +59,11 @@ def test_an_event_that_the_bus_did_not_take_is_an_error_although_the_request_suc
     assert caught.value.code == "ThrottlingException"
 
 
+def test_an_event_that_the_bus_did_not_take_without_saying_why_is_an_error_too(client):
+    with pytest.raises(EventNotSent, match=r"not sent \(no code\)"):
+        answering(client, {"FailedEntryCount": 1, "Entries": [{}]}).rotated(RESULT)
+
+
 def test_a_refusal_is_named_by_its_code(client):
     stubber = Stubber(client)
     stubber.add_client_error("put_events", "AccessDeniedException")

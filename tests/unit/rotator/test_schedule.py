@@ -12,6 +12,8 @@ from rotator.schedule import gaps_minutes, schedule_problem
         ("cron(5/25 * * * ? *)", [25, 25, 10]),
         ("cron(*/20 * * * ? *)", [20, 20, 20]),
         ("cron(0/40 * * * ? *)", [40, 20]),
+        ("cron(*/59 * * * ? *)", [59, 1]),
+        ("cron(59/1 * * * ? *)", [60]),
         ("cron(0 * * * ? *)", []),
         ("cron(0/0 * * * ? *)", []),
         ("cron(60/5 * * * ? *)", []),
@@ -49,6 +51,11 @@ def test_what_is_too_seldom_depends_on_the_life_that_the_server_grants():
     assert schedule_problem("rate(25 minutes)", 3600, 300) is None
     assert "10 minutes" not in schedule_problem("rate(25 minutes)", 600, 100)
     assert "no more than 8 minutes" in schedule_problem("rate(25 minutes)", 600, 100)
+
+
+def test_once_a_minute_is_the_most_often_that_a_schedule_can_be():
+    assert schedule_problem("rate(1 minute)", 72, 12) is None
+    assert "no more than 1 minutes" in schedule_problem("rate(2 minutes)", 72, 12)
 
 
 def test_a_life_that_no_schedule_can_follow_is_told_so():
