@@ -108,7 +108,7 @@ class _BoundedConnection(HTTPConnection):
     def _new_conn(self) -> socket.socket:
         """Like urllib3's, but whatever the number of addresses that the host has."""
         try:
-            found = socket.getaddrinfo(self._dns_host, self.port, type=socket.SOCK_STREAM)
+            found = socket.getaddrinfo(self._dns_host, None, type=socket.SOCK_STREAM)
         except socket.gaierror as error:
             raise NameResolutionError(self.host, self, error) from error
         failure: OSError = OSError("no address")

@@ -36,9 +36,9 @@ def tls(tmp_path, monkeypatch):
     return context
 
 
-def get(session, url, *, seconds=5.0, data=None):
+def get(session, url, *, seconds=5.0, data=None, timeout=(5, 5)):
     """The body, by one read after the other as the adapters do it."""
-    with time_limit(seconds), session.post(url, data=data, timeout=(5, 5), stream=True) as response:
+    with time_limit(seconds), session.post(url, data=data, timeout=timeout, stream=True) as response:
         return b"".join(iter(lambda: response.raw.read1(4), b""))
 
 
@@ -105,6 +105,12 @@ def test_a_tls_handshake_that_hangs_or_drips_is_left_at_the_limit(session, said)
         get(session, url.replace("http:", "https:"), seconds=LIMIT_SECONDS)
 
 
+def test_at_the_very_end_of_the_limit_nothing_is_begun(session, monkeypatch):
+    monkeypatch.setattr(time, "monotonic", lambda: 0.0)
+    with raw_server(answering(first=OK)) as url, pytest.raises(TIME_OUTS, match="timed out"):
+        get(session, url, seconds=0)
+
+
 @pytest.mark.parametrize("reused", [False, True])
 def test_a_server_that_reads_nothing_is_left_at_the_limit(session, reused):
     left = threading.Event()
@@ -123,16 +129,47 @@ def test_a_server_that_reads_nothing_is_left_at_the_limit(session, reused):
         left.set()
 
 
+@pytest.mark.parametrize("part", ["handshake", "request", "answer"])
+def test_within_the_limit_connecting_each_write_and_each_read_have_time_outs_of_their_own(session, tls, part):
+    left = threading.Event()
+
+    def serve(connection):
+        if part == "answer":
+            read_request(connection)
+        left.wait(1)
+        if part == "handshake":
+            connection = stack.enter_context(tls.wrap_socket(connection.dup(), server_side=True))
+        if part != "answer":
+            read_request(connection)
+        connection.sendall(OK)
+
+    short = (5, 0.1) if part == "answer" else (0.1, 5)
+    data = b"a" * 20_000_000 if part == "request" else None
+    with ExitStack() as stack, raw_server(serve) as url:
+        url = url.replace("http:", "https:") if part == "handshake" else url
+        with pytest.raises(TIME_OUTS, match="timed out"):
+            get(session, url, timeout=short, data=data)
+        left.set()
+
+
 @pytest.fixture
-def addresses(monkeypatch):
+def resolved():
+    """The hosts whose addresses were asked for."""
+    return []
+
+
+@pytest.fixture
+def addresses(monkeypatch, resolved):
     """The addresses of the host many.invalid, for a test to fill in: (IP address, port)."""
     found = []
     resolve = socket.getaddrinfo
 
-    def getaddrinfo(host, *arguments, **options):
+    def getaddrinfo(host, port, family=0, type=0, *others):  # noqa: A002 (as in the standard library)
+        resolved.append(host)
         if host != "many.invalid":
-            return resolve(host, *arguments, **options)
-        return [(socket.AF_INET, socket.SOCK_STREAM, 6, "", address) for address in found]
+            return resolve(host, port, family, type, *others)
+        kinds = [type] if type else [socket.SOCK_STREAM, socket.SOCK_DGRAM, socket.SOCK_RAW]
+        return [(socket.AF_INET, kind, 0, "", address) for address in found for kind in kinds]
 
     monkeypatch.setattr(socket, "getaddrinfo", getaddrinfo)
     return found
@@ -162,17 +199,40 @@ def test_all_addresses_of_a_host_share_the_limit(session, addresses, unanswering
             get(session, f"http://many.invalid:{unanswering}", seconds=LIMIT_SECONDS)
 
 
+def test_an_address_that_does_not_answer_gives_way_to_the_next(session, addresses, unanswering):
+    with raw_server(answering(first=OK), host="127.0.0.2", port=unanswering):
+        addresses += [("127.0.0.1", unanswering), ("127.0.0.2", unanswering)]
+        assert get(session, f"http://many.invalid:{unanswering}", timeout=(0.1, 5)) == b"good"
+
+
+def test_a_host_without_an_address_is_said_to_have_none(session, addresses):
+    assert addresses == []
+    with pytest.raises(requests.ConnectionError, match="no address"):
+        get(session, "http://many.invalid")
+
+
 def test_an_address_that_refuses_gives_way_to_the_next(session, addresses):
     with raw_server(answering(first=OK)) as url:
         addresses += [("127.0.0.2", port_of(url)), ("127.0.0.1", port_of(url))]
         assert get(session, f"http://many.invalid:{port_of(url)}") == b"good"
 
 
-def test_addresses_that_all_refuse_are_told_apart_from_a_time_out(session, addresses):
+def test_addresses_that_all_refuse_are_tried_once_and_told_apart_from_a_time_out(session, addresses, resolved):
     with raw_server(answering(first=OK)) as url:
         addresses += [("127.0.0.2", port_of(url))]
         with pytest.raises(requests.ConnectionError, match="refused"):
             get(session, f"http://many.invalid:{port_of(url)}")
+    assert resolved == ["many.invalid", "127.0.0.2"]
+
+
+def test_what_is_sent_is_not_held_back_for_more_to_come(session):
+    with raw_server(answering(first=OK)) as url, time_limit(5), session.get(url, timeout=5, stream=True) as response:
+        assert response.raw.connection.sock.getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY)
+
+
+def test_an_answer_that_has_no_body_is_not_waited_for(session):
+    with raw_server(answering(first=OK.removesuffix(b"good"))) as url, time_limit(5):
+        assert session.head(url, timeout=5).content == b""
 
 
 def test_a_connection_is_kept_and_an_earlier_limit_is_forgotten(session):
