@@ -26,9 +26,9 @@ class Output:
         self.logger = Logger(service=str(uuid.uuid4()), stream=self._log)
         self.metrics = Metrics(namespace="TalendToken")
 
-    def report(self, trigger=Trigger.SCHEDULE, **options):
-        """A report on a run that takes half a second."""
-        times = itertools.chain([NOW - 0.5], itertools.repeat(NOW))
+    def report(self, trigger=Trigger.SCHEDULE, *, seconds=0.5, **options):
+        """A report on a run that takes half a second, if nothing else is said."""
+        times = itertools.chain([NOW - seconds], itertools.repeat(NOW))
         return Report(self.logger, self.metrics, "finance", trigger, clock=lambda: next(times), **options)
 
     @property
@@ -68,6 +68,12 @@ def test_a_rotation_is_one_line_that_says_what_was_decided(output):
         "version_id": "v2",
     }
     assert (line["remaining_seconds"], line["duration_seconds"]) == (1790, 0.5)
+
+
+def test_a_run_is_timed_to_the_millisecond(output):
+    with output.report(seconds=0.1236) as report:
+        report.result(result())
+    assert output.lines[0]["duration_seconds"] == 0.124
 
 
 def test_a_reason_given_by_a_person_is_logged(output):

@@ -7,6 +7,7 @@ import uuid
 
 import boto3
 import pytest
+from botocore import xform_name
 from botocore.config import Config
 from botocore.stub import Stubber
 
@@ -172,11 +173,30 @@ def test_each_refusal_names_operation_secret_code_and_fix(client, code, fix):
     assert caught.value.__context__ is None
 
 
-@pytest.mark.parametrize("operation", ["get_secret_value", "update_secret_version_stage"])
-def test_a_refusal_of_another_kind_is_not_taken_for_an_answer(client, operation):
-    store = answering(client, (operation, "AccessDeniedException"))
-    with pytest.raises(SecretStoreError, match="AccessDeniedException"):
-        store.read(NAME, "AWSCURRENT") if operation == "get_secret_value" else store.promote(NAME, version(), version())
+def test_promotion_in_a_secret_without_labels_is_none(client):
+    store = answering(client, ("update_secret_version_stage", "InvalidParameterException"), ("describe_secret", {}))
+    assert not store.promote(NAME, version(), version())
+
+
+@pytest.mark.parametrize(
+    ("operation", "call"),
+    [
+        ("GetSecretValue", lambda store: store.read(NAME, "AWSCURRENT")),
+        ("DescribeSecret", lambda store: store.key(NAME)),
+        ("ListSecretVersionIds", lambda store: store.created(NAME)),
+        ("PutSecretValue", lambda store: store.stage(NAME, version(), Sensitive("two"))),
+        ("UpdateSecretVersionStage", lambda store: store.promote(NAME, version(), version())),
+    ],
+)
+def test_a_refusal_of_any_operation_is_named_and_not_taken_for_an_answer(client, operation, call):
+    store = answering(client, (xform_name(operation), "AccessDeniedException"))
+    with pytest.raises(SecretStoreError) as caught:
+        call(store)
+    told = caught.value
+    assert (told.operation, told.secret_id, told.code) == (operation, NAME, "AccessDeniedException")
+    assert str(told).startswith(
+        f"{operation} on secret '{NAME}' failed with AccessDeniedException. Check that it exists"
+    )
 
 
 def test_a_secrets_manager_that_cannot_be_reached_is_named_by_the_clients_error():

@@ -44,6 +44,8 @@ def test_all_that_is_missing_is_reported_together():
         Settings.from_environment({})
     for name in COMPLETE.keys() - {"TALEND_API_URL", "CREDENTIALS_SECRET"}:
         assert f"{name} is missing" in str(caught.value)
+    # And nothing else is said of what is not there.
+    assert str(caught.value).count(";") == 4
 
 
 @pytest.mark.parametrize(
@@ -73,6 +75,12 @@ def test_all_that_is_wrong_is_reported_together():
             COMPLETE | {"SECRET_PREFIX": "/", "TALEND_ENVIRONMENT": "EU", "MINIMUM_TOKEN_LIFE_SECONDS": "x"}
         )
     assert str(caught.value).count(";") == 2
+
+
+def test_what_may_be_empty_may_be_missing():
+    optional = ("TALEND_API_URL", "CREDENTIALS_SECRET", "PROBE_PATH")
+    least = {name: value for name, value in COMPLETE.items() if name not in optional}
+    assert Settings.from_environment(least) == Settings.from_environment(COMPLETE | dict.fromkeys(optional, ""))
 
 
 def test_no_probe_path_means_that_no_token_is_tried():

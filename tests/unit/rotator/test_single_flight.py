@@ -113,6 +113,17 @@ def test_a_run_that_died_blocks_nobody_longer_than_its_own_time(flights):
     assert once(flights[1], version="v3") == (RESULT, True)
 
 
+def test_a_version_is_blocked_until_the_time_of_the_run_that_replaces_it_is_over(flights):
+    def replace():
+        items.extend(boto3.client("dynamodb").scan(TableName="locks")["Items"])
+        return RESULT
+
+    items = []
+    once(flights[0], replace, seconds=1_000_000)
+    ends_at = int(items[0]["in_progress_expiration"]["N"]) / 1000
+    assert ends_at == pytest.approx(time.time() + 1_000_000, abs=60)
+
+
 def test_a_table_that_is_gone_is_named(flights):
     drop_table()
     with pytest.raises(LockUnavailable, match=r"lock table 'locks'.*ResourceNotFoundException") as caught:
