@@ -110,6 +110,12 @@ def test_a_jwt_that_lives_shorter_than_expires_in_decides_whatever_the_servers_c
     assert life_of(access_token=jwt(iat=iat, exp=iat + 900), expires_in="3600") == 900
 
 
+@pytest.mark.parametrize("life", [1, 86_400])
+def test_the_shortest_and_the_longest_life_that_a_jwt_may_have_are_believed(life):
+    body = answer(access_token=jwt(iat=NOW, exp=NOW + life), expires_in=ABSENT)
+    assert read(body, minimum=0).document.life_seconds == life
+
+
 def test_expires_in_decides_if_it_is_shorter_than_the_jwts_life():
     assert life_of(access_token=jwt(iat=NOW, exp=NOW + 1800), expires_in="600") == 600
 
@@ -124,6 +130,8 @@ def test_a_jwt_without_iat_is_held_against_the_time_of_the_request():
         {"exp": "soon"},
         {"exp": 10**400},
         {"exp": 10**15, "iat": 0},
+        {"exp": NOW + 86_401, "iat": NOW},
+        {"exp": NOW, "iat": NOW},
         {"exp": NOW, "iat": NOW * 1000},
         {"iat": NOW},
         {},
