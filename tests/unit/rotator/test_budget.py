@@ -35,8 +35,9 @@ def test_a_day_of_schedule_alone_leaves_as_much():
     assert renewals_left(steady, NOW, TICK) == 100 - 10 - 59
 
 
-def test_versions_older_than_a_day_do_not_count():
-    old = [NOW - DAY_SECONDS - minute for minute in range(99)]
+@pytest.mark.parametrize("age_seconds", [DAY_SECONDS, DAY_SECONDS + 60])
+def test_versions_that_are_a_day_old_do_not_count(age_seconds):
+    old = [NOW - age_seconds] * 99
     assert renewals_left(old, NOW, TICK) == renewals_left([], NOW, TICK)
 
 

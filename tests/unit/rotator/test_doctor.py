@@ -302,7 +302,7 @@ def test_a_lock_that_cannot_be_released_is_listed(system):
 
 
 def test_the_version_budget_counts_the_last_day_only(system):
-    system.clock.advance(minutes=24 * 60 - 9)
+    system.clock.advance(minutes=24 * 60 - 10)
     system.secrets.put(TOKEN, system.published.to_json().reveal(), "v1")
     assert check(system)[1]["version budget"] == (
         True,
