@@ -30,7 +30,7 @@ def schedule_problem(schedule_expression: str, life_seconds: float, advisory_sec
     judged.
     """
     latest = life_seconds - advisory_seconds
-    fix = f"Use rate(), of no more than {int(latest // 60)} minutes."
+    fix = f"Use rate(), of no more than {int(latest / 60)} minutes."
     if latest < _SHORTEST_RATE_SECONDS:
         fix = "No schedule is often enough for that: have Talend grant longer lives."
     gaps = gaps_minutes(schedule_expression)

@@ -51,6 +51,7 @@ def test_a_chain_without_a_fault_is_listed_link_by_link(system):
     result, checks = check(system)
     assert list(checks) == LINKS
     assert broken(checks) == []
+    assert checks["token call"] == (True, "200")
     assert result.warnings == ()
     assert (result.version_id, result.expires_at) == ("v1", system.published.expires_at)
 

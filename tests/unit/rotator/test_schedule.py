@@ -34,6 +34,7 @@ def test_a_step_begins_anew_with_each_hour(expression, gaps):
         ("cron(0/30 * * * ? *)", "too seldom for tokens that live 1800 s. Use rate(), of no more than 25 minutes"),
         ("rate(26 minutes)", "too seldom for tokens that live 1800 s"),
         ("rate(1 hour)", "too seldom"),
+        ("cron(30/30 * * * ? *)", "too seldom"),
     ],
 )
 def test_what_a_schedule_gets_wrong_is_named_with_the_fix(expression, problem):
@@ -49,6 +50,8 @@ def test_a_schedule_that_keeps_a_token_published_is_no_problem(expression):
 
 def test_what_is_too_seldom_depends_on_the_life_that_the_server_grants():
     assert schedule_problem("rate(25 minutes)", 3600, 300) is None
+    assert schedule_problem("cron(0/20 * * * ? *)", 1440, 240) is None
+    assert "too seldom" in schedule_problem("cron(0/20 * * * ? *)", 1439, 240)
     assert "10 minutes" not in schedule_problem("rate(25 minutes)", 600, 100)
     assert "no more than 8 minutes" in schedule_problem("rate(25 minutes)", 600, 100)
 
