@@ -105,10 +105,19 @@ def test_a_tls_handshake_that_hangs_or_drips_is_left_at_the_limit(session, said)
         get(session, url.replace("http:", "https:"), seconds=LIMIT_SECONDS)
 
 
-def test_at_the_very_end_of_the_limit_nothing_is_begun(session, monkeypatch):
+@pytest.mark.parametrize(("reused", "said"), [(False, "timed out"), (True, "the time limit has passed")])
+def test_at_the_very_end_of_the_limit_nothing_is_begun(session, monkeypatch, reused, said):
+    def serve(connection):
+        while True:
+            read_request(connection)
+            connection.sendall(OK)
+
     monkeypatch.setattr(time, "monotonic", lambda: 0.0)
-    with raw_server(answering(first=OK)) as url, pytest.raises(TIME_OUTS, match="timed out"):
-        get(session, url, seconds=0)
+    with raw_server(serve) as url:
+        if reused:
+            assert get(session, url) == b"good"
+        with pytest.raises(TIME_OUTS, match=said):
+            get(session, url, seconds=0)
 
 
 @pytest.mark.parametrize("reused", [False, True])

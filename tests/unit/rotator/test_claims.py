@@ -24,7 +24,19 @@ def test_claims_are_read_whatever_the_padding(subject):
 
 @pytest.mark.parametrize(
     "token",
-    ["opaque", "a.b", "a.b.c.d", "..", "a.!!!.c", raw(b"not json"), raw(b"[1]"), raw(b"\xff\xfe"), raw(b"[" * 100_000)],
+    [
+        "opaque",
+        "a.b",
+        "a.b.c.d",
+        "..",
+        "a.!!!.c",
+        # {"a":1} would be eyJhIjoxfQ.
+        "a.eyJhIjoxfQ!.c",
+        raw(b"not json"),
+        raw(b"[1]"),
+        raw(b"\xff\xfe"),
+        raw(b"[" * 100_000),
+    ],
 )
 def test_a_token_that_is_no_jwt_has_no_claims(token):
     assert claims(token) == {}
