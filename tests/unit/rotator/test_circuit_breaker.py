@@ -4,6 +4,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import boto3
 import pytest
+from botocore.config import Config
 from botocore.exceptions import ClientError
 
 from rotator.circuit_breaker import DynamoDBCircuitBreaker
@@ -85,6 +86,14 @@ def test_closing_it_lets_everybody_through_at_once(breakers):
     assert call(breakers[0]) == "token"
 
 
+def test_a_refusal_just_after_it_was_closed_is_noticed_by_who_closed_it(breakers):
+    breakers[1].close("default/credentials-1")
+    with pytest.raises(TokenRefused):
+        call(breakers[0], refuse)
+    with pytest.raises(CircuitOpen):
+        call(breakers[1], never)
+
+
 @pytest.mark.parametrize("error", [RejectedTokenAgain(URL), TokenRejectedByProbe(URL, f"{URL}/account/users")])
 def test_a_token_of_no_use_is_remembered_too(breakers, error):
     def fail():
@@ -122,6 +131,22 @@ def test_a_table_that_cannot_be_written_when_a_minute_is_over_lets_the_call_thro
 
     client.put_item = deny
     assert call(breaker) == "token"
+
+
+def test_a_table_that_cannot_be_reached_lets_every_call_through():
+    nobody_listens = boto3.client(
+        "dynamodb",
+        region_name="eu-west-1",
+        endpoint_url="http://127.0.0.1:1",
+        aws_access_key_id="testing",
+        aws_secret_access_key="testing",
+        config=Config(retries={"total_max_attempts": 1}),
+    )
+    breaker = DynamoDBCircuitBreaker(nobody_listens, "locks")
+    with pytest.raises(TokenRefused):
+        call(breaker, refuse)
+    assert call(breaker) == "token"
+    breaker.close("default/credentials-1")
 
 
 def test_a_passing_failure_is_not_remembered(breakers):
