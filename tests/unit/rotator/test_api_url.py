@@ -1,5 +1,7 @@
 """Credentials are only ever sent to an https base URL, or to this machine."""
 
+import re
+
 import pytest
 
 from rotator.api_url import api_url_of, checked_api_url, environment_of
@@ -40,6 +42,7 @@ def test_https_and_loopback_are_accepted_without_trailing_slash(url, checked):
         "http://localhost.evil.example",
         "http://127.0.0.1.evil.example",
         "ftp://api.eu.cloud.talend.com",
+        "ftp://127.0.0.1",
         "api.eu.cloud.talend.com",
         "https://",
         "https://[::1",
@@ -52,7 +55,7 @@ def test_https_and_loopback_are_accepted_without_trailing_slash(url, checked):
     ],
 )
 def test_anything_else_is_refused(url):
-    with pytest.raises(InvalidApiUrl):
+    with pytest.raises(InvalidApiUrl, match=re.escape(f"API URL {url!r} ")):
         checked_api_url(url)
 
 

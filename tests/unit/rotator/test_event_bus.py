@@ -88,4 +88,5 @@ def test_a_bus_that_cannot_be_reached_is_named_by_the_clients_error():
 def test_the_client_gives_up_within_the_time_that_an_event_may_take(client):
     config = client.meta.config
     assert config.retries["total_max_attempts"] == 1
+    assert (config.connect_timeout, config.read_timeout) == (1, 2)
     assert config.connect_timeout + config.read_timeout < EVENT_SECONDS
