@@ -185,12 +185,13 @@ def test_a_winner_that_outlives_its_lock_is_superseded_by_who_took_over(system):
 # --- young tokens ---
 
 
-def test_a_token_younger_than_a_minute_is_not_replaced(system):
+@pytest.mark.parametrize(("age_seconds", "left_seconds"), [(20, 40), (59.5, 1)])
+def test_a_token_younger_than_a_minute_is_not_replaced(system, age_seconds, left_seconds):
     system.renew()
-    system.clock.advance(seconds=20)
+    system.clock.advance(seconds=age_seconds)
     result = system.renew("v2")
     assert result.outcome is Outcome.TOO_SOON
-    assert 0 < result.as_renewal()["retry_after_seconds"] <= 41
+    assert result.as_renewal()["retry_after_seconds"] == left_seconds
     assert calls(system) == 1
     system.clock.advance(seconds=result.retry_after_seconds)
     assert system.renew("v2").outcome is Outcome.ROTATED
