@@ -122,7 +122,7 @@ class _BoundedConnection(HTTPConnection):
             except OSError as error:
                 failure = error
         if isinstance(failure, TimeoutError):
-            raise ConnectTimeoutError(self, f"connecting to {self.host} timed out") from failure
+            raise ConnectTimeoutError(f"connecting to {self.host} timed out") from failure
         raise NewConnectionError(self, str(failure)) from failure
 
     def send(self, data: Any) -> None:

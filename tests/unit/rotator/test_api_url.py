@@ -25,6 +25,7 @@ def test_an_environment_that_would_change_the_host_is_refused(environment):
         ("https://api.eu.cloud.talend.com", "https://api.eu.cloud.talend.com"),
         ("https://api.eu.cloud.talend.com//", "https://api.eu.cloud.talend.com"),
         ("https://gateway.example:8443/talend/", "https://gateway.example:8443/talend"),
+        ("https://gateway.example/X/", "https://gateway.example/X"),
         ("http://127.0.0.1:8080", "http://127.0.0.1:8080"),
         ("http://localhost:8080/", "http://localhost:8080"),
         ("http://[::1]:8080", "http://[::1]:8080"),

@@ -178,7 +178,7 @@ def test_the_apis_own_audience_raises_no_warning(audience):
     assert read(answer(access_token=jwt(**claims))).warnings == ()
 
 
-@pytest.mark.parametrize("audience", ["https://api.us.cloud.talend.com", ["other", 7], 7, {}])
+@pytest.mark.parametrize("audience", ["https://api.us.cloud.talend.com", f"{API_URL}X", ["other", 7], 7, {}])
 def test_another_audience_is_a_warning_and_no_refusal(audience):
     issued = read(answer(access_token=jwt(aud=audience)))
     assert API_URL in issued.warnings[0]
