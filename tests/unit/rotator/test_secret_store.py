@@ -127,6 +127,18 @@ def test_all_pages_of_versions_are_read_those_without_a_label_included(client):
     assert SecretsManagerStore(client).created(NAME) == [made.timestamp()] * 3
 
 
+@pytest.mark.parametrize("replaced", [None, "78a43fc5-0c6e-4b6a-8a0b-7a2f6f2b6c11"])
+def test_promotion_names_the_version_that_is_replaced_if_there_is_one(client, replaced):
+    staged = version()
+    asked = {"SecretId": NAME, "VersionStage": "AWSCURRENT", "MoveToVersionId": staged}
+    stubber = Stubber(client)
+    stubber.add_response(
+        "update_secret_version_stage", {}, asked | ({"RemoveFromVersionId": replaced} if replaced else {})
+    )
+    stubber.activate()
+    assert SecretsManagerStore(client).promote(NAME, staged, replaced)
+
+
 def answering(client, *answers):
     """A store whose client answers as AWS documents, where moto does not."""
     stubber = Stubber(client)
