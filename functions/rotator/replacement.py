@@ -88,9 +88,8 @@ class Replacement:
             return replace(unlocked, locked=False, warnings=(*unlocked.warnings, f"went on without the lock: {error}"))
         if own:
             return result
-        # What another run has done in the place of the same version, a moment ago.
-        outcome = Outcome.SUPERSEDED if result.outcome is Outcome.ROTATED else result.outcome
-        return replace(result, outcome=outcome, trigger=run.trigger)
+        # Another run has replaced the same version a moment ago.
+        return replace(result, outcome=Outcome.SUPERSEDED, trigger=run.trigger)
 
     def _announced(self, run: Run, result: Result) -> Result:
         if run.ends_at - self.clock() < EVENT_SECONDS:

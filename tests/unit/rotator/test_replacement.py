@@ -155,6 +155,14 @@ def test_warnings_of_what_was_published_travel_with_a_token_that_was_left_staged
     assert "left staged" in result.warnings[1]
 
 
+def test_warnings_of_what_is_published_travel_with_a_run_that_finds_another_at_it(system):
+    system.secrets.put(TOKEN, "not a document", "v1")
+    system.single_flight.hold("default", "v1", system.clock() + 5)
+    result = system.rotate()
+    assert result.outcome is Outcome.IN_PROGRESS
+    assert "not a token document" in result.warnings[0]
+
+
 # --- when to come back ---
 
 
