@@ -1,7 +1,7 @@
 """What an outage of the token endpoint costs consumers, by the functions' own code in virtual time."""
 
 import pytest
-from hypothesis import example, given, settings
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from charts.simulation import SCHEDULE_SECONDS, WATCHDOG_SECONDS, Clockwork, Outage, seconds_without_token
@@ -14,8 +14,6 @@ outages = st.builds(Outage, starts_at=st.integers(1, SCHEDULE_SECONDS), seconds=
 seconds_of_the_minute = st.integers(0, WATCHDOG_SECONDS - 1)
 # A watchdog each minute needs a window of a minute or more, which is a sixth of the token's life.
 lives = st.integers(6 * 60, 2 * 60 * 60)
-# How long a busy machine takes over an example is of no interest.
-untimed = settings(deadline=None)
 
 
 def down(start, end):
@@ -54,7 +52,6 @@ def test_an_outage_of_30_minutes_from_a_rotation_on_costs_nothing_but_the_wait_f
         assert seconds_without_token(down(1 / 60, 30), Clockwork.WATCHDOG, watchdog_at=second) == second
 
 
-@untimed
 @given(outages, seconds_of_the_minute)
 def test_an_outage_of_4_minutes_costs_nothing_with_the_watchdog_whenever_it_begins(outage, second):
     four_minutes = Outage(outage.starts_at, 4 * 60)
@@ -67,7 +64,6 @@ def test_without_the_watchdog_one_second_more_costs_20_minutes():
     assert seconds_without_token(Outage(20 * 60, 8 * 60 + 1), Clockwork.LAMBDA_RETRIES) == 20 * 60
 
 
-@untimed
 @given(outages, seconds_of_the_minute)
 def test_an_outage_costs_what_it_outlasts_the_old_token_by_and_the_wait_for_the_next_tick(outage, second):
     watchdog = outage.ends_at + (second - outage.ends_at) % WATCHDOG_SECONDS
@@ -76,7 +72,6 @@ def test_an_outage_costs_what_it_outlasts_the_old_token_by_and_the_wait_for_the_
     assert cost == max(0, min(watchdog, schedule) - TALEND_LIFE)
 
 
-@untimed
 @given(outages, seconds_of_the_minute, lives)
 def test_consumers_wait_less_than_a_minute_for_a_token_whatever_life_the_server_grants(outage, second, life):
     watchdog, oracle = (
@@ -86,7 +81,6 @@ def test_consumers_wait_less_than_a_minute_for_a_token_whatever_life_the_server_
     assert oracle <= watchdog < oracle + WATCHDOG_SECONDS
 
 
-@untimed
 @example(Outage(1498, 1560), 37, TALEND_LIFE)
 @given(outages, seconds_of_the_minute, lives)
 def test_the_watchdog_is_never_a_minute_behind_the_schedule_and_lambdas_retries(outage, second, life):
@@ -98,7 +92,6 @@ def test_the_watchdog_is_never_a_minute_behind_the_schedule_and_lambdas_retries(
     assert watchdog < schedule + WATCHDOG_SECONDS
 
 
-@untimed
 @given(seconds_of_the_minute, lives)
 def test_the_watchdog_follows_any_life_that_the_server_grants(second, life):
     assert seconds_without_token(None, Clockwork.WATCHDOG, life_seconds=life, watchdog_at=second) == 0
