@@ -193,7 +193,9 @@ class TokenClient:
 
     def _worth(self, held: Held) -> tuple[bool, bool, int]:
         works = self._remaining(held) > 0
-        return works, held.token.version_id not in self._state.rejected, held.token.expires_at
+        # What is held before the first read was issued by nobody.
+        is_good = held.issued_at > 0 and held.token.version_id not in self._state.rejected
+        return works, is_good, held.token.expires_at
 
     def _remaining(self, held: Held) -> float:
         return held.remaining_seconds(self._clock(), self._monotonic())

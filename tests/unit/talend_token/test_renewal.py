@@ -184,6 +184,17 @@ def test_a_token_that_was_rejected_before_is_no_replacement_for_the_next_one(cli
     assert source.renewals == ["v1", "v2"]
 
 
+def test_who_has_held_nothing_yet_is_told_of_the_version_that_has_expired(machine, source, aws_clock):
+    other = machine.client(source).get_token()
+    aws_clock.advance(minutes=31)
+    source.refuse("budget_exhausted", 60)
+    fresh = machine.client(source)
+    with pytest.raises(RenewalFailed):
+        fresh.renew(other)
+    with pytest.raises(TokenUnavailable, match=r"version v1, published since 2026-.* and no newer token is published"):
+        fresh.get_token()
+
+
 def test_a_roll_back_by_hand_is_a_replacement(client, source, aws_clock):
     aws_clock.advance(minutes=1)
     source.publish()
