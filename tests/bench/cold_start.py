@@ -25,7 +25,7 @@ from bench.measurement import Spread, Table, in_turns, progress
 from bench.warm_rotation import function_environment
 from local_aws.runtime_api import Invocation, RuntimeAPI
 
-ROUNDS = 12
+ROUNDS = 8
 QUICK_ROUNDS = 2
 # Of the functions: None is a whole processor.
 MEMORY_MB = (None, 1024, 512, 256)
