@@ -197,7 +197,9 @@ def _spent(rows: Sequence[Row], floor: Row, calls: Mapping[str, Mapping[str, flo
 
 SPENT_NOTES = (
     "Of the same runs, those beside included. Calls are those of one rotation of a good account ({names}), "
-    "from the local AWS's trail. CPU: user and system time, and how many times the second row's. Cores: busy with all "
+    "from the local AWS's trail. Of the lock table's items the table's time to live takes those of earlier rows away, "
+    "at a moment of its own: then there are fewer than before. CPU: user and system time, and how many times the "
+    "second row's. Cores: busy with all "
     f"of that, and idle, on average; what is missing to {os.cpu_count()} went to other programs."
 )
 
