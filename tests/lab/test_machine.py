@@ -60,7 +60,7 @@ def test_whatever_happens_the_rules_hold(record_property):
     run_state_machine_as_test(
         Machine,
         settings=settings(
-            max_examples=chosen(200, 4000),
+            max_examples=chosen(120, 4000),
             stateful_step_count=chosen(50, 80),
             deadline=None,
             # The same histories in every run of the tests, and others each time that there is time for many.
