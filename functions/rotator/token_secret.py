@@ -41,7 +41,7 @@ class TokenSecret:
         if "AWSPENDING" in published.stages:
             return None
         staged = self._read("AWSPENDING")
-        if staged.document is None or "AWSPREVIOUS" in staged.stages:
+        if staged.document is None:
             return None
         # A token that was published before and lost its place, by a roll-back or by what a person has put there since,
         # was not left by anybody: what is published now, or was just before, is younger.

@@ -210,6 +210,11 @@ def test_an_unreadable_published_token_is_replaced_with_a_warning(system, text):
     assert system.published.access_token == access_token(1)
 
 
+def test_a_binary_value_in_the_token_secret_is_said_to_be_one(system):
+    system.secrets.put(TOKEN, None)
+    assert system.rotate().warnings[0].endswith("is not a token document: binary")
+
+
 @pytest.mark.parametrize("trigger", TRIGGERS)
 def test_a_token_that_a_person_rolled_back_is_not_published_again(system, trigger):
     system.rotate()
