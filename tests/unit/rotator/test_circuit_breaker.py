@@ -4,9 +4,9 @@ from concurrent.futures import ThreadPoolExecutor
 
 import boto3
 import pytest
-from botocore.config import Config
 from botocore.exceptions import ClientError
 
+from doubles.unreachable import unreachable
 from rotator.circuit_breaker import DynamoDBCircuitBreaker
 from rotator.errors import CircuitOpen, RejectedTokenAgain, TokenRefused, TokenRejectedByProbe, TokenUnavailable
 from rotator.single_flight import lock_table_client
@@ -134,15 +134,7 @@ def test_a_table_that_cannot_be_written_when_a_minute_is_over_lets_the_call_thro
 
 
 def test_a_table_that_cannot_be_reached_lets_every_call_through():
-    nobody_listens = boto3.client(
-        "dynamodb",
-        region_name="eu-west-1",
-        endpoint_url="http://127.0.0.1:1",
-        aws_access_key_id="testing",
-        aws_secret_access_key="testing",
-        config=Config(retries={"total_max_attempts": 1}),
-    )
-    breaker = DynamoDBCircuitBreaker(nobody_listens, "locks")
+    breaker = DynamoDBCircuitBreaker(unreachable("dynamodb"), "locks")
     with pytest.raises(TokenRefused):
         call(breaker, refuse)
     assert call(breaker) == "token"

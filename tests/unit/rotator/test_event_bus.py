@@ -2,11 +2,10 @@
 
 import json
 
-import boto3
 import pytest
-from botocore.config import Config
 from botocore.stub import Stubber
 
+from doubles.unreachable import unreachable
 from rotator.errors import EventNotSent
 from rotator.event import Trigger
 from rotator.event_bus import EventBridgeBus, event_bus_client
@@ -73,16 +72,8 @@ def test_a_refusal_is_named_by_its_code(client):
 
 
 def test_a_bus_that_cannot_be_reached_is_named_by_the_clients_error():
-    nobody_listens = boto3.client(
-        "events",
-        region_name="eu-west-1",
-        endpoint_url="http://127.0.0.1:1",
-        aws_access_key_id="testing",
-        aws_secret_access_key="testing",
-        config=Config(retries={"total_max_attempts": 1}),
-    )
     with pytest.raises(EventNotSent, match="EndpointConnectionError"):
-        EventBridgeBus(nobody_listens).rotated(RESULT)
+        EventBridgeBus(unreachable("events")).rotated(RESULT)
 
 
 def test_the_client_gives_up_within_the_time_that_an_event_may_take(client):

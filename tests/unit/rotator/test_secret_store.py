@@ -5,12 +5,11 @@ import re
 import time
 import uuid
 
-import boto3
 import pytest
 from botocore import xform_name
-from botocore.config import Config
 from botocore.stub import Stubber
 
+from doubles.unreachable import unreachable
 from rotator.errors import SecretStoreError
 from rotator.secret_store import SecretsManagerStore, secrets_manager_client
 from talend_token.sensitive import Sensitive
@@ -212,13 +211,5 @@ def test_a_refusal_of_any_operation_is_named_and_not_taken_for_an_answer(client,
 
 
 def test_a_secrets_manager_that_cannot_be_reached_is_named_by_the_clients_error():
-    nobody_listens = boto3.client(
-        "secretsmanager",
-        region_name="eu-west-1",
-        endpoint_url="http://127.0.0.1:1",
-        aws_access_key_id="testing",
-        aws_secret_access_key="testing",
-        config=Config(retries={"total_max_attempts": 1}),
-    )
     with pytest.raises(SecretStoreError, match="EndpointConnectionError"):
-        SecretsManagerStore(nobody_listens).read(NAME, "AWSCURRENT")
+        SecretsManagerStore(unreachable("secretsmanager")).read(NAME, "AWSCURRENT")

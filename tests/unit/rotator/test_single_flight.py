@@ -6,9 +6,9 @@ import boto3
 import pytest
 from aws_lambda_powertools.utilities.idempotency.base import IdempotencyHandler
 from aws_lambda_powertools.utilities.idempotency.exceptions import IdempotencyInconsistentStateError
-from botocore.config import Config
 from botocore.stub import Stubber
 
+from doubles.unreachable import unreachable
 from rotator.errors import LockUnavailable, ReplacementInProgress, TokenUnavailable
 from rotator.event import Trigger
 from rotator.outcome import Outcome, Result
@@ -144,16 +144,8 @@ def test_a_table_that_refuses_is_named_before_anything_is_replaced(lock_table, c
 
 
 def test_a_table_that_cannot_be_reached_is_named():
-    nobody_listens = boto3.client(
-        "dynamodb",
-        region_name="eu-west-1",
-        endpoint_url="http://127.0.0.1:1",
-        aws_access_key_id="testing",
-        aws_secret_access_key="testing",
-        config=Config(retries={"total_max_attempts": 1}),
-    )
     with pytest.raises(LockUnavailable, match="EndpointConnectionError"):
-        once(IdempotentSingleFlight(nobody_listens, "locks"), never)
+        once(IdempotentSingleFlight(unreachable("dynamodb"), "locks"), never)
 
 
 def test_a_table_that_goes_meanwhile_does_not_take_the_result_along(flights):
