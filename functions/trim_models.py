@@ -44,9 +44,9 @@ def main(folder: Path) -> None:
 
 def _model(loader: Loader, service: str, version: str, operations: Iterable[str]) -> dict[str, Any]:
     model: dict[str, Any] = loader.load_service_model(service, "service-2", version)
-    # Only for documentation and for clients that look for their endpoints.
     model["operations"] = {name: model["operations"][name] for name in operations}
     for operation in model["operations"].values():
+        # It names an operation that is not kept, for clients that look for their endpoints.
         operation.pop("endpointdiscovery", None)
     needed: set[str] = set()
     todo = list(_referred(model["operations"]))
@@ -81,12 +81,9 @@ def _undocumented(part: Any) -> Any:
     if isinstance(part, list):
         return [_undocumented(item) for item in part]
     if isinstance(part, dict):
-        return {name: _undocumented(item) for name, item in part.items() if not _is_text(name, item)}
+        kept = {name: item for name, item in part.items() if name != "documentation" or not isinstance(item, str)}
+        return {name: _undocumented(item) for name, item in kept.items()}
     return part
-
-
-def _is_text(name: str, item: object) -> bool:
-    return name == "documentation" and isinstance(item, str)
 
 
 if __name__ == "__main__":

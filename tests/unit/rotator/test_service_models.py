@@ -71,6 +71,10 @@ def described(shape, above=()):
     return shape.name, shape.type_name, dict(shape.serialization), shape.metadata, parts
 
 
+def test_each_service_that_is_known_is_packaged():
+    assert trim_models.OPERATIONS.keys() == set(SERVICES)
+
+
 def test_other_services_are_not_looked_for(session):
     with pytest.raises(UnknownServiceError):
         session.client("sqs", region_name="eu-west-1")
