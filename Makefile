@@ -30,13 +30,13 @@ LOCK_functions := functions/requirements.txt
 LOCK_consumer := infra/consumer/requirements.txt
 LOCK_uv := infra/tools/uv.txt
 LOCK_tests := tests/requirements.txt
-LOCK_local-aws := tests/local_aws/requirements.txt
-LOCK_lambda-runtime := tests/local_aws/lambda-runtime.txt
+LOCK_local-aws := tests/support/local_aws/requirements.txt
+LOCK_lambda-runtime := tests/support/local_aws/lambda-runtime.txt
 LOCK_sam := infra/tools/sam.txt
 LOCK_awscli := infra/tools/awscli.txt
-LOCK_charts := tests/charts/requirements.txt
-LOCK_bench := tests/bench/requirements.txt
-LOCK_mutation := tests/mutation/requirements.txt
+LOCK_charts := tests/measurements/outages/requirements.txt
+LOCK_bench := tests/measurements/bench/requirements.txt
+LOCK_mutation := tests/measurements/mutants/requirements.txt
 LOCK_audit := infra/tools/audit.txt
 environment = $(foreach name,$(1),$(ENVIRONMENTS)/$(name)/.installed)
 
@@ -56,28 +56,31 @@ $(ENVIRONMENTS)/%/.installed: $$(LOCK_$$*) | $(UV)
 
 # --- commands -----------------------------------------------------------------------------------
 
-.PHONY: help demo test lab check bench mutants charts format lock audit build wheel deploy clean
+.PHONY: help demo test faults check bench mutants charts format lock audit build wheel deploy clean
 
 help: ## list the commands
 	@sed -n 's/^\([a-z]*\):.*## \(.*\)/make \1\t\2/p' $(firstword $(MAKEFILE_LIST)) | expand -t 16
+
+# The functions, the doubles and what measures them, for what runs outside pytest.
+IMPORT_PATH := functions:tests:tests/support:tests/measurements
 
 BUILT := .aws-sam/build/template.yaml
 BUILT_CONSUMER := .aws-sam/consumer/template.yaml
 LOCAL_AWS := $(call environment,tests local-aws lambda-runtime sam awscli)
 
 demo: $(LOCAL_AWS) ## run it all on this machine, without an AWS account (KEEP=1 leaves it up, SPEED=90)
-	@exec env PYTHONPATH=tests:functions $(TESTS)/python -m demo $(if $(KEEP),--keep) $(if $(SPEED),--speed $(SPEED))
+	@exec env PYTHONPATH=$(IMPORT_PATH) $(TESTS)/python -m demo $(if $(KEEP),--keep) $(if $(SPEED),--speed $(SPEED))
 
 test: $(LOCAL_AWS) build ## run the tests (ARGS="-k name" chooses)
 	@$(TESTS)/pytest $(or $(ARGS),--numprocesses 2 --dist loadfile --no-loadscope-reorder --cov --cov-report term-missing:skip-covered)
 
-lab: $(LOCAL_AWS) build ## attack it at length: every fault in every state, thousands of histories (ARGS="tests/lab/test_crash.py")
-	@LAB=long $(TESTS)/pytest $(or $(ARGS),tests/lab)
+faults: $(LOCAL_AWS) build ## attack it at length: every fault in every state, thousands of histories (ARGS="tests/faults/crashes/test_crash.py")
+	@FAULTS=long $(TESTS)/pytest $(or $(ARGS),tests/faults)
 
 check: $(call environment,tests sam) build ## formatting, lint, types, import contracts, templates, policies, locks
 	@$(TESTS)/ruff format --check --quiet .
 	@$(TESTS)/ruff check --quiet .
-	@$(TESTS)/mypy functions infra/consumer infra/tools tests/bench tests/charts tests/demo tests/doubles tests/local_aws tests/talend_simulator
+	@$(TESTS)/mypy functions infra/consumer infra/tools tests/measurements/bench tests/measurements/outages tests/demo tests/support
 	@PYTHONPATH=functions $(TESTS)/lint-imports --no-logo
 	@$(SAM) validate --lint
 	@$(PYTHON) infra/tools/expand_template.py $(BUILT) >.aws-sam/build/expanded.json
@@ -91,20 +94,20 @@ check: $(call environment,tests sam) build ## formatting, lint, types, import co
 	@echo "all checks passed"
 
 bench: $(call environment,bench local-aws lambda-runtime sam charts) build ## measure the client beside what else users could take (ARGS="--help")
-	@exec env PYTHONPATH=tests:functions $(ENVIRONMENTS)/bench/bin/python -m bench $(ARGS)
+	@exec env PYTHONPATH=$(IMPORT_PATH) $(ENVIRONMENTS)/bench/bin/python -m bench $(ARGS)
 
 MUTANTS := $(ENVIRONMENTS)/mutants
 
-mutants: $(call environment,mutation) ## change the code in small ways, and see that a test fails each time (ARGS="rotator.policy.*")
+mutants: $(call environment,mutation) ## change the code in small ways, and see that a test fails each time (ARGS="rotator.domain.policy.*")
 	@rm -rf $(MUTANTS)
 	@mkdir -p $(MUTANTS)
 	@ln -s $(CURDIR)/functions $(MUTANTS)/src
 	@ln -s $(CURDIR)/{tests,events,pyproject.toml} $(MUTANTS)
-	@cd $(MUTANTS) && exec env PYTHONPATH=$(CURDIR)/tests PATH="$(ENVIRONMENTS)/mutation/bin:$$PATH" \
-	  python -m mutation $(ARGS)
+	@cd $(MUTANTS) && exec env PYTHONPATH=$(CURDIR)/tests/measurements PATH="$(ENVIRONMENTS)/mutation/bin:$$PATH" \
+	  python -m mutants $(ARGS)
 
 charts: $(call environment,charts) ## simulate outages of the token endpoint and draw what they cost (OUTAGES=1000)
-	@exec env PYTHONPATH=tests:functions $(ENVIRONMENTS)/charts/bin/python -m charts $(if $(OUTAGES),--outages $(OUTAGES))
+	@exec env PYTHONPATH=$(IMPORT_PATH) $(ENVIRONMENTS)/charts/bin/python -m outages $(if $(OUTAGES),--outages $(OUTAGES))
 
 format: $(call environment,tests) ## format the code and mend what the linter can
 	@$(TESTS)/ruff format .

@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Any
 from aws_lambda_powertools import Logger, Metrics
 
 from rotator import bootstrap
-from rotator.event import parse_rotate_event
-from rotator.report import Report
+from rotator.adapters.telemetry import Report
+from rotator.domain.event import parse_rotate_event
 
 if TYPE_CHECKING:
     from aws_lambda_powertools.utilities.typing import LambdaContext
@@ -24,7 +24,7 @@ init_phase.end()
 
 @logger.inject_lambda_context(clear_state=True)
 def handler(event: Any, context: LambdaContext) -> dict[str, Any]:
-    """Rotate the token of one account; see `rotator.event` for the event and `rotator.outcome` for the outcomes.
+    """Rotate the token of one account; see `rotator.domain.event` and `rotator.domain.result`.
 
     Raises:
         RotatorError: so that Lambda counts the failure, retries it and hands it to the failure destination.

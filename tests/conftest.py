@@ -7,11 +7,11 @@ import pytest
 
 from local_aws import LOGS_VARIABLE
 
-pytest_plugins = ["lab.leaks_plugin"]
+pytest_plugins = ["faults.leaks.plugin"]
 
 TAIL_BYTES = 12_000
 # Folders of files that take minutes.
-LONG = ("e2e", "lab")
+LONG = ("e2e", "faults")
 
 
 @pytest.fixture(scope="session", autouse=True)

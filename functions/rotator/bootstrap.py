@@ -5,18 +5,18 @@ from __future__ import annotations
 import os
 from functools import cache
 
-from rotator.circuit_breaker import DynamoDBCircuitBreaker
-from rotator.doctor import Doctor
-from rotator.event_bus import EventBridgeBus, event_bus_client
-from rotator.issuer import Issuer
-from rotator.probe import HttpProbe
-from rotator.replacement import Replacement
-from rotator.rotation import Rotation
-from rotator.secret_store import SecretsManagerStore, secrets_manager_client
-from rotator.service_models import setup_default_session
-from rotator.settings import Settings
-from rotator.single_flight import IdempotentSingleFlight, lock_table_client
-from rotator.token_endpoint import HttpTokenEndpoint
+from rotator.adapters.circuit_breaker import DynamoDBCircuitBreaker
+from rotator.adapters.event_bus import EventBridgeBus, event_bus_client
+from rotator.adapters.lock_table import IdempotentSingleFlight, lock_table_client
+from rotator.adapters.probe import HttpProbe
+from rotator.adapters.sdk_models import setup_default_session
+from rotator.adapters.secrets_manager import SecretsManagerStore, secrets_manager_client
+from rotator.adapters.token_endpoint import HttpTokenEndpoint
+from rotator.domain.settings import Settings
+from rotator.service.dry_run import Doctor
+from rotator.service.issuer import Issuer
+from rotator.service.publisher import Replacement
+from rotator.service.rotator import Rotation
 
 
 @cache

@@ -7,11 +7,10 @@ from dataclasses import dataclass, field
 from enum import Enum, auto
 from typing import Protocol
 
-from rotator.credentials import Credentials
-from rotator.outcome import Result
-from rotator.token_response import TokenResponse
-from talend_token.document import TokenDocument
-from talend_token.sensitive import Sensitive
+from rotator.domain.credentials import Credentials
+from rotator.domain.result import Result
+from rotator.domain.token_response import TokenResponse
+from talend_token.document import Sensitive, TokenDocument
 
 # How long the event about a publication may take.
 EVENT_SECONDS = 4

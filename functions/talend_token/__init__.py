@@ -10,7 +10,8 @@
 `talend_token.aio.AsyncTokenClient` for asyncio.
 """
 
-from talend_token.client import TokenClient
+from talend_token._client import TokenClient
+from talend_token._token import Token
 from talend_token.errors import (
     BodyNotRepeatable,
     HostNotAllowed,
@@ -20,7 +21,6 @@ from talend_token.errors import (
     TalendTokenError,
     TokenUnavailable,
 )
-from talend_token.token import Token
 
 __all__ = [
     "BodyNotRepeatable",

@@ -6,13 +6,13 @@ import asyncio
 import copy
 from typing import TYPE_CHECKING
 
-from talend_token.client import TokenClient
+from talend_token._client import TokenClient
 from talend_token.errors import TalendTokenError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Hashable
 
-    from talend_token.token import Token
+    from talend_token._token import Token
 
 
 class AsyncTokenClient:

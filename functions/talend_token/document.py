@@ -5,14 +5,41 @@ from __future__ import annotations
 import hashlib
 import json
 from dataclasses import dataclass, field
-from typing import Any, NoReturn
+from typing import Any, Generic, NoReturn, TypeVar
 
+from talend_token._held import advisory_seconds
+from talend_token._origin import is_base_url
 from talend_token.errors import InvalidTokenDocument
-from talend_token.origin import is_base_url
-from talend_token.sensitive import Sensitive
+
+__all__ = ["LAST_SECOND", "Sensitive", "TokenDocument", "advisory_seconds", "fits_a_header"]
 
 # The end of the year 9999; what is later is no time.
 LAST_SECOND = 253_402_300_799
+
+T = TypeVar("T")
+
+
+class Sensitive(Generic[T]):
+    """Holds a value that has no printable form: not in a log, not in a debugger's or crash reporter's list of locals.
+
+    Code that handles a secret keeps it wrapped in its local variables and calls `reveal()` only inside the expression
+    that needs it.
+    """
+
+    __slots__ = ("_value",)
+
+    def __init__(self, value: T) -> None:
+        self._value = value
+
+    def reveal(self) -> T:
+        """The value itself, for the one expression that needs it."""
+        return self._value
+
+    def __repr__(self) -> str:
+        return "<sensitive>"
+
+    def __reduce__(self) -> NoReturn:
+        raise TypeError("a sensitive value is not pickled: the pickle would show it")
 
 
 @dataclass(frozen=True)

@@ -12,11 +12,11 @@ from requests.auth import AuthBase
 from requests.cookies import extract_cookies_to_jar
 from requests.utils import rewind_body
 
-from talend_token.body import check_repeatable, is_file
-from talend_token.client import TokenClient
+from talend_token._body import check_repeatable, is_file
+from talend_token._client import TokenClient
+from talend_token._origin import AllowedOrigins
+from talend_token._token import Token
 from talend_token.errors import RenewalFailed, TokenUnavailable
-from talend_token.origin import AllowedOrigins
-from talend_token.token import Token
 
 __all__ = ["TalendAuth"]
 

@@ -7,11 +7,10 @@ import os
 from email.utils import parsedate_to_datetime
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from talend_token.document import TokenDocument
+from talend_token._ports import Published, Renewal
+from talend_token._token import Token
+from talend_token.document import Sensitive, TokenDocument
 from talend_token.errors import InvalidTokenDocument, RenewalFailed, TokenUnavailable
-from talend_token.ports import Published, Renewal
-from talend_token.sensitive import Sensitive
-from talend_token.token import Token
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -31,7 +30,7 @@ _RENEW_READ_TIMEOUT_SECONDS = 35
 
 
 class SecretsManagerSource:
-    """See `talend_token.ports.TokenSource`."""
+    """See `talend_token._ports.TokenSource`."""
 
     def __init__(
         self, token_secret: str, renew_function: str | None = None, *, session: boto3.Session | None = None

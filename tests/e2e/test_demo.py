@@ -19,8 +19,11 @@ class RunningDemo:
 
     def __init__(self, folder, *options, parent=False, ignored=None):
         self.output = folder / "output"
-        environment = dict(os.environ) | {"PYTHONPATH": f"{ROOT}/tests:{ROOT}/functions", "TMPDIR": str(folder)}
-        command = " ".join([sys.executable, "-m", "lab.leaks_announced", "demo", *options])
+        environment = dict(os.environ) | {
+            "PYTHONPATH": f"{ROOT}/tests:{ROOT}/tests/support:{ROOT}/functions",
+            "TMPDIR": str(folder),
+        }
+        command = " ".join([sys.executable, "-m", "faults.leaks.announced", "demo", *options])
         with self.output.open("w") as output:
             self.process = subprocess.Popen(
                 # A shell that waits for a command in its background is what `make` is to it.

@@ -10,9 +10,8 @@ import rotate
 from doubles import marked
 from doubles.oauthlib_server import authorization_server
 from integration.handlers import CREDENTIALS, TOKEN, Context
-from rotator.errors import TokenRefused
-from talend_token.document import TokenDocument
-from talend_token.sensitive import Sensitive
+from rotator.domain.errors import TokenRefused
+from talend_token.document import Sensitive, TokenDocument
 
 # A colon and letters beyond ASCII: what Basic has to bring over whole (RFC 7617, 2 and 2.1).
 SECRET = marked("of an independent client") + ":ünï"

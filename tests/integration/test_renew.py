@@ -10,11 +10,9 @@ import pytest
 import renew
 import rotate
 from integration.handlers import TOKEN, Context
-from rotator.errors import CircuitOpen, InvalidEvent, TokenRefused
+from rotator.domain.errors import CircuitOpen, InvalidEvent, TokenRefused
 from talend_simulator import Answer
-from talend_token.document import TokenDocument
-from talend_token.held import advisory_seconds
-from talend_token.sensitive import Sensitive
+from talend_token.document import Sensitive, TokenDocument, advisory_seconds
 
 EVENTS = Path(__file__).parents[2] / "events"
 

@@ -12,10 +12,9 @@ import requests
 
 import rotate
 from integration.handlers import CREDENTIALS, TOKEN, Context
-from rotator.errors import CredentialsError, InvalidEvent, InvalidSettings, TokenRefused, TokenRejectedByProbe
+from rotator.domain.errors import CredentialsError, InvalidEvent, InvalidSettings, TokenRefused, TokenRejectedByProbe
 from talend_simulator import Account, Amend, Answer
-from talend_token.document import TokenDocument
-from talend_token.sensitive import Sensitive
+from talend_token.document import Sensitive, TokenDocument
 
 EVENTS = Path(__file__).parents[2] / "events"
 

@@ -1139,7 +1139,7 @@ class TestProcess:
     """`python -m talend_simulator`, for tests and people that want it apart."""
 
     COMMAND = (sys.executable, "-m", "talend_simulator")
-    ENVIRONMENT = MappingProxyType({**os.environ, "PYTHONPATH": str(Path(__file__).resolve().parents[1])})
+    ENVIRONMENT = MappingProxyType({**os.environ, "PYTHONPATH": str(Path(__file__).resolve().parents[1] / "support")})
 
     @pytest.fixture
     def process(self) -> Iterator[subprocess.Popen[str]]:

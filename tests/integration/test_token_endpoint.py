@@ -7,11 +7,11 @@ import traceback
 import pytest
 
 from doubles import Clock, raw_server, read_request, self_signed_server
-from rotator.bounded_http import BoundedSession
-from rotator.credentials import Credentials
-from rotator.errors import InvalidTokenResponse, TokenEndpointError, TokenRefused, TokenUnavailable
-from rotator.retry import ATTEMPTS
-from rotator.token_endpoint import HttpTokenEndpoint
+from rotator.adapters.bounded_http import BoundedSession
+from rotator.adapters.retry import ATTEMPTS
+from rotator.adapters.token_endpoint import HttpTokenEndpoint
+from rotator.domain.credentials import Credentials
+from rotator.domain.errors import InvalidTokenResponse, TokenEndpointError, TokenRefused, TokenUnavailable
 from talend_simulator import (
     Account,
     Answer,
@@ -213,7 +213,7 @@ def test_a_server_that_stalls_is_left_at_the_deadline(talend, endpoint, inside_b
 
 
 def test_a_server_that_says_nothing_for_long_is_asked_again_well_before_the_deadline(endpoint, monkeypatch):
-    monkeypatch.setattr("rotator.token_endpoint._READ_SECONDS", 0.1)
+    monkeypatch.setattr("rotator.adapters.token_endpoint._READ_SECONDS", 0.1)
     calls = []
 
     def serve(connection):

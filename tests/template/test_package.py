@@ -10,7 +10,6 @@ import zipfile
 from pathlib import Path
 
 import pytest
-
 import trim_models
 
 FUNCTIONS = Path(__file__).parents[2] / "functions"

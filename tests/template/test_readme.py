@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from rotator.outcome import Outcome
+from rotator.domain.result import Outcome
 
 ROOT = Path(__file__).parents[2]
 README = (ROOT / "README.md").read_text()

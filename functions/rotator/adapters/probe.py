@@ -1,0 +1,65 @@
+"""Tries a new token on the API that it is for, by `requests`."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+import requests
+import urllib3
+from requests.auth import AuthBase
+
+from rotator.adapters.bounded_http import BoundedSession, time_limit
+from rotator.ports import Probed, Verdict
+from talend_token.document import TokenDocument
+
+_CONNECT_SECONDS = 2.0
+_READ_SECONDS = 5.0
+# With less than this left the token is published untried: an answer would hardly come in time.
+_SHORTEST_SECONDS = 0.5
+
+
+@dataclass(frozen=True)
+class HttpProbe:
+    """One GET: no redirect is followed, TLS is verified, the body is not read, and it ends at the deadline."""
+
+    session: BoundedSession = field(default_factory=BoundedSession)
+    clock: Callable[[], float] = time.time
+
+    def probe(self, document: TokenDocument, path: str, deadline: float) -> Probed:
+        """See `rotator.ports.Probe`."""
+        url = f"{document.api_url}{path}"
+        left = deadline - self.clock()
+        if left < _SHORTEST_SECONDS:
+            return Probed(Verdict.UNKNOWN, url, f"{url} was not asked: no time was left")
+        try:
+            with (
+                time_limit(left),
+                self.session.get(
+                    url,
+                    # A header alone would give way to an entry for the host in a .netrc file.
+                    auth=_BearerAuth(document),
+                    timeout=(_CONNECT_SECONDS, _READ_SECONDS),
+                    allow_redirects=False,
+                    stream=True,
+                ) as response,
+            ):
+                return Probed(_verdict(response.status_code), url, f"{url} answered {response.status_code}")
+        except (requests.RequestException, urllib3.exceptions.HTTPError, OSError) as error:
+            return Probed(Verdict.UNKNOWN, url, f"{url} could not be reached ({type(error).__name__})")
+
+
+@dataclass(frozen=True)
+class _BearerAuth(AuthBase):
+    document: TokenDocument
+
+    def __call__(self, request: requests.PreparedRequest) -> requests.PreparedRequest:
+        request.headers["Authorization"] = f"{self.document.token_type} {self.document.access_token}"
+        return request
+
+
+def _verdict(status: int) -> Verdict:
+    if 200 <= status < 300 or status == 403:
+        return Verdict.ACCEPTED
+    return Verdict.REFUSED if status == 401 else Verdict.UNKNOWN

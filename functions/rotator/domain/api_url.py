@@ -1,0 +1,60 @@
+"""The base URL of a Talend API: where credentials may be sent."""
+
+from __future__ import annotations
+
+import ipaddress
+import re
+from urllib.parse import urlsplit
+
+from rotator.domain.errors import InvalidApiUrl
+
+_ENVIRONMENT = re.compile(r"[a-z0-9]+(-[a-z0-9]+)*")
+
+
+def api_url_of(environment: str) -> str:
+    """Base URL of a Talend Cloud environment (`eu`, `us`, `us-west`, ...): `https://api.<environment>.cloud.talend.com`.
+
+    The list of environments grows, so any lower-case label is accepted.
+
+    Raises:
+        InvalidApiUrl: `environment` cannot be part of a host name.
+    """
+    if not _ENVIRONMENT.fullmatch(environment):
+        raise InvalidApiUrl(f"{environment!r} is not a Talend Cloud environment. Use one like 'eu', 'us' or 'us-west'.")
+    return f"https://api.{environment}.cloud.talend.com"
+
+
+def environment_of(api_url: str) -> str | None:
+    """The Talend Cloud environment whose API this is, such as `eu`; None if it is another server's."""
+    environment = api_url.removeprefix("https://api.").removesuffix(".cloud.talend.com")
+    return environment if _ENVIRONMENT.fullmatch(environment) and api_url == api_url_of(environment) else None
+
+
+def checked_api_url(url: str) -> str:
+    """`url` without trailing slashes, if credentials may be sent there: `https`, or plain `http` to a loopback host.
+
+    Raises:
+        InvalidApiUrl: another scheme, no host, or parts that a base URL does not have.
+    """
+    try:
+        parts = urlsplit(url)
+        host, port = parts.hostname, parts.port
+    except ValueError as error:
+        raise InvalidApiUrl(f"API URL {url!r} is malformed: {error}.") from error
+    if not host or port == 0 or not url.isascii() or not url.isprintable() or " " in url:
+        raise InvalidApiUrl(f"API URL {url!r} is malformed. Use one like 'https://api.eu.cloud.talend.com'.")
+    if parts.username is not None or "?" in url or "#" in url:
+        # The URL may hold a password, so the message does not repeat it.
+        raise InvalidApiUrl(f"the API URL for host {host!r} must have no user, query or fragment.")
+    if parts.scheme != "https" and not (parts.scheme == "http" and _is_loopback(host)):
+        raise InvalidApiUrl(f"API URL {url!r} must start with 'https://': credentials are never sent in clear text.")
+    return url.rstrip("/")
+
+
+def _is_loopback(host: str) -> bool:
+    if host == "localhost":
+        return True
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False

@@ -1,0 +1,48 @@
+"""Whether a schedule keeps a token published that lives this long. Pure."""
+
+from __future__ import annotations
+
+import re
+from itertools import pairwise
+
+from rotator.domain.version_budget import interval_seconds
+
+_STEP = re.compile(r"cron\((\d{1,2}|\*)/(\d{1,2}) .*\)")
+_HOUR_MINUTES = 60
+# rate(1 minute) [EventBridge Scheduler user guide, rate-based schedules].
+_SHORTEST_RATE_SECONDS = 60
+
+
+def gaps_minutes(schedule_expression: str) -> list[int]:
+    """The gaps within each hour that a `cron(start/step ...)` leaves, in minutes; none for anything else."""
+    match = _STEP.fullmatch(schedule_expression)
+    if not match or not int(match[2]):
+        return []
+    ticks = list(range(0 if match[1] == "*" else int(match[1]), _HOUR_MINUTES, int(match[2])))
+    # The last gap goes over the hour's end: a step never does [EventBridge Scheduler user guide, cron expressions].
+    return [later - sooner for sooner, later in pairwise([*ticks, ticks[0] + _HOUR_MINUTES])] if ticks else []
+
+
+def schedule_problem(schedule_expression: str, life_seconds: float, advisory_seconds: float) -> str | None:
+    """What is wrong with a schedule for tokens that live `life_seconds`, and the fix; None if nothing is known to be.
+
+    A token has to be replaced before its last `advisory_seconds` begin. Of cron expressions only steps of minutes are
+    judged.
+    """
+    latest = life_seconds - advisory_seconds
+    fix = f"Use rate(), of no more than {int(latest / 60)} minutes."
+    if latest < _SHORTEST_RATE_SECONDS:
+        fix = "No schedule is often enough for that: have Talend grant longer lives."
+    gaps = gaps_minutes(schedule_expression)
+    if len(set(gaps)) > 1:
+        shown = ", ".join(str(gap) for gap in gaps)
+        return f"{schedule_expression} leaves gaps of {shown} minutes, not equal ones. {fix}"
+    if gaps:
+        longest = gaps[0] * 60
+    elif schedule_expression.startswith("rate("):
+        longest = interval_seconds(schedule_expression)
+    else:
+        return None
+    if longest > latest:
+        return f"{schedule_expression} is too seldom for tokens that live {life_seconds:.0f} s. {fix}"
+    return None

@@ -1,0 +1,1 @@
+"""What the two functions do, over the ports."""

@@ -1,0 +1,1 @@
+"""A run is killed at each call to the outside."""

@@ -1,0 +1,212 @@
+"""A consumer: the real client over the real source, on a machine whose clocks may be wrong."""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from email.utils import formatdate
+from io import BytesIO
+from typing import Any
+
+from botocore.exceptions import ClientError, ReadTimeoutError
+
+from doubles.system import TOKEN
+from faults.histories.acts import Plan
+from faults.histories.outside import Died, Frame, Outside
+from faults.histories.ports import Store
+from faults.histories.talend import Talend
+from faults.invariants import InvariantBroken
+from rotator.domain.errors import RotatorError
+from rotator.domain.result import Outcome, Result
+from talend_token import RenewalFailed, Token, TokenClient, TokenUnavailable
+from talend_token.document import advisory_seconds
+from talend_token.secrets_manager import SecretsManagerSource
+
+SUCCEEDED = ("accepted", "accepted after a renewal")
+
+
+class _Broken(BaseException):
+    """A rule was broken while a consumer waited: an `Exception` would be one of AWS's to its client."""
+
+
+@dataclass
+class AWS:
+    """What a consumer's process sees of AWS: stands in for a boto3 session and its clients."""
+
+    store: Store
+    outside: Outside
+    true_time: Callable[[], float]
+    renew: Callable[[str], Result]
+    reading: Callable[[str | None], None]
+    """Told before a read, with nothing, and after it, with the version that it showed."""
+    invocations: int = 0
+    already_renewed: int = 0
+    """So many of them have found another version published."""
+
+    @property
+    def renewals(self) -> int:
+        """How often another version was asked for, and there was none yet."""
+        return self.invocations - self.already_renewed
+
+    def client(self, service: str, **_: Any) -> AWS:
+        assert service in ("secretsmanager", "lambda")
+        return self
+
+    def get_secret_value(self, SecretId: str) -> Mapping[str, Any]:  # noqa: N803 (boto3's name)
+        def get() -> Mapping[str, Any]:
+            version = self.store.seen(SecretId, "AWSCURRENT", stale=self.outside.reads_stale())
+            if version is None:
+                raise _client_error("ResourceNotFoundException")
+            self.reading(version.version_id)
+            return {
+                "Name": TOKEN,
+                "VersionId": version.version_id,
+                "SecretString": version.text.reveal() if version.text else "",
+                "ResponseMetadata": {"HTTPHeaders": {"date": formatdate(self.true_time(), usegmt=True)}},
+            }
+
+        self.reading(None)
+        codes = ("ThrottlingException", "AccessDeniedException", "InternalServiceError")
+        return self._call("get", get, [lambda code=code: _client_error(code) for code in codes])  # type: ignore[misc]
+
+    def invoke(self, FunctionName: str, Payload: bytes) -> Mapping[str, Any]:  # noqa: ARG002, N803
+        def invoke() -> Mapping[str, Any]:
+            self.invocations += 1
+            try:
+                result = self.renew(json.loads(Payload)["rejected_version_id"])
+                self.already_renewed += result.outcome is Outcome.SUPERSEDED
+            except (RotatorError, Died) as error:
+                answer = json.dumps({"errorMessage": f"{type(error).__name__}: {error}"})
+                return {"FunctionError": "Unhandled", "Payload": BytesIO(answer.encode())}
+            return {"Payload": BytesIO(json.dumps(result.as_renewal()).encode())}
+
+        return self._call(
+            "invoke",
+            invoke,
+            [
+                lambda: _client_error("TooManyRequestsException"),
+                lambda: ReadTimeoutError(endpoint_url="https://lambda.test"),
+                lambda: _client_error("ServiceException"),
+            ],
+        )
+
+    def _call(
+        self, name: str, work: Callable[[], Mapping[str, Any]], errors: list[Callable[[], Exception]]
+    ) -> Mapping[str, Any]:
+        try:
+            return self.outside.call(name, work, errors)
+        except InvariantBroken as error:
+            raise _Broken(error) from None
+
+
+def _client_error(code: str) -> ClientError:
+    return ClientError({"Error": {"Code": code, "Message": "no"}}, "operation")
+
+
+@dataclass
+class Consumer:
+    """Calls the API with what its client gives it, and holds the client to its promises."""
+
+    number: int
+    store: Store
+    outside: Outside
+    talend: Talend
+    sleep: Callable[[float], None]
+    renew_function: Callable[[str], Result]
+    settled: Callable[[], str | None]
+    """The version that is published, if every reader sees it."""
+    ends: Counter[str] = field(default_factory=Counter)
+    """How its calls ended."""
+    wall_ahead: float = 0
+    napped: float = 0
+    """How long its machine has slept."""
+
+    def __post_init__(self) -> None:
+        self._at_work = False
+        self.restart()
+
+    def restart(self) -> None:
+        """A new process: nothing is remembered."""
+        self._aws = AWS(self.store, self.outside, self.talend.clock, self._invoked, self._reading)
+        source = SecretsManagerSource(TOKEN, "renew", session=self._aws)  # type: ignore[arg-type]
+        self._client = TokenClient(source, clock=self._wall, monotonic=self._monotonic, sleep=self.sleep)
+        self._given_up: set[str] = set()
+        self._clocks_at_read: dict[str, tuple[float, float]] = {}
+
+    def call(self, plan: Plan) -> str:
+        """One request to the API, repeated once with another token if it is answered 401. Returns how it ended."""
+        if self._at_work:
+            # Another thread of it would wait for this one.
+            return "waits"
+        self._at_work = True
+        with self.outside.at_work(Frame(plan)):
+            try:
+                end = self._call()
+            except Died:
+                self.restart()
+                end = "died"
+            except _Broken as broken:
+                raise broken.args[0] from None
+            finally:
+                self._at_work = False
+        self.ends[end] += 1
+        return end
+
+    def rolled_back_to(self, version_id: str | None) -> None:
+        """A person has published that version once more: it is as good as a new one."""
+        self._given_up.discard(version_id or "")
+
+    def _call(self) -> str:
+        try:
+            token = self._client.get_token()
+        except TokenUnavailable:
+            return "no token"
+        self._check(token)
+        if self.talend.works(token.access_token):
+            return "accepted"
+        before = self._aws.renewals
+        try:
+            other = self._client.renew(token)
+        except (RenewalFailed, TokenUnavailable) as error:
+            return f"not renewed: {getattr(error, 'outcome', 'unavailable')}"
+        finally:
+            if self._aws.renewals > before + 1:
+                raise InvariantBroken(f"a 401 cost {self._aws.renewals - before} renewals")
+        self._given_up.add(token.version_id)
+        self._check(other)
+        return "accepted after a renewal" if self.talend.works(other.access_token) else "rejected twice"
+
+    def _check(self, token: Token) -> None:
+        version = token.version_id
+        better = self.settled()
+        if version in self._given_up and better and better not in self._given_up:
+            raise InvariantBroken(f"consumer {self.number} was given version {version}, which it saw rejected")
+        now = self.talend.clock()
+        if now >= token.expires_at + self._wrong_by(version):
+            raise InvariantBroken(f"consumer {self.number} was given version {version}, expired at {token.expires_at}")
+
+    def _wrong_by(self, version_id: str) -> float:
+        """For how long an expired token may be taken for a good one: nobody notices a wall clock that is set back
+        while the machine's monotonic clock stands still, nor a token that seems FRESH."""
+        ahead, napped = self._clocks_at_read[version_id]
+        set_back, slept = max(0.0, ahead - self.wall_ahead), self.napped - napped
+        held = self._client._held
+        assert held.advisory_seconds <= advisory_seconds(1800)
+        return max(min(set_back, slept), set_back - held.advisory_seconds, 0)
+
+    def _reading(self, version_id: str | None) -> None:
+        if version_id is None:
+            self._clocks = (self.wall_ahead, self.napped)
+        else:
+            self._clocks_at_read[version_id] = self._clocks
+
+    def _invoked(self, version_id: str) -> Result:
+        return self.renew_function(version_id)
+
+    def _wall(self) -> float:
+        return self.talend.clock() + self.wall_ahead
+
+    def _monotonic(self) -> float:
+        return self.talend.clock() - self.napped - 1_000_000

@@ -1,0 +1,109 @@
+"""The seam between the system and the world: each outside call goes through here, and here it goes wrong."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+
+from faults.histories.acts import Act, Die, Fail, Incident, Meanwhile, Odd, Plan, Slow, Stale
+from rotator.domain.event import Trigger
+
+# An act within an act within an act; what would be due deeper down is late.
+DEEPEST = 3
+_SLOW_SECONDS = 15
+
+
+class Died(BaseException):
+    """The process is gone: no handler of an `Exception` runs any more."""
+
+
+@dataclass
+class Frame:
+    """One process at work: an invocation of a function, or a consumer's call."""
+
+    plan: Plan
+    trigger: Trigger | None = None
+    """None: it is a consumer's process."""
+    ends_at: float = math.inf
+    """When Lambda kills it, by the functions' clock."""
+    rejected: str | None = None
+    """The version that a consumer saw rejected."""
+    replaces: str | None = None
+    """The version it has the lock for."""
+    calls: list[str] = field(default_factory=list)
+    incident: Incident | None = None
+    """At the call that is under way."""
+    token_calls: int = 0
+    unlocked: bool = False
+    """The lock table could not be asked."""
+
+
+@dataclass
+class Outside:
+    """Makes outside calls for whoever is at work; `perform` and `wait` let the world go on in between."""
+
+    now: Callable[[], float]
+    """The functions' clock."""
+    perform: Callable[[Act], None]
+    wait: Callable[[float], None]
+    failing: dict[str, int] = field(default_factory=dict)
+    """Which of its errors each call fails with, until it is mended."""
+    slow: set[str] = field(default_factory=set)
+    stale: bool = False
+    frames: list[Frame] = field(default_factory=list)
+    count: int = 0
+    """How many outside calls there were."""
+
+    @property
+    def frame(self) -> Frame:
+        return self.frames[-1]
+
+    @contextmanager
+    def at_work(self, frame: Frame) -> Iterator[Frame]:
+        self.frames.append(frame)
+        try:
+            yield frame
+        finally:
+            self.frames.pop()
+
+    def call[T](self, name: str, work: Callable[[], T], errors: Sequence[Callable[[], Exception]] = ()) -> T:
+        """Do the work of an outside call, unless something happens. `errors` are those that its port documents."""
+        frame = self.frame
+        incident = frame.plan.get(len(frame.calls))
+        frame.calls.append(name)
+        self.count += 1
+        match incident:
+            case Meanwhile(act) if len(self.frames) < DEEPEST:
+                self.perform(act)
+            case Slow(seconds):
+                self.wait(seconds)
+            case Die(after=False):
+                raise Died
+        if name in self.slow:
+            self.wait(_SLOW_SECONDS)
+        self._check_time(frame)
+        frame.incident = incident
+        if errors and name in self.failing:
+            raise errors[self.failing[name] % len(errors)]()
+        if errors and isinstance(incident, Fail):
+            if incident.lost:
+                work()
+            raise errors[incident.error % len(errors)]()
+        answer = work()
+        if isinstance(incident, Die):
+            raise Died
+        return answer
+
+    def reads_stale(self) -> bool:
+        """Whether the read that is under way shows what was there a moment ago."""
+        return self.stale or isinstance(self.frame.incident, Stale)
+
+    def odd(self) -> Odd | None:
+        """How the token call that is under way is answered, if oddly."""
+        return self.frame.incident if isinstance(self.frame.incident, Odd) else None
+
+    def _check_time(self, frame: Frame) -> None:
+        if self.now() >= frame.ends_at:
+            raise Died

@@ -1,0 +1,227 @@
+"""The state machine's world: the whole core, Talend, consumers and people, in virtual time."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+
+from doubles.system import TOKEN, System
+from faults.histories.acts import Act, Plan
+from faults.histories.consumer import Consumer
+from faults.histories.ledger import CLOCK_SECONDS, Ledger
+from faults.histories.outside import DEEPEST, Died, Frame, Outside
+from faults.histories.ports import STALE_SECONDS, Breaker, Bus, Endpoint, Lock, Probe, Store
+from faults.histories.talend import Talend
+from faults.invariants import InvariantBroken, Sight, Witness
+from rotator.domain.credentials import Credentials
+from rotator.domain.errors import RotatorError
+from rotator.domain.event import RenewRequest, RotateRequest, Trigger
+from rotator.domain.result import Outcome, Result
+from rotator.service.rotator import Rotation
+from talend_token import InvalidTokenDocument
+from talend_token.document import TokenDocument
+
+SCHEDULE_SECONDS = 1500
+WATCHDOG_SECONDS = 60
+ROTATE_SECONDS = 60
+RENEW_SECONDS = 30
+# In the last sixth of its life a token is due for the watchdog, in its last five minutes if it lives longer than 30.
+STALE_FRACTION = 6
+
+
+class World:
+    """The schedule and the watchdog tick as time passes, all else is done to it by acts. Raises `InvariantBroken` as
+    soon as a rule does not hold.
+
+    `watchdog_phase` is the second of the minute at which the watchdog ticks; the schedule does at the first. With
+    `probe`, new tokens are tried before they are published.
+    """
+
+    def __init__(self, *, consumers: int = 3, watchdog_phase: int = 0, probe: bool = False) -> None:
+        self.system = System(probe_path="/probe" if probe else "")
+        self.start = self.system.clock.now = math.ceil(self.system.clock.now / 60) * 60.0
+        self.ahead = 0.0
+        """How far the functions' clock is ahead of the true time."""
+        self.outside = Outside(self.system.clock, lambda act: self.perform(act), self.wait)
+        self.talend = Talend(self.now, {"abc"})
+        self.ledger = Ledger()
+        self.store = Store(self.system.secrets, self.outside, self._changed)
+        self.rotation = self._rotation()
+        self.consumers = [
+            Consumer(number, self.store, self.outside, self.talend, self.wait, self.renew, self._settled)
+            for number in range(consumers)
+        ]
+        self.perform: Callable[[Act], None] = lambda _: None
+        """Plays an act within another."""
+        self.told: set[str] = set()
+        """The access tokens that the system was told do not work."""
+        self.published_at = self.start
+        self.witness = Witness(refused=lambda token: token in self.told, ends=self._end)
+        self.next_watchdog = self.start + watchdog_phase
+        self.next_schedule = self.last_tick = self.start
+        self.observe()
+
+    def _rotation(self) -> Rotation:
+        """The system's, with every outside call made to go through `outside`."""
+        rotation, system = self.system.rotation, self.system
+        lock, breaker = Lock(system.single_flight, self.outside), Breaker(system.breaker, self.outside)
+        endpoint = Endpoint(self.talend, self.outside, self.published_token, self._refused, self._granted)
+        probe = Probe(self.talend, self.outside, lambda token: self.told.add(token))
+        issuer = replace(
+            rotation.replacement.issuer, secrets=self.store, token_endpoint=endpoint, breaker=breaker, probe=probe
+        )
+        bus = Bus(system.event_bus, self.outside)
+        replacement = replace(rotation.replacement, issuer=issuer, single_flight=lock, event_bus=bus)
+        doctor = replace(rotation.doctor, secrets=self.store, issuer=issuer, single_flight=lock)
+        return replace(rotation, secrets=self.store, replacement=replacement, doctor=doctor, sleep=self.wait)
+
+    # --- time ---
+
+    def now(self) -> float:
+        """The true time: AWS's, Talend's, and what consumers' machines are wrong by."""
+        return self.system.clock.now - self.ahead
+
+    def wait(self, seconds: float) -> None:
+        """Time passes: the schedule and the watchdog tick when they are due, or late if too much is under way."""
+        until = self.now() + seconds
+        while len(self.outside.frames) < DEEPEST and min(self.next_watchdog, self.next_schedule) <= until:
+            due, trigger = min((self.next_schedule, Trigger.SCHEDULE), (self.next_watchdog, Trigger.WATCHDOG))
+            self._go_on_to(due)
+            if trigger is Trigger.SCHEDULE:
+                self.last_tick = self.now()
+                self.next_schedule += SCHEDULE_SECONDS
+            else:
+                # A watchdog that is a minute late is the next one.
+                self.next_watchdog += WATCHDOG_SECONDS * max(1, math.ceil((self.now() - due) / WATCHDOG_SECONDS))
+            self.rotate(RotateRequest(trigger))
+        self._go_on_to(until)
+
+    def _go_on_to(self, moment: float) -> None:
+        self.system.clock.now += max(0.0, moment - self.now())
+
+    # --- invocations ---
+
+    def rotate(self, request: RotateRequest, plan: Plan | None = None) -> None:
+        """Invoke `rotate`: it may fail or die, and the world goes on."""
+        ends_at = self.system.clock() + ROTATE_SECONDS
+        try:
+            frame = Frame(plan or {}, request.trigger, ends_at)
+            result = self._invoke(frame, lambda: self.rotation.rotate(request, ends_at))
+        except (RotatorError, Died):
+            return
+        document = self.document(result.version_id)
+        if request.trigger is Trigger.WATCHDOG and result.outcome is Outcome.FRESH and document:
+            began = ends_at - ROTATE_SECONDS
+            if document.remaining_seconds(began) < document.life_seconds / STALE_FRACTION - CLOCK_SECONDS:
+                raise InvariantBroken(f"the watchdog has left version {result.version_id} to expire")
+
+    def renew(self, version_id: str) -> Result:
+        """Invoke `renew`, for the consumer at work: raises what it raises."""
+        # A late renewal may name one that works: then nobody has seen it fail.
+        if not self.talend.works(self.token(version_id)):
+            self.told.add(self.token(version_id))
+        ends_at = self.system.clock() + RENEW_SECONDS
+        consumer = self.outside.frame
+        done = len(consumer.calls)
+        frame = Frame(
+            {number - done: incident for number, incident in consumer.plan.items() if number >= done},
+            Trigger.REJECTED,
+            ends_at,
+            version_id,
+        )
+        request = RenewRequest(rejected_version_id=version_id)
+        try:
+            return self._invoke(frame, lambda: self.rotation.renew(request, ends_at))
+        finally:
+            # What happens at which call is counted over both.
+            consumer.calls += frame.calls
+
+    def _invoke(self, frame: Frame, run: Callable[[], Result]) -> Result:
+        ended = "died"
+        with self.outside.at_work(frame):
+            try:
+                result = run()
+                ended = str(result.outcome)
+            except RotatorError as error:
+                ended = type(error).__name__
+                raise
+            except Died:
+                self.ledger.forgets_refusals()
+                raise
+            finally:
+                self.ledger.ended(frame, ended, self.now())
+        return result
+
+    # --- what can be seen ---
+
+    def sight(self) -> Sight:
+        """The token secret now."""
+        version = self.system.secrets.read(TOKEN, "AWSCURRENT")
+        created = tuple(self.system.secrets.created(TOKEN))
+        if version is None:
+            return Sight(self.system.clock(), None, None, created)
+        return Sight(self.system.clock(), version.version_id, version.text, created)
+
+    def observe(self) -> None:
+        """Have the witness look, and hold the run that has published to what it set out to do."""
+        frame = self.outside.frames[-1] if self.outside.frames else Frame({})
+        before, sight = self.witness.last, self.sight()
+        if before and sight.version_id != before.version_id:
+            self.published_at = self.now()
+            if frame.trigger:
+                self.ledger.published(frame, before, sight)
+                new = sight.document
+                if new and new.expires_at > self.talend.told_end(new.access_token) + CLOCK_SECONDS:
+                    raise InvariantBroken(f"version {sight.version_id} is said to live longer than was granted")
+        self.witness.look(sight, wanted=frame.trigger in (Trigger.MANUAL, Trigger.REJECTED))
+
+    @contextmanager
+    def by_hand(self) -> Iterator[None]:
+        """Meanwhile a person changes the token secret."""
+        with self.store.changing(TOKEN):
+            yield
+        sight = self.sight()
+        self.published_at = self.now()
+        self.witness.by_hand(sight)
+        self.ledger.published_by_hand(sight.version_id or "")
+        for frame in self.outside.frames:
+            if frame.replaces == sight.version_id:
+                frame.token_calls = 0
+        for consumer in self.consumers:
+            consumer.rolled_back_to(sight.version_id)
+
+    def document(self, version_id: str | None) -> TokenDocument | None:
+        """What a version of the token secret holds."""
+        text = self.system.secrets._secrets[TOKEN].versions.get(version_id or "")
+        try:
+            return TokenDocument.from_json(text) if text else None
+        except InvalidTokenDocument:
+            return None
+
+    def token(self, version_id: str | None) -> str:
+        """The access token in a version of the token secret; empty if there is none."""
+        document = self.document(version_id)
+        return document.access_token if document else ""
+
+    def published_token(self) -> str:
+        return self.token(self.system.published_version)
+
+    def _changed(self) -> None:
+        self.observe()
+
+    def _settled(self) -> str | None:
+        """The version that every reader sees; None while some may see an older one."""
+        return self.system.published_version if self.now() - self.published_at > STALE_SECONDS else None
+
+    def _end(self, token: str) -> float:
+        # The functions' clock may be behind the server's by what it is put right by.
+        return self.talend.told_end(token) + abs(self.ahead)
+
+    def _refused(self, credentials: Credentials, began: float, ended: float) -> None:
+        if "lock" not in self.outside.failing:
+            self.ledger.refused(self.outside.frame, credentials.client_id, began, ended)
+
+    def _granted(self, credentials: Credentials) -> None:
+        self.ledger.granted(credentials.client_id)

@@ -1,0 +1,96 @@
+"""What leaves this process, or a child of it, other than by an exception or a return value."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import logging
+import re
+import subprocess
+import sys
+from collections.abc import Callable
+from typing import Any
+
+import botocore
+import pytest
+
+from faults.leaks.frames import called_by_the_functions, ends_of
+from faults.leaks.search import MINTED, Marks
+
+Tell = Callable[[str, str], None]
+# Where secrets belong, and nowhere else: in these members of what is sent to Secrets Manager,
+_SECRET_MEMBERS = ("SecretString", "SecretBinary")
+# in this header of a request, whose line ends it,
+_AUTHORIZATION = re.compile(rb"^authorization:[^\r\n]*", re.IGNORECASE | re.MULTILINE)
+# in what a test tells the simulator by its control paths,
+_CONTROL = re.compile(rb"[A-Z]+ /_simulator/")
+# and in the output of a command that was asked for them.
+_ASKED_FOR = ("get-secret-value",)
+
+
+def listen(marks: Marks, tell: Tell) -> None:
+    """Learn of every secret that is minted in this process, and look at every request of `http.client` (so of requests
+    and urllib3, too). Audit hooks stay for good."""
+
+    def hear(event: str, arguments: tuple[Any, ...]) -> None:
+        if event == MINTED:
+            marks.add(arguments[0])
+        elif event == "http.client.send" and called_by_the_functions():
+            _request(arguments[1], tell)
+        elif event == "local_aws.stop":
+            # One that a test has hung or killed remembers nothing.
+            with contextlib.suppress(OSError):
+                tell("what the local AWS remembers", arguments[0].memory())
+
+    sys.addaudithook(hear)
+
+
+def tap(patch: pytest.MonkeyPatch, tell: Tell) -> None:
+    """Look at log records, at what tests read of the captured output, at the output of child processes, and at what
+    the AWS SDK is asked to send; until `patch` is undone."""
+
+    def handle(logger: logging.Logger, record: logging.LogRecord, *, original: Any = logging.Logger.handle) -> None:
+        tell(f"a log record of {record.name}", f"{record.getMessage()}\n{vars(record)}")
+        original(logger, record)
+
+    def readouterr(capture: Any, *, original: Any = pytest.CaptureFixture.readouterr) -> Any:
+        captured = original(capture)
+        for stream in captured:
+            tell("the captured output", stream if isinstance(stream, str) else stream.decode(errors="replace"))
+        return captured
+
+    def communicate(process: Any, *given: Any, original: Any = subprocess.Popen.communicate, **named: Any) -> Any:
+        streams = original(process, *given, **named)
+        command = process.args if isinstance(process.args, str) else " ".join(map(str, process.args))
+        if not any(word in command for word in _ASKED_FOR):
+            for stream in filter(None, streams):
+                text = stream if isinstance(stream, str) else stream.decode(errors="replace")
+                tell(f"the output of a child process ({command.split()[0].rpartition('/')[2]})", text)
+        return streams
+
+    patch.setattr(logging.Logger, "handle", handle)
+    patch.setattr(pytest.CaptureFixture, "readouterr", readouterr)
+    patch.setattr(subprocess.Popen, "communicate", communicate)
+    botocore.register_initializer(lambda session: session.register("before-call", _aws_call(tell)))
+
+
+def _aws_call(tell: Tell) -> Callable[..., None]:
+    def look(model: Any, params: dict[str, Any], **_: Any) -> None:
+        body = params["body"]
+        if isinstance(body, bytes):
+            body = body.decode(errors="replace")
+        if model.service_model.service_name == "secretsmanager":
+            members = json.loads(body)
+            body = {name: member for name, member in members.items() if name not in _SECRET_MEMBERS}
+        where = f"what was sent to AWS by {model.service_model.service_name}:{model.name}"
+        tell(where, f"{params['url_path']}\n{params['query_string']}\n{dict(params['headers'])}\n{body}")
+
+    return look
+
+
+def _request(data: Any, tell: Tell) -> None:
+    if not isinstance(data, bytes | bytearray) or _CONTROL.match(data) or b"X-Amz-Target: secretsmanager." in data:
+        return
+    tell(
+        "an HTTP request, apart from its Authorization", ends_of(_AUTHORIZATION.sub(b"", bytes(data)).decode("latin-1"))
+    )

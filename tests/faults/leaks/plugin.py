@@ -1,0 +1,195 @@
+"""A pytest plugin: every test of the suite fails at its end if a piece of a marked secret has come out of anything.
+
+What is looked at: see `faults.leaks.frames` (exceptions, return values), `faults.leaks.outlets` (output, logs, metrics,
+what is sent, what the local AWS remembers), and here the files that tests leave.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import threading
+import time
+from collections import Counter
+from collections.abc import Generator, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from faults.leaks.announced import FILE_VARIABLE
+from faults.leaks.frames import Watch
+from faults.leaks.outlets import listen, tap
+from faults.leaks.search import Leak, Marks
+
+_NAME = "nothing-leaks"
+ROOT = Path(__file__).resolve().parents[3]
+# Of a test that runs thousands of times what other tests run under watch.
+UNWATCHED = "frames_unwatched"
+# Texts wait until their test ends; these many characters are not waited with.
+_PATIENCE = 4_000_000
+# Programs and archives of other people's code are larger.
+_LARGEST_FILE = 2_000_000
+
+
+class Search:
+    """Texts in which pieces of secrets are looked for, and where they were found."""
+
+    def __init__(self, marks: Marks) -> None:
+        self.marks = marks
+        self.leaks: set[Leak] = set()
+        self.texts = 0
+        self.characters = 0
+        self._lock = threading.Lock()
+        self._waiting: dict[str, str] = {}
+        self._size = 0
+
+    def tell(self, where: str, text: str) -> None:
+        """Search this text soon."""
+        with self._lock:
+            if text not in self._waiting:
+                self._waiting[text] = where
+                self.texts += 1
+                self._size += len(text)
+            late = self._size > _PATIENCE
+        if late:
+            self.catch_up()
+
+    def catch_up(self) -> None:
+        """Search everything that is waiting."""
+        with self._lock:
+            waiting, self._waiting = self._waiting, {}
+            self.characters += self._size
+            self._size = 0
+        # Together at first: there is hardly ever anything to be found.
+        if waiting and self.marks.forms_in("\n".join(waiting)):
+            for text, where in waiting.items():
+                self.leaks |= {Leak(where, form) for form in self.marks.forms_in(text)}
+
+    def taken(self) -> list[Leak]:
+        """What was found since the last time."""
+        self.catch_up()
+        leaks, self.leaks = self.leaks, set()
+        return sorted(leaks, key=str)
+
+
+class NothingLeaks:
+    """The plugin."""
+
+    def __init__(self) -> None:
+        self.marks = Marks()
+        self.search = Search(self.marks)
+        self.watch = Watch(self.search.tell)
+        self._taps = pytest.MonkeyPatch()
+        self._announced = 0
+        self._began = time.time()
+        self._of_workers: Counter[str] = Counter()
+
+    def start(self) -> None:
+        """Look from now on."""
+        listen(self.marks, self.search.tell)
+        tap(self._taps, self.search.tell)
+        self.watch.start()
+
+    def stop(self) -> None:
+        """Look no longer."""
+        self.watch.stop()
+        self._taps.undo()
+
+    def search_files(self, *folders: Path) -> None:
+        """Search the files in these folders that are as young as this run."""
+        self._hear_announced()
+        for path in sorted(path for folder in folders for path in folder.rglob("*") if path.is_file()):
+            # Another run of the tests, or a build, may take it away meanwhile.
+            with contextlib.suppress(FileNotFoundError):
+                status = path.stat()
+                if path != self._announced_file and status.st_mtime >= self._began and status.st_size <= _LARGEST_FILE:
+                    self.search.tell(f"the file {path}", path.read_bytes().decode("latin-1"))
+
+    @pytest.hookimpl(wrapper=True)
+    def pytest_runtest_protocol(self, item: pytest.Item) -> Generator[None, object, object]:
+        """Frames rest in a test with the marker: all else that comes out of it is searched."""
+        if item.get_closest_marker(UNWATCHED) is None:
+            return (yield)
+        with self.watch.resting():
+            return (yield)
+
+    @pytest.hookimpl(wrapper=True)
+    def pytest_runtest_makereport(self, item: pytest.Item) -> Generator[None, pytest.TestReport, pytest.TestReport]:
+        report = yield
+        self._hear_announced()
+        for name, text in report.sections:
+            self.search.tell(name, text)
+        report.sections = [(name, self.marks.clean(text)) for name, text in report.sections]
+        if report.when != "teardown":
+            return report
+        self.watch.begin()
+        leaks = self.search.taken()
+        failures, self.watch.failures = self.watch.failures, []
+        if leaks or failures:
+            report.outcome = "failed"
+            lines = [f"{item.nodeid} has let a secret out:", *map(str, leaks), *failures, str(report.longrepr or "")]
+            report.longrepr = self.marks.clean("\n".join(lines))
+        return report
+
+    def _hear_announced(self) -> None:
+        if self._announced_file.is_file():
+            lines = self._announced_file.read_text().splitlines()
+            for secret in lines[self._announced :]:
+                self.marks.add(secret)
+            self._announced = len(lines)
+
+    @property
+    def _announced_file(self) -> Path:
+        return Path(os.environ.get(FILE_VARIABLE, os.devnull))
+
+    def counts(self) -> Counter[str]:
+        """How much was looked at."""
+        return Counter(
+            {
+                "secrets": self.marks.minted,
+                "characters": self.search.characters,
+                "texts": self.search.texts,
+                "exceptions": self.watch.exceptions,
+                "return values": self.watch.returned,
+            }
+        )
+
+    def pytest_sessionfinish(self, session: pytest.Session) -> None:
+        """A worker of pytest-xdist tells how much it was there."""
+        if hasattr(session.config, "workeroutput"):
+            session.config.workeroutput[_NAME] = dict(self.counts())
+
+    @pytest.hookimpl(optionalhook=True)
+    def pytest_testnodedown(self, node: Any) -> None:
+        """What a worker of pytest-xdist has told."""
+        self._of_workers.update(getattr(node, "workeroutput", {}).get(_NAME, {}))
+
+    def pytest_terminal_summary(self, terminalreporter: pytest.TerminalReporter) -> None:
+        """Say how much that was."""
+        counts = ", ".join(f"{count} {what}" for what, count in (self.counts() + self._of_workers).items())
+        terminalreporter.write_line(f"nothing leaks: looked for secrets in all that came out ({counts})")
+
+
+@pytest.fixture(scope="session", autouse=True)
+def files_that_are_left(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """Search, at the end of it all, the folders of tests and what `sam build` has left."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv(FILE_VARIABLE, str(tmp_path_factory.mktemp("announced") / "secrets"))
+        yield
+        plugin = request.config.pluginmanager.get_plugin(_NAME)
+        plugin.search_files(tmp_path_factory.getbasetemp(), ROOT / ".aws-sam")
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Called by pytest."""
+    config.addinivalue_line("markers", f"{UNWATCHED}: runs too often for its exceptions and answers to be searched")
+    plugin = NothingLeaks()
+    plugin.start()
+    config.pluginmanager.register(plugin, _NAME)
+
+
+def pytest_unconfigure(config: pytest.Config) -> None:
+    """Called by pytest."""
+    plugin: NothingLeaks = config.pluginmanager.unregister(name=_NAME)
+    plugin.stop()

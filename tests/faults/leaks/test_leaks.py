@@ -1,0 +1,170 @@
+"""That nothing leaks is looked for in every run of the tests; here leaks are planted, and have to be found."""
+
+import base64
+import hashlib
+import json
+import os
+from pathlib import Path
+from urllib.parse import quote
+
+import pytest
+
+from doubles.marked import marked
+from faults.leaks.search import Marks
+from faults.size import chosen
+from local_aws import LocalAWS
+
+pytest_plugins = ["pytester"]
+
+TESTS = Path(__file__).resolve().parents[2]
+FUNCTIONS = TESTS.parent / "functions"
+SECRET = "Zq9-x_Kw7:Lm3/Tn5+Rb1Vy8Hc2"
+# Of `marked("planted")`, which is not announced here: this run of the tests would find it.
+PIECE = base64.urlsafe_b64encode(hashlib.sha256(b"planted").digest()).decode()[20:28]
+AROUND = ("", "a", "ab")
+
+# Each is a test; `plant` is a secret, or a word that is none. `ours` runs code as if it lay with the functions.
+PLACES = {
+    "log line": 'logging.getLogger("any").warning("the token is %s", plant)',
+    "exception message": 'ours("def f(x):\\n raise ValueError(x)")',
+    "exception cause": 'ours("def f(x):\\n try:\\n  int(x)\\n except ValueError as e:\\n  raise ValueError from e")',
+    "exception context": 'ours("def f(x):\\n try:\\n  raise KeyError(x)\\n except KeyError:\\n  raise ValueError")',
+    "note": 'ours("def f(x):\\n e = ValueError()\\n e.add_note(x)\\n raise e")',
+    "local variable": 'ours("def f(x):\\n raise ValueError")',
+    "return value": 'ours("def f(x):\\n return [x]")',
+    "metric dimension": 'print(json.dumps({"_aws": {}, "account": plant}))',
+    "child's output": 'subprocess.run([sys.executable, "-c", f"print({plant!r})"], capture_output=True)',
+    "error of a child": 'subprocess.run([sys.executable, "-c", f"raise SystemExit({plant!r})"], capture_output=True)',
+    "file": '(tmp_path / "left").write_text(plant)',
+    "event detail": 'aws("events").put_events(Entries=[EVENT | {"Detail": json.dumps({"x": plant})}])',
+    "item": 'aws("dynamodb").put_item(TableName="locks", Item={"id": {"S": plant}})',
+    "name of a secret": 'aws("secretsmanager").get_secret_value(SecretId=plant)',
+}
+PLANTED = """
+import base64, contextlib, json, logging, subprocess, sys
+import boto3
+from botocore.exceptions import ClientError
+from moto import mock_aws
+from doubles.marked import marked
+
+EVENT = {{"Source": "any", "DetailType": "any"}}
+
+def aws(service):
+    return boto3.client(service, "eu-west-1", aws_access_key_id="testing", aws_secret_access_key="testing")
+
+def test(tmp_path):
+    secret = marked("planted")
+    plant = {plant}
+    def ours(source):
+        names = {{}}
+        exec(compile(source, {functions!r} + "/planted.py", "exec"), names)
+        with contextlib.suppress(ValueError):
+            names["f"](plant)
+    with mock_aws(), contextlib.suppress(ClientError):
+        {place}
+"""
+
+
+@pytest.fixture
+def planted(pytester, monkeypatch):
+    """Runs a test for each place in a pytest of its own, where the suite's own plugin looks."""
+
+    def run(plant):
+        monkeypatch.setenv("PYTHONPATH", os.pathsep.join([str(TESTS), str(TESTS / "support"), str(FUNCTIONS)]))
+        files = {
+            f"test_{number}": PLANTED.format(plant=plant, place=place, functions=str(FUNCTIONS))
+            for number, place in enumerate(PLACES.values())
+        }
+        pytester.makepyfile(**files)
+        options = ("-p", "faults.leaks.plugin", "-p", "no:randomly", "-p", "no:cacheprovider", "-rA")
+        return pytester.runpytest_subprocess(*options)
+
+    return run
+
+
+PLANTS = ["secret", "secret[20:28]"]
+ENCODED = [
+    "base64.b64encode(b'x' + secret.encode()).decode()",
+    "''.join(f'%{ord(character):02X}' for character in secret)",
+    "''.join(f'\\\\u{ord(character):04x}' for character in secret)",
+    "secret.encode().hex()",
+]
+
+
+@pytest.mark.parametrize("plant", [*PLANTS, *chosen([], ENCODED)])
+def test_a_leak_at_any_place_fails_the_run_and_is_named_without_being_shown(planted, plant):
+    result = planted(plant)
+    said = result.stdout.str()
+    found = [number for number in range(len(PLACES)) if f"test_{number}.py::test has let a secret out" in said]
+    # What files hold is found at the end of the run, and is then the last test's.
+    in_files = list(PLACES).index("file")
+    assert [list(PLACES)[number] for number in range(len(PLACES)) if number not in [*found, in_files]] == []
+    assert "left: a piece of a secret" in said
+    assert PIECE not in said
+
+
+def test_there_is_no_alarm_where_nothing_is_planted(planted):
+    result = planted('"nothing in particular"')
+    assert result.ret == 0
+    result.assert_outcomes(passed=len(PLACES))
+
+
+FORMS = {
+    "raw": lambda text: text,
+    "piece": lambda text: text[11:19],
+    "base64": lambda text: base64.b64encode(text.encode()).decode(),
+    "base64url": lambda text: base64.urlsafe_b64encode(text.encode()).decode(),
+    "percent": lambda text: quote(text, safe=""),
+    "percent, every character": lambda text: "".join(f"%{ord(character):02X}" for character in text),
+    "JSON": lambda text: json.dumps("".join(f"\\u{ord(character):04x}" for character in text)),
+    "hex": lambda text: text.encode().hex(),
+}
+
+
+@pytest.mark.parametrize("before", AROUND)
+@pytest.mark.parametrize("form", FORMS)
+def test_a_secret_is_found_in_every_form_wherever_in_a_text_it_begins(form, before):
+    marks = Marks()
+    secret = marked("any")
+    marks.add(secret)
+    text = FORMS[form](f"{before}{secret} and more")
+    assert marks.forms_in(f'{{"x": "{text}"}}')
+    assert not marks.forms_in(FORMS[form](f"{before}{marked('another')} and more"))
+
+
+def test_a_secret_with_characters_of_every_kind_is_found():
+    marks = Marks()
+    marks.add(SECRET)
+    assert all(marks.forms_in(FORMS[form](SECRET)) for form in FORMS if form != "piece")
+
+
+def test_the_local_aws_tells_what_it_remembers_of_items_events_and_messages():
+    with LocalAWS() as aws:
+        url = aws.client("sqs").create_queue(QueueName="dead-letters")["QueueUrl"]
+        aws.client("sqs").send_message(QueueUrl=url, MessageBody="the body of a dead letter")
+        event = {"Source": "any", "DetailType": "any", "Detail": '{"what": "the detail of an event"}'}
+        aws.client("events").put_events(Entries=[event])
+        aws.client("dynamodb").create_table(
+            TableName="locks",
+            BillingMode="PAY_PER_REQUEST",
+            AttributeDefinitions=[{"AttributeName": "id", "AttributeType": "S"}],
+            KeySchema=[{"AttributeName": "id", "KeyType": "HASH"}],
+        )
+        aws.client("dynamodb").put_item(TableName="locks", Item={"id": {"S": "the id of an item"}})
+        aws.client("cloudwatch").put_metric_data(
+            Namespace="any",
+            MetricData=[{"MetricName": "m", "Value": 1, "Dimensions": [{"Name": "n", "Value": "a dimension"}]}],
+        )
+        aws.client("secretsmanager").create_secret(Name="any", SecretString="the value of a secret")
+        memory = aws.memory()
+    for remembered in ("body of a dead letter", "detail of an event", "id of an item", "a dimension"):
+        assert remembered in memory
+    assert "the value of a secret" not in memory
+
+
+def test_no_trace_is_made_of_what_the_functions_do():
+    """Powertools' Tracer would store answers and exceptions; the X-Ray SDK that it needs is not shipped."""
+    assert "aws-xray-sdk" not in (FUNCTIONS / "requirements.txt").read_text()
+    sources = "".join(path.read_text() for path in FUNCTIONS.rglob("*.py"))
+    assert "Tracer" not in sources
+    assert "xray" not in sources.lower()

@@ -1,0 +1,1 @@
+"""Bursts of consumers, and the memory of a warm process."""

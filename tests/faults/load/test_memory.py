@@ -1,0 +1,30 @@
+"""A warm function holds no more memory after thousands of invocations than after hundreds."""
+
+import pytest
+
+from faults.load.memory import growth, measured
+from faults.size import chosen
+
+# Two invocations each: a rotation and a renewal.
+ROUNDS = chosen(300, 5_000)
+SAMPLES = 30
+# A few pages come and go. Each invocation's responses, kept, are 40 kB.
+_A_LITTLE = 0.01
+LEAK = """
+import json
+kept, loads = [], json.loads
+def leak(text, **options):
+    kept.append(text * 20)
+    return loads(text, **options)
+json.loads = leak
+"""
+
+
+@pytest.mark.no_cover
+def test_a_warm_function_does_not_grow():
+    assert growth(measured(ROUNDS, SAMPLES)) < _A_LITTLE
+
+
+@pytest.mark.no_cover
+def test_a_planted_leak_is_seen():
+    assert growth(measured(120, SAMPLES, before=LEAK)) > _A_LITTLE

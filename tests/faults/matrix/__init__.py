@@ -1,0 +1,1 @@
+"""Every fault, in every state of the token."""

@@ -1,0 +1,127 @@
+"""Rows of the matrix: the body of the token endpoint's answer."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any
+
+from faults.matrix.arming import always
+from faults.matrix.faults import Fault, failed, published
+from faults.matrix.wire_faults import Wire, http
+from rotator.domain.errors import (
+    InvalidTokenResponse,
+)
+from talend_simulator import (
+    Amend,
+    Answer,
+    HtmlAnswer,
+    Truncate,
+)
+
+
+def rows() -> Iterator[Fault]:
+    yield from _bodies()
+    yield from _members()
+
+
+def _bodies() -> Iterator[Fault]:
+    compressed = failed(InvalidTokenResponse, 1, "compressed body")
+    # A gigabyte of zeros, if anybody believed in it.
+    bomb = (
+        b"\x1f\x8b\x08\x00\x00\x00\x00\x00\x00\x03" + b"\xec\xc1\x01\x01\x00\x00\x00\x80\x90\xfe\xaf\xee\x08\x0a" * 500
+    )
+    for encoding in ("gzip", "x-gzip", "deflate", "br", "zstd", "GZIP", "gzip, gzip"):
+        answer = Answer(200, bomb, {"Content-Encoding": encoding})
+        yield Fault(f"gzip bomb said to be {encoding}", always(answer), compressed)
+    no_json = failed(InvalidTokenResponse, 1, "not a JSON object")
+    yield Fault("gzip bomb not said to be one", always(Answer(200, bomb)), no_json)
+    yield Fault("200 with HTML", always(HtmlAnswer()), no_json)
+    yield Fault("truncated JSON", always(Truncate()), no_json)
+    bodies = {
+        "nothing": b"",
+        "white space": b" \r\n ",
+        "JSON's null": b"null",
+        "a JSON array": b"[]",
+        "a JSON string": b'"token"',
+        "a number": b"1800",
+        "form encoding": b"access_token=a&token_type=Bearer&expires_in=1800",
+        "XML": b"<token>a</token>",
+        "wrong charset": '{"access_token": "a", "note": "très"}'.encode("latin-1"),
+        "an overlong UTF-8 sequence": b'{"access_token": "\xc0\x80"}',
+        "half of UTF-16": '{"access_token": "a"}'.encode("utf-16")[:-1],
+        "deep nesting": b"[" * 100_000,
+        "deep nesting inside": b'{"a":' * 50_000,
+        "a number of 5000 digits": b'{"expires_in": ' + b"9" * 5000 + b"}",
+        "single quotes": b"{'access_token': 'a'}",
+        "two JSON objects": b'{"access_token": "a"}{"access_token": "b"}',
+        "a NUL": b"\x00",
+    }
+    for name, body in bodies.items():
+        yield Fault(f"200 with {name}", always(Answer(200, body, {"Content-Type": "application/json"})), no_json)
+    spellings: dict[str, Callable[[bytes], bytes]] = {
+        "a byte order mark": lambda body: b"\xef\xbb\xbf" + body,
+        "UTF-16": lambda body: body.decode().encode("utf-16"),
+        "UTF-32": lambda body: body.decode().encode("utf-32"),
+        "white space around": lambda body: b"\r\n\t " + body + b" \n" * 100,
+        "members twice": lambda body: b'{"access_token": "first", "token_type": "mac", "expires_in": 1, ' + body[1:],
+        "NaN": lambda body: b'{"expires_in": NaN, "a": NaN, ' + body[1:-1].partition(b', "expires_in"')[0] + b"}",
+    }
+    for name, spell in spellings.items():
+        yield Fault(f"JSON with {name}", always(Wire(lambda body, spell=spell: http(spell(body)))), published())
+
+
+def _members() -> Iterator[Fault]:
+    for name, without in (("no access_token", "access_token"), ("no token_type", "token_type")):
+        yield Fault(name, always(Amend(without=(without,))), failed(InvalidTokenResponse, 1, f"'{without}'"))
+    tokens: Mapping[str, Any] = {
+        "an empty": "",
+        "a number as": 1800,
+        "null as": None,
+        "true as": True,
+        "a list as": ["a"],
+        "an object as": {"a": "b"},
+        "a line break in the": "abc\ndef",
+        "a header injected by the": "abc\r\nX-Injected: yes",
+        "a NUL in the": "abc\0def",
+        "a tab in the": "abc\tdef",
+        "a DEL in the": "abc\x7fdef",
+        "a C1 control character in the": "abc\x85def",
+        "a space in the": "abc def",
+        "a space before the": " abc",
+        "a line break after the": "abc\n",
+        "a letter with an accent in the": "abcé",
+        "an emoji in the": "abc\U0001f511",
+        "half a surrogate pair in the": "abc\ud83d",
+        "a byte order mark before the": "\ufeffabc",
+        "white space only as": "  ",
+        "a too long": "a" * 70_000,
+    }
+    for name, token in tokens.items():
+        yield Fault(f"{name} access_token", always(Amend({"access_token": token})), failed(InvalidTokenResponse, 1))
+    types: Mapping[str, Any] = {
+        "mac": "mac",
+        "an empty": "",
+        "Basic": "Basic",
+        "Bearer twice as": "Bearer Bearer",
+        "a number as": 1,
+        "null as": None,
+        "a list as": ["Bearer"],
+    }
+    for name, token_type in types.items():
+        says = "'token_type' is not Bearer"
+        fault = Amend({"token_type": token_type})
+        yield Fault(f"{name} token_type", always(fault), failed(InvalidTokenResponse, 1, says))
+    for token_type in ("bearer", "BEARER", "bEaReR"):
+        yield Fault(f"token_type {token_type}", always(Amend({"token_type": token_type})), published())
+    more = {
+        "refresh_token": "r",
+        "scope": None,
+        "id_token": [],
+        "error": "none",
+        "": {},
+        "api_url": "https://elsewhere.invalid",
+    }
+    yield Fault("more members than documented", always(Amend(more)), published())
+    yield Fault("an error beside the token", always(Amend({"error": "invalid_client"})), published())
+    long = Amend({"access_token": "a" * 60_000})
+    yield Fault("an access_token as long as can be", always(long), published())

@@ -1,0 +1,312 @@
+"""One cell of the matrix: a token secret in some state, a trigger, and what happens to both."""
+
+from __future__ import annotations
+
+import base64
+import itertools
+import json
+import math
+import re
+import uuid
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from enum import StrEnum
+from typing import Any
+
+from faults.invariants import InvariantBroken, Sight, Witness
+from faults.matrix.world import PREFIX, World
+from rotator.domain.errors import RotatorError
+from talend_simulator import Account, fingerprint
+from talend_token.document import Sensitive, TokenDocument
+
+LIFE_SECONDS = 1800
+# When the lab's credentials-changed event says that they changed.
+_CHANGED_SECONDS_AGO = 5
+_numbers = itertools.count(1)
+
+
+class State(StrEnum):
+    """What the token secret holds when the run begins."""
+
+    ABSENT = "absent"
+    FRESH = "FRESH"
+    STALE = "STALE"
+    EXPIRED = "EXPIRED"
+    UNREADABLE = "unreadable"
+    REJECTED = "revoked at the API"
+    LEFT_OVER = "staged and left over"
+
+
+class Trigger(StrEnum):
+    """What invokes the functions."""
+
+    SCHEDULE = "schedule"
+    WATCHDOG = "watchdog"
+    MANUAL = "manual"
+    REJECTED_VERSION = "rejected version"
+    REJECTED_SHA256 = "rejected sha256"
+    CREDENTIALS_CHANGED = "credentials changed"
+
+    @property
+    def is_consumers(self) -> bool:
+        return self in (Trigger.REJECTED_VERSION, Trigger.REJECTED_SHA256)
+
+    @property
+    def is_wanted(self) -> bool:
+        """Whether somebody asked for another token, be it one that ends earlier."""
+        return self not in (Trigger.SCHEDULE, Trigger.WATCHDOG)
+
+    @property
+    def minds_the_breaker(self) -> bool:
+        return self is Trigger.WATCHDOG or self.is_consumers
+
+
+def needs_nothing(trigger: Trigger, state: State) -> bool:
+    """Whether a healthy run leaves the token secret as it is: nobody has told the watchdog of a revocation."""
+    return trigger is Trigger.WATCHDOG and state in (State.FRESH, State.REJECTED, State.LEFT_OVER)
+
+
+def promotes(trigger: Trigger, state: State) -> bool:
+    """Whether a healthy run publishes what was left staged. Credentials that changed since then need a new token."""
+    return state is State.LEFT_OVER and trigger not in (Trigger.WATCHDOG, Trigger.CREDENTIALS_CHANGED)
+
+
+def seconds_left(state: State) -> int:
+    """What the published token has left; it is not good if that is not above 0."""
+    return {State.STALE: 240, State.EXPIRED: -60, State.ABSENT: 0, State.UNREADABLE: 0}.get(state, 1200)
+
+
+@dataclass(frozen=True)
+class Ending:
+    """How one invocation ended, what it asked the token endpoint, and what it left published."""
+
+    answer: dict[str, Any] | None
+    error: BaseException | None
+    token_calls: int
+    output: str = field(repr=False)
+    before: Sight = field(repr=False)
+    after: Sight = field(repr=False)
+
+    @property
+    def kind(self) -> str:
+        """The error's class, or the outcome."""
+        return type(self.error).__name__ if self.error else str((self.answer or {}).get("outcome"))
+
+    @property
+    def problem(self) -> str:
+        return " ".join([str(self.error), *getattr(self.error, "__notes__", [])]) if self.error else ""
+
+    @property
+    def published(self) -> bool:
+        return self.after.version_id != self.before.version_id
+
+
+class Case:
+    """An account in a world, whose token secret is in `state`."""
+
+    def __init__(self, world: World, trigger: Trigger, state: State) -> None:
+        world.begin()
+        self.world, self.trigger, self.state = world, trigger, state
+        self.name = f"account-{next(_numbers)}"
+        self.account = world.talend.add_account(Account(name=self.name))
+        self.told: set[str] = set()
+        self.broken: InvariantBroken | None = None
+        """The first rule that did not hold: what calls AWS may swallow an error that comes up there."""
+        self.witness = Witness(refused=lambda token: fingerprint(token) in self.told, ends=self._ends)
+        self._secrets_shown: list[str] = []
+        self.seconds = 60.0
+        for part in ("credentials", "token"):
+            world.aws_client.create_secret(Name=self.secret_id(part))
+        self.store_credentials(self.account.credentials)
+        self.earlier: dict[str, Any] = {}
+        self._prepare(state)
+        self.rejected = self._rejected()
+        self.witness.by_hand(self.sight())
+        world.aws.calls.clear()
+        world.talend.journal.clear()
+        world.aws.after_each = self.look
+
+    # --- the secrets, by hand ---------------------------------------------------------------
+
+    def secret_id(self, part: str) -> str:
+        return f"{PREFIX}/{self.name}/{part}"
+
+    def versions(self, part: str = "token") -> dict[str, Any]:
+        """The versions of a secret as moto keeps them."""
+        return self.world.secrets()[self.secret_id(part)].versions  # type: ignore[no-any-return]
+
+    def put(self, part: str, value: str | bytes, *stages: str, age_seconds: float = 0) -> str:
+        """Make a version and move labels to it, as Secrets Manager does."""
+        versions, version_id = self.versions(part), str(uuid.uuid4())
+        for version in versions.values():
+            had = version["version_stages"]
+            kept = [stage for stage in had if stage not in stages and stage != "AWSPREVIOUS"]
+            moved = "AWSCURRENT" in stages and "AWSCURRENT" in had
+            previous = "AWSPREVIOUS" in had and "AWSCURRENT" not in stages
+            version["version_stages"] = [*kept, "AWSPREVIOUS"] if moved or previous else kept
+        kind = "secret_string" if isinstance(value, str) else "secret_binary"
+        versions[version_id] = {
+            "createdate": int(self.world.clock() - age_seconds),
+            "version_id": version_id,
+            "version_stages": list(stages),
+            kind: value if isinstance(value, str) else base64.b64encode(value).decode(),
+        }
+        return version_id
+
+    def store_credentials(self, value: str | bytes) -> None:
+        self.put("credentials", value, "AWSCURRENT")
+
+    def issue(self, age_seconds: int, left_seconds: int) -> TokenDocument:
+        """A document with a token that works for `left_seconds`."""
+        token = self.world.talend.tokens.issue(
+            self.account, max(left_seconds, 0), clock_error_seconds=0, revoke_earlier=False
+        )
+        now = math.floor(self.world.clock())
+        return TokenDocument(token.access_token, "Bearer", now - age_seconds, now + left_seconds, self.world.talend.url)
+
+    def publish_by_hand(self, text: str, *stages: str) -> None:
+        document = self._remember(text)
+        age_seconds = self.world.clock() - document.issued_at if document else 60
+        self.put("token", text, *(stages or ("AWSCURRENT", "AWSPENDING")), age_seconds=age_seconds)
+        if "AWSCURRENT" in stages or not stages:
+            self.witness.by_hand(self.sight())
+
+    def another_run_publishes(self) -> None:
+        """What a run beside this one does, all at once."""
+        self.publish_by_hand(self.issue(0, LIFE_SECONDS).to_json().reveal())
+
+    def reading_earlier(self, serve: Callable[[], Any]) -> Any:
+        """What `serve` answers as long as the version before is shown."""
+        versions = self.versions()
+        now = dict(versions)
+        versions.clear()
+        versions.update(self.earlier)
+        try:
+            return serve()
+        finally:
+            versions.clear()
+            versions.update(now)
+
+    def _prepare(self, state: State) -> None:
+        if state is State.ABSENT:
+            return
+        self.publish_by_hand(self.issue(2 * LIFE_SECONDS, -LIFE_SECONDS).to_json().reveal())
+        self.earlier = {
+            version_id: {**version, "version_stages": list(version["version_stages"])}
+            for version_id, version in self.versions().items()
+        }
+        if state is State.UNREADABLE:
+            self.publish_by_hand("mended by hand: see the ticket")
+            return
+        left = seconds_left(state)
+        published = self.issue(LIFE_SECONDS - left, left)
+        if state is State.LEFT_OVER:
+            self.publish_by_hand(published.to_json().reveal(), "AWSCURRENT")
+            self.publish_by_hand(self.issue(60, LIFE_SECONDS - 60).to_json().reveal(), "AWSPENDING")
+            return
+        self.publish_by_hand(published.to_json().reveal())
+        if state is State.REJECTED:
+            self.world.talend.revoke(published.access_token)
+
+    def _rejected(self) -> tuple[str, str]:
+        """The version and the SHA-256 that a consumer tells of."""
+        sight = self.sight()
+        token = sight.document.access_token if sight.document else "no token was published"
+        return sight.version_id or str(uuid.uuid4()), fingerprint(token)
+
+    # --- what the witness sees --------------------------------------------------------------
+
+    def sight(self) -> Sight:
+        versions = self.versions()
+        current = [version for version in versions.values() if "AWSCURRENT" in version["version_stages"]]
+        assert len(current) <= 1, "two versions hold AWSCURRENT"
+        return Sight(
+            at=self.world.clock(),
+            version_id=current[0]["version_id"] if current else None,
+            text=Sensitive(current[0]["secret_string"]) if current else None,
+            created=tuple(version["createdate"] for version in versions.values()),
+        )
+
+    def look(self) -> None:
+        sight = self.sight()
+        if sight.text:
+            self._remember(sight.text.reveal())
+        try:
+            self.witness.look(sight, wanted=self.trigger.is_wanted)
+        except InvariantBroken as broken:
+            self.broken = self.broken or broken
+            raise
+
+    def is_live(self) -> bool:
+        """Whether the API accepts what is published."""
+        document = self.sight().document
+        return document is not None and self.world.talend.tokens.live(document.access_token) is not None
+
+    def _ends(self, access_token: str) -> float:
+        token = self.world.talend.tokens.live(access_token)
+        return token.expires_at if token else math.inf
+
+    # --- runs -------------------------------------------------------------------------------
+
+    def run(self, trigger: Trigger | None = None) -> Ending:
+        """Invoke the function that the trigger is for, and look."""
+        self.trigger = trigger or self.trigger
+        function, event = self._event()
+        if self.trigger.is_consumers:
+            self.told.add(self.rejected[1])
+        before, asked = self.sight(), len(self.world.talend.token_calls())
+        self.world.output.seek(0)
+        self.world.output.truncate()
+        answer, error = None, None
+        try:
+            answer = self.world.invoke(function, event, self.seconds)
+        except Exception as raised:  # noqa: BLE001 (which one it may be is what is tested)
+            error = raised
+        self.look()
+        calls = len(self.world.talend.token_calls()) - asked
+        return Ending(answer, error, calls, self.world.output.getvalue(), before, self.sight())
+
+    def reject_what_is_published(self) -> None:
+        self.rejected = self._rejected()
+
+    def _event(self) -> tuple[str, dict[str, Any]]:
+        match self.trigger:
+            case Trigger.REJECTED_VERSION:
+                return "renew", {"account": self.name, "rejected_version_id": self.rejected[0]}
+            case Trigger.REJECTED_SHA256:
+                return "renew", {"account": self.name, "rejected_token_sha256": self.rejected[1]}
+            case Trigger.CREDENTIALS_CHANGED:
+                changed = datetime.fromtimestamp(self.world.clock() - _CHANGED_SECONDS_AGO, UTC)
+                detail = {"name": self.secret_id("credentials"), "labelUpdated": "AWSCURRENT"}
+                return "rotate", {
+                    "source": "aws.secretsmanager",
+                    "detail-type": "Secret Label Updated",
+                    "time": changed.strftime("%Y-%m-%dT%H:%M:%SZ"),
+                    "resources": [],
+                    "detail": detail,
+                }
+            case trigger:
+                return "rotate", {"trigger": str(trigger), "account": self.name}
+
+    # --- what must not be seen --------------------------------------------------------------
+
+    def _remember(self, text: str) -> TokenDocument | None:
+        document = Sight(0, None, Sensitive(text)).document
+        if document:
+            self._secrets_shown.append(document.access_token)
+        return document
+
+    def shown(self, ending: Ending) -> list[str]:
+        """Where a secret of this case can be read, if anywhere."""
+        pair = self.account.credentials
+        secrets = [self.account.client_secret, base64.b64encode(pair.encode()).decode(), *self._secrets_shown]
+        places = {"output": ending.output, "error": ending.problem, "answer": json.dumps(ending.answer)}
+        return [place for place, text in places.items() if any(secret in text for secret in secrets)]
+
+
+def is_told_of(error: BaseException, account: str) -> bool:
+    """Whether an error is one of the contract: of the rotator's own, naming the account, with a fix after it."""
+    told = str(error)
+    is_ours = isinstance(error, RotatorError) and error.account == account and f"account {account!r}" in told
+    return is_ours and re.search(r"[^.]\. [A-Z]\w+ .{10,}", told) is not None

@@ -1,0 +1,207 @@
+"""The real handlers over real adapters: moto behind the SDK, the Talend simulator behind sockets, time that is moved.
+
+Each experiment is a `Case`: an account of its own, with a token secret in a chosen state and a witness beside it.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import io
+import json
+import time
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, ExitStack, contextmanager
+from dataclasses import replace
+from typing import Any
+
+import boto3
+import pytest
+from botocore.retries.quota import RetryQuota
+from moto import mock_aws
+from moto.backends import get_backend
+from moto.core import DEFAULT_ACCOUNT_ID
+
+import renew
+import rotate
+from faults.matrix.aws_wire import AwsWire
+from rotator import bootstrap
+from rotator.service.rotator import Rotation
+from talend_simulator import Settings as TalendSettings
+from talend_simulator import TalendSimulator
+
+REGION = "eu-west-1"
+PREFIX = "lab"
+# A minute of the watchdog's, and a second for what is rounded.
+TICK_SECONDS = 61
+
+
+class VirtualTime:
+    """Wall-clock time, moved on by whoever sleeps. It stands in for the module `time`, too."""
+
+    def __init__(self) -> None:
+        self.ahead = 0.0
+        self.slept: list[float] = []
+
+    def __call__(self) -> float:
+        return time.time() + self.ahead
+
+    def time(self) -> float:
+        return self()
+
+    def sleep(self, seconds: float) -> None:
+        self.slept.append(seconds)
+        self.ahead += seconds
+
+
+class Context:
+    """What Lambda tells a function about its invocation."""
+
+    function_name = "function"
+    memory_limit_in_mb = 256
+    invoked_function_arn = f"arn:aws:lambda:{REGION}:{DEFAULT_ACCOUNT_ID}:function:function"
+    aws_request_id = "c6af9ac6-7b61-11e6-9a41-93e8deadbeef"
+
+    def __init__(self, seconds: float) -> None:
+        self._seconds = seconds
+
+    def get_remaining_time_in_millis(self) -> int:
+        return int(self._seconds * 1000)
+
+
+class World:
+    """What all cases share; `calm` ends every fault."""
+
+    def __init__(self) -> None:
+        self.clock = VirtualTime()
+        self.aws = AwsWire()
+        self.talend = TalendSimulator(clock=self.clock)
+        self.elsewhere = TalendSimulator()
+        self.output = io.StringIO()
+        self.resources = ExitStack()
+        self._lasting: dict[str, str] = {}
+        self.aws_client: Any
+        """The client of a person, for Secrets Manager."""
+        self.healthy: Rotation
+        self.rotation: Rotation
+
+    def lasting(self, name: str, make: Callable[[], AbstractContextManager[str]]) -> str:
+        """What `make` yields: made when it is first asked for, and there until the world ends."""
+        if name not in self._lasting:
+            self._lasting[name] = self.resources.enter_context(make())
+        return self._lasting[name]
+
+    def build(self) -> None:
+        """Make the rotation as a cold start does; its pauses move the world's clock."""
+        bootstrap.rotation.cache_clear()
+        made = bootstrap.rotation()
+        issuer = made.replacement.issuer
+        issuer = replace(
+            issuer,
+            clock=self.clock,
+            token_endpoint=replace(issuer.token_endpoint, clock=self.clock, sleep=self.clock.sleep, jitter=lambda: 1.0),
+            probe=replace(issuer.probe, clock=self.clock),
+        )
+        made.replacement.single_flight._clock = self.clock  # type: ignore[attr-defined]
+        replacement = replace(made.replacement, issuer=issuer, clock=self.clock)
+        self.healthy = replace(made, replacement=replacement, clock=self.clock, sleep=self.clock.sleep)
+        self.calm()
+
+    def calm(self) -> None:
+        self.rotation = self.healthy
+        self.aws.interference = None
+        self.talend.faults.clear()
+        self.talend.settings.change(
+            {name: getattr(TalendSettings(), name) for name in TalendSettings.__dataclass_fields__}
+        )
+
+    def with_settings(self, **changes: Any) -> None:
+        """The function's settings are others until `calm`."""
+        settings = replace(self.rotation.settings, **changes)
+        replacement = self.rotation.replacement
+        replacement = replace(replacement, settings=settings, issuer=replace(replacement.issuer, settings=settings))
+        self.rotation = replace(self.rotation, settings=settings, replacement=replacement)
+
+    def with_token_endpoint(self, **changes: Any) -> None:
+        """The adapter of the token endpoint is another until `calm`."""
+        replacement = self.rotation.replacement
+        endpoint = replace(replacement.issuer.token_endpoint, **changes)  # type: ignore[type-var]
+        replacement = replace(replacement, issuer=replace(replacement.issuer, token_endpoint=endpoint))
+        self.rotation = replace(self.rotation, replacement=replacement)
+
+    def invoke(self, function: str, event: dict[str, Any], seconds: float) -> dict[str, Any]:
+        handler = {"rotate": rotate.handler, "renew": renew.handler}[function]
+        with contextlib.redirect_stdout(self.output):
+            answer: dict[str, Any] = handler(event, Context(seconds))  # type: ignore[arg-type]
+        return json.loads(json.dumps(answer))  # type: ignore[no-any-return]
+
+    def begin(self) -> None:
+        """Forget the last case."""
+        self.calm()
+        self.aws.after_each = lambda: None
+        self.clock.ahead = 0
+        self.clock.slept.clear()
+        self.talend.journal.clear()
+        self.elsewhere.journal.clear()
+        self.aws.calls.clear()
+        self.output.seek(0)
+        self.output.truncate()
+        self.secrets().clear()
+        self._records().clear()
+
+    def secrets(self) -> Any:
+        """Secrets Manager's secrets by name, as moto keeps them."""
+        return get_backend("secretsmanager")[DEFAULT_ACCOUNT_ID][REGION].secrets
+
+    def _records(self) -> Any:
+        return get_backend("dynamodb")[DEFAULT_ACCOUNT_ID][REGION].tables["locks"].items
+
+    def tick(self) -> None:
+        """A minute passes, for the lock table as well, whose times are the wall clock's."""
+        self.clock.ahead += TICK_SECONDS
+        for item in self._records().values():
+            for name, unit in (("expiration", 1), ("in_progress_expiration", 1000), ("opened_at", 1)):
+                if name in item.attrs:
+                    item.attrs[name].value = str(int(item.attrs[name].value) - TICK_SECONDS * unit)
+
+
+@contextmanager
+def running_world() -> Iterator[World]:
+    """The surroundings, from the first client to the last."""
+    world = World()
+    with pytest.MonkeyPatch.context() as patch, world.talend, world.elsewhere, world.resources:
+        for name, value in {
+            "AWS_ACCESS_KEY_ID": "testing",
+            "AWS_SECRET_ACCESS_KEY": "testing",
+            "AWS_DEFAULT_REGION": REGION,
+            "SECRET_PREFIX": PREFIX,
+            "TALEND_ENVIRONMENT": "eu",
+            "TALEND_API_URL": world.talend.url,
+            "MINIMUM_TOKEN_LIFE_SECONDS": "60",
+            "CREDENTIALS_SECRET": "",
+            "SCHEDULE_EXPRESSION": "rate(25 minutes)",
+            "LOCK_TABLE": "locks",
+            "PROBE_PATH": "",
+        }.items():
+            patch.setenv(name, value)
+        with mock_aws():
+            session = boto3.Session()
+            world.aws.install(session)
+            patch.setattr(boto3, "DEFAULT_SESSION", session)
+            # The SDK's own pauses are not waited for, and its allowance of retries is that of a cold start each time.
+            patch.setattr("botocore.endpoint.time", world.clock)
+            patch.setattr(RetryQuota, "acquire", lambda *_: True)
+            for handler in (rotate, renew):
+                patch.setattr(handler, "time", world.clock)
+                patch.setattr(handler.logger.registered_handler, "stream", world.output)
+            boto3.client("dynamodb").create_table(
+                TableName="locks",
+                BillingMode="PAY_PER_REQUEST",
+                AttributeDefinitions=[{"AttributeName": "id", "AttributeType": "S"}],
+                KeySchema=[{"AttributeName": "id", "KeyType": "HASH"}],
+            )
+            world.aws_client = boto3.client("secretsmanager")
+            world.build()
+            patch.setattr(bootstrap, "rotation", lambda: world.rotation)
+            yield world
+        patch.undo()
+        bootstrap.rotation.cache_clear()

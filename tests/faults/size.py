@@ -1,0 +1,10 @@
+"""How much an experiment tries: a size for every run of the tests, and one for `make faults`."""
+
+from __future__ import annotations
+
+import os
+
+
+def chosen[T](ci: T, long: T) -> T:
+    """`long` if the environment says `FAULTS=long`, as `make faults` does, and `ci` otherwise."""
+    return long if os.environ.get("LAB") == "long" else ci

@@ -1,0 +1,197 @@
+"""Anything at all as input: a documented error or a valid result; what is refused writes nothing and shows nothing."""
+
+import contextlib
+import json
+from collections import Counter
+from pathlib import Path
+
+import pytest
+from hypothesis import HealthCheck, example, given, settings
+from hypothesis import strategies as st
+
+from doubles.marked import marked
+from faults.matrix.cases import Case, State, Trigger
+from faults.matrix.world import running_world
+from faults.size import chosen
+from rotator.domain.credentials import parse_credentials
+from rotator.domain.errors import CredentialsError, InvalidEvent, InvalidTokenResponse, RotatorError
+from rotator.domain.event import parse_renew_event, parse_rotate_event
+from rotator.domain.token_response import TokenResponse, read_token_response
+from talend_token.document import Sensitive, TokenDocument
+from talend_token.errors import InvalidTokenDocument
+
+EVENTS = [json.loads(path.read_text()) for path in sorted((Path(__file__).parents[2] / "events").glob("*.json"))]
+# No value of an event that was not expected comes back.
+STRANGE = marked("a value in an event")
+MEMBERS = ["trigger", "account", "dry_run", "reason", "rejected_version_id", "rejected_token_sha256"]
+MEMBERS += ["source", "detail", "detail-type", "resources", "time", "name", "labelUpdated"]
+URL, API = "https://api.eu.cloud.talend.com/security/oauth/token", "https://api.eu.cloud.talend.com"
+OUTCOMES = {
+    "rotate": {"rotated", "fresh", "unchanged", "superseded", "in_progress", "checked"},
+    "renew": {"renewed", "already_renewed", "in_progress", "too_soon", "budget_exhausted"},
+}
+
+# With lone surrogates, and numbers that JSON has no form for but Python's parser reads.
+texts = st.text(st.characters(codec=None), max_size=40) | st.just("x" * 100_000)
+scalars = st.none() | st.booleans() | st.integers() | st.floats() | texts | st.just(STRANGE) | st.just(1e999)
+names = st.sampled_from(MEMBERS) | texts
+anything = st.recursive(
+    scalars, lambda inner: st.lists(inner, max_size=4) | st.dictionaries(names, inner, max_size=4), max_leaves=12
+)
+
+
+def _nested(depth: int) -> object:
+    nested: object = STRANGE
+    for _ in range(depth):
+        nested = [nested]
+    return nested
+
+
+@st.composite
+def mutated_events(draw):
+    """A documented event, in which members are changed, added and removed, at the top or in its detail."""
+    event = json.loads(json.dumps(draw(st.sampled_from(EVENTS))))
+    for _ in range(draw(st.integers(0, 3))):
+        place = event["detail"] if isinstance(event.get("detail"), dict) and draw(st.booleans()) else event
+        name = draw(st.sampled_from([*place, *MEMBERS]))
+        if draw(st.booleans()):
+            place[name] = draw(anything)
+        else:
+            place.pop(name, None)
+    return event
+
+
+events = anything | mutated_events() | st.integers(1, 200).map(_nested)
+
+
+def examples(ci):
+    """So many of them, the same in every run; in a long run 50 times as many, others each time."""
+    return settings(
+        max_examples=chosen(ci, 50 * ci),
+        deadline=None,
+        derandomize=chosen(True, False),
+        database=None,
+        suppress_health_check=list(HealthCheck),
+    )
+
+
+@pytest.fixture(scope="module")
+def world():
+    with running_world() as world:
+        yield world
+
+
+def is_valid(function, event):
+    with contextlib.suppress(InvalidEvent):
+        if function == "rotate":
+            parse_rotate_event(event, lambda _: None)
+        else:
+            parse_renew_event(event)
+        return True
+    return isinstance(event, dict) and event.get("source") == "aws.secretsmanager"
+
+
+@pytest.mark.parametrize("function", ["rotate", "renew"])
+def test_any_event_is_answered_by_the_contract_or_refused_by_name_with_nothing_written(world, function):
+    seen = Counter()
+
+    @examples(60)
+    @given(event=events)
+    @example(event={"trigger": "schedule", "account": "default"})
+    @example(event={"trigger": "watchdog", "account": "default"})
+    @example(event={"account": "default", "rejected_version_id": "33333333-3333-4333-8333-333333333333"})
+    @example(event={"detail-type": [], "detail": _nested(100)})
+    @example(event={"trigger": [STRANGE]})
+    @example(event={"rejected_version_id": [STRANGE]})
+    @example(event={"source": {"a": STRANGE}})
+    def attack(event):
+        case = Case(world, Trigger.MANUAL, State.FRESH)
+        event = _about(case, event)
+        before = case.sight().version_id
+        world.aws.calls.clear()
+        problem, refusal = "", None
+        try:
+            answer = world.invoke(function, event, 60)
+        except RotatorError as error:
+            problem, refusal = f"{error} {error!r}", type(error)
+        else:
+            assert answer["outcome"] in OUTCOMES[function]
+            seen[answer["outcome"]] += 1
+        valid = is_valid(function, event)
+        if not valid:
+            assert refusal is InvalidEvent
+            assert not [name for name in world.aws.names() if "Get" not in name and "Describe" not in name]
+            assert case.sight().version_id == before
+        reason = event.get("reason") if isinstance(event, dict) else None
+        if STRANGE not in str(reason) and not _is_a_name(event):
+            assert STRANGE not in problem + world.output.getvalue()
+        assert case.is_live()
+
+    attack()
+    # Else nothing was tried but what is refused.
+    assert seen.keys() >= {"rotate": {"rotated", "fresh"}, "renew": {"already_renewed"}}[function]
+
+
+def _about(case, event):
+    """A documented event, about the account that there is."""
+    documented = [known["account"] for known in EVENTS if "account" in known]
+    if isinstance(event, dict) and event.get("account") in documented:
+        return event | {"account": case.name}
+    return event
+
+
+def _is_a_name(event):
+    """Unknown members are named: that is what they are called, not what they hold."""
+    return isinstance(event, dict) and STRANGE in event
+
+
+@examples(400)
+@given(text=texts | anything.map(lambda value: json.dumps(value)) | texts.map(lambda end: f"{STRANGE}{end}"))
+@example(text='{"id": "\ud800", "secret": "x"}')
+@example(text="[" * 100_000)
+def test_any_text_is_credentials_or_refused_without_being_shown(text):
+    try:
+        parse_credentials("lab/any/credentials", Sensitive(text))
+    except CredentialsError as error:
+        assert STRANGE not in f"{error} {error!r}"  # noqa: PT017 (most texts are refused, a few are not)
+
+
+document_members = st.fixed_dictionaries(
+    {}, optional=dict.fromkeys(("access_token", "token_type", "issued_at", "expires_at", "api_url"), anything)
+)
+
+
+@examples(400)
+@given(text=texts | (anything | document_members).map(json.dumps))
+@example(
+    text='{"access_token": "a", "token_type": "Bearer", "issued_at": 0, "expires_at": 1e999, "api_url": "https://a"}'
+)
+@example(text="[" * 100_000)
+def test_any_text_is_a_token_document_or_refused_without_being_shown(text):
+    try:
+        TokenDocument.from_json(Sensitive(text))
+    except InvalidTokenDocument as error:
+        assert STRANGE not in f"{error} {error!r}"  # noqa: PT017 (most texts are refused, a few are not)
+
+
+answers = st.fixed_dictionaries(
+    {}, optional={name: anything | st.just("Bearer") for name in ("access_token", "token_type", "expires_in", "scope")}
+)
+
+
+@examples(400)
+@given(body=st.binary(max_size=200) | (anything | answers).map(lambda value: json.dumps(value).encode()))
+@example(body=b'{"access_token": "a", "token_type": "Bearer", "expires_in": 1e999}')
+@example(body=b'{"access_token": "a.e30.c", "token_type": "bearer", "expires_in": NaN}')
+# A crash reporter showed it as a variable.
+@example(body=json.dumps({"access_token": "a", "token_type": STRANGE}).encode())
+@example(body=b"[" * 100_000)
+def test_any_body_is_a_token_or_refused_without_being_shown(body):
+    response = TokenResponse(URL, 1_795_472_989.5, body)
+    try:
+        issued = read_token_response(response, api_url=API, minimum_life_seconds=60)
+    except InvalidTokenResponse as error:
+        assert STRANGE not in f"{error} {error!r}"  # noqa: PT017 (most texts are refused, a few are not)
+    else:
+        again = TokenDocument.from_json(issued.document.to_json())
+        assert again == issued.document

@@ -1,0 +1,85 @@
+"""`make bench`: measures the functions and the client beside what else users could take: tables and charts.
+
+Every figure stands beside a floor or a peer of the same run: compare ratios, not times. Servers are on loopback.
+Without --quick, docs/benchmarks.md, its charts and results.json are written anew for what was measured.
+"""
+
+from __future__ import annotations
+
+import argparse
+import importlib
+import os
+import platform
+import shlex
+import subprocess
+import sys
+import time
+from importlib.metadata import version
+
+from bench.measurement import Table, progress
+from bench.results import keep
+from local_aws import ENVIRONMENTS
+
+SUBJECTS = {
+    "warm": "a warm call, with 1 and with 8 threads",
+    "cold": "imports, and a fresh process's first token",
+    "cold_start": "cold starts of both functions, beside other handlers and other packages of the same code",
+    "outage": "Secrets Manager or the token endpoint fails for ten minutes, in virtual time",
+    "herd": "500 threads and 500 tasks meet an expired token, and a rejected one",
+    "warm_rotation": "a rotation by a warm function, beside other ways to rotate and a replay of the same calls",
+    "rejected": "from a 401 to the repeated request's answer, with the deployed functions",
+    "healing": "from a 401 to a working token for 1, 100 and 1,000 consumers at once, with the deployed functions",
+    "accounts": "rotations of up to 300 accounts, and of broken ones among them, with the deployed functions",
+    "money": "what accounts and consumers' calls cost, and which limit of AWS is met first: arithmetic",
+}
+LIBRARIES = (
+    *("boto3", "botocore", "requests", "httpx", "authlib", "aws-lambda-powertools", "aws-secretsmanager-caching"),
+    *("cachetools", "google-auth", "httpx-auth"),
+)
+
+
+def arguments() -> argparse.Namespace:
+    """Parse the command line."""
+    parser = argparse.ArgumentParser(
+        prog="python -m bench",
+        description=__doc__,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+        epilog="subjects:\n" + "\n".join(f"  {name:15}{text}" for name, text in SUBJECTS.items()),
+    )
+    parser.add_argument("subjects", nargs="*", metavar="subject", help="what to measure (default: all)")
+    parser.add_argument("--quick", action="store_true", help="fewer rounds and callers: to see that it runs")
+    options = parser.parse_args()
+    if unknown := set(options.subjects) - set(SUBJECTS):
+        parser.error(f"no such subject: {', '.join(sorted(unknown))}; there are {', '.join(SUBJECTS)}")
+    return options
+
+
+def conditions() -> str:
+    """What was run, and on what."""
+    libraries = ", ".join(f"{name} {version(name)}" for name in LIBRARIES)
+    command = f'make bench ARGS="{shlex.join(sys.argv[1:])}"' if sys.argv[1:] else "make bench"
+    interpreter = f"{platform.python_implementation()} {platform.python_version()}"
+    machine = f"{os.cpu_count()} cores, {platform.system()} {platform.machine()}"
+    return f"`{command}`, {time.strftime('%Y-%m-%d', time.gmtime())}, {interpreter}, {machine}.\n\n{libraries}.\n"
+
+
+def main() -> None:
+    """Run what was asked for."""
+    options = arguments()
+    print(conditions(), flush=True)
+    for name in options.subjects or SUBJECTS:
+        started = time.monotonic()
+        progress(f"{name}: {SUBJECTS[name]}")
+        tables: list[Table] = importlib.import_module(f"bench.{name}").run(options.quick)
+        for table in tables:
+            print(table.markdown(), flush=True)
+        if not options.quick:
+            keep(name, conditions(), tables, SUBJECTS)
+        progress(f"{name}: took {time.monotonic() - started:.0f} s")
+    if not options.quick:
+        # Drawn in an environment of its own.
+        subprocess.run([ENVIRONMENTS / "charts" / "bin" / "python", "-m", "bench.drawing"], check=True)
+
+
+if __name__ == "__main__":
+    main()

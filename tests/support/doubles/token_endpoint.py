@@ -1,0 +1,50 @@
+"""A token endpoint that answers what it was told to."""
+
+from __future__ import annotations
+
+import base64
+import json
+from collections.abc import Callable
+from typing import Any
+
+from doubles.marked import marked
+from rotator.domain.credentials import Credentials
+from rotator.domain.errors import TokenEndpointError
+from rotator.domain.token_response import TokenResponse
+
+
+def jwt(**claims: Any) -> str:
+    """An unsigned token with these claims, in the compact form of a JWT."""
+    parts = ({"alg": "none"}, claims)
+    encoded = [base64.urlsafe_b64encode(json.dumps(part).encode()).rstrip(b"=").decode() for part in parts]
+    return ".".join([*encoded, marked("signature")])
+
+
+def access_token(number: int) -> str:
+    """The opaque token that the scripted endpoint issues as its `number`th, from 1."""
+    return f"opaque-{number}-{marked('opaque token')}"
+
+
+class ScriptedTokenEndpoint:
+    """Issues `access_token(1)`, `access_token(2)`, ... with a life of `expires_in` seconds, unless an answer is queued.
+
+    An answer is a body (any JSON value) or an error to raise. `calls` lists what was asked for.
+    """
+
+    def __init__(self, clock: Callable[[], float], expires_in: Any = "1800") -> None:
+        self._clock = clock
+        self._expires_in = expires_in
+        self.calls: list[tuple[Credentials, str, float]] = []
+        self.answers: list[Any] = []
+
+    def request_token(self, credentials: Credentials, api_url: str, deadline: float) -> TokenResponse:
+        self.calls.append((credentials, api_url, deadline))
+        body = {
+            "access_token": access_token(len(self.calls)),
+            "token_type": "Bearer",
+            "expires_in": self._expires_in,
+        }
+        answer = self.answers.pop(0) if self.answers else body
+        if isinstance(answer, TokenEndpointError):
+            raise answer
+        return TokenResponse(f"{api_url}/security/oauth/token", self._clock(), json.dumps(answer).encode())

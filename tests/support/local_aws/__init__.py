@@ -1,0 +1,248 @@
+"""An embedded local AWS: ministack under a thin layer of ours, in a process of its own on a loopback port.
+
+```python
+with LocalAWS(schedule_speed=60) as aws:
+    aws.client("secretsmanager").create_secret(Name="talend/default/token")
+    subprocess.run(["sam", "deploy"], env=aws.subprocess_environment(), check=True)
+```
+
+The server ends with its functions when `stop` is called, and by itself when this process is gone, however it went.
+"""
+
+import functools
+import json
+import os
+import select
+import shutil
+import subprocess
+import sys
+import tempfile
+import threading
+import urllib.request
+from pathlib import Path
+from types import TracebackType
+from typing import IO, Any, Self
+
+import boto3
+import botocore.config
+import botocore.session
+
+__all__ = ["LocalAWS", "LocalAWSError"]
+
+ENVIRONMENTS = Path(__file__).resolve().parents[3] / ".environments"
+IMPORT_ROOT = Path(__file__).resolve().parents[1]
+START_SECONDS = 60.0
+# The server ends its workers and removes its files; a busy machine gets time for it before it is killed.
+STOP_SECONDS = 15.0
+LOG_TAIL_BYTES = 4_000
+# Longer than a function may run here and be waited for.
+READ_SECONDS = 120
+# The folder for logs that outlive their servers, so that a test which fails can show them.
+LOGS_VARIABLE = "LOCAL_AWS_LOGS"
+# ministack's administrator: this key is checked for neither signature nor rights.
+ADMINISTRATOR_KEY = "test"
+
+
+class LocalAWSError(RuntimeError):
+    """The local AWS cannot be started or asked; the message says why."""
+
+
+class LocalAWS:
+    """A local AWS that runs from `start` (or `with`) to `stop`.
+
+    - `schedule_speed`: how many times faster than the clock schedules fire.
+    - `directory`: the server's private folder (its log, functions' code); None is a temporary one, removed at the end.
+    - `log`: the server's log file, with what functions write in it; None is `server.log` in the directory. That of a
+      temporary directory outlives it if the variable LOCAL_AWS_LOGS names a folder for such logs.
+    - `concurrency`: runs of one function at the same moment; more callers wait.
+    - `retry_base_seconds`: pause before a failed asynchronous invocation is tried again, doubled each time (AWS: 60).
+    """
+
+    def __init__(
+        self,
+        *,
+        schedule_speed: float = 1.0,
+        directory: Path | None = None,
+        log: Path | None = None,
+        region: str = "eu-central-1",
+        account_id: str = "123456789012",
+        concurrency: int = 16,
+        retry_base_seconds: float = 1.0,
+        environments: Path = ENVIRONMENTS,
+    ) -> None:
+        self.region = region
+        self.account_id = account_id
+        self.endpoint_url = ""
+        self.directory = directory
+        self._log = log
+        self._environments = environments
+        self._options = {
+            "--schedule-speed": str(schedule_speed),
+            "--region": region,
+            "--account-id": account_id,
+            "--concurrency": str(concurrency),
+            "--retry-base-seconds": str(retry_base_seconds),
+            "--lambda-python": str(environments / "lambda-runtime" / "bin" / "python"),
+        }
+        self._temporary: Path | None = None
+        self._process: subprocess.Popen[bytes] | None = None
+        self._clients: dict[str, Any] = {}
+        self._clients_lock = threading.Lock()
+
+    def __enter__(self) -> Self:
+        return self.start()
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        self.stop()
+
+    def start(self) -> Self:
+        """Start the server and wait until it answers; `LocalAWSError` with the end of its log if it does not."""
+        if self._process is not None:
+            raise LocalAWSError("The local AWS is already running: stop it before starting it again.")
+        python = self._environments / "local-aws" / "bin" / "python"
+        if not python.exists():
+            raise LocalAWSError(f"No interpreter at {python}: `make test` sets the environment 'local-aws' up.")
+        directory = self.directory
+        if directory is None:
+            directory = self.directory = self._temporary = Path(tempfile.mkdtemp(prefix="local-aws-"))
+        directory.mkdir(parents=True, exist_ok=True)
+        options = [*(part for option in self._options.items() for part in option), "--directory", str(directory)]
+        if self._temporary:
+            options.append("--remove-directory")
+        with self._open_log(directory) as log:
+            self._process = subprocess.Popen(
+                [python, "-m", "local_aws.server", *options],
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                stderr=log,
+                env={"PATH": os.environ.get("PATH", os.defpath), "PYTHONPATH": str(IMPORT_ROOT)},
+                # Ctrl-C in a terminal reaches the parent only, which takes the server down in its own order.
+                start_new_session=True,
+            )
+            try:
+                self.endpoint_url = _endpoint_of(self._process, log)
+            except BaseException:
+                self.stop()
+                raise
+        return self
+
+    def _open_log(self, directory: Path) -> IO[bytes]:
+        lasting = os.environ.get(LOGS_VARIABLE)
+        if self._temporary and not self._log and lasting:
+            return Path(lasting, f"{self._temporary.name}.log").open("w+b")
+        return (self._log or directory / "server.log").open("w+b")
+
+    def stop(self) -> None:
+        """Take the server down with all that it started; nothing happens if it is not running."""
+        if self._process is not None and self._process.poll() is None and self.endpoint_url:
+            # Who listens may ask what it remembers, for the last time.
+            sys.audit("local_aws.stop", self)
+        process, self._process = self._process, None
+        for client in self._clients.values():
+            client.close()
+        self._clients.clear()
+        if process is not None:
+            assert process.stdin is not None
+            assert process.stdout is not None
+            process.stdin.close()
+            try:
+                process.wait(STOP_SECONDS)
+            except subprocess.TimeoutExpired:
+                process.kill()
+                process.wait()
+            process.stdout.close()
+        if self._temporary is not None:
+            shutil.rmtree(self._temporary, ignore_errors=True)
+            self._temporary = self.directory = None
+
+    @property
+    def server_pid(self) -> int | None:
+        """The process id of the server, None when it is not running."""
+        return self._process.pid if self._process else None
+
+    def reset(self) -> None:
+        """Forget every resource of every service, as if the server had just been started."""
+        self._ask("/_ministack/reset", method="POST")
+
+    def workers(self) -> list[dict[str, Any]]:
+        """The function processes that exist: `function`, `pid`, `busy`, `log_stream`, `invocations` of each."""
+        found: list[dict[str, Any]] = json.loads(self._ask("/_local_aws/workers"))
+        return found
+
+    def memory(self) -> str:
+        """What it remembers beside the values of secrets: log lines, metrics, items, events, messages."""
+        remembered: str = json.loads(self._ask("/_local_aws/memory"))
+        return remembered
+
+    def _ask(self, path: str, method: str = "GET") -> bytes:
+        opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
+        with opener.open(urllib.request.Request(self.endpoint_url + path, method=method), timeout=60) as response:
+            body: bytes = response.read()
+        return body
+
+    def environment(self) -> dict[str, str]:
+        """The variables that turn the AWS CLI, SAM CLI and SDKs of a process to this AWS, as its administrator."""
+        return {
+            "AWS_ENDPOINT_URL": self.endpoint_url,
+            "AWS_ACCESS_KEY_ID": ADMINISTRATOR_KEY,
+            "AWS_SECRET_ACCESS_KEY": ADMINISTRATOR_KEY,
+            "AWS_REGION": self.region,
+            "AWS_DEFAULT_REGION": self.region,
+            "AWS_EC2_METADATA_DISABLED": "true",
+            "AWS_PAGER": "",
+            # A person's own profiles and settings stay out of it.
+            "AWS_CONFIG_FILE": os.devnull,
+            "AWS_SHARED_CREDENTIALS_FILE": os.devnull,
+            "NO_PROXY": "127.0.0.1,localhost",
+            "no_proxy": "127.0.0.1,localhost",
+            "SAM_CLI_TELEMETRY": "0",
+        }
+
+    def subprocess_environment(self) -> dict[str, str]:
+        """This process's environment without any AWS variable of its own, and `environment` over it."""
+        ours = {name: value for name, value in os.environ.items() if not name.startswith("AWS_")}
+        return ours | self.environment()
+
+    def client(self, service: str) -> Any:
+        """A boto3 client of `service` for the administrator: one attempt, no proxy, nothing of the host's AWS settings.
+
+        The same service gives the same client, which any thread may use.
+        """
+        with self._clients_lock:
+            if service not in self._clients:
+                self._clients[service] = _session().client(
+                    service,
+                    endpoint_url=self.endpoint_url,
+                    region_name=self.region,
+                    aws_access_key_id=ADMINISTRATOR_KEY,
+                    aws_secret_access_key=ADMINISTRATOR_KEY,
+                    config=botocore.config.Config(
+                        retries={"mode": "standard", "total_max_attempts": 1},
+                        connect_timeout=5,
+                        read_timeout=READ_SECONDS,
+                        max_pool_connections=64,
+                        proxies={},
+                    ),
+                )
+            return self._clients[service]
+
+
+@functools.cache
+def _session() -> Any:
+    nothing_of_the_host: Any = {"profile": (None, [], None, None), "config_file": (None, None, os.devnull, None)}
+    return boto3.Session(botocore_session=botocore.session.Session(session_vars=nothing_of_the_host))
+
+
+def _endpoint_of(process: subprocess.Popen[bytes], log: IO[bytes]) -> str:
+    """Wait for the line in which the server says where it listens."""
+    assert process.stdout is not None
+    readable, _, _ = select.select([process.stdout], [], [], START_SECONDS)
+    line = process.stdout.readline() if readable else b""
+    if line:
+        return str(json.loads(line)["endpoint_url"])
+    why = "ended before it was ready" if readable else f"was not ready within {START_SECONDS:g} seconds"
+    log.seek(0)
+    tail = log.read()[-LOG_TAIL_BYTES:].decode(errors="replace")
+    raise LocalAWSError(f"The local AWS {why}. The end of its log:\n{tail}")

@@ -1,0 +1,341 @@
+"""Every exchange ends at its time limit, whatever the server does; real sockets, limits of a fraction of a second.
+
+Each server here would answer well after many such limits: a limit that is not kept shows as an answer.
+"""
+
+import select
+import socket
+import threading
+import time
+from contextlib import ExitStack
+
+import pytest
+import requests
+import urllib3
+
+from doubles import raw_server, read_request, tls_context
+from rotator.adapters.bounded_http import BoundedSession, time_limit
+
+LIMIT_SECONDS = 0.15
+PATIENCE_SECONDS = 3
+OK = b"HTTP/1.1 200 OK\r\nContent-Length: 4\r\n\r\ngood"
+TIME_OUTS = (requests.Timeout, requests.ConnectionError, urllib3.exceptions.TimeoutError)
+
+
+@pytest.fixture
+def session():
+    with BoundedSession() as session:
+        yield session
+
+
+@pytest.fixture
+def tls(tmp_path, monkeypatch):
+    """A server's TLS, which clients trust."""
+    context = tls_context(tmp_path)
+    monkeypatch.setenv("REQUESTS_CA_BUNDLE", str(tmp_path / "server.pem"))
+    return context
+
+
+def get(session, url, *, seconds=5.0, data=None, timeout=(5, 5)):
+    """The body, by one read after the other as the adapters do it."""
+    with time_limit(seconds), session.post(url, data=data, timeout=timeout, stream=True) as response:
+        return b"".join(iter(lambda: response.raw.read1(4), b""))
+
+
+def drip(connection, octets):
+    """One octet at a time, so that all of them take much longer than the limit."""
+    ends = time.monotonic() + PATIENCE_SECONDS
+    for octet in octets:
+        if time.monotonic() < ends:
+            select.select([connection], [], [], 0.01)
+        connection.sendall(bytes([octet]))
+
+
+def answering(*octets, first=b""):
+    """Serve one request by saying `first` at once and the rest in drips."""
+
+    def serve(connection):
+        read_request(connection)
+        connection.sendall(first)
+        drip(connection, b"".join(octets))
+
+    return serve
+
+
+DRIPS = {
+    "status line": answering(b"HTTP/1.1 200 " + b"O" * 200 + OK.removeprefix(b"HTTP/1.1 200 OK")),
+    "headers": answering(b"X-Slow: 1\r\n" * 20 + b"Content-Length: 4\r\n\r\ngood", first=b"HTTP/1.1 200 OK\r\n"),
+    "interim answers": answering(b"HTTP/1.1 100 Continue\r\n\r\n" * 20 + OK),
+    "body": answering(b"good" * 50, first=b"HTTP/1.1 200 OK\r\nContent-Length: 200\r\n\r\n"),
+    "chunk sizes": answering(
+        b"1;" + b"x" * 200 + b"\r\ng\r\n0\r\n\r\n", first=b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n"
+    ),
+}
+
+
+@pytest.mark.parametrize("encrypted", [False, True])
+@pytest.mark.parametrize("part", DRIPS)
+def test_an_answer_that_drips_is_left_at_the_limit(session, tls, part, encrypted):
+    with raw_server(DRIPS[part], tls if encrypted else None) as url, pytest.raises(TIME_OUTS, match="timed out"):
+        get(session, url, seconds=LIMIT_SECONDS)
+
+
+def test_a_flood_of_interim_answers_is_left_at_the_limit(session):
+    def serve(connection):
+        read_request(connection)
+        ends = time.monotonic() + PATIENCE_SECONDS
+        while time.monotonic() < ends:
+            connection.sendall(b"HTTP/1.1 100 Continue\r\n\r\n" * 100)
+        connection.sendall(OK)
+
+    with raw_server(serve) as url, pytest.raises(TIME_OUTS, match=r"timed out|time limit"):
+        get(session, url, seconds=LIMIT_SECONDS)
+
+
+@pytest.mark.parametrize("said", [b"", b"\x16\x03\x03\x40\x00" + b"\x02" * 300])
+def test_a_tls_handshake_that_hangs_or_drips_is_left_at_the_limit(session, said):
+    """What is said is the head of a record of 16 KB, and some of it."""
+
+    def serve(connection):
+        drip(connection, said)
+        while connection.recv(1_000):
+            pass
+
+    with raw_server(serve) as url, pytest.raises(TIME_OUTS, match="timed out"):
+        get(session, url.replace("http:", "https:"), seconds=LIMIT_SECONDS)
+
+
+@pytest.mark.parametrize(("reused", "said"), [(False, "timed out"), (True, "the time limit has passed")])
+def test_at_the_very_end_of_the_limit_nothing_is_begun(session, monkeypatch, reused, said):
+    def serve(connection):
+        while True:
+            read_request(connection)
+            connection.sendall(OK)
+
+    monkeypatch.setattr(time, "monotonic", lambda: 0.0)
+    with raw_server(serve) as url:
+        if reused:
+            assert get(session, url) == b"good"
+        with pytest.raises(TIME_OUTS, match=said):
+            get(session, url, seconds=0)
+
+
+@pytest.mark.parametrize("reused", [False, True])
+def test_a_server_that_reads_nothing_is_left_at_the_limit(session, reused):
+    left = threading.Event()
+
+    def serve(connection):
+        if reused:
+            read_request(connection)
+            connection.sendall(OK)
+        left.wait(PATIENCE_SECONDS)
+
+    with raw_server(serve) as url:
+        if reused:
+            assert get(session, url) == b"good"
+        with pytest.raises(TIME_OUTS, match="timed out"):
+            get(session, url, seconds=LIMIT_SECONDS, data=b"a" * 20_000_000)
+        left.set()
+
+
+@pytest.mark.parametrize("part", ["handshake", "request", "answer"])
+def test_within_the_limit_connecting_each_write_and_each_read_have_time_outs_of_their_own(session, tls, part):
+    left = threading.Event()
+
+    def serve(connection):
+        if part == "answer":
+            read_request(connection)
+        left.wait(1)
+        if part == "handshake":
+            connection = stack.enter_context(tls.wrap_socket(connection.dup(), server_side=True))
+        if part != "answer":
+            read_request(connection)
+        connection.sendall(OK)
+
+    short = (5, 0.1) if part == "answer" else (0.1, 5)
+    data = b"a" * 20_000_000 if part == "request" else None
+    with ExitStack() as stack, raw_server(serve) as url:
+        url = url.replace("http:", "https:") if part == "handshake" else url
+        with pytest.raises(TIME_OUTS, match="timed out"):
+            get(session, url, timeout=short, data=data)
+        left.set()
+
+
+@pytest.fixture
+def resolved():
+    """The hosts whose addresses were asked for."""
+    return []
+
+
+@pytest.fixture
+def addresses(monkeypatch, resolved):
+    """The addresses of the host many.invalid, for a test to fill in: (IP address, port)."""
+    found = []
+    resolve = socket.getaddrinfo
+
+    def getaddrinfo(host, port, family=0, type=0, *others):  # noqa: A002 (as in the standard library)
+        resolved.append(host)
+        if host != "many.invalid":
+            return resolve(host, port, family, type, *others)
+        kinds = [type] if type else [socket.SOCK_STREAM, socket.SOCK_DGRAM, socket.SOCK_RAW]
+        return [(socket.AF_INET, kind, 0, "", address) for address in found for kind in kinds]
+
+    monkeypatch.setattr(socket, "getaddrinfo", getaddrinfo)
+    return found
+
+
+@pytest.fixture
+def unanswering():
+    """A port at which connecting gets no answer, because its queue is full."""
+    with ExitStack() as stack:
+        listener = stack.enter_context(socket.create_server(("127.0.0.1", 0), backlog=0))
+        for _ in range(3):
+            waiting = stack.enter_context(socket.socket())
+            waiting.setblocking(False)
+            waiting.connect_ex(listener.getsockname())
+        yield listener.getsockname()[1]
+
+
+def port_of(url):
+    return int(url.rpartition(":")[2])
+
+
+def test_all_addresses_of_a_host_share_the_limit(session, addresses, unanswering):
+    """The pools ask for the host's own port everywhere, so that the address that answers has another IP."""
+    with raw_server(answering(OK), host="127.0.0.2", port=unanswering):
+        addresses += [("127.0.0.1", unanswering)] * 3 + [("127.0.0.2", unanswering)]
+        with pytest.raises(TIME_OUTS, match="timed out"):
+            get(session, f"http://many.invalid:{unanswering}", seconds=LIMIT_SECONDS)
+
+
+def test_an_address_that_does_not_answer_gives_way_to_the_next(session, addresses, unanswering):
+    with raw_server(answering(first=OK), host="127.0.0.2", port=unanswering):
+        addresses += [("127.0.0.1", unanswering), ("127.0.0.2", unanswering)]
+        assert get(session, f"http://many.invalid:{unanswering}", timeout=(0.1, 5)) == b"good"
+
+
+def test_a_host_without_an_address_is_said_to_have_none(session, addresses):
+    assert addresses == []
+    with pytest.raises(requests.ConnectionError, match="no address"):
+        get(session, "http://many.invalid")
+
+
+def test_an_address_that_refuses_gives_way_to_the_next(session, addresses):
+    with raw_server(answering(first=OK)) as url:
+        addresses += [("127.0.0.2", port_of(url)), ("127.0.0.1", port_of(url))]
+        assert get(session, f"http://many.invalid:{port_of(url)}") == b"good"
+
+
+def test_addresses_that_all_refuse_are_tried_once_and_told_apart_from_a_time_out(session, addresses, resolved):
+    with raw_server(answering(first=OK)) as url:
+        addresses += [("127.0.0.2", port_of(url))]
+        with pytest.raises(requests.ConnectionError, match="refused"):
+            get(session, f"http://many.invalid:{port_of(url)}")
+    assert resolved == ["many.invalid", "127.0.0.2"]
+
+
+def test_what_is_sent_is_not_held_back_for_more_to_come(session):
+    with raw_server(answering(first=OK)) as url, time_limit(5), session.get(url, timeout=5, stream=True) as response:
+        assert response.raw.connection.sock.getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY)
+
+
+def test_an_answer_that_has_no_body_is_not_waited_for(session):
+    def serve(connection):
+        read_request(connection)
+        connection.sendall(OK.removesuffix(b"good"))
+        read_request(connection)
+
+    with raw_server(serve) as url, time_limit(1):
+        assert session.head(url, timeout=5).content == b""
+
+
+def test_a_connection_is_kept_and_an_earlier_limit_is_forgotten(session):
+    connections = []
+
+    def serve(connection):
+        connections.append(connection)
+        for wait in (0, 2 * LIMIT_SECONDS):
+            read_request(connection)
+            select.select([connection], [], [], wait)
+            connection.sendall(OK)
+
+    with raw_server(serve) as url:
+        assert get(session, url, seconds=LIMIT_SECONDS) == b"good"
+        assert get(session, url) == b"good"
+    assert len(connections) == 1
+
+
+def test_a_connection_that_was_closed_meanwhile_is_made_anew(session):
+    closed = threading.Event()
+
+    def serve(connection):
+        read_request(connection)
+        connection.sendall(OK)
+        connection.shutdown(socket.SHUT_RDWR)
+        closed.set()
+
+    with raw_server(serve) as url:
+        assert get(session, url) == b"good"
+        assert closed.wait(5)
+        assert get(session, url) == b"good"
+
+
+def test_tls_is_kept_alive_too(session, tls):
+    connections = []
+
+    def serve(connection):
+        connections.append(connection)
+        for _ in range(2):
+            read_request(connection)
+            connection.sendall(OK)
+
+    with raw_server(serve, tls) as url:
+        assert [get(session, url), get(session, url)] == [b"good", b"good"]
+    assert len(connections) == 1
+
+
+def test_the_environments_proxy_is_asked_within_the_limit(session, monkeypatch):
+    with raw_server(answering(first=OK)) as proxy:
+        monkeypatch.setenv("HTTP_PROXY", proxy)
+        assert get(session, "http://api.invalid") == b"good"
+    with raw_server(answering(b"HTTP/1.1 200 " + b"O" * 400 + b"\r\n\r\n")) as proxy:
+        monkeypatch.setenv("HTTPS_PROXY", proxy)
+        with pytest.raises(TIME_OUTS, match="timed out"):
+            get(session, "https://api.invalid", seconds=LIMIT_SECONDS)
+
+
+@pytest.mark.parametrize("location", [b"http://127.0.0.1:1/", b"http://[::1/", b"http://\xff/"])
+def test_a_redirect_is_an_answer_like_any_other_and_its_body_is_left_unread(session, location):
+    endless = b"HTTP/1.1 307 Elsewhere\r\nLocation: " + location + b"\r\nContent-Length: 99999999999\r\n\r\n"
+
+    def serve(connection):
+        read_request(connection)
+        connection.sendall(endless)
+        while True:
+            connection.sendall(b"a" * 65_536)
+
+    with raw_server(serve) as url, time_limit(5):
+        options = {"timeout": 5, "allow_redirects": False, "stream": True}
+        with session.post(url, **options) as response:
+            assert (response.status_code, response.next) == (307, None)
+
+
+def test_no_cookie_goes_from_one_request_to_the_next(session):
+    requests_seen = []
+
+    def serve(connection):
+        for _ in range(2):
+            requests_seen.append(read_request(connection).lower())
+            connection.sendall(OK.replace(b"\r\n\r\n", b"\r\nSet-Cookie: session=of-another-account\r\n\r\n"))
+
+    with raw_server(serve) as url:
+        assert [get(session, url), get(session, url)] == [b"good", b"good"]
+    assert [b"cookie" in request for request in requests_seen] == [False, False]
+
+
+@pytest.mark.parametrize("header", [b"Authorization Basic aHVudGVyMg==", b" continued: aHVudGVyMg==", b"X-\xff: \xfe"])
+def test_a_header_that_cannot_be_parsed_is_not_logged(session, caplog, header):
+    caplog.set_level("WARNING")
+    with raw_server(answering(first=OK.replace(b"OK\r\n", b"OK\r\n" + header + b"\r\n"))) as url:
+        get(session, url)
+    assert caplog.text == ""

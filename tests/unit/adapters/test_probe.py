@@ -1,0 +1,172 @@
+"""A new token is tried over real HTTP: 2xx and 403 accept it, 401 refuses it, the rest tells nothing."""
+
+import select
+
+import pytest
+import requests
+
+from doubles import Clock, raw_server, read_request, self_signed_server
+from rotator.adapters.probe import HttpProbe
+from rotator.ports import Verdict
+from talend_simulator import Account, Answer, Close, Redirect, Stall, TalendSimulator
+from talend_simulator.accounts import USE_ENGINES
+from talend_token.document import TokenDocument
+
+# The simulator's faults are for the token endpoint, which stands for a path of the API with them.
+FAULTY = "/security/oauth/token"
+
+
+@pytest.fixture
+def talend():
+    with TalendSimulator() as simulator:
+        yield simulator
+
+
+@pytest.fixture
+def probe():
+    return HttpProbe(clock=Clock())
+
+
+def document(api_url, value="hunter2"):
+    return TokenDocument(value, "Bearer", 0, 1800, api_url)
+
+
+def issued(talend, **account):
+    """The token that a client gets for such an account."""
+    pair = tuple(talend.add_account(Account(**account)).credentials.split(":", 1))
+    body = {"audience": talend.url, "grant_type": "client_credentials"}
+    answer = requests.post(talend.token_url, auth=pair, json=body, timeout=5).json()
+    return document(talend.url, answer["access_token"])
+
+
+def ask(probe, document, path="/account/users", seconds=30.0):
+    return probe.probe(document, path, probe.clock() + seconds)
+
+
+def test_a_token_that_the_api_accepts_is_accepted(talend, probe):
+    probed = ask(probe, issued(talend))
+    assert probed.verdict is Verdict.ACCEPTED
+    assert probed.detail == f"{talend.url}/account/users answered 200"
+    assert [entry.method for entry in talend.journal.entries()] == ["POST", "GET"]
+
+
+def test_a_token_that_lacks_a_right_is_accepted(talend, probe):
+    probed = ask(probe, issued(talend, permissions=(USE_ENGINES,)))
+    assert (probed.verdict, probed.detail) == (Verdict.ACCEPTED, f"{talend.url}/account/users answered 403")
+
+
+def test_a_token_that_the_api_does_not_know_is_refused(talend, probe):
+    probed = ask(probe, document(talend.url))
+    assert (probed.verdict, probed.url) == (Verdict.REFUSED, f"{talend.url}/account/users")
+    assert probed.detail == f"{talend.url}/account/users answered 401"
+
+
+@pytest.mark.parametrize("status", [200, 204, 299, 403])
+def test_a_success_and_a_missing_right_accept_the_token(talend, probe, status):
+    talend.faults.add(Answer(status), times=1)
+    assert ask(probe, document(talend.url), FAULTY).verdict is Verdict.ACCEPTED
+
+
+@pytest.mark.parametrize("status", [300, 400, 402, 404, 405, 429, 500, 503])
+def test_any_other_status_tells_nothing(talend, probe, status):
+    talend.faults.add(Answer(status), times=1)
+    probed = ask(probe, document(talend.url), FAULTY)
+    assert (probed.verdict, probed.detail) == (Verdict.UNKNOWN, f"{talend.url}{FAULTY} answered {status}")
+
+
+def test_a_redirect_is_not_followed_so_that_the_token_stays_with_its_api(talend, probe):
+    with TalendSimulator() as elsewhere:
+        talend.faults.add(Redirect(f"{elsewhere.url}/account/users"), times=1)
+        probed = ask(probe, document(talend.url), FAULTY)
+        assert (probed.verdict, probed.detail[-3:]) == (Verdict.UNKNOWN, "307")
+        assert list(elsewhere.journal) == []
+
+
+def test_the_body_is_not_read(probe):
+    def serve(connection):
+        read_request(connection)
+        connection.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: 99999999999\r\n\r\n")
+        while True:
+            connection.sendall(b"a" * 65_536)
+
+    with raw_server(serve) as url:
+        assert ask(probe, document(url), seconds=5).verdict is Verdict.ACCEPTED
+
+
+def test_an_api_that_says_nothing_for_long_is_left_well_before_the_deadline(probe, monkeypatch):
+    monkeypatch.setattr("rotator.adapters.probe._READ_SECONDS", 0.1)
+
+    def serve(connection):
+        read_request(connection)
+        # Until the client leaves, or after a while.
+        select.select([connection], [], [], 3)
+        connection.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n")
+
+    with raw_server(serve) as url:
+        probed = ask(probe, document(url))
+    assert (probed.verdict, probed.detail) == (
+        Verdict.UNKNOWN,
+        f"{url}/account/users could not be reached (ReadTimeout)",
+    )
+
+
+def test_an_api_whose_answer_drips_is_left_at_the_deadline(probe):
+    def serve(connection):
+        read_request(connection)
+        for octet in b"HTTP/1.1 200 OK\r\n" + b"X-Slow: 1\r\n" * 30 + b"\r\n":
+            select.select([connection], [], [], 0.01)
+            connection.sendall(bytes([octet]))
+
+    with raw_server(serve) as url:
+        probed = ask(probe, document(url), seconds=0.5)
+    assert probed.verdict is Verdict.UNKNOWN
+    assert "could not be reached (ReadTimeout)" in probed.detail
+
+
+@pytest.mark.parametrize("location", [b"http://[::1/", b"http://\xff/"])
+def test_a_redirect_to_no_url_tells_nothing(probe, location):
+    said = b"HTTP/1.1 307 Elsewhere\r\nLocation: " + location + b"\r\nContent-Length: 0\r\n\r\n"
+    with raw_server(lambda connection: read_request(connection) and connection.sendall(said)) as url:
+        probed = ask(probe, document(url))
+    assert (probed.verdict, probed.detail[-3:]) == (Verdict.UNKNOWN, "307")
+
+
+@pytest.mark.parametrize("fault", [Close(), Stall()])
+def test_an_api_that_does_not_answer_tells_nothing_and_is_asked_once(talend, probe, fault):
+    talend.faults.add(fault, times=9)
+    probed = ask(probe, document(talend.url), FAULTY, seconds=0.6)
+    assert (probed.verdict, probed.url) == (Verdict.UNKNOWN, f"{talend.url}{FAULTY}")
+    assert "could not be reached" in probed.detail
+    assert len(talend.journal.entries()) == 1
+
+
+def test_an_api_that_nobody_vouches_for_tells_nothing(probe, tmp_path):
+    with self_signed_server(tmp_path) as url:
+        probed = ask(probe, document(url))
+    assert probed.verdict is Verdict.UNKNOWN
+    assert "SSLError" in probed.detail
+
+
+@pytest.mark.parametrize("seconds", [0.4, -5])
+def test_without_time_for_an_answer_the_api_is_not_asked(talend, probe, seconds):
+    probed = ask(probe, document(talend.url), seconds=seconds)
+    assert (probed.verdict, probed.url) == (Verdict.UNKNOWN, f"{talend.url}/account/users")
+    assert probed.detail == f"{talend.url}/account/users was not asked: no time was left"
+    assert list(talend.journal) == []
+
+
+def test_with_just_enough_time_for_an_answer_the_api_is_asked(talend, probe):
+    ask(probe, document(talend.url), seconds=0.5)
+    assert [entry.path for entry in talend.journal.entries()] == ["/account/users"]
+
+
+def test_a_netrc_file_does_not_take_the_tokens_place(talend, probe, tmp_path, monkeypatch):
+    netrc = tmp_path / "netrc"
+    netrc.write_text("machine 127.0.0.1 login somebody password else\n")
+    monkeypatch.setenv("NETRC", str(netrc))
+    assert ask(probe, issued(talend)).verdict is Verdict.ACCEPTED
+
+
+def test_nothing_that_is_told_shows_the_token(talend, probe):
+    told = [ask(probe, document(talend.url)), ask(probe, document("http://127.0.0.1:1"))]
+    assert not any("hunter2" in repr(probed) for probed in told)

@@ -1,0 +1,215 @@
+"""The Secrets Manager adapter, against moto in process."""
+
+import datetime
+import re
+import time
+import uuid
+
+import pytest
+from botocore import xform_name
+from botocore.stub import Stubber
+
+from doubles.unreachable import unreachable
+from rotator.adapters.secrets_manager import SecretsManagerStore, secrets_manager_client
+from rotator.domain.errors import SecretStoreError
+from talend_token.document import Sensitive
+
+NAME = "talend/default/token"
+
+
+@pytest.fixture
+def client(aws):  # noqa: ARG001
+    return secrets_manager_client()
+
+
+@pytest.fixture
+def store(client):
+    client.create_secret(Name=NAME)
+    return SecretsManagerStore(client)
+
+
+def version():
+    return str(uuid.uuid4())
+
+
+def publish(client, text="one"):
+    version_id = version()
+    client.put_secret_value(SecretId=NAME, SecretString=text, ClientRequestToken=version_id)
+    return version_id
+
+
+def test_the_client_sets_its_own_retries_and_time_limits(client):
+    config = client.meta.config
+    assert config.retries == {"mode": "standard", "total_max_attempts": 3}
+    assert (config.connect_timeout, config.read_timeout) == (2, 5)
+
+
+def test_an_empty_secret_has_no_version(store):
+    assert store.read(NAME, "AWSCURRENT") is None
+
+
+def test_a_missing_secret_is_an_error_that_names_it(store):
+    with pytest.raises(SecretStoreError, match=r"talend/nobody/token.*ResourceNotFoundException.*Create it"):
+        store.read("talend/nobody/token", "AWSCURRENT")
+
+
+def test_a_version_is_read_by_its_label(store, client):
+    version_id = publish(client)
+    read = store.read(NAME, "AWSCURRENT")
+    assert (read.version_id, read.text.reveal(), read.stages) == (version_id, "one", {"AWSCURRENT"})
+    assert store.read(NAME, "AWSPENDING") is None
+
+
+def test_reading_and_staging_tell_the_secrets_arn(store, client):
+    publish(client)
+    arn = client.describe_secret(SecretId=NAME)["ARN"]
+    assert store.read(NAME, "AWSCURRENT").arn == arn
+    assert store.stage(NAME, version(), Sensitive("two")).arn == arn
+
+
+def test_reading_tells_when_the_version_was_made(store, client):
+    publish(client)
+    made = client.list_secret_version_ids(SecretId=NAME)["Versions"][0]["CreatedDate"].timestamp()
+    assert store.read(NAME, "AWSCURRENT").created_at == made
+
+
+def test_the_key_is_the_one_that_the_secret_was_made_with(store, client):
+    client.create_secret(Name="talend/finance/token", KmsKeyId="alias/of-our-own")
+    assert store.key(NAME) is None
+    assert store.key("talend/finance/token") == "alias/of-our-own"
+    with pytest.raises(SecretStoreError, match=r"DescribeSecret.*ResourceNotFoundException"):
+        store.key("talend/nobody/token")
+
+
+def test_a_binary_value_is_told_from_a_string(store, client):
+    client.put_secret_value(SecretId=NAME, SecretBinary=b"\xff")
+    assert store.read(NAME, "AWSCURRENT").text is None
+
+
+def test_staging_leaves_the_published_version_as_it_was(store, client):
+    published = publish(client)
+    staged = version()
+    stored = store.stage(NAME, staged, Sensitive("two"))
+    assert (stored.version_id, stored.stages, stored.text.reveal()) == (staged, {"AWSPENDING"}, "two")
+    assert store.read(NAME, "AWSCURRENT").version_id == published
+    assert store.read(NAME, "AWSPENDING").version_id == staged
+
+
+def test_promotion_moves_the_label_from_the_version_that_was_read(store, client):
+    published = publish(client)
+    staged = version()
+    store.stage(NAME, staged, Sensitive("two"))
+    assert store.promote(NAME, staged, published)
+    current = store.read(NAME, "AWSCURRENT")
+    assert (current.version_id, current.text.reveal()) == (staged, "two")
+    assert store.read(NAME, "AWSPREVIOUS").version_id == published
+
+
+def test_every_version_that_is_kept_tells_when_it_was_made(store, client):
+    assert store.created(NAME) == []
+    for text in ("one", "two", "three"):
+        publish(client, text)
+    assert store.created(NAME) == pytest.approx([time.time()] * 3, abs=60)
+
+
+def test_all_pages_of_versions_are_read_those_without_a_label_included(client):
+    made = datetime.datetime(2026, 11, 23, tzinfo=datetime.UTC)
+    pages = [
+        {"Versions": [{"VersionId": version(), "CreatedDate": made}] * 2, "NextToken": "more"},
+        {"Versions": [{"VersionId": version(), "CreatedDate": made}]},
+    ]
+    asked = {"SecretId": NAME, "IncludeDeprecated": True, "MaxResults": 100}
+    stubber = Stubber(client)
+    stubber.add_response("list_secret_version_ids", pages[0], asked)
+    stubber.add_response("list_secret_version_ids", pages[1], asked | {"NextToken": "more"})
+    stubber.activate()
+    assert SecretsManagerStore(client).created(NAME) == [made.timestamp()] * 3
+
+
+@pytest.mark.parametrize("replaced", [None, "78a43fc5-0c6e-4b6a-8a0b-7a2f6f2b6c11"])
+def test_promotion_names_the_version_that_is_replaced_if_there_is_one(client, replaced):
+    staged = version()
+    asked = {"SecretId": NAME, "VersionStage": "AWSCURRENT", "MoveToVersionId": staged}
+    stubber = Stubber(client)
+    stubber.add_response(
+        "update_secret_version_stage", {}, asked | ({"RemoveFromVersionId": replaced} if replaced else {})
+    )
+    stubber.activate()
+    assert SecretsManagerStore(client).promote(NAME, staged, replaced)
+
+
+def answering(client, *answers):
+    """A store whose client answers as AWS documents, where moto does not."""
+    stubber = Stubber(client)
+    for operation, answer in answers:
+        if isinstance(answer, str):
+            stubber.add_client_error(operation, answer)
+        else:
+            stubber.add_response(operation, answer)
+    stubber.activate()
+    return SecretsManagerStore(client)
+
+
+def test_promotion_says_so_if_another_version_holds_the_label_by_now(client):
+    labels = {"VersionIdsToStages": {version(): ["AWSCURRENT"]}}
+    store = answering(client, ("update_secret_version_stage", "InvalidParameterException"), ("describe_secret", labels))
+    assert not store.promote(NAME, version(), version())
+
+
+def test_promotion_that_the_sdk_repeated_after_a_lost_answer_is_a_promotion(client):
+    staged = version()
+    labels = {"VersionIdsToStages": {staged: ["AWSCURRENT", "AWSPENDING"]}}
+    store = answering(client, ("update_secret_version_stage", "InvalidParameterException"), ("describe_secret", labels))
+    assert store.promote(NAME, staged, version())
+
+
+@pytest.mark.parametrize(
+    ("code", "fix"),
+    [
+        ("AccessDeniedException", "rights of the function's role"),
+        ("InvalidRequestException", "restore-secret"),
+        ("LimitExceededException", "100 versions"),
+        ("DecryptionFailure", "KMS key"),
+        ("EncryptionFailure", "KMS key"),
+        ("InternalServiceError", "next run tries again"),
+    ],
+)
+def test_each_refusal_names_operation_secret_code_and_fix(client, code, fix):
+    store = answering(client, ("put_secret_value", code))
+    with pytest.raises(SecretStoreError, match=re.escape(code)) as caught:
+        store.stage(NAME, version(), Sensitive("hunter2"))
+    assert (caught.value.operation, caught.value.secret_id, caught.value.code) == ("PutSecretValue", NAME, code)
+    assert fix in str(caught.value)
+    assert "hunter2" not in str(caught.value)
+    assert caught.value.__context__ is None
+
+
+def test_promotion_in_a_secret_without_labels_is_none(client):
+    store = answering(client, ("update_secret_version_stage", "InvalidParameterException"), ("describe_secret", {}))
+    assert not store.promote(NAME, version(), version())
+
+
+@pytest.mark.parametrize(
+    ("operation", "call"),
+    [
+        ("GetSecretValue", lambda store: store.read(NAME, "AWSCURRENT")),
+        ("DescribeSecret", lambda store: store.key(NAME)),
+        ("ListSecretVersionIds", lambda store: store.created(NAME)),
+        ("PutSecretValue", lambda store: store.stage(NAME, version(), Sensitive("two"))),
+        ("UpdateSecretVersionStage", lambda store: store.promote(NAME, version(), version())),
+    ],
+)
+def test_a_refusal_of_any_operation_is_named_and_not_taken_for_an_answer(client, operation, call):
+    store = answering(client, (xform_name(operation), "AccessDeniedException"))
+    with pytest.raises(SecretStoreError) as caught:
+        call(store)
+    told = caught.value
+    assert (told.operation, told.secret_id, told.code) == (operation, NAME, "AccessDeniedException")
+    assert str(told).startswith(
+        f"{operation} on secret '{NAME}' failed with AccessDeniedException. Check that it exists"
+    )
+
+
+def test_a_secrets_manager_that_cannot_be_reached_is_named_by_the_clients_error():
+    with pytest.raises(SecretStoreError, match="EndpointConnectionError"):
+        SecretsManagerStore(unreachable("secretsmanager")).read(NAME, "AWSCURRENT")

@@ -1,0 +1,114 @@
+"""The token document's format is a contract with every reader."""
+
+import copy
+import json
+import pickle
+
+import pytest
+
+from talend_token import InvalidTokenDocument
+from talend_token.document import LAST_SECOND, Sensitive, TokenDocument
+
+TEXT = (
+    '{"access_token": "a.b.c", "token_type": "Bearer", "issued_at": 1795472989, "expires_at": 1795474789, '
+    '"api_url": "https://api.eu.cloud.talend.com"}'
+)
+
+
+def with_member(**members):
+    return Sensitive(json.dumps(json.loads(TEXT) | members))
+
+
+def without_member(name):
+    members = json.loads(TEXT)
+    del members[name]
+    return Sensitive(json.dumps(members))
+
+
+def test_it_is_written_as_one_line_of_the_documented_json():
+    assert TokenDocument.from_json(Sensitive(TEXT)).to_json().reveal() == TEXT
+
+
+def test_readers_ignore_members_they_do_not_know():
+    assert TokenDocument.from_json(with_member(scope="x")) == TokenDocument.from_json(Sensitive(TEXT))
+
+
+@pytest.mark.parametrize("name", ["access_token", "token_type", "issued_at", "expires_at", "api_url"])
+def test_every_member_is_needed(name):
+    with pytest.raises(InvalidTokenDocument, match=name):
+        TokenDocument.from_json(without_member(name))
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("access_token", ""),
+        ("access_token", 1),
+        ("token_type", None),
+        ("api_url", []),
+        ("issued_at", "1795472989"),
+        ("expires_at", 1.5),
+        ("expires_at", True),
+        ("expires_at", 10**400),
+        ("issued_at", -1),
+        ("access_token", "a\ud800"),
+        ("access_token", "ünï"),
+        ("access_token", "a\nb"),
+        ("access_token", "a b"),
+        ("api_url", "api.eu.cloud.talend.com"),
+        ("api_url", "https://"),
+        ("api_url", "file:///etc"),
+    ],
+)
+def test_a_member_of_the_wrong_type_is_named(name, value):
+    with pytest.raises(InvalidTokenDocument, match=name):
+        TokenDocument.from_json(with_member(**{name: value}))
+
+
+@pytest.mark.parametrize(
+    ("issued_at", "expires_at"), [(0, 1), (LAST_SECOND - 1, LAST_SECOND), (1795472989, 1795472990)]
+)
+def test_a_time_may_be_any_from_the_first_second_to_the_last(issued_at, expires_at):
+    document = TokenDocument.from_json(with_member(issued_at=issued_at, expires_at=expires_at))
+    assert (document.issued_at, document.expires_at) == (issued_at, expires_at)
+
+
+def test_what_is_after_the_last_second_is_no_time():
+    with pytest.raises(InvalidTokenDocument, match="'expires_at' is missing or is not a whole number of seconds"):
+        TokenDocument.from_json(with_member(expires_at=LAST_SECOND + 1))
+
+
+def test_a_token_that_expires_when_it_is_issued_is_no_token():
+    with pytest.raises(InvalidTokenDocument, match="expires_at"):
+        TokenDocument.from_json(with_member(expires_at=1795472989))
+
+
+@pytest.mark.parametrize("text", ["", "{", "[]", '"x"', "null", "[" * 100_000, "hunter2"])
+def test_anything_but_a_json_object_is_refused_without_being_shown(text):
+    with pytest.raises(InvalidTokenDocument, match="not a JSON object") as caught:
+        TokenDocument.from_json(Sensitive(text))
+    assert caught.value.__context__ is None
+    assert "hunter2" not in str(caught.value)
+
+
+def test_it_knows_its_life_and_what_is_left_of_it():
+    document = TokenDocument.from_json(Sensitive(TEXT))
+    assert document.life_seconds == 1800
+    assert document.remaining_seconds(1795474788.5) == 0.5
+    assert document.remaining_seconds(1795474790) == -1
+
+
+def test_its_fingerprint_names_the_token_without_showing_it():
+    # printf a.b.c | sha256sum
+    expected = "845e30448809e2bc8958eb025bfc795235d13b077a53d0c3abbd2385170dc9b8"
+    assert TokenDocument.from_json(Sensitive(TEXT)).fingerprint == expected
+
+
+@pytest.mark.parametrize("way", [pickle.dumps, copy.copy])
+def test_it_is_not_pickled_or_copied(way):
+    with pytest.raises(TypeError, match="pickle"):
+        way(TokenDocument.from_json(Sensitive(TEXT)))
+
+
+def test_its_printable_form_leaves_out_the_token():
+    assert "a.b.c" not in repr(TokenDocument.from_json(Sensitive(TEXT)))

@@ -1,0 +1,115 @@
+"""The package as those see it who depend on it."""
+
+import json
+import os
+import subprocess
+import sys
+import sysconfig
+from pathlib import Path
+
+import pytest
+
+import talend_token
+
+ROOT = Path(__file__).parents[3]
+PYTHONS = ("3.10", "3.11", "3.12", "3.13", "3.14")
+
+# Runs on a bare interpreter: neither boto3 nor anything else is at hand.
+USE = """
+import json, sys, threading
+sys.path.insert(0, sys.argv[1])
+import talend_token
+imported = [name for name in ("boto3", "botocore", "requests", "httpx", "asyncio") if name in sys.modules]
+import asyncio
+from talend_token import RenewalFailed, Token, TokenClient
+from talend_token.aio import AsyncTokenClient
+from talend_token._ports import Published, Renewal
+import talend_token.document, talend_token._environment, talend_token._origin, talend_token.secrets_manager
+
+class Source:
+    version, renewals = 1, 0
+    def read(self):
+        token = Token("t", expires_at=2000, version_id=str(self.version), api_url="https://api.eu.cloud.talend.com")
+        return Published(token, 200, 201.0)
+    def renew(self, rejected_version_id):
+        self.version += 1
+        self.renewals += 1
+        return Renewal("renewed")
+
+source = Source()
+client = TokenClient(source, clock=lambda: 0.0, monotonic=lambda: 0.0, sleep=lambda _: None)
+token = client.get_token()
+threads = [threading.Thread(target=client.renew, args=(token,)) for _ in range(50)]
+for thread in threads: thread.start()
+for thread in threads: thread.join()
+print(json.dumps([imported, source.renewals, asyncio.run(AsyncTokenClient(client).get_token()).version_id]))
+"""
+
+
+def interpreters():
+    """The Pythons of this machine, by version: on PATH, or where pyenv keeps them."""
+    places = [Path(place) for place in os.environ.get("PATH", "").split(os.pathsep)]
+    pyenv = Path(os.environ.get("PYENV_ROOT", Path.home() / ".pyenv"))
+    for version in PYTHONS:
+        found = [*pyenv.glob(f"versions/{version}.*/bin/python3"), *(place / f"python{version}" for place in places)]
+        works = (python for python in found if python.exists() and _version(python) == version)
+        yield version, next(works, None)
+
+
+def _version(python):
+    command = [python, "-I", "-c", "import sys; print('%d.%d' % sys.version_info[:2])"]
+    return subprocess.run(command, capture_output=True, text=True, check=False).stdout.strip()
+
+
+@pytest.mark.parametrize("version", PYTHONS)
+def test_it_works_on_each_python_that_is_at_hand(version):
+    python = dict(interpreters())[version]
+    if python is None:
+        pytest.skip(f"no Python {version} on this machine")
+    command = [python, "-I", "-W", "error", "-c", USE, ROOT / "functions"]
+    finished = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert finished.returncode == 0, finished.stderr
+    assert json.loads(finished.stdout) == [[], 1, "2"]
+
+
+def test_importing_it_imports_no_sdk_and_no_http_library():
+    heavy = "{'boto3', 'botocore', 'requests', 'httpx', 'asyncio', 'email', 'hashlib', 'inspect', 'json', 'logging'}"
+    command = [
+        *(sys.executable, "-I", "-c"),
+        f"import sys; before = set(sys.modules); sys.path.insert(0, {str(ROOT / 'functions')!r}); import talend_token; "
+        f"print(sorted((set(sys.modules) - before) & {heavy}))",
+    ]
+    assert subprocess.run(command, capture_output=True, text=True, check=True).stdout == "[]\n"
+
+
+def test_what_it_offers_is_what_it_says():
+    assert talend_token.__all__ == [
+        "BodyNotRepeatable",
+        "HostNotAllowed",
+        "InvalidTokenDocument",
+        "NotConfigured",
+        "RenewalFailed",
+        "TalendTokenError",
+        "Token",
+        "TokenClient",
+        "TokenUnavailable",
+    ]
+    assert all(hasattr(talend_token, name) for name in talend_token.__all__)
+
+
+def test_every_error_is_of_one_family():
+    errors = [getattr(talend_token, name) for name in talend_token.__all__ if name not in ("Token", "TokenClient")]
+    assert all(issubclass(error, talend_token.TalendTokenError) for error in errors)
+
+
+def test_a_users_typed_program_passes_the_strictest_check():
+    command = [Path(sysconfig.get_path("scripts")) / "mypy", "--strict", "--python-version", "3.10"]
+    environment = os.environ | {"MYPYPATH": str(ROOT / "functions")}
+    finished = subprocess.run(
+        [*command, "--config-file", os.devnull, Path(__file__).parent / "typed_user.py"],
+        capture_output=True,
+        text=True,
+        check=False,
+        env=environment,
+    )
+    assert finished.returncode == 0, finished.stdout

@@ -1,0 +1,394 @@
+"""A token that an API rejected is replaced once, for everybody who holds it."""
+
+import gc
+import os
+import threading
+import weakref
+
+import pytest
+
+from doubles.threads import in_threads
+from talend_token import RenewalFailed, Token, TokenUnavailable
+from talend_token._ports import Renewal
+
+
+@pytest.fixture
+def rejected(client, aws_clock):
+    """A token that is FRESH by its date, and was rejected."""
+    token = client.get_token()
+    aws_clock.advance(minutes=10)
+    return token
+
+
+def test_a_newer_token_that_is_published_already_is_used_at_once(client, source, rejected):
+    source.publish()
+    assert client.renew(rejected).version_id == "v2"
+    assert source.renewals == []
+
+
+def test_otherwise_the_renew_function_replaces_the_rejected_version(client, source, rejected):
+    assert client.renew(rejected).version_id == "v2"
+    assert source.renewals == ["v1"]
+    assert client.get_token().version_id == "v2"
+
+
+def test_a_late_401_of_a_token_that_is_replaced_costs_nothing(client, source, rejected):
+    client.renew(rejected)
+    reads = source.reads
+    assert client.renew(rejected).version_id == "v2"
+    assert (source.renewals, source.reads) == (["v1"], reads)
+
+
+def test_a_new_token_is_looked_for_until_it_shows_with_growing_jittered_pauses(client, source, machine, rejected):
+    def renew():
+        source.stale_reads = 6
+        return source._renew()
+
+    source.on_renew = renew
+    assert client.renew(rejected).version_id == "v2"
+    assert len(machine.pauses) == 6
+    for pause, longest in zip(machine.pauses, [0.1, 0.2, 0.4, 0.8, 1.6, 2], strict=True):
+        assert longest / 2 <= pause <= longest
+    assert (
+        len({pause / longest for pause, longest in zip(machine.pauses, [0.1, 0.2, 0.4, 0.8, 1.6, 2], strict=True)}) > 1
+    )
+
+
+@pytest.mark.parametrize("outcome", ["renewed", "already_renewed", "in_progress"])
+def test_a_new_token_that_does_not_show_is_waited_for_until_the_deadline(client, source, machine, rejected, outcome):
+    source.refuse(outcome)
+    with pytest.raises(RenewalFailed, match="no other version than v1 has shown within 30 seconds") as caught:
+        client.renew(rejected)
+    assert caught.value.outcome == "in_progress"
+    assert 25 < sum(machine.pauses) <= 30
+
+
+def test_a_new_token_that_shows_at_the_deadline_is_in_time(machine, source):
+    client = machine.client(source, renewal_timeout_seconds=0.1)
+    source.refuse("in_progress")
+    client._sleep = lambda _: source.publish()
+    assert client.renew(client.get_token()).version_id == "v2"
+
+
+def test_a_renewal_in_progress_is_waited_for_and_not_asked_for_again(client, source, rejected):
+    source.refuse("in_progress")
+    client._sleep = lambda _: source.publish()
+    assert client.renew(rejected).version_id == "v2"
+    assert source.renewals == ["v1"]
+
+
+@pytest.mark.parametrize("outcome", ["too_soon", "budget_exhausted", "something_new"])
+def test_a_refused_renewal_is_told_at_once(client, source, machine, rejected, outcome):
+    source.refuse(outcome, retry_after_seconds=40)
+    with pytest.raises(RenewalFailed, match=f"version v1 was rejected and is not replaced: {outcome}") as caught:
+        client.renew(rejected)
+    assert (caught.value.outcome, caught.value.retry_after_seconds) == (outcome, 40)
+    assert machine.pauses == []
+
+
+def test_a_refused_renewal_is_not_asked_for_again_before_its_time(client, source, rejected, aws_clock):
+    source.refuse("too_soon", retry_after_seconds=40)
+    for _ in range(39):
+        with pytest.raises(RenewalFailed, match="too_soon"):
+            client.renew(rejected)
+        aws_clock.advance(seconds=1)
+    assert source.renewals == ["v1"]
+    aws_clock.advance(seconds=1)
+    with pytest.raises(RenewalFailed, match="too_soon"):
+        client.renew(rejected)
+    assert source.renewals == ["v1", "v1"]
+
+
+def test_a_refusal_holds_nobody_back_for_longer_than_a_minute(client, source, rejected, aws_clock):
+    source.refuse("budget_exhausted", retry_after_seconds=1500)
+    with pytest.raises(RenewalFailed):
+        client.renew(rejected)
+    aws_clock.advance(seconds=61)
+    with pytest.raises(RenewalFailed):
+        client.renew(rejected)
+    assert len(source.renewals) == 2
+
+
+def test_after_a_refusal_a_token_that_is_published_meanwhile_is_used_at_once(client, source, rejected):
+    source.refuse("too_soon", retry_after_seconds=40)
+    with pytest.raises(RenewalFailed):
+        client.renew(rejected)
+    source.publish()
+    assert client.renew(rejected).version_id == "v2"
+
+
+def test_a_refused_token_is_still_given_out_because_it_may_work_for_other_calls(client, source, rejected):
+    source.refuse("too_soon", retry_after_seconds=40)
+    with pytest.raises(RenewalFailed):
+        client.renew(rejected)
+    assert client.get_token().version_id == "v1"
+
+
+def test_a_throttled_invocation_means_that_others_renew(client, source, rejected):
+    source.fail("throttled", may_show=True)
+    client._sleep = lambda _: source.publish()
+    assert client.renew(rejected).version_id == "v2"
+    assert source.renewals == ["v1"]
+
+
+def test_a_failed_renewal_that_has_published_all_the_same_counts(client, source, rejected):
+    def renew():
+        source.publish()
+        raise RenewalFailed("the answer was lost", may_show=True)
+
+    source.on_renew = renew
+    assert client.renew(rejected).version_id == "v2"
+
+
+@pytest.mark.parametrize("outcome", ["failed", "denied", "not_configured"])
+def test_a_renewal_that_fails_is_told_at_once(client, source, machine, rejected, outcome):
+    source.fail(outcome, may_show=outcome == "failed")
+    with pytest.raises(RenewalFailed, match=f"renew: {outcome}"):
+        client.renew(rejected)
+    assert machine.pauses == []
+
+
+def test_with_secrets_manager_down_the_renewal_goes_on(client, source, rejected, caplog):
+    source.outage = TokenUnavailable("token secret: down")
+
+    def back(_):
+        source.outage = None
+
+    client._sleep = back
+    assert client.renew(rejected).version_id == "v2"
+    assert "the published one cannot be read: token secret: down" in caplog.text
+
+
+@pytest.mark.parametrize("age", [1900, 1799])
+def test_a_published_token_that_has_expired_is_no_replacement(machine, source, age):
+    rejected = source.published[0].token
+    source.publish(age=age)
+    assert machine.client(source).renew(rejected).version_id == "v3"
+    assert source.renewals == ["v1"]
+
+
+def test_a_published_token_that_has_half_a_second_to_live_is_a_replacement(client, source, rejected, aws_clock):
+    source.publish(age=1798)
+    source.on_read = lambda: aws_clock.advance(seconds=0.5)
+    assert client.renew(rejected).version_id == "v2"
+    assert source.renewals == []
+
+
+def test_a_token_that_was_rejected_before_is_no_replacement_for_the_next_one(client, source, rejected, aws_clock):
+    second = client.renew(rejected)
+    aws_clock.advance(minutes=2)
+    # Readers lag: for a moment they see the first one again.
+    source.stale_reads = 1
+    third = client.renew(second)
+    assert third.version_id == "v3"
+    assert source.renewals == ["v1", "v2"]
+
+
+def test_who_has_held_nothing_yet_is_told_of_the_version_that_has_expired(machine, source, aws_clock):
+    other = machine.client(source).get_token()
+    aws_clock.advance(minutes=31)
+    source.refuse("budget_exhausted", 60)
+    fresh = machine.client(source)
+    with pytest.raises(RenewalFailed):
+        fresh.renew(other)
+    with pytest.raises(TokenUnavailable, match=r"version v1, published since 2026-.* and no newer token is published"):
+        fresh.get_token()
+
+
+def test_a_roll_back_by_hand_is_a_replacement(client, source, aws_clock):
+    aws_clock.advance(minutes=1)
+    source.publish()
+    bad = client.get_token()
+    source.published.append(source.published[0])
+    assert client.renew(bad).version_id == "v1"
+    assert source.renewals == []
+
+
+def test_a_roll_back_to_a_version_that_has_just_expired_is_none(client, source, rejected):
+    source.refuse("too_soon")
+    source.publish(age=1799)
+    with pytest.raises(RenewalFailed):
+        client.renew(rejected)
+    assert client.get_token().version_id == "v1"
+
+
+def test_a_version_that_was_rejected_before_and_is_published_again_is_renewed_too(client, source, rejected):
+    """Or else every client that had seen both rejected would wait for the schedule."""
+    second = client.renew(rejected)
+    source.published.append(source.published[0])
+
+    def renew():
+        return source._renew() if source.renewals[-1] == "v1" else Renewal("already_renewed")
+
+    source.on_renew = renew
+    assert client.renew(second).version_id == "v4"
+    assert source.renewals == ["v1", "v2", "v1"]
+
+
+def test_what_is_already_renewed_is_used_without_another_renewal(client, source, machine, rejected):
+    def renewed_by_others():
+        source.publish()
+        return Renewal("already_renewed")
+
+    source.on_renew = renewed_by_others
+    assert client.renew(rejected).version_id == "v2"
+    assert (source.renewals, machine.pauses) == (["v1"], [])
+
+
+def test_an_already_renewed_token_that_does_not_show_yet_is_not_renewed_twice(client, source, rejected):
+    def renewed_by_others():
+        source.publish()
+        source.stale_reads = 2
+        return Renewal("already_renewed")
+
+    source.on_renew = renewed_by_others
+    assert client.renew(rejected).version_id == "v2"
+    assert source.renewals == ["v1"]
+
+
+def test_a_token_that_is_rejected_again_and_again_does_not_make_an_older_one_look_better(client, source, rejected):
+    second = client.renew(rejected)
+    source.refuse("too_soon")
+    for _ in range(30):
+        with pytest.raises(RenewalFailed):
+            client.renew(second)
+    source.published.append(source.published[0])
+    with pytest.raises(RenewalFailed):
+        client.renew(second)
+    assert client.get_token().version_id == "v2"
+
+
+def test_a_renewal_that_took_long_leaves_time_for_the_new_token_to_show(client, source, rejected, aws_clock):
+    def renew():
+        aws_clock.advance(seconds=29.95)
+        source.stale_reads = 1
+        return source._renew()
+
+    source.on_renew = renew
+    assert client.renew(rejected).version_id == "v2"
+
+
+def test_a_refusal_that_is_remembered_keeps_nothing_of_its_caller_alive(client, source, rejected):
+    class Body:
+        """Something large."""
+
+    source.refuse("too_soon", retry_after_seconds=40)
+    kept = []
+
+    def call():
+        body = Body()
+        kept.append(weakref.ref(body))
+        with pytest.raises(RenewalFailed) as caught:
+            client.renew(rejected)
+        return id(caught.value)
+
+    assert len({call() for _ in range(2)}) >= 1
+    gc.collect()
+    assert [reference() for reference in kept] == [None, None]
+
+
+def test_refusals_of_many_versions_are_not_all_remembered(client, source, aws_clock):
+    source.refuse("too_soon", retry_after_seconds=40)
+    for _ in range(100):
+        token = client.get_token()
+        with pytest.raises(RenewalFailed):
+            client.renew(token)
+        source.publish()
+        aws_clock.advance(minutes=26)
+    assert len(client._state.refusals) == 1
+    assert len(client._state.rejected) <= 16
+
+
+def test_a_forked_process_does_not_wait_for_a_renewal_that_stayed_behind(client, source, rejected):
+    renewing, go_on = threading.Event(), threading.Event()
+
+    def wait():
+        renewing.set()
+        go_on.wait(10)
+        return source._renew()
+
+    source.on_renew = wait
+    thread = threading.Thread(target=client.renew, args=(rejected,))
+    thread.start()
+    assert renewing.wait(10)
+    source.on_renew = source._renew
+    child = os.fork()
+    if child == 0:
+        os._exit(0 if client.renew(rejected).version_id == "v2" else 1)
+    assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
+    go_on.set()
+    thread.join()
+
+
+def test_many_threads_with_one_rejected_token_make_one_renewal(client, source, rejected):
+    ends = in_threads(lambda: client.renew(rejected))
+    assert {end.version_id for end in ends} == {"v2"}
+    assert source.renewals == ["v1"]
+    # The first token, before the renewal, after it.
+    assert source.reads == 3
+
+
+def test_many_threads_share_one_refusal(client, source, rejected):
+    source.refuse("too_soon", retry_after_seconds=40)
+    ends = in_threads(lambda: client.renew(rejected), 100)
+    assert {end.outcome for end in ends} == {"too_soon"}
+    assert source.renewals == ["v1"]
+
+
+def test_a_rejected_version_does_not_wait_for_another_ones_renewal(client, source, rejected):
+    renewing, go_on, was_let_go = threading.Event(), threading.Event(), []
+
+    def renew():
+        if source.renewals == ["v1"]:
+            renewing.set()
+            was_let_go.append(go_on.wait(10))
+        return source._renew()
+
+    source.on_renew = renew
+    first = threading.Thread(target=client.renew, args=(rejected,))
+    first.start()
+    assert renewing.wait(10)
+    source.publish()
+    second = client.get_token(min_remaining=1700)
+    assert second.version_id == "v2"
+    assert client.renew(second).version_id == "v3"
+    go_on.set()
+    first.join()
+    assert was_let_go == [True]
+
+
+def test_who_is_interrupted_leaves_the_renewal_to_the_next(client, source, rejected):
+    renewing, interrupt = threading.Event(), threading.Event()
+
+    def interrupted():
+        source.on_renew = source._renew
+        renewing.set()
+        assert interrupt.wait(10)
+        raise KeyboardInterrupt
+
+    source.on_renew = interrupted
+    ends = []
+
+    def first():
+        try:
+            client.renew(rejected)
+        except KeyboardInterrupt as error:
+            ends.append(error)
+
+    def second():
+        ends.append(client.renew(rejected).version_id)
+
+    threads = [threading.Thread(target=first), threading.Thread(target=second)]
+    threads[0].start()
+    assert renewing.wait(10)
+    threads[1].start()
+    interrupt.set()
+    for thread in threads:
+        thread.join()
+    assert isinstance(ends[0], KeyboardInterrupt)
+    assert ends[1] == "v2"
+
+
+def test_a_token_that_another_client_had_is_renewed_too(client):
+    foreign = Token("token-of-v1", expires_at=0, version_id="v1", api_url="https://api.eu.cloud.talend.com")
+    assert client.renew(foreign).version_id == "v2"

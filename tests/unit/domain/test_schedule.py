@@ -1,0 +1,65 @@
+"""Schedules that leave gaps, or come too late for a token's life, are called out with the fix."""
+
+import pytest
+
+from rotator.domain.schedule import gaps_minutes, schedule_problem
+
+
+@pytest.mark.parametrize(
+    ("expression", "gaps"),
+    [
+        ("cron(0/25 * * * ? *)", [25, 25, 10]),
+        ("cron(5/25 * * * ? *)", [25, 25, 10]),
+        ("cron(*/20 * * * ? *)", [20, 20, 20]),
+        ("cron(0/40 * * * ? *)", [40, 20]),
+        ("cron(*/59 * * * ? *)", [59, 1]),
+        ("cron(59/1 * * * ? *)", [60]),
+        ("cron(0 * * * ? *)", []),
+        ("cron(0/0 * * * ? *)", []),
+        ("cron(60/5 * * * ? *)", []),
+        ("rate(25 minutes)", []),
+    ],
+)
+def test_a_step_begins_anew_with_each_hour(expression, gaps):
+    assert gaps_minutes(expression) == gaps
+
+
+@pytest.mark.parametrize(
+    ("expression", "problem"),
+    [
+        (
+            "cron(0/25 * * * ? *)",
+            "leaves gaps of 25, 25, 10 minutes, not equal ones. Use rate(), of no more than 25 min",
+        ),
+        ("cron(0/30 * * * ? *)", "too seldom for tokens that live 1800 s. Use rate(), of no more than 25 minutes"),
+        ("rate(26 minutes)", "too seldom for tokens that live 1800 s"),
+        ("rate(1 hour)", "too seldom"),
+        ("cron(30/30 * * * ? *)", "too seldom"),
+    ],
+)
+def test_what_a_schedule_gets_wrong_is_named_with_the_fix(expression, problem):
+    said = schedule_problem(expression, 1800, 300)
+    assert said.startswith(expression)
+    assert problem in said
+
+
+@pytest.mark.parametrize("expression", ["rate(25 minutes)", "cron(0/20 * * * ? *)", "cron(0,24,48 * * * ? *)"])
+def test_a_schedule_that_keeps_a_token_published_is_no_problem(expression):
+    assert schedule_problem(expression, 1800, 300) is None
+
+
+def test_what_is_too_seldom_depends_on_the_life_that_the_server_grants():
+    assert schedule_problem("rate(25 minutes)", 3600, 300) is None
+    assert schedule_problem("cron(0/20 * * * ? *)", 1440, 240) is None
+    assert "too seldom" in schedule_problem("cron(0/20 * * * ? *)", 1439, 240)
+    assert "10 minutes" not in schedule_problem("rate(25 minutes)", 600, 100)
+    assert "no more than 8 minutes" in schedule_problem("rate(25 minutes)", 600, 100)
+
+
+def test_once_a_minute_is_the_most_often_that_a_schedule_can_be():
+    assert schedule_problem("rate(1 minute)", 72, 12) is None
+    assert "no more than 1 minutes" in schedule_problem("rate(2 minutes)", 72, 12)
+
+
+def test_a_life_that_no_schedule_can_follow_is_told_so():
+    assert "have Talend grant longer lives" in schedule_problem("rate(1 minute)", 20, 3)

@@ -1,0 +1,120 @@
+"""The environment variables are read whole: everything wrong with them is in one message."""
+
+import pytest
+
+from rotator.domain.errors import InvalidSettings
+from rotator.domain.settings import Settings
+
+COMPLETE = {
+    "SECRET_PREFIX": "talend",
+    "TALEND_ENVIRONMENT": "eu",
+    "TALEND_API_URL": "",
+    "MINIMUM_TOKEN_LIFE_SECONDS": "60",
+    "CREDENTIALS_SECRET": "",
+    "SCHEDULE_EXPRESSION": "rate(25 minutes)",
+    "LOCK_TABLE": "locks",
+}
+
+
+def test_the_api_follows_from_the_environment():
+    assert Settings.from_environment(COMPLETE).api_url == "https://api.eu.cloud.talend.com"
+
+
+def test_a_given_api_url_wins_over_the_environment():
+    settings = Settings.from_environment(COMPLETE | {"TALEND_API_URL": "https://proxy.example/"})
+    assert settings.api_url == "https://proxy.example"
+
+
+def test_secrets_are_named_by_prefix_and_account():
+    settings = Settings.from_environment(COMPLETE | {"SECRET_PREFIX": "team/talend"})
+    assert settings.credentials_secret("default") == "team/talend/default/credentials"
+    assert settings.token_secret("finance") == "team/talend/finance/token"
+    assert settings.minimum_life_seconds == 60
+    assert (settings.schedule_expression, settings.lock_table) == ("rate(25 minutes)", "locks")
+
+
+def test_an_existing_credentials_secret_serves_the_default_account_alone():
+    settings = Settings.from_environment(COMPLETE | {"CREDENTIALS_SECRET": "arn:existing"})
+    assert settings.credentials_secret("default") == "arn:existing"
+    assert settings.credentials_secret("finance") == "talend/finance/credentials"
+
+
+def test_all_that_is_missing_is_reported_together():
+    with pytest.raises(InvalidSettings) as caught:
+        Settings.from_environment({})
+    for name in COMPLETE.keys() - {"TALEND_API_URL", "CREDENTIALS_SECRET"}:
+        assert f"{name} is missing" in str(caught.value)
+    # And nothing else is said of what is not there.
+    assert str(caught.value).count(";") == 4
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("SECRET_PREFIX", "/talend"),
+        ("SECRET_PREFIX", "talend/"),
+        ("SECRET_PREFIX", "tal*"),
+        ("TALEND_ENVIRONMENT", "EU"),
+        ("TALEND_API_URL", "http://api.example"),
+        ("MINIMUM_TOKEN_LIFE_SECONDS", "-1"),
+        ("MINIMUM_TOKEN_LIFE_SECONDS", "1.5"),
+        ("PROBE_PATH", "account/users"),
+        ("PROBE_PATH", "@elsewhere.example/"),
+        ("PROBE_PATH", "/account users"),
+    ],
+)
+def test_a_wrong_value_is_named(name, value):
+    with pytest.raises(InvalidSettings) as caught:
+        Settings.from_environment(COMPLETE | {name: value})
+    assert value in str(caught.value)
+
+
+def test_all_that_is_wrong_is_reported_together():
+    with pytest.raises(InvalidSettings) as caught:
+        Settings.from_environment(
+            COMPLETE | {"SECRET_PREFIX": "/", "TALEND_ENVIRONMENT": "EU", "MINIMUM_TOKEN_LIFE_SECONDS": "x"}
+        )
+    assert str(caught.value).count(";") == 2
+
+
+def test_what_may_be_empty_may_be_missing():
+    optional = ("TALEND_API_URL", "CREDENTIALS_SECRET", "PROBE_PATH")
+    least = {name: value for name, value in COMPLETE.items() if name not in optional}
+    assert Settings.from_environment(least) == Settings.from_environment(COMPLETE | dict.fromkeys(optional, ""))
+
+
+def test_no_probe_path_means_that_no_token_is_tried():
+    assert Settings.from_environment(COMPLETE).probe_path == ""
+    assert Settings.from_environment(COMPLETE | {"PROBE_PATH": ""}).probe_path == ""
+
+
+@pytest.mark.parametrize("path", ["/", "/account/users?limit=1"])
+def test_a_probe_path_begins_with_a_slash(path):
+    assert Settings.from_environment(COMPLETE | {"PROBE_PATH": path}).probe_path == path
+
+
+ARN = "arn:aws:secretsmanager:eu-west-1:123456789012:secret:"
+
+
+@pytest.mark.parametrize(
+    ("existing", "secret_id", "account"),
+    [
+        ("", "talend/finance/credentials", "finance"),
+        ("", "talend/default/credentials", "default"),
+        ("", "talend/finance/token", None),
+        ("", "other/finance/credentials", None),
+        ("", "finance", None),
+        ("", "", None),
+        ("", f"{ARN}talend/finance/credentials-a1b2c3", None),
+        ("existing", "existing", "default"),
+        ("existing", "existing-a1b2c3", None),
+        ("existing", "talend/default/credentials", None),
+        ("existing", "talend/finance/credentials", "finance"),
+        (f"{ARN}existing", f"{ARN}existing-a1b2c3", "default"),
+        (f"{ARN}existing", f"{ARN}existing-or-not-a1b2c3", None),
+        (f"{ARN}existing-a1b2c3", f"{ARN}existing-a1b2c3", "default"),
+        (f"{ARN}existing-a1b2c3", "talend/default/credentials", None),
+    ],
+)
+def test_the_account_is_told_from_its_credentials_secret(existing, secret_id, account):
+    assert Settings.from_environment(COMPLETE | {"CREDENTIALS_SECRET": existing}).account_of(secret_id) == account

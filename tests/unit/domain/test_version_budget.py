@@ -1,0 +1,69 @@
+"""Versions of a secret are a resource: the schedule's share is never spent on renewals."""
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from rotator.domain.version_budget import (
+    DAY_SECONDS,
+    RESERVED_FOR_A_PERSON,
+    VERSIONS_QUOTA,
+    interval_seconds,
+    renewals_left,
+)
+
+NOW = 1_795_472_989.0
+TICK = 1500
+
+
+@pytest.mark.parametrize(
+    ("expression", "seconds"),
+    [
+        ("rate(25 minutes)", 1500),
+        ("rate(1 minute)", 60),
+        ("rate(2 hours)", 7200),
+        ("rate(1 day)", 86_400),
+        ("cron(0/25 * * * ? *)", 1200),
+        ("rate(x)", 1200),
+    ],
+)
+def test_the_schedules_interval_is_read_from_its_expression(expression, seconds):
+    assert interval_seconds(expression) == seconds
+
+
+def test_a_new_secret_has_room_for_what_the_schedule_and_a_person_leave():
+    # 58 ticks in 24 hours, the one at their end included, and 10 for a person.
+    assert renewals_left([], NOW, TICK) == 100 - 10 - 58
+
+
+def test_a_day_of_schedule_alone_leaves_as_much():
+    steady = [NOW - TICK * tick for tick in range(58)]
+    assert renewals_left(steady, NOW, TICK) == 100 - 10 - 59
+
+
+@pytest.mark.parametrize("age_seconds", [DAY_SECONDS, DAY_SECONDS + 60])
+def test_versions_that_are_a_day_old_do_not_count(age_seconds):
+    old = [NOW - age_seconds] * 99
+    assert renewals_left(old, NOW, TICK) == renewals_left([], NOW, TICK)
+
+
+def test_what_is_spent_early_in_the_day_is_missing_until_it_comes_of_age():
+    assert renewals_left([NOW - 60] * 32, NOW, TICK) == 0
+    assert renewals_left([NOW - DAY_SECONDS + 60] * 32, NOW, TICK) > 0
+
+
+def test_a_full_secret_has_nothing_left():
+    assert renewals_left([NOW - 60] * 100, NOW, TICK) == 0
+
+
+@given(st.lists(st.floats(min_value=NOW - 2 * DAY_SECONDS, max_value=NOW), max_size=100), st.integers(900, 7200))
+def test_whatever_was_spent_the_schedule_and_a_person_always_fit_after_what_is_allowed(created, tick):
+    left = renewals_left(created, NOW, tick)
+    written = [*created, *[NOW] * left]
+    if left == 0:
+        return
+    for number in range(1, DAY_SECONDS // tick + 1):
+        moment = NOW + number * tick
+        written.append(moment)
+        young = sum(1 for one in written if one > moment - DAY_SECONDS)
+        assert young <= VERSIONS_QUOTA - RESERVED_FOR_A_PERSON

@@ -1,0 +1,92 @@
+"""The arithmetic of money and limits, and that the README says the same."""
+
+import re
+from pathlib import Path
+
+import pytest
+
+from bench.money import HABITS, LIMITS, Limit, amount, items, metrics_usd
+
+README = (Path(__file__).parents[4] / "README.md").read_text().partition("## Cost and limits")[2]
+ROWS = [[cell.strip() for cell in line.split("|")[1:-1]] for line in README.splitlines() if line.startswith("|")]
+
+
+def number(cell):
+    return float(re.search(r"[0-9,.]*[0-9]", cell)[0].replace(",", ""))
+
+
+def says(cell, value):
+    """Rounded to the decimals shown, or, where there are none, to 2 %."""
+    decimals = len(cell.partition(".")[2])
+    return abs(number(cell) - value) <= max(0.5 * 10**-decimals + 1e-9, 0 if decimals else 0.02 * value)
+
+
+def row(start):
+    return next(cells for cells in ROWS if cells[0].startswith(start))
+
+
+@pytest.mark.parametrize(
+    ("readme", "item"),
+    [
+        ("two secrets", "secrets"),
+        ("43,200 looks", "Secrets Manager's calls"),
+        ("five custom metrics", "metrics"),
+        ("four alarms", "alarms"),
+        ("44,928 invocations", "invocations"),
+        ("44,928 schedules", "schedules"),
+        ("70 MB of logs", "logs"),
+    ],
+)
+def test_each_price_of_the_readme_is_the_computed_one(readme, item):
+    assert says(row(readme)[-1], items()[item])
+
+
+def test_the_lock_table_and_the_events_cost_less_than_the_readme_says():
+    assert items()["lock table, events"] < number(row("the lock table")[-1])
+
+
+def test_the_readmes_sum_is_the_computed_one():
+    assert says(row("**together**")[-1].strip("*"), sum(items().values()))
+
+
+def test_the_readmes_month_is_the_computed_one_for_each_number_of_accounts():
+    counts = [int(number(cell)) for cell in row("accounts")[1:-1]]
+    assert len(counts) >= 3
+    for cell, count in zip(row("USD a month")[1:], counts, strict=False):
+        assert says(cell, sum(items(count).values())), (count, cell)
+
+
+@pytest.mark.parametrize("limit", [limit for limit in LIMITS if limit.name != "secrets"], ids=lambda limit: limit.name)
+def test_what_the_readme_says_is_taken_of_a_quota_is_the_computed_share(limit):
+    cells = row(limit.name.partition(",")[0])
+    counts = [int(number(cell)) for cell in row("accounts")[1:-1]]
+    for cell, count in zip(cells[1:-1], counts, strict=True):
+        taken = limit.taken(count)
+        assert says(cell, max(1, taken) if limit.name.startswith("functions") else taken), (count, cell)
+    assert number(cells[-1]) == limit.quota
+
+
+def test_metrics_get_cheaper_by_tiers():
+    assert metrics_usd(10_000) == pytest.approx(3_000)
+    assert metrics_usd(10_001) == pytest.approx(3_000.10)
+    assert metrics_usd(250_001) == pytest.approx(3_000 + 24_000 + 0.05)
+
+
+def test_a_limit_is_met_where_what_is_taken_is_the_quota():
+    limit = Limit("alarms", lambda accounts: 4 * accounts + 4, 5_000)
+    assert limit.met_at() == 1_249
+    assert limit.taken(1_249) == 5_000
+
+
+@pytest.mark.parametrize(
+    ("value", "text"), [(0.00133, "0.0013"), (0.133, "0.13"), (1.73, "1.7"), (13.3, "13"), (2, "2"), (20_000, "20,000")]
+)
+def test_amounts_have_two_digits_that_count(value, text):
+    assert amount(value) == text
+
+
+def test_a_consumer_of_few_calls_pays_less_without_the_rotator_and_reading_each_time_costs_more_than_the_client():
+    ours, reads, mints, _ = (habit.usd(10_000) for habit in HABITS)
+    assert mints < ours
+    assert ours <= reads
+    assert HABITS[0].usd(100_000_000) < HABITS[1].usd(100_000_000) / 50

@@ -1,0 +1,340 @@
+"""A dry run looks at every link of the chain, publishes nothing, and names what is broken with its fix."""
+
+import json
+
+import pytest
+
+from doubles import access_token, jwt
+from doubles.system import CREDENTIALS, TOKEN, System
+from rotator.domain.errors import ReplacementInProgress, TokenRefused, TokenUnavailable
+from rotator.domain.result import Outcome
+from rotator.ports import Verdict
+
+LINKS = [
+    "credentials",
+    "token call",
+    "token checks",
+    "token secret",
+    "right to stage",
+    "right to promote",
+    "key",
+    "lock table",
+    "event bus",
+    "version budget",
+    "schedule",
+]
+
+
+@pytest.fixture
+def system():
+    """A system with a published token that is ten minutes old."""
+    system = System()
+    system.rotate()
+    system.clock.advance(minutes=10)
+    return system
+
+
+def check(system):
+    """The dry run's result, and its checks by their links."""
+    result = system.rotate(dry_run=True)
+    assert result.outcome is Outcome.CHECKED
+    checks = {check.link: (check.ok, check.detail) for check in result.checks}
+    assert len(checks) == len(result.checks)
+    return result, checks
+
+
+def broken(checks):
+    return [link for link, (ok, _) in checks.items() if not ok]
+
+
+def test_a_chain_without_a_fault_is_listed_link_by_link(system):
+    result, checks = check(system)
+    assert list(checks) == LINKS
+    assert broken(checks) == []
+    assert checks["token call"] == (True, "200")
+    assert result.warnings == ()
+    assert (result.version_id, result.expires_at) == ("v1", system.published.expires_at)
+
+
+def test_nothing_is_published_and_no_version_is_spent(system):
+    system.secrets.calls.clear()
+    check(system)
+    assert system.secrets.versions(TOKEN) == 1
+    assert (system.published_version, system.secrets.label(TOKEN, "AWSPREVIOUS")) == ("v1", None)
+    assert len(system.event_bus.sent) == 1
+    assert len(system.endpoint.calls) == 2
+
+
+def test_the_answer_is_the_documented_one_with_the_checks(system):
+    answer = system.rotate(dry_run=True).as_rotation()
+    assert answer.keys() == {"outcome", "account", "trigger", "version_id", "expires_at", "checks"}
+    assert answer["outcome"] == "checked"
+    assert answer["checks"][0] == {
+        "link": "credentials",
+        "ok": True,
+        "detail": "version credentials-1 leads to https://api.eu.cloud.talend.com (environment eu)",
+    }
+    json.dumps(answer)
+
+
+def test_no_check_shows_a_credential_or_a_token(system):
+    told = json.dumps(system.rotate(dry_run=True).as_rotation())
+    system.secrets.put(CREDENTIALS, "hunter2", "credentials-2")
+    told += json.dumps(system.rotate(dry_run=True).as_rotation())
+    assert not any(secret in told for secret in ("s3cret", "hunter2", access_token(1), access_token(2)))
+
+
+def test_the_token_endpoints_time_is_reported_and_the_time_of_publication_is_left(system):
+    ask = system.endpoint.request_token
+    begun = system.clock()
+
+    def slowly(*request):
+        system.clock.advance(seconds=2)
+        return ask(*request)
+
+    system.endpoint.request_token = slowly
+    result, _ = check(system)
+    assert result.token_endpoint_seconds == 2
+    assert system.endpoint.calls[1][2] == begun + 50
+
+
+def test_a_server_that_is_no_environment_of_talends_is_said_to_be_none(system):
+    system.secrets.put(CREDENTIALS, '{"id": "a", "secret": "b", "api_url": "https://proxy.example"}')
+    _, checks = check(system)
+    assert checks["credentials"] == (
+        True,
+        "version v-by-hand leads to https://proxy.example (no environment of Talend Cloud's own)",
+    )
+
+
+def test_credentials_that_cannot_be_read_stop_what_hangs_on_them_and_nothing_else(system):
+    system.secrets.put(CREDENTIALS, "no colon", "credentials-2")
+    result, checks = check(system)
+    assert list(checks) == LINKS
+    assert broken(checks) == ["credentials", "token call", "token checks"]
+    assert "no colon" in checks["credentials"][1]
+    assert checks["token call"][1] == "not checked: mend what is listed before it"
+    assert checks["token call"] == checks["token checks"]
+    assert [warning.split(":")[0] for warning in result.warnings] == broken(checks)
+    assert result.warnings[0] == f"credentials: {checks['credentials'][1]}"
+    # The previous pair, which a rotation would fall back to, is not what is checked.
+    assert len(system.endpoint.calls) == 1
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        TokenRefused("url", "answered 401", "Check.", status=401),
+        TokenUnavailable("url", "answered 503", "Wait.", status=503),
+    ],
+)
+def test_a_token_endpoint_that_fails_is_listed_and_not_raised(system, error):
+    system.endpoint.answers = [error]
+    result, checks = check(system)
+    assert broken(checks) == ["token call", "token checks"]
+    assert str(error) in checks["token call"][1]
+    assert result.token_endpoint_seconds == 0
+
+
+def test_a_dry_run_neither_minds_nor_opens_the_breaker(system):
+    def refuse():
+        return TokenRefused("url", "answered 401", "Check.", status=401)
+
+    system.endpoint.answers = [refuse()]
+    with pytest.raises(TokenRefused):
+        system.renew()
+    system.endpoint.answers = [refuse()]
+    check(system)
+    assert len(system.endpoint.calls) == 3
+    system.clock.advance(seconds=61)
+    system.endpoint.answers = [refuse()]
+    check(system)
+    assert system.renew().outcome is Outcome.ROTATED
+
+
+def test_a_token_of_no_use_is_listed(system):
+    system.endpoint.answers = [{"access_token": "x", "token_type": "Bearer", "expires_in": 30}]
+    _, checks = check(system)
+    assert broken(checks) == ["token checks"]
+    assert "minimum" in checks["token checks"][1]
+
+
+def test_an_odd_audience_is_shown_and_is_a_warning_and_no_fault(system):
+    system.endpoint.answers = [{"access_token": jwt(aud="elsewhere"), "token_type": "Bearer"}]
+    result, checks = check(system)
+    assert checks["token checks"][0]
+    assert checks["token checks"][1].startswith("lives 1800 s; the token's audience is not")
+    assert "audience" in result.warnings[0]
+
+
+# --- the probe ---
+
+
+@pytest.mark.parametrize(
+    ("verdict", "ok", "said"),
+    [
+        (Verdict.ACCEPTED, True, "answered as scripted"),
+        (Verdict.REFUSED, False, "is not published"),
+        (Verdict.UNKNOWN, False, "check PROBE_PATH"),
+    ],
+)
+def test_a_probe_that_is_configured_is_a_link_of_the_chain(verdict, ok, said):
+    system = System(probe_path="/account/users")
+    system.probe.verdicts = [verdict]
+    _, checks = check(system)
+    assert list(checks) == [*LINKS[:3], "probe", *LINKS[3:]]
+    assert checks["probe"][0] is ok
+    assert checks["probe"][1].startswith("https://api.eu.cloud.talend.com/account/users answered as scripted")
+    assert said in checks["probe"][1]
+    assert system.probe.calls[0][2] == system.clock() + 50
+
+
+# --- the token secret ---
+
+
+@pytest.mark.parametrize(
+    ("minutes", "ok", "said"),
+    [
+        (0, True, "FRESH: version v1 has 1200 s left"),
+        (16, True, "STALE: version v1 has 240 s left"),
+        (25, False, "INVALID: version v1 has -300 s left. Force a rotation with {}"),
+    ],
+)
+def test_what_is_published_is_told_with_its_state_and_its_time(system, minutes, ok, said):
+    system.clock.advance(minutes=minutes)
+    _, checks = check(system)
+    assert checks["token secret"][0] is ok
+    assert said in checks["token secret"][1]
+
+
+def test_before_the_first_rotation_nothing_is_broken_and_a_rotation_is_asked_for():
+    _, checks = check(System())
+    assert broken(checks) == []
+    assert "nothing is published yet. Force a rotation" in checks["token secret"][1]
+    assert "Cannot be known without writing" in checks["right to stage"][1]
+
+
+def test_an_unreadable_token_is_told_once(system):
+    system.secrets.put(TOKEN, "not a document")
+    result, checks = check(system)
+    assert broken(checks) == ["token secret"]
+    assert "INVALID: version v-by-hand of the token secret is not a token document" in checks["token secret"][1]
+    assert "Cannot be known" in checks["right to stage"][1]
+    assert result.expires_at is None
+
+
+def test_a_token_secret_that_cannot_be_read_leaves_the_rest_to_be_checked(system):
+    system.secrets._secrets.pop(TOKEN)
+    result, checks = check(system)
+    assert list(checks) == LINKS
+    assert broken(checks) == ["token secret", "right to stage", "right to promote", "key", "version budget"]
+    assert checks["right to stage"][1] == checks["right to promote"][1] == "not checked: mend what is listed before it"
+    assert result.version_id is None
+
+
+# --- rights ---
+
+
+@pytest.mark.parametrize(
+    ("operation", "link"),
+    [("stage", "right to stage"), ("promote", "right to promote"), ("key", "key"), ("created", "version budget")],
+)
+def test_a_right_that_is_missing_is_listed(system, operation, link):
+    system.secrets.fail_on[operation] = "AccessDeniedException"
+    _, checks = check(system)
+    assert broken(checks) == [link]
+    assert "AccessDeniedException. Mend it." in checks[link][1]
+
+
+def test_a_token_put_by_hand_in_another_layout_shows_the_right_to_stage_as_well(system):
+    members = json.loads(system.published.to_json().reveal())
+    system.secrets.put(TOKEN, json.dumps(members, indent=1))
+    _, checks = check(system)
+    assert checks["right to stage"][0]
+    assert system.secrets._secrets[TOKEN].versions["v-by-hand"].reveal() == json.dumps(members, indent=1)
+
+
+def test_the_right_to_promote_is_asked_for_in_a_way_that_can_never_promote(system):
+    asked = []
+    promote = system.secrets.promote
+    system.secrets.promote = lambda *request: asked.append(request) or promote(*request)
+    check(system)
+    assert asked == [(TOKEN, "nobody", "nobody")]
+
+
+def test_the_key_is_named(system):
+    assert "aws/secretsmanager" in check(system)[1]["key"][1]
+    system.secrets.keys[TOKEN] = "arn:aws:kms:eu-west-1:123456789012:key/k"
+    assert "encrypted by arn:aws:kms:eu-west-1:123456789012:key/k" in check(system)[1]["key"][1]
+
+
+# --- the lock table, the budget, the schedule ---
+
+
+def test_a_lock_is_taken_and_released(system):
+    taken = []
+    once = system.single_flight.once
+    system.single_flight.once = lambda *request: taken.append(request[:3]) or once(*request)
+    check(system)
+    assert taken == [("default", "nobody", system.clock() + 60)] * 2
+    assert ("default", "nobody") not in system.single_flight._until
+
+
+def test_a_lock_table_that_is_down_is_listed(system):
+    system.single_flight.down = True
+    _, checks = check(system)
+    assert broken(checks) == ["lock table"]
+    assert "lock table 'locks' could not be asked" in checks["lock table"][1]
+
+
+def test_a_lock_that_cannot_be_released_is_listed(system):
+    def kept(*_):
+        if kept.taken:
+            raise ReplacementInProgress
+        kept.taken = True
+
+    kept.taken = False
+    system.single_flight.once = kept
+    _, checks = check(system)
+    assert checks["lock table"] == (
+        False,
+        "a lock was taken and not released. Check that the role has dynamodb:DeleteItem.",
+    )
+
+
+def test_the_version_budget_counts_the_last_day_only(system):
+    system.clock.advance(minutes=24 * 60 - 10)
+    system.secrets.put(TOKEN, system.published.to_json().reveal(), "v1")
+    assert check(system)[1]["version budget"] == (
+        True,
+        "1 of 100 versions were written in 24 hours, and 31 are left for renewals",
+    )
+
+
+def test_a_budget_without_renewals_left_is_listed(system):
+    for _ in range(40):
+        system.secrets.put(TOKEN, system.published.to_json().reveal(), "v1")
+    _, checks = check(system)
+    assert broken(checks) == ["version budget"]
+    assert checks["version budget"][1].startswith("41 of 100 versions were written in 24 hours, and 0 are left")
+
+
+def test_a_schedule_with_gaps_is_listed_with_the_fix():
+    system = System(schedule_expression="cron(0/25 * * * ? *)")
+    _, checks = check(system)
+    assert checks["schedule"][0] is False
+    assert "gaps of 25, 25, 10 minutes" in checks["schedule"][1]
+
+
+def test_a_schedule_is_judged_by_the_life_that_the_server_grants_now():
+    system = System(expires_in=600)
+    assert "tokens that live 600 s" in check(system)[1]["schedule"][1]
+    system.rotate()
+    system.endpoint.answers = [TokenUnavailable("url", "answered 503", "Wait.", status=503)]
+    assert "tokens that live 600 s" in check(system)[1]["schedule"][1]
+
+
+def test_without_any_token_a_schedule_is_judged_by_the_documented_life():
+    system = System()
+    system.endpoint.answers = [TokenUnavailable("url", "answered 503", "Wait.", status=503)]
+    assert check(system)[1]["schedule"] == (True, "rate(25 minutes) is soon enough for tokens that live 1800 s")
