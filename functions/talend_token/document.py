@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 from dataclasses import dataclass, field
 from typing import Any, Generic, NoReturn, TypeVar
@@ -47,7 +46,8 @@ class TokenDocument:
     """One published token.
 
     As text it is one line of JSON: `{"access_token": "...", "token_type": "Bearer", "issued_at": 1795472989,
-    "expires_at": 1795474789, "api_url": "https://api.eu.cloud.talend.com"}`. Readers ignore members they do not know.
+    "expires_at": 1795474789, "api_url": "https://api.eu.cloud.talend.com", "version_id": "..."}`. Readers ignore
+    members that they do not know.
     """
 
     access_token: str = field(repr=False)
@@ -58,16 +58,17 @@ class TokenDocument:
     """The moment *before* which the token may be used: whole seconds since the epoch, UTC."""
     api_url: str
     """Base URL of the API that the token is for, without a trailing slash."""
+    version_id: str = ""
+    """The secret's version that holds the document, for readers that see the text alone; empty if it does not say."""
 
     @property
     def life_seconds(self) -> int:
         """How long the token lives in all."""
         return self.expires_at - self.issued_at
 
-    @property
-    def fingerprint(self) -> str:
-        """SHA-256 of the access token in hexadecimal: names a token without showing it."""
-        return hashlib.sha256(self.access_token.encode()).hexdigest()
+    def holds_same_token(self, other: TokenDocument) -> bool:
+        """True if the access token of both is one."""
+        return self.access_token == other.access_token
 
     def remaining_seconds(self, now: float) -> float:
         """Seconds of life left at `now`; negative once expired."""
@@ -83,6 +84,7 @@ class TokenDocument:
                     "issued_at": self.issued_at,
                     "expires_at": self.expires_at,
                     "api_url": self.api_url,
+                    "version_id": self.version_id,
                 }
             )
         )
@@ -105,6 +107,8 @@ class TokenDocument:
             # bool is a subclass of int, and `true` is no time.
             if type(members.reveal().get(name)) is not int or not 0 <= members.reveal()[name] <= LAST_SECOND:
                 raise InvalidTokenDocument(f"member {name!r} is missing or is not a whole number of seconds")
+        if not isinstance(members.reveal().get("version_id", ""), str):
+            raise InvalidTokenDocument("member 'version_id' is not a string")
         if not fits_a_header(members.reveal()["access_token"]):
             raise InvalidTokenDocument("member 'access_token' has characters that no header may hold")
         if not is_base_url(members.reveal()["api_url"]):
@@ -117,6 +121,7 @@ class TokenDocument:
             issued_at=members.reveal()["issued_at"],
             expires_at=members.reveal()["expires_at"],
             api_url=members.reveal()["api_url"],
+            version_id=members.reveal().get("version_id", ""),
         )
 
 
