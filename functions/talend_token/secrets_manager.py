@@ -1,4 +1,4 @@
-"""The token secret in AWS Secrets Manager, and the renew function, by boto3."""
+"""Reads the token secret in AWS Secrets Manager, and invokes the renew function, with boto3."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import os
 from email.utils import parsedate_to_datetime
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from talend_token._ports import Published, Renewal
+from talend_token._sources import Published, Renewal
 from talend_token._token import Token
 from talend_token.document import Sensitive, TokenDocument
 from talend_token.errors import InvalidTokenDocument, RenewalFailed, TokenUnavailable
@@ -25,21 +25,21 @@ _FIXES = {
     "NoRegionError": "Set AWS_DEFAULT_REGION, or give the secret's ARN.",
 }
 _DENIED = ("AccessDeniedException", "ResourceNotFoundException")
-# Longer than the renew function's own 30 seconds: an SDK that gives up earlier would not learn how it ended.
+# Longer than the renew function's own 30 seconds, because a client that gives up earlier does not learn the outcome.
 _RENEW_READ_TIMEOUT_SECONDS = 35
 
 
 class SecretsManagerSource:
-    """See `talend_token._ports.TokenSource`."""
+    """See `talend_token._sources.TokenSource`."""
 
     def __init__(
         self, token_secret: str, renew_function: str | None = None, *, session: boto3.Session | None = None
     ) -> None:
-        """Neither AWS nor boto3 is needed before the first token is asked for.
+        """Make a source. Neither AWS nor boto3 is needed before the first read.
 
         Args:
             token_secret: name or ARN; an ARN's Region wins over the session's.
-            renew_function: name or ARN; without it a rejected token is not replaced before its time.
+            renew_function: name or ARN; without it, only the schedule replaces a rejected token.
             session: with the credentials of the consumer's role; boto3's usual ones by default.
         """
         self._token_secret = token_secret
@@ -67,17 +67,17 @@ class SecretsManagerSource:
         except _AWSError as error:
             code, fix = (
                 error.code,
-                _FIXES.get(error.code, "Try again; if it goes on, look at the AWS Health Dashboard."),
+                _FIXES.get(error.code, "Try again; if it goes on, check the AWS Health Dashboard."),
             )
         except InvalidTokenDocument as error:
-            code, fix = f"it holds no token document: {error}", "Force a rotation: it publishes a new one."
+            code, fix = f"it holds no token document: {error}", "Force a rotation, which publishes one."
         raise TokenUnavailable(f"{self} cannot be read: {code}. {fix}")
 
     def renew(self, rejected_version_id: str) -> Renewal:
         function = self._renew_function
         if not function:
             raise RenewalFailed(
-                f"{self}: version {rejected_version_id} was rejected, and no function is named that replaces it. Set "
+                f"{self}: version {rejected_version_id} was rejected, but no renew function is configured. Set "
                 "TALEND_RENEW_FUNCTION to the stack's output RenewFunctionName.",
                 outcome="not_configured",
                 retry_after_seconds=60,
@@ -100,7 +100,7 @@ class SecretsManagerSource:
         except _AWSError as error:
             raise self._not_renewed(rejected_version_id, error.code) from None
         except (ValueError, KeyError, TypeError, AttributeError):
-            problem = "its answer is not one of a renew function: check TALEND_RENEW_FUNCTION"
+            problem = "its answer is not a renew function's: check TALEND_RENEW_FUNCTION"
         raise RenewalFailed(
             f"{self}: version {rejected_version_id} was rejected, and function {function!r} failed to "
             f"replace it: {problem}",
@@ -117,7 +117,7 @@ class SecretsManagerSource:
         return RenewalFailed(f"{text}: {code}.", may_show=True)
 
     def _client(self, service: str, resource: str) -> Any:
-        """A client of this process: after a fork, two processes must not write into one connection."""
+        """Return this process's client: after a fork, two processes must not write into one connection."""
         key = (os.getpid(), service)
         if key not in self._clients:
             import boto3
@@ -139,11 +139,11 @@ class _AWSError(Exception):
 
 
 def _config(service: str) -> Any:
-    """Retries and time limits that are ours and not the SDK's defaults, which change."""
+    """Return retries and time limits of our own, because the SDK's defaults change."""
     from botocore.config import Config
 
     if service == "lambda":
-        # A renewal whose answer was lost shows in the secret: nothing is gained by invoking twice.
+        # A renewal whose answer was lost shows in the secret, so there is no reason to invoke twice.
         return Config(connect_timeout=2, read_timeout=_RENEW_READ_TIMEOUT_SECONDS, retries={"total_max_attempts": 1})
     return Config(connect_timeout=2, read_timeout=3, retries={"mode": "standard", "total_max_attempts": 2})
 
@@ -157,14 +157,14 @@ def _call(call: Callable[[], T]) -> T:
         code = error.response.get("Error", {}).get("Code", "unknown")
     except InvalidTokenDocument:
         raise
-    except Exception as error:  # noqa: BLE001 (the SDK lets other errors through too, such as a proxy's)
+    except Exception as error:  # noqa: BLE001 (the SDK raises errors of other libraries too)
         code = type(error).__name__
-    # Raised out here, with only the code: the SDK's error has the whole answer among its frames.
+    # Raised here, with nothing but the code, because the SDK's error has the whole answer among its frames.
     raise _AWSError(code)
 
 
 def _date(headers: Mapping[str, str]) -> float | None:
-    """When AWS answered [RFC 9110, 6.6.1]."""
+    """Return when AWS answered [RFC 9110, 6.6.1]."""
     try:
         return parsedate_to_datetime(headers["date"]).timestamp()
     except (KeyError, ValueError):
@@ -172,7 +172,7 @@ def _date(headers: Mapping[str, str]) -> float | None:
 
 
 def _account(secret_name: str) -> str | None:
-    """The account that `<prefix>/<account>/token` belongs to; an ARN ends in that name and seven characters more."""
+    """Return the account of `<prefix>/<account>/token`. An ARN ends in that name and seven more characters."""
     name = secret_name.split(":")[6][:-7] if secret_name.startswith("arn:") else secret_name
     parts = name.split("/")
     return parts[-2] if len(parts) > 1 and parts[-1] == "token" else None

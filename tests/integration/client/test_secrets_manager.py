@@ -12,10 +12,10 @@ from botocore.exceptions import ClientError, EndpointConnectionError, ReadTimeou
 from moto import mock_aws
 
 from talend_token import RenewalFailed, TokenClient, TokenUnavailable
-from talend_token._environment import source_from_environment
+from talend_token._sources import source_from_environment
 from talend_token.secrets_manager import SecretsManagerSource
 
-NAME = "talend/default/token"
+NAME = "talend-token/default/token"
 V1 = "11111111-1111-1111-1111-111111111111"
 DOCUMENT = {
     "access_token": "hunter2",
@@ -47,7 +47,7 @@ class Functions:
     def __init__(self):
         self.events = []
         self.names = []
-        self.answer = {"outcome": "renewed", "version_id": "2" * 32, "retry_after_seconds": 0}
+        self.answer = {"outcome": "rotated", "version_id": "2" * 32, "retry_after_seconds": 0}
         self.function_error = None
         self.error = None
 
@@ -158,12 +158,12 @@ def failing(error):
             ClientError({"Error": {"Code": "ResourceNotFoundException"}}, "GetSecretValue"),
             "ResourceNotFoundException. Check its name and the Region; if it is new, force the first rotation.",
         ),
-        (ClientError({}, "GetSecretValue"), "unknown. Try again; if it goes on, look at the AWS Health Dashboard."),
+        (ClientError({}, "GetSecretValue"), "unknown. Try again; if it goes on, check the AWS Health Dashboard."),
         (
             EndpointConnectionError(endpoint_url="https://x"),
-            "EndpointConnectionError. Try again; if it goes on, look at the AWS Health Dashboard.",
+            "EndpointConnectionError. Try again; if it goes on, check the AWS Health Dashboard.",
         ),
-        (KeyError("hunter2"), "KeyError. Try again; if it goes on, look at the AWS Health Dashboard."),
+        (KeyError("hunter2"), "KeyError. Try again; if it goes on, check the AWS Health Dashboard."),
     ],
 )
 def test_a_failed_read_says_which_secret_why_and_what_to_do(error, message):
@@ -205,7 +205,7 @@ def test_no_local_variable_shows_the_token_when_something_fails(monkeypatch):
 
 
 def test_the_renew_function_is_told_the_version_and_the_account(source, functions):
-    assert source.renew(V1).outcome == "renewed"
+    assert source.renew(V1).outcome == "rotated"
     assert functions.events == [{"account": "default", "rejected_version_id": V1}]
     assert functions.names == ["renew"]
 
@@ -242,7 +242,7 @@ def test_an_answer_is_handed_on_with_its_waiting_time(source, functions):
 
 @pytest.mark.parametrize("waiting_time", [{}, {"retry_after_seconds": None}, {"retry_after_seconds": 0}])
 def test_an_answer_without_a_waiting_time_means_none(source, functions, waiting_time):
-    functions.answer = {"outcome": "renewed"} | waiting_time
+    functions.answer = {"outcome": "rotated"} | waiting_time
     assert source.renew(V1).retry_after_seconds == 0
 
 
@@ -283,11 +283,11 @@ def test_a_function_that_failed_is_told_with_its_message(source, functions):
 
 
 @pytest.mark.parametrize(
-    "answer", [None, [], "text", {"message": "ok"}, {"outcome": "renewed", "retry_after_seconds": "x"}]
+    "answer", [None, [], "text", {"message": "ok"}, {"outcome": "rotated", "retry_after_seconds": "x"}]
 )
 def test_an_answer_of_another_function_is_told(source, functions, answer):
     functions.answer = answer
-    with pytest.raises(RenewalFailed, match="its answer is not one of a renew function: check TALEND_RENEW_FUNCTION"):
+    with pytest.raises(RenewalFailed, match="its answer is not a renew function's: check TALEND_RENEW_FUNCTION"):
         source.renew(V1)
 
 
@@ -307,7 +307,7 @@ def test_the_function_may_be_another_regions(source):
 
 
 def test_before_the_first_read_the_account_is_that_of_the_arn(functions):
-    arn = "arn:aws:secretsmanager:eu-west-1:123456789012:secret:talend/sales/token-a1b2c3"
+    arn = "arn:aws:secretsmanager:eu-west-1:123456789012:secret:talend-token/sales/token-a1b2c3"
     SecretsManagerSource(arn, "renew", session=Session(**{"lambda": functions})).renew(V1)
     assert functions.events[0]["account"] == "sales"
 
@@ -330,5 +330,5 @@ def test_a_client_of_the_real_thing_renews_by_reading_invoking_and_reading(aws, 
         rejected = client.get_token()
         document = DOCUMENT | {"access_token": "next", "issued_at": 1795473000, "expires_at": 1795474800}
         publish = lambda: aws.put_secret_value(SecretId=NAME, SecretString=json.dumps(document))  # noqa: E731
-        functions.invoke = lambda **_: (publish(), {"Payload": io.BytesIO(b'{"outcome": "renewed"}')})[1]
+        functions.invoke = lambda **_: (publish(), {"Payload": io.BytesIO(b'{"outcome": "rotated"}')})[1]
         assert client.renew(rejected).access_token == "next"
