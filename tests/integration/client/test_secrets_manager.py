@@ -51,6 +51,9 @@ class Functions:
         self.function_error = None
         self.error = None
 
+    def close(self):
+        """Close the connections, of which there are none."""
+
     def invoke(self, FunctionName, Payload):  # noqa: N803 (as boto3 has it)
         self.names.append(FunctionName)
         self.events.append(json.loads(Payload))
@@ -70,6 +73,12 @@ class Session:
     def client(self, service, **how):
         self.made.append((service, how))
         return self.clients[service]
+
+
+def reading_by(get_secret_value):
+    """A session whose client of Secrets Manager has that one operation."""
+    operations = {"get_secret_value": staticmethod(get_secret_value), "close": lambda _: None}
+    return Session(secretsmanager=type("Client", (), operations)())
 
 
 @pytest.fixture
@@ -96,6 +105,28 @@ def test_a_published_token_is_read_by_name_and_by_arn(secret, by_arn):
     assert published.issued_at == 1795472989
 
 
+def test_the_session_that_the_program_has_set_up_is_used(monkeypatch):
+    monkeypatch.delenv("AWS_DEFAULT_REGION")
+    monkeypatch.setattr(boto3, "DEFAULT_SESSION", None)
+    source = SecretsManagerSource(NAME)
+    boto3.setup_default_session(region_name="eu-west-3")
+    boto3.client("secretsmanager").create_secret(Name=NAME, SecretString=json.dumps(DOCUMENT), ClientRequestToken=V1)
+    assert source.read().token.version_id == V1
+
+
+def test_a_session_of_its_own_wins_over_the_programs(aws, functions, monkeypatch):
+    monkeypatch.setattr(boto3, "DEFAULT_SESSION", Session())
+    source = SecretsManagerSource(NAME, "renew", session=Session(secretsmanager=aws, **{"lambda": functions}))
+    assert source.renew(V1).outcome == "rotated"
+
+
+@pytest.mark.usefixtures("secret")
+def test_a_program_without_a_session_is_not_given_one(monkeypatch):
+    monkeypatch.setattr(boto3, "DEFAULT_SESSION", None)
+    SecretsManagerSource(NAME).read()
+    assert boto3.DEFAULT_SESSION is None
+
+
 @pytest.mark.usefixtures("secret")
 def test_the_answers_date_is_aws_s_time(aws):
     def dated(**request):
@@ -103,8 +134,7 @@ def test_the_answers_date_is_aws_s_time(aws):
         answer["ResponseMetadata"]["HTTPHeaders"] = {"date": "Mon, 23 Nov 2026 22:29:49 GMT"}
         return answer
 
-    aws_with_dates = type("Client", (), {"get_secret_value": staticmethod(dated)})
-    published = SecretsManagerSource(NAME, session=Session(secretsmanager=aws_with_dates)).read()
+    published = SecretsManagerSource(NAME, session=reading_by(dated)).read()
     assert published.answered_at == datetime(2026, 11, 23, 22, 29, 49, tzinfo=UTC).timestamp()
 
 
@@ -116,8 +146,7 @@ def test_an_answer_without_a_date_leaves_the_time_open(aws, headers):
         answer["ResponseMetadata"]["HTTPHeaders"] = headers
         return answer
 
-    client = type("Client", (), {"get_secret_value": staticmethod(undated)})
-    assert SecretsManagerSource(NAME, session=Session(secretsmanager=client)).read().answered_at is None
+    assert SecretsManagerSource(NAME, session=reading_by(undated)).read().answered_at is None
 
 
 def test_an_arn_decides_the_region(monkeypatch):
@@ -143,8 +172,7 @@ def failing(error):
     def get_secret_value(**_):
         raise error
 
-    client = type("Client", (), {"get_secret_value": staticmethod(get_secret_value)})
-    return SecretsManagerSource(NAME, session=Session(secretsmanager=client))
+    return SecretsManagerSource(NAME, session=reading_by(get_secret_value))
 
 
 @pytest.mark.parametrize(
@@ -163,7 +191,11 @@ def failing(error):
             EndpointConnectionError(endpoint_url="https://x"),
             "EndpointConnectionError. Try again; if it goes on, check the AWS Health Dashboard.",
         ),
-        (KeyError("hunter2"), "KeyError. Try again; if it goes on, check the AWS Health Dashboard."),
+        (
+            KeyError("hunter2"),
+            "an unexpected answer. Another server may answer for AWS: check AWS_ENDPOINT_URL, the proxy, or "
+            "the test's stub.",
+        ),
     ],
 )
 def test_a_failed_read_says_which_secret_why_and_what_to_do(error, message):
@@ -227,7 +259,7 @@ def test_the_environment_names_the_secret_and_the_renew_function(aws, functions,
     monkeypatch.delenv("TALEND_ACCESS_TOKEN", raising=False)
     monkeypatch.setenv("TALEND_TOKEN_SECRET", NAME)
     monkeypatch.setenv("TALEND_RENEW_FUNCTION", "renew-of-the-stack")
-    monkeypatch.setattr(boto3.session, "Session", lambda: Session(secretsmanager=aws, **{"lambda": functions}))
+    monkeypatch.setattr(boto3, "DEFAULT_SESSION", Session(secretsmanager=aws, **{"lambda": functions}))
     source = source_from_environment()
     assert source.read().token.version_id == V1
     source.renew(V1)
