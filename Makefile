@@ -85,7 +85,7 @@ check: $(call environment,tests sam) build ## formatting, lint, types, import co
 	@$(SAM) validate --lint
 	@$(PYTHON) infra/tools/expand_template.py $(BUILT) >.aws-sam/build/expanded.json
 	@$(ENVIRONMENTS)/sam/bin/cfn-lint template.yaml infra/*.yaml .aws-sam/build/expanded.json
-	@for template in account other-aws-accounts; do \
+	@for template in account-resources other-aws-accounts; do \
 	  $(PYTHON) infra/tools/expand_template.py infra/$$template.yaml >.aws-sam/build/$$template.json; done
 	@$(PYTHON) -W ignore infra/tools/lint_policies.py .aws-sam/build/*.json
 	@$(MAKE) lock OUT=.aws-sam/locks/
