@@ -1,4 +1,4 @@
-"""The `renew` function: a consumer's token was rejected, and it gets one that works, or is told when to ask again."""
+"""The `renew` function: replaces a token that a consumer saw rejected, once for all who saw it."""
 
 from __future__ import annotations
 
@@ -10,13 +10,13 @@ from typing import TYPE_CHECKING, Any
 from aws_lambda_powertools import Logger, Metrics
 
 from rotator import bootstrap
-from rotator.adapters.telemetry import Report
-from rotator.domain.event import Trigger, parse_renew_event
+from rotator.adapters.telemetry import reported
+from rotator.domain.event import parse_renew_event
 
 if TYPE_CHECKING:
     from aws_lambda_powertools.utilities.typing import LambdaContext
 
-# Lambda reads level and time of a JSON line only if the time is one of RFC 3339.
+# Lambda reads level and time of a JSON line only if the time has the form of RFC 3339.
 logger = Logger(service="renew", use_rfc3339=True)
 metrics = Metrics(namespace="TalendToken")
 init_phase.end()
@@ -31,9 +31,10 @@ def handler(event: Any, context: LambdaContext) -> dict[str, Any]:
     Raises:
         RotatorError: so that the caller sees a function error and Lambda counts it.
     """
-    started = time.time()
-    request = parse_renew_event(event)
-    with Report(logger, metrics, request.account, Trigger.REJECTED) as report:
-        result = bootstrap.rotation().renew(request, started + context.get_remaining_time_in_millis() / 1000)
-        report.result(result)
-    return result.as_renewal()
+    ends_at = time.time() + context.get_remaining_time_in_millis() / 1000
+    with reported(logger, metrics) as report:
+        rotator = bootstrap.rotator()
+        report.stack = rotator.settings.stack_name
+        report.invocation = parse_renew_event(event, ends_at)
+        report.result = rotator.renew(report.invocation)
+        return report.result.as_renewal()

@@ -10,13 +10,13 @@ from typing import TYPE_CHECKING, Any
 from aws_lambda_powertools import Logger, Metrics
 
 from rotator import bootstrap
-from rotator.adapters.telemetry import Report
+from rotator.adapters.telemetry import reported
 from rotator.domain.event import parse_rotate_event
 
 if TYPE_CHECKING:
     from aws_lambda_powertools.utilities.typing import LambdaContext
 
-# Lambda reads level and time of a JSON line only if the time is one of RFC 3339.
+# Lambda reads level and time of a JSON line only if the time has the form of RFC 3339.
 logger = Logger(service="rotate", use_rfc3339=True)
 metrics = Metrics(namespace="TalendToken")
 init_phase.end()
@@ -27,11 +27,12 @@ def handler(event: Any, context: LambdaContext) -> dict[str, Any]:
     """Rotate the token of one account; see `rotator.domain.event` and `rotator.domain.result`.
 
     Raises:
-        RotatorError: so that Lambda counts the failure, retries it and hands it to the failure destination.
+        RotatorError: so that Lambda counts the failure and sends it to the failure destination.
     """
-    started = time.time()
-    request = parse_rotate_event(event, bootstrap.account_of)
-    with Report(logger, metrics, request.account, request.trigger, reason=request.reason) as report:
-        result = bootstrap.rotation().rotate(request, started + context.get_remaining_time_in_millis() / 1000)
-        report.result(result)
-    return result.as_rotation()
+    ends_at = time.time() + context.get_remaining_time_in_millis() / 1000
+    with reported(logger, metrics) as report:
+        rotator = bootstrap.rotator()
+        report.stack = rotator.settings.stack_name
+        report.invocation = parse_rotate_event(event, rotator.settings, ends_at)
+        report.result = rotator.rotate(report.invocation)
+        return report.result.as_rotation()

@@ -24,7 +24,6 @@ OPERATIONS = {
     ),
     # Powertools' Idempotency and circuit breaker.
     "dynamodb": ("DeleteItem", "GetItem", "PutItem", "UpdateItem"),
-    "events": ("PutEvents",),
 }
 
 

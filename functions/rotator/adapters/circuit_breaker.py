@@ -1,6 +1,6 @@
-"""Remembers for a while that credentials were refused or tokens were of no use, by Powertools' circuit breaker.
+"""Remembers for a while that credentials were refused or tokens unusable, by Powertools' circuit breaker.
 
-It is shared by all instances of both functions, through the table that also holds the locks.
+All instances of both functions share it, through the table that also holds the locks.
 """
 
 from __future__ import annotations
@@ -12,47 +12,53 @@ from typing import TYPE_CHECKING
 from aws_lambda_powertools.utilities.circuit_breaker import CircuitBreakerConfig, circuit_breaker
 from aws_lambda_powertools.utilities.circuit_breaker.exceptions import CircuitBreakerOpenError
 from aws_lambda_powertools.utilities.circuit_breaker.persistence import CircuitBreakerDynamoDBPersistence
-from botocore.exceptions import BotoCoreError, ClientError
 
-from rotator.domain.errors import CircuitOpen, RejectedTokenAgain, TokenRefused, TokenRejectedByProbe
+from rotator.domain.errors import (
+    CircuitOpen,
+    CredentialsRefused,
+    RejectedTokenAgain,
+    RotatorError,
+    TokenRejectedByProbe,
+)
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
 
-# What a person needs to mend credentials is longer; what consumers lose once they are mended is a minute at the most.
+# Shorter than any fix takes; after it, consumers wait a minute at most.
 _OPEN_SECONDS = 60
 _CONFIG = CircuitBreakerConfig(
     # One refusal is final: the same request will be refused again (RFC 6749 section 5.2).
     failure_threshold=1,
     success_threshold=1,
     recovery_timeout=_OPEN_SECONDS,
-    handled_exceptions=(TokenRefused, RejectedTokenAgain, TokenRejectedByProbe),
-    # The state is read from the table each time: a function that is invoked now and then gains nothing from a cache.
+    handled_exceptions=(CredentialsRefused, RejectedTokenAgain, TokenRejectedByProbe),
+    # The state is read from the table each time, because a function that is invoked rarely gains nothing from a cache.
     local_cache_max_age=0,
 )
 
 
 class DynamoDBCircuitBreaker:
-    """See `rotator.ports.CircuitBreaker`. If the table fails, calls go through: a breaker must not be the outage."""
+    """See `rotator.ports.CircuitBreaker`. If the table fails, calls go through: a breaker must not cause the outage."""
 
     def __init__(self, client: DynamoDBClient, table_name: str) -> None:
         self._store = CircuitBreakerDynamoDBPersistence(table_name=table_name, boto3_client=client)
 
-    def call[T](self, circuit: str, api_url: str, ask: Callable[[], T]) -> T:
-        guard = circuit_breaker(name=_name(circuit), persistence_store=self._store, config=_CONFIG)
+    def call[T](self, circuit: str, secret_id: str, request: Callable[[], T]) -> T:
+        guarded = circuit_breaker(name=_name(circuit), persistence_store=self._store, config=_CONFIG)(request)
         try:
-            answer: T = guard(ask)()
+            answer: T = guarded()
         except CircuitBreakerOpenError:
-            raise CircuitOpen(f"{api_url}/security/oauth/token", _OPEN_SECONDS) from None
-        except (BotoCoreError, ClientError):
-            # Of the table, when it is asked who may try after a minute; `ask` raises errors of ours only.
-            return ask()
+            raise CircuitOpen(secret_id, _OPEN_SECONDS) from None
+        except RotatorError:
+            raise
+        except Exception:  # noqa: BLE001 (of the table, when it is asked who may try after a minute; see above)
+            return request()
         return answer
 
     def close(self, circuit: str) -> None:
         self._store.configure(config=_CONFIG, circuit_name=_name(circuit))
         # Nothing is lost: without the table no refusal is remembered either.
-        with suppress(BotoCoreError, ClientError):
+        with suppress(Exception):
             self._store.save_closed(_name(circuit))
 
 

@@ -1,107 +1,112 @@
-"""One replacement of a version at a time, by Powertools Idempotency on a DynamoDB table."""
+"""One replacement of a version at a time, by the persistence layer of Powertools Idempotency on a DynamoDB table."""
 
 from __future__ import annotations
 
+import random
 import time
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any
+from contextlib import suppress
+from decimal import Decimal
+from typing import TYPE_CHECKING
 
 import boto3
-from aws_lambda_powertools.utilities.idempotency import (
-    DynamoDBPersistenceLayer,
-    IdempotencyConfig,
-    idempotent_function,
-)
-from aws_lambda_powertools.utilities.idempotency.exceptions import (
-    IdempotencyAlreadyInProgressError,
-    IdempotencyInconsistentStateError,
-    IdempotencyPersistenceLayerError,
-)
+from aws_lambda_powertools.utilities.idempotency import DynamoDBPersistenceLayer, IdempotencyConfig
+from aws_lambda_powertools.utilities.idempotency.exceptions import IdempotencyItemAlreadyExistsError
 from botocore.config import Config
 
 from rotator.domain.errors import LockUnavailable, ReplacementInProgress
+from rotator.domain.invocation import Invocation
 from rotator.domain.result import Outcome, Result
 
 if TYPE_CHECKING:
+    from aws_lambda_powertools.utilities.idempotency.persistence.datarecord import DataRecord
     from mypy_boto3_dynamodb import DynamoDBClient
 
-# One prefix for both functions, so that they share the lock; by default it would be the function's name.
+# One prefix for both functions, so that they share the lock.
 _KEY_PREFIX = "talend-token"
-# Long enough for every consumer of a storm to be answered from the record, and short enough for a version that a
-# person has rolled back to be replaced again.
+# Long enough for every consumer of a storm to be answered from the record, and short enough for a version that an
+# operator has rolled back to be replaced again.
 _RECORD_SECONDS = 60
 _REPLACED = (Outcome.ROTATED, Outcome.SUPERSEDED)
+# A record may expire between the write that it refuses and the look at it, so the write is repeated.
+_ATTEMPTS = 3
 
 
 def lock_table_client() -> DynamoDBClient:
-    """A client that gives up soon, as a rotation goes on without its lock.
+    """Return a client that gives up soon, because a rotation goes on without its lock.
 
-    It does not try again: a lock whose answer was lost would look like somebody else's.
+    A request is repeated once: a warm function's connection has been idle for up to 25 minutes, and a NAT gateway
+    forgets it after 350 seconds without a word [VPC user guide, troubleshoot NAT gateways].
     """
-    config = Config(connect_timeout=1, read_timeout=2, retries={"total_max_attempts": 1})
+    config = Config(connect_timeout=1, read_timeout=2, retries={"mode": "standard", "total_max_attempts": 2})
     return boto3.client("dynamodb", config=config)
 
 
-class IdempotentSingleFlight:
-    """See `rotator.ports.SingleFlight`."""
+class LockTable:
+    """See `rotator.ports.Lock`."""
 
     def __init__(self, client: DynamoDBClient, table_name: str, clock: Callable[[], float] = time.time) -> None:
         self._table_name = table_name
         self._clock = clock
-        self._store = DynamoDBPersistenceLayer(table_name=table_name, boto3_client=client)
+        self._store = _OwnRecordsAreRecognized(table_name=table_name, boto3_client=client)
+        self._store.configure(IdempotencyConfig(expires_after_seconds=_RECORD_SECONDS), key_prefix=_KEY_PREFIX)
 
-    def once(self, account: str, version_id: str, ends_at: float, replace: Callable[[], Result]) -> tuple[Result, bool]:
-        own: list[Result] = []
-        failed: list[Exception] = []
-
-        def run(replacement: dict[str, str]) -> dict[str, Any]:  # noqa: ARG001 (Powertools hashes it)
-            try:
-                own.append(replace())
-            except Exception as error:
-                # Kept, because Powertools raises its own in the place of it if the table fails, too.
-                failed.append(error)
-                raise
-            if own[0].outcome not in _REPLACED:
-                raise _NothingReplacedError
-            return own[0].as_rotation()
-
-        config = IdempotencyConfig(expires_after_seconds=_RECORD_SECONDS)
+    def acquire(self, invocation: Invocation, version_id: str) -> Result | None:
         # A run that dies blocks the version no longer than it could itself have run.
-        config.register_lambda_context(_RemainingTime(ends_at, self._clock))  # type: ignore[arg-type]
-        flight = idempotent_function(
-            run,
-            data_keyword_argument="replacement",
-            persistence_store=self._store,
-            config=config,
-            key_prefix=_KEY_PREFIX,
-        )
-        try:
-            answer = flight(replacement={"account": account, "version_id": version_id})
-        except _NothingReplacedError:
-            return own[0], True
-        except IdempotencyAlreadyInProgressError:
-            raise ReplacementInProgress from None
-        except (IdempotencyPersistenceLayerError, IdempotencyInconsistentStateError) as error:
-            # The table may fail after the replacement has been made, or has failed: that is what counts then.
-            if own:
-                return own[0], True
-            if failed:
-                raise failed[0] from None
-            cause = error.__cause__ or error
-            raise LockUnavailable(self._table_name, type(cause).__name__) from None
-        return (own[0], True) if own else (Result.of_rotation(answer), False)
+        remaining = int((invocation.ends_at - self._clock()) * 1000)
+        for _ in range(_ATTEMPTS):
+            try:
+                self._store.save_inprogress(_key(invocation, version_id), remaining)
+                return None
+            except IdempotencyItemAlreadyExistsError as error:
+                record = error.old_data_record
+            except Exception as error:  # noqa: BLE001 (whatever the table answers, rotation does not depend on it)
+                raise LockUnavailable(invocation.account, self._table_name, type(error).__name__) from None
+            if record and record.status == "COMPLETED":
+                return self._superseded(invocation, record)
+            if record and not self._is_over(record):
+                break
+        raise ReplacementInProgress
+
+    def release(self, invocation: Invocation, version_id: str, result: Result | None) -> None:
+        key = _key(invocation, version_id)
+        # What the run did counts, whether or not the table can be told: the record expires by itself.
+        with suppress(Exception):
+            if result is not None and result.outcome in _REPLACED:
+                self._store.save_success(key, {"version_id": result.version_id, "expires_at": result.expires_at})
+            else:
+                self._store.delete_record(key, _NothingReplacedError())
+
+    def _superseded(self, invocation: Invocation, record: DataRecord) -> Result:
+        with suppress(KeyError, TypeError, ValueError):
+            found = record.response_json_as_dict() or {}
+            return Result(Outcome.SUPERSEDED, invocation, found["version_id"], found["expires_at"])
+        raise LockUnavailable(invocation.account, self._table_name, "UnexpectedAnswer")
+
+    def _is_over(self, record: DataRecord) -> bool:
+        """True if the run that wrote the record has been stopped by Lambda."""
+        return self._clock() * 1000 > (record.in_progress_expiry_timestamp or 0)
+
+
+def _key(invocation: Invocation, version_id: str) -> dict[str, str]:
+    return {"account": invocation.account, "version_id": version_id}
 
 
 class _NothingReplacedError(Exception):
-    """Takes the record away: the version is still there to be replaced."""
+    """The reason to delete a record that Powertools logs: the version is still there to be replaced."""
 
 
-class _RemainingTime:
-    """What Powertools asks of Lambda's context."""
+class _OwnRecordsAreRecognized(DynamoDBPersistenceLayer):
+    """Recognizes the record of a write whose answer was lost and that the SDK has repeated.
 
-    def __init__(self, ends_at: float, clock: Callable[[], float]) -> None:
-        self._ends_at = ends_at
-        self._clock = clock
+    A random fraction of a millisecond in the record's expiry names the run that wrote it.
+    """
 
-    def get_remaining_time_in_millis(self) -> int:
-        return int((self._ends_at - self._clock()) * 1000)
+    def _put_record(self, data_record: DataRecord) -> None:
+        expiry = (data_record.in_progress_expiry_timestamp or 0) + Decimal(random.randrange(10**9)).scaleb(-9)  # noqa: S311
+        data_record.in_progress_expiry_timestamp = expiry  # type: ignore[assignment]
+        try:
+            super()._put_record(data_record)
+        except IdempotencyItemAlreadyExistsError as error:
+            if error.old_data_record is None or error.old_data_record.in_progress_expiry_timestamp != expiry:
+                raise

@@ -16,8 +16,10 @@ from talend_token.document import TokenDocument
 
 _CONNECT_SECONDS = 2.0
 _READ_SECONDS = 5.0
-# With less than this left the token is published untried: an answer would hardly come in time.
+# With less than this left the token is published untried, because an answer would hardly come in time.
 _SHORTEST_SECONDS = 0.5
+# Without it the oldest supported version answers [Talend's API versioning policy].
+_HEADERS = {"talend-version": "2021-03"}
 
 
 @dataclass(frozen=True)
@@ -32,7 +34,7 @@ class HttpProbe:
         url = f"{document.api_url}{path}"
         left = deadline - self.clock()
         if left < _SHORTEST_SECONDS:
-            return Probed(Verdict.UNKNOWN, url, f"{url} was not asked: no time was left")
+            return Probed(Verdict.UNKNOWN, url, f"{url} was not requested: no time was left")
         try:
             with (
                 time_limit(left),
@@ -40,12 +42,14 @@ class HttpProbe:
                     url,
                     # A header alone would give way to an entry for the host in a .netrc file.
                     auth=_BearerAuth(document),
+                    headers=_HEADERS,
                     timeout=(_CONNECT_SECONDS, _READ_SECONDS),
                     allow_redirects=False,
                     stream=True,
                 ) as response,
             ):
-                return Probed(_verdict(response.status_code), url, f"{url} answered {response.status_code}")
+                hint = ": this path does not exist" if response.status_code == 404 else ""
+                return Probed(_verdict(response.status_code), url, f"{url} answered {response.status_code}{hint}")
         except (requests.RequestException, urllib3.exceptions.HTTPError, OSError) as error:
             return Probed(Verdict.UNKNOWN, url, f"{url} could not be reached ({type(error).__name__})")
 
@@ -62,4 +66,4 @@ class _BearerAuth(AuthBase):
 def _verdict(status: int) -> Verdict:
     if 200 <= status < 300 or status == 403:
         return Verdict.ACCEPTED
-    return Verdict.REFUSED if status == 401 else Verdict.UNKNOWN
+    return Verdict.REJECTED if status == 401 else Verdict.UNKNOWN

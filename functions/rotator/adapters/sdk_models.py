@@ -12,7 +12,7 @@ import boto3
 import botocore.session
 from botocore.loaders import Loader
 
-SERVICES = ("dynamodb", "events", "secretsmanager")
+SERVICES = ("dynamodb", "secretsmanager")
 FOLDER = Path(__file__).parents[1] / "models"
 
 

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import boto3
+from botocore import xform_name
 from botocore.config import Config
-from botocore.exceptions import BotoCoreError, ClientError
+from botocore.exceptions import ClientError
+from botocore.parsers import ResponseParserError
 
 from rotator.domain.errors import SecretStoreError
 from rotator.ports import SecretVersion
@@ -15,8 +17,8 @@ from talend_token.document import Sensitive
 
 if TYPE_CHECKING:
     from mypy_boto3_secretsmanager import SecretsManagerClient
-    from mypy_boto3_secretsmanager.type_defs import DescribeSecretResponseTypeDef
 
+_UNEXPECTED_ANSWER = "UnexpectedAnswer"
 _CHECK_KEY = "Check that its KMS key is enabled and that the key's policy lets the function's role use it."
 _FIXES = {
     "ResourceNotFoundException": "Create it, or check the account's name and the stack's SecretPrefix.",
@@ -24,15 +26,21 @@ _FIXES = {
         "Check that it exists: AWS denies access to a name that does not. Then check the rights of the function's role."
     ),
     "InvalidRequestException": "If it is scheduled for deletion, restore it with `aws secretsmanager restore-secret`.",
-    "LimitExceededException": "It has 100 versions younger than 24 hours: find who writes them, or wait a day.",
+    "LimitExceededException": "It has 100 versions younger than 24 hours: find what writes them, or wait a day.",
     "DecryptionFailure": _CHECK_KEY,
     "EncryptionFailure": _CHECK_KEY,
+    _UNEXPECTED_ANSWER: (
+        "Something else than Secrets Manager answers: check AWS_ENDPOINT_URL variables, proxies and VPC endpoints."
+    ),
 }
 _TRY_AGAIN = "The next run tries again; if it goes on, look at the AWS Health Dashboard."
+# If the version to replace does not hold the label, AWS documents the first code, and names no other reason for the
+# second that fits [API UpdateSecretVersionStage].
+_LABEL_MOVED = ("InvalidParameterException", "InvalidRequestException")
 
 
 def secrets_manager_client() -> SecretsManagerClient:
-    """A client whose retries and time limits are ours and not the SDK's defaults, which change."""
+    """Return a client whose retries and time limits are ours and not the SDK's defaults, which change."""
     config = Config(connect_timeout=2, read_timeout=5, retries={"mode": "standard", "total_max_attempts": 3})
     return boto3.client("secretsmanager", config=config)
 
@@ -44,82 +52,97 @@ class SecretsManagerStore:
         self._client = client
 
     def read(self, secret_id: str, stage: str) -> SecretVersion | None:
-        def get() -> SecretVersion:
-            answer = Sensitive(self._client.get_secret_value(SecretId=secret_id, VersionStage=stage))
-            return SecretVersion(
-                version_id=answer.reveal()["VersionId"],
-                stages=frozenset(answer.reveal()["VersionStages"]),
-                text=Sensitive(answer.reveal()["SecretString"]) if "SecretString" in answer.reveal() else None,
-                arn=answer.reveal()["ARN"],
-                created_at=answer.reveal()["CreatedDate"].timestamp(),
-            )
-
         try:
-            return self._call("GetSecretValue", secret_id, get)
+            return self._call("GetSecretValue", secret_id, _version, VersionStage=stage)
         except SecretStoreError as error:
             if error.code != "ResourceNotFoundException":
                 raise
         # The same code stands for "no such secret" and for "no version with that label".
-        self._describe(secret_id)
+        self._call("DescribeSecret", secret_id, _labels)
         return None
 
     def key(self, secret_id: str) -> str | None:
-        return self._describe(secret_id).get("KmsKeyId")
+        return self._call("DescribeSecret", secret_id, _key)
 
     def created(self, secret_id: str) -> list[float]:
-        def read() -> list[float]:
-            found: list[float] = []
-            page: dict[str, str] = {}
-            while True:
-                answer = self._client.list_secret_version_ids(
-                    SecretId=secret_id, IncludeDeprecated=True, MaxResults=100, **page
-                )
-                found += [version["CreatedDate"].timestamp() for version in answer["Versions"]]
-                if not answer.get("NextToken"):
-                    return found
-                page = {"NextToken": answer["NextToken"]}
-
-        return self._call("ListSecretVersionIds", secret_id, read)
-
-    def stage(self, secret_id: str, version_id: str, text: Sensitive[str]) -> SecretVersion:
-        def put() -> SecretVersion:
-            answer = self._client.put_secret_value(
-                SecretId=secret_id,
-                ClientRequestToken=version_id,
-                SecretString=text.reveal(),
-                VersionStages=["AWSPENDING"],
+        found: list[float] = []
+        page: dict[str, Any] = {}
+        while True:
+            times, token = self._call(
+                "ListSecretVersionIds", secret_id, _page, IncludeDeprecated=True, MaxResults=100, **page
             )
-            return SecretVersion(version_id, frozenset(answer["VersionStages"]), text, answer["ARN"])
+            found += times
+            if not token:
+                return found
+            page = {"NextToken": token}
 
-        return self._call("PutSecretValue", secret_id, put)
+    def stage(self, secret_id: str, version_id: str, text: Sensitive[str]) -> frozenset[str]:
+        version: dict[str, Any] = {"ClientRequestToken": version_id, "VersionStages": ["AWSPENDING"]}
+        return self._call("PutSecretValue", secret_id, _stages, text=text, **version)
 
     def promote(self, secret_id: str, version_id: str, replaced: str | None) -> bool:
-        def move() -> None:
-            swap = {"RemoveFromVersionId": replaced} if replaced else {}
-            self._client.update_secret_version_stage(
-                SecretId=secret_id, VersionStage="AWSCURRENT", MoveToVersionId=version_id, **swap
-            )
-
+        swap: dict[str, Any] = {"RemoveFromVersionId": replaced} if replaced else {}
+        move: dict[str, Any] = {"VersionStage": "AWSCURRENT", "MoveToVersionId": version_id}
         try:
-            self._call("UpdateSecretVersionStage", secret_id, move)
+            self._call("UpdateSecretVersionStage", secret_id, _arn, **move, **swap)
         except SecretStoreError as error:
-            # What Secrets Manager answers if `replaced` does not hold the label [API UpdateSecretVersionStage].
-            if error.code != "InvalidParameterException":
+            if error.code not in _LABEL_MOVED:
                 raise
         else:
             return True
         # The SDK may have repeated a call whose answer was lost: then the label has moved, and to this version.
-        return "AWSCURRENT" in self._describe(secret_id).get("VersionIdsToStages", {}).get(version_id, [])
+        return "AWSCURRENT" in self._call("DescribeSecret", secret_id, _labels).get(version_id, [])
 
-    def _describe(self, secret_id: str) -> DescribeSecretResponseTypeDef:
-        return self._call("DescribeSecret", secret_id, lambda: self._client.describe_secret(SecretId=secret_id))
-
-    def _call[T](self, operation: str, secret_id: str, call: Callable[[], T]) -> T:
+    def _call[T](
+        self,
+        operation: str,
+        secret_id: str,
+        read: Callable[[Sensitive[Any]], T],
+        *,
+        text: Sensitive[str] | None = None,
+        **parameters: Any,
+    ) -> T:
+        """Call an operation, with `text` as the secret's string if it is given, and return what `read` finds."""
+        method = getattr(self._client, xform_name(operation))
         try:
-            return call()
+            if text is not None:
+                return read(Sensitive(method(SecretId=secret_id, SecretString=text.reveal(), **parameters)))
+            return read(Sensitive(method(SecretId=secret_id, **parameters)))
         except ClientError as error:
-            code = error.response["Error"]["Code"]
-        except BotoCoreError as error:
+            code = str(error.response.get("Error", {}).get("Code"))
+        except (KeyError, TypeError, AttributeError, ValueError, ResponseParserError):
+            code = _UNEXPECTED_ANSWER
+        except Exception as error:  # noqa: BLE001 (the SDK lets errors of its HTTP library through, such as a proxy's)
             code = type(error).__name__
-        # Raised out here, with only the code: the SDK's error has the whole request among its frames.
+        # Raised after the handlers, with only the code: the SDK's error has the whole request among its frames.
         raise SecretStoreError(operation, secret_id, code, _FIXES.get(code, _TRY_AGAIN))
+
+
+def _version(answer: Sensitive[Any]) -> SecretVersion:
+    return SecretVersion(
+        version_id=str(answer.reveal()["VersionId"]),
+        stages=frozenset(answer.reveal()["VersionStages"]),
+        text=Sensitive(answer.reveal()["SecretString"]) if "SecretString" in answer.reveal() else None,
+        created_at=answer.reveal()["CreatedDate"].timestamp(),
+    )
+
+
+def _labels(answer: Sensitive[Any]) -> dict[str, list[str]]:
+    return dict(answer.reveal().get("VersionIdsToStages", {}))
+
+
+def _key(answer: Sensitive[Any]) -> str | None:
+    return answer.reveal().get("KmsKeyId")  # type: ignore[no-any-return]
+
+
+def _page(answer: Sensitive[Any]) -> tuple[list[float], str | None]:
+    times = [version["CreatedDate"].timestamp() for version in answer.reveal()["Versions"]]
+    return times, answer.reveal().get("NextToken")
+
+
+def _arn(answer: Sensitive[Any]) -> str:
+    return str(answer.reveal()["ARN"])
+
+
+def _stages(answer: Sensitive[Any]) -> frozenset[str]:
+    return frozenset(answer.reveal()["VersionStages"])

@@ -3,106 +3,83 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
-from types import TracebackType
-from typing import Self
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any
 
 from aws_lambda_powertools import Logger, Metrics
 from aws_lambda_powertools.metrics import MetricUnit
 
-from rotator.domain.errors import RotatorError
-from rotator.domain.event import Trigger
+from rotator.domain.invocation import Invocation, Trigger
 from rotator.domain.result import Outcome, Result
 
+_COALESCED = (Outcome.SUPERSEDED, Outcome.IN_PROGRESS)
 
+
+@dataclass
 class Report:
-    """Tells how one invocation ended: `with Report(...) as report: ...; report.result(result)`.
+    """What is known of an invocation, for its log line and metrics."""
 
-    An exception is told of too, and goes on: Lambda logs its stack.
+    stack: str = ""
+    """The stack's name: the dimension that keeps the metrics of two stacks apart."""
+    invocation: Invocation | None = None
+    result: Result | None = None
+
+
+@contextmanager
+def reported(logger: Logger, metrics: Metrics, clock: Callable[[], float] = time.time) -> Iterator[Report]:
+    """Report how the block ended: `with reported(logger, metrics) as report`, and set the report's members in it.
+
+    An exception is reported too, and goes on: Lambda logs its stack.
     """
-
-    def __init__(
-        self,
-        logger: Logger,
-        metrics: Metrics,
-        account: str,
-        trigger: Trigger,
-        *,
-        reason: str | None = None,
-        clock: Callable[[], float] = time.time,
-    ) -> None:
-        self._logger = logger
-        self._metrics = metrics
-        self._account = account
-        self._trigger = trigger
-        self._reason = reason
-        self._clock = clock
-        self._started = clock()
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
-    ) -> None:
-        if error is None:
-            return
-        expires_at = error.expires_at if isinstance(error, RotatorError) else None
-        remaining = self._remaining_seconds(expires_at)
-        self._logger.error(
-            "failed",
-            account=self._account,
-            trigger=str(self._trigger),
-            error=type(error).__name__,
-            problem=" ".join([str(error), *getattr(error, "__notes__", [])]),
-            remaining_seconds=remaining,
-            duration_seconds=self._seconds(),
-            reason=self._reason,
-        )
-        refused = isinstance(error, RotatorError) and error.credentials_refused
-        self._flush(RotationFailed=1, TokenRemainingSeconds=remaining, CredentialsRefused=1 if refused else None)
-
-    def result(self, result: Result) -> None:
-        """Log how it ended and write its metrics; a warning makes the line one of level WARNING."""
-        # What is missing or unreadable has no life left; but a dry run goes on where the secret itself cannot be read.
-        unknown = result.outcome is Outcome.CHECKED and result.version_id is None
-        remaining = None if unknown else self._remaining_seconds(result.expires_at or 0)
-        log = self._logger.warning if result.warnings else self._logger.info
-        log(
-            str(result.outcome),
-            account=self._account,
-            trigger=str(self._trigger),
-            version_id=result.version_id,
-            remaining_seconds=remaining,
-            duration_seconds=self._seconds(),
-            reason=self._reason,
-            warnings=list(result.warnings),
-        )
-        coalesced = result.outcome in (Outcome.SUPERSEDED, Outcome.IN_PROGRESS)
-        self._flush(
-            Rotated=int(result.outcome is Outcome.ROTATED),
-            RotationFailed=0,
-            RenewalCoalesced=int(coalesced) if self._trigger is Trigger.REJECTED else None,
-            LockUnavailable=None if result.locked else 1,
-            VersionBudgetLeft=result.version_budget_left,
-            TokenRemainingSeconds=remaining,
-            TokenEndpointLatency=result.token_endpoint_seconds,
-            CredentialsRefused=None if result.credentials_refused is None else int(result.credentials_refused),
-        )
-
-    def _flush(self, **values: float | None) -> None:
-        self._metrics.add_dimension("account", self._account)
-        for name, value in values.items():
-            if value is not None:
-                unit = MetricUnit.Seconds if name in _IN_SECONDS else MetricUnit.Count
-                self._metrics.add_metric(name, unit, value)
-        self._metrics.flush_metrics()
-
-    def _remaining_seconds(self, expires_at: int | None) -> int | None:
-        return None if expires_at is None else max(0, round(expires_at - self._clock()))
-
-    def _seconds(self) -> float:
-        return round(self._clock() - self._started, 3)
+    started, report, failure = clock(), Report(), None
+    try:
+        yield report
+    except Exception as error:
+        failure = error
+        raise
+    finally:
+        invocation, result = report.invocation, report.result
+        expires_at = invocation.expires_at if invocation else None
+        if result and result.expires_at is not None:
+            expires_at = result.expires_at
+        remaining = None if expires_at is None else max(0, round(expires_at - clock()))
+        line: dict[str, Any] = {"remaining_seconds": remaining, "duration_seconds": round(clock() - started, 3)}
+        if invocation:
+            line |= {"account": invocation.account or None, "trigger": str(invocation.trigger)}
+            line |= {"reason": invocation.reason, "warnings": invocation.warnings}
+        if failure:
+            logger.error("failed", error=type(failure).__name__, problem=str(failure), **line)
+        elif result:
+            log = logger.warning if line.get("warnings") else logger.info
+            log(str(result.outcome), version_id=result.version_id, **line)
+        if invocation and not (result and result.outcome is Outcome.IGNORED):
+            _write_metrics(metrics, report.stack, invocation, result, remaining)
 
 
-_IN_SECONDS = ("TokenRemainingSeconds", "TokenEndpointLatency")
+def _write_metrics(
+    metrics: Metrics, stack: str, invocation: Invocation, result: Result | None, remaining_seconds: int | None
+) -> None:
+    """Write what there is to say, because CloudWatch bills a metric by the hours in which it is written."""
+    refused = invocation.credentials_refused
+    # A forced rotation with good credentials ends the alarm at once; otherwise it ends when refusals stop.
+    accepted = refused is False and invocation.trigger is Trigger.MANUAL
+    coalesced = invocation.trigger is Trigger.REJECTED and result is not None and result.outcome in _COALESCED
+    values = {
+        "TokenRemainingSeconds": remaining_seconds,
+        "RotationFailed": None if result else 1,
+        "CredentialsRefused": 1 if refused else 0 if accepted else None,
+        "LockUnavailable": 1 if invocation.lock_unavailable else None,
+        "RenewalCoalesced": 1 if coalesced else None,
+        "VersionBudgetLeft": invocation.version_budget_left,
+    }
+    written = {name: value for name, value in values.items() if value is not None}
+    if not written:
+        return
+    metrics.add_dimension("stack", stack)
+    metrics.add_dimension("account", invocation.account)
+    for name, value in written.items():
+        unit = MetricUnit.Seconds if name.endswith("Seconds") else MetricUnit.Count
+        metrics.add_metric(name, unit, value)
+    metrics.flush_metrics()

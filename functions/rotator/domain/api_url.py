@@ -3,35 +3,13 @@
 from __future__ import annotations
 
 import ipaddress
-import re
 from urllib.parse import urlsplit
 
 from rotator.domain.errors import InvalidApiUrl
 
-_ENVIRONMENT = re.compile(r"[a-z0-9]+(-[a-z0-9]+)*")
-
-
-def api_url_of(environment: str) -> str:
-    """Base URL of a Talend Cloud environment (`eu`, `us`, `us-west`, ...): `https://api.<environment>.cloud.talend.com`.
-
-    The list of environments grows, so any lower-case label is accepted.
-
-    Raises:
-        InvalidApiUrl: `environment` cannot be part of a host name.
-    """
-    if not _ENVIRONMENT.fullmatch(environment):
-        raise InvalidApiUrl(f"{environment!r} is not a Talend Cloud environment. Use one like 'eu', 'us' or 'us-west'.")
-    return f"https://api.{environment}.cloud.talend.com"
-
-
-def environment_of(api_url: str) -> str | None:
-    """The Talend Cloud environment whose API this is, such as `eu`; None if it is another server's."""
-    environment = api_url.removeprefix("https://api.").removesuffix(".cloud.talend.com")
-    return environment if _ENVIRONMENT.fullmatch(environment) and api_url == api_url_of(environment) else None
-
 
 def checked_api_url(url: str) -> str:
-    """`url` without trailing slashes, if credentials may be sent there: `https`, or plain `http` to a loopback host.
+    """Return `url` without trailing slashes, if it is `https`, or plain `http` to a loopback host.
 
     Raises:
         InvalidApiUrl: another scheme, no host, or parts that a base URL does not have.

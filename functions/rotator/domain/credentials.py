@@ -3,104 +3,127 @@
 from __future__ import annotations
 
 import base64
-import binascii
 import json
+import re
+import unicodedata
+from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any
 
-from rotator.domain.api_url import api_url_of, checked_api_url
+from rotator.domain.api_url import checked_api_url
 from rotator.domain.errors import CredentialsError, InvalidApiUrl
 from talend_token.document import Sensitive
 
 _FORMS = 'Store \'ID:secret\' or {"id": "...", "secret": "..."} as the secret\'s string.'
-_OPTIONAL = ("environment", "api_url")
-# A byte order mark comes with files that some editors save, and is no white space to Python.
+_DECODE_FIRST = (
+    "It looks like the Base64 form of a pair, or an Authorization header: store the pair itself, 'ID:secret', as it "
+    "was before encoding."
+)
+# A byte order mark comes with files that some editors save, and is not white space to Python.
 _SURROUNDING = " \t\r\n\v\f\ufeff"
+# The value of an Authorization header, or the whole header, as people copy it (RFC 7617 section 2).
+_HEADER = re.compile(
+    r"""["']?(authorization["']?\s*[:=]\s*["']?)?(basic\s+)?([A-Za-z0-9+/_=\s-]+)["']?""", re.IGNORECASE
+)
+_URL_SAFE = str.maketrans("-_", "+/")
 
 
 @dataclass(frozen=True)
 class Credentials:
-    """A service account's ID and secret, and the API they are for if the secret names one."""
+    """A service account's ID and secret, as one version of a credentials secret holds them."""
 
+    secret_id: str
+    """Name or ARN of the credentials secret."""
+    version_id: str
     client_id: str = field(repr=False)
     client_secret: str = field(repr=False)
-    api_url: str | None = None
+    api_url: str
+    """Base URL of the API that they are for."""
+
+    @property
+    def token_endpoint(self) -> str:
+        """The URL that they are sent to [Talend's user guide, generating a service account token]."""
+        return f"{self.api_url}/security/oauth/token"
 
 
-def parse_credentials(secret_id: str, text: Sensitive[str]) -> Credentials:
-    """Read `ID:secret`, split at the first colon, or JSON: `id`, `secret` and optionally `environment` or `api_url`.
+def parse_credentials(secret_id: str, version_id: str, text: Sensitive[str] | None, api_url: str) -> Credentials:
+    """Read `ID:secret`, split at the first colon, or JSON: `id`, `secret` and optionally `api_url`.
+
+    `text` is None for a binary value; `api_url` is what counts if the secret does not name another API.
 
     Raises:
         CredentialsError: neither form; names `secret_id`, what is wrong and the fix, never the value.
     """
+    if text is None:
+        raise CredentialsError(secret_id, "holds a binary value, not a string", _FORMS)
     value = Sensitive(text.reveal().strip(_SURROUNDING))
     if not value.reveal():
         raise CredentialsError(secret_id, "is empty", _FORMS)
+    if _is_encoded(value):
+        raise CredentialsError(secret_id, "does not hold a pair", _DECODE_FIRST)
     if value.reveal().startswith("{"):
-        return _from_json(secret_id, value)
-    if value.reveal().startswith(("[", '"', "'")):
+        members = _members(secret_id, value)
+        pair = Sensitive([members.reveal()["id"], members.reveal()["secret"]])
+        api_url = _api_url(secret_id, members) or api_url
+    elif value.reveal().startswith(("[", '"', "'")):
         raise CredentialsError(secret_id, "starts with a quote or a bracket", _FORMS)
-    if ":" not in value.reveal():
-        hint = " It looks like the Base64 form: store the pair before encoding." if _is_encoded_pair(value) else ""
-        raise CredentialsError(secret_id, "has no colon between ID and secret", _FORMS + hint)
-    return _checked(secret_id, Sensitive(value.reveal().split(":", 1)), None)
+    elif ":" not in value.reveal():
+        raise CredentialsError(secret_id, "has no colon between ID and secret", _FORMS)
+    else:
+        pair = Sensitive(value.reveal().split(":", 1))
+    _check(secret_id, pair)
+    client_id, client_secret = (Sensitive(part.strip(_SURROUNDING)) for part in pair.reveal())
+    return Credentials(secret_id, version_id, client_id.reveal(), client_secret.reveal(), api_url)
 
 
-def _from_json(secret_id: str, value: Sensitive[str]) -> Credentials:
-    members = _json_object(value)
+def _members(secret_id: str, value: Sensitive[str]) -> Sensitive[dict[str, Any]]:
+    members: Sensitive[dict[str, Any]] | None = None
+    with suppress(ValueError, RecursionError):
+        # JSON that begins with a brace is an object.
+        members = Sensitive(json.loads(value.reveal()))
     if members is None:
         raise CredentialsError(secret_id, "starts with '{' but is not a JSON object", _FORMS)
     for name in ("id", "secret"):
         if not isinstance(members.reveal().get(name), str):
             raise CredentialsError(secret_id, f"has no member {name!r} that is a string", _FORMS)
-    for name in _OPTIONAL:
-        if name in members.reveal() and not isinstance(members.reveal()[name], str):
-            raise CredentialsError(secret_id, f"has a member {name!r} that is not a string", "Make it one or drop it.")
-    pair = Sensitive([members.reveal()["id"], members.reveal()["secret"]])
-    return _checked(secret_id, pair, _api_url(secret_id, members))
+    return members
 
 
 def _api_url(secret_id: str, members: Sensitive[dict[str, Any]]) -> str | None:
-    for member, api_url_from in (("api_url", checked_api_url), ("environment", api_url_of)):
-        if members.reveal().get(member):
-            try:
-                return api_url_from(members.reveal()[member])
-            except InvalidApiUrl:
-                break
-    else:
+    if not members.reveal().get("api_url"):
         return None
-    # The message of InvalidApiUrl shows the value, which may be a secret that was put in the wrong member.
-    fix = "Give 'environment' one like 'eu', or 'api_url' one like 'https://api.eu.cloud.talend.com'."
-    raise CredentialsError(secret_id, f"has a member {member!r} that names no API", fix)
+    with suppress(InvalidApiUrl, TypeError, AttributeError):
+        return checked_api_url(members.reveal()["api_url"])
+    # The message of InvalidApiUrl shows the value, which may be a secret that was stored in the wrong member.
+    fix = "Give one like 'https://api.eu.cloud.talend.com', or drop it."
+    raise CredentialsError(secret_id, "has a member 'api_url' that is not the base URL of an API", fix)
 
 
-def _checked(secret_id: str, pair: Sensitive[list[str]], api_url: str | None) -> Credentials:
-    for position, name in enumerate(("ID", "secret")):
+def _check(secret_id: str, pair: Sensitive[list[str]]) -> None:
+    for name, position in (("ID", 0), ("secret", 1)):
         part = Sensitive(pair.reveal()[position].strip(_SURROUNDING))
         if not part.reveal():
             raise CredentialsError(secret_id, f"has an empty {name}", _FORMS)
-        # RFC 7617 section 2: control characters are not allowed in either part. They come with a pasted line break.
-        if any(ord(character) < 32 or ord(character) == 127 for character in part.reveal()):
-            raise CredentialsError(secret_id, f"has a line break or control character in its {name}", _FORMS)
-        if any(0xD800 <= ord(character) <= 0xDFFF for character in part.reveal()):
-            raise CredentialsError(secret_id, f"has a character in its {name} that is not UTF-8", _FORMS)
-        pair.reveal()[position] = part.reveal()
+        for number, character in enumerate(part.reveal(), start=1):
+            # Talend issues visible ASCII. Anything else was added on the way: a byte order mark read in another
+            # encoding, a no-break space, a typographic quote, a line break (which RFC 7617 section 2 forbids).
+            if not " " <= character <= "~":
+                what = f"U+{ord(character):04X} ({unicodedata.name(character, 'a control character or line break')})"
+                fix = "Copy the pair again as plain text, in visible ASCII characters."
+                raise CredentialsError(secret_id, f"has the character {what} at position {number} of its {name}", fix)
     if ":" in pair.reveal()[0]:
         # RFC 7617 section 2: the ID ends at the first colon, so the server would see another pair.
         raise CredentialsError(secret_id, "has a colon in its ID", _FORMS)
-    return Credentials(client_id=pair.reveal()[0], client_secret=pair.reveal()[1], api_url=api_url)
 
 
-def _json_object(value: Sensitive[str]) -> Sensitive[dict[str, Any]] | None:
-    """What begins with a brace is an object, if it is JSON at all."""
-    try:
-        return Sensitive(json.loads(value.reveal()))
-    except (ValueError, RecursionError):
-        return None
-
-
-def _is_encoded_pair(value: Sensitive[str]) -> bool:
-    try:
-        return b":" in base64.b64decode(value.reveal(), validate=True)
-    except (binascii.Error, ValueError):
+def _is_encoded(value: Sensitive[str]) -> bool:
+    """True for the Base64 form of a pair, in one line or several, padded or not, with or without its header."""
+    header: Sensitive[Any] = Sensitive(_HEADER.fullmatch(value.reveal()))
+    if header.reveal() is None:
         return False
+    if header.reveal()[1] or header.reveal()[2]:
+        return True
+    letters = Sensitive("".join(header.reveal()[3].split()).rstrip("=").translate(_URL_SAFE))
+    with suppress(ValueError):
+        return b":" in base64.b64decode(letters.reveal() + "=" * (-len(letters.reveal()) % 4), validate=True)
+    return False

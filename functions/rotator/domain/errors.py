@@ -4,44 +4,31 @@
     ├── InvalidSettings       the function's environment variables
     ├── InvalidEvent          what the function was invoked with
     ├── InvalidApiUrl         the API's base URL, from the stack or from the credentials secret
-    ├── CredentialsError      the credentials secret is missing, empty or malformed
+    ├── CredentialsError      the credentials secret is missing or malformed
+    │   └── NoCredentialsYet  the credentials secret has never had a value
     ├── SecretStoreError      Secrets Manager refused or failed
     ├── LockUnavailable       the lock table refused or failed
-    ├── EventNotSent          the event bus refused or failed (a warning, not a failure)
     ├── ReplacementInProgress another run is replacing the same version (an answer, not a failure)
+    ├── CircuitOpen           the token endpoint was not asked, because it refused a moment ago
     └── TokenEndpointError    no usable token came back
-        ├── TokenRefused      a permanent no: 400, 401 or 403
-        ├── CircuitOpen       not asked, because it refused a moment ago
-        ├── TokenUnavailable  no answer, or one that may be better next time
-        └── InvalidTokenResponse  an answer that is not a token
+        ├── CredentialsRefused  a permanent refusal: 400, 401 or 403
+        ├── TokenUnavailable    no answer, or one that may be better next time
+        └── InvalidTokenResponse  an answer that must not be published
             ├── RejectedTokenAgain  the token that was to be replaced
             └── TokenRejectedByProbe  a token that the API answered 401 to
 
-Messages name accounts and secrets and say what to do. They never hold a credential, a token, or a response's body.
+Messages name the account's secrets and say what to do. They never hold a credential, a token, or a response's body.
 """
 
 from __future__ import annotations
 
 
 class RotatorError(Exception):
-    """Base of all errors here.
-
-    `account` is the account's short name once it is known. `expires_at` is when the published token expires, in seconds
-    since the epoch: 0 if none is published, None if that is not known. `credentials_refused` is True if the current
-    pair of the credentials secret is of no use.
-    """
-
-    account: str | None = None
-    expires_at: int | None = None
-    credentials_refused: bool = False
-
-    def __str__(self) -> str:
-        message = super().__str__()
-        return f"account {self.account!r}: {message}" if self.account else message
+    """Base of all errors here."""
 
 
 class InvalidSettings(RotatorError):
-    """The function's environment variables are incomplete or wrong; all that is wrong is in one message."""
+    """The function's environment variables are incomplete or wrong; one message names all that is wrong."""
 
 
 class InvalidEvent(RotatorError):
@@ -60,6 +47,16 @@ class CredentialsError(RotatorError):
         self.secret_id = secret_id
 
 
+class NoCredentialsYet(CredentialsError):
+    """The credentials secret has never had a value."""
+
+    def __init__(self, secret_id: str) -> None:
+        fix = (
+            f"Store it: `aws secretsmanager put-secret-value --secret-id {secret_id} --secret-string file://pair.txt`."
+        )
+        super().__init__(secret_id, "has no value yet", fix)
+
+
 class SecretStoreError(RotatorError):
     """Secrets Manager refused or failed. `code` is the service's error code, or the client's exception name."""
 
@@ -71,25 +68,16 @@ class SecretStoreError(RotatorError):
 
 
 class LockUnavailable(RotatorError):
-    """The lock table could not be asked. `table` is its name, `code` the client's exception name."""
+    """The lock table refused or failed. `table` is its name, `code` the client's exception name."""
 
-    def __init__(self, table: str, code: str) -> None:
+    def __init__(self, account: str, table: str, code: str) -> None:
         super().__init__(
-            f"lock table {table!r} could not be asked ({code}). Check that it exists and that the function's role may "
-            "use it. Until then renewals fail, while the schedule and forced rotations go on without the lock."
+            f"lock table {table!r} failed with {code} for account {account!r}. Check that it exists and that the "
+            "function's role may use it. Until then renewals fail, while the schedule and forced rotations go on "
+            "without the lock."
         )
+        self.account = account
         self.table = table
-        self.code = code
-
-
-class EventNotSent(RotatorError):
-    """The event about a publication could not be sent. `code` is the service's error code, or the client's."""
-
-    def __init__(self, code: str) -> None:
-        super().__init__(
-            f"the event 'Talend Token Rotated' was not sent ({code}). Check that the function's role may call "
-            "events:PutEvents on the default event bus. The token is published all the same."
-        )
         self.code = code
 
 
@@ -97,31 +85,36 @@ class ReplacementInProgress(RotatorError):
     """Another run is replacing the same version at this moment."""
 
 
-class TokenEndpointError(RotatorError):
-    """The token endpoint gave no usable token. `url` is the endpoint, `status` the HTTP status if there was one."""
+class CircuitOpen(RotatorError):
+    """The endpoint has just refused these credentials or returned an unusable token, and is not asked for a while."""
 
-    def __init__(self, url: str, problem: str, fix: str, *, status: int | None = None, attempts: int = 1) -> None:
+    def __init__(self, secret_id: str, open_seconds: int) -> None:
+        super().__init__(
+            f"the token endpoint was not asked: less than {open_seconds} s ago it refused the credentials in secret "
+            f"{secret_id!r}, or returned an unusable token. Fix the credentials secret, which is tried at once, or "
+            "force a rotation."
+        )
+        self.secret_id = secret_id
+        self.open_seconds = open_seconds
+
+
+class TokenEndpointError(RotatorError):
+    """No usable token came back. `url` is the token endpoint, `secret_id` the secret whose credentials were sent,
+    `status` the HTTP status if there was one."""
+
+    def __init__(
+        self, url: str, secret_id: str, problem: str, fix: str, *, status: int | None = None, attempts: int = 1
+    ) -> None:
         tries = "" if attempts == 1 else f" after {attempts} attempts"
-        super().__init__(f"token endpoint {url} {problem}{tries}. {fix}")
+        super().__init__(f"token endpoint {url} {problem}{tries} for the credentials in secret {secret_id!r}. {fix}")
         self.url = url
+        self.secret_id = secret_id
         self.status = status
         self.attempts = attempts
 
 
-class TokenRefused(TokenEndpointError):
+class CredentialsRefused(TokenEndpointError):
     """400, 401 or 403: the same request will be refused again (RFC 6749 section 5.2)."""
-
-
-class CircuitOpen(TokenEndpointError):
-    """The endpoint has just refused these credentials or given a token of no use, and is left alone for a while."""
-
-    def __init__(self, url: str, open_seconds: int) -> None:
-        super().__init__(
-            url,
-            f"was not asked: less than {open_seconds} s ago it refused these credentials, or gave a token of no use",
-            "Mend the credentials secret, which is tried at once, or force a rotation.",
-        )
-        self.open_seconds = open_seconds
 
 
 class TokenUnavailable(TokenEndpointError):
@@ -133,6 +126,7 @@ class TokenUnavailable(TokenEndpointError):
     def __init__(
         self,
         url: str,
+        secret_id: str,
         problem: str,
         fix: str,
         *,
@@ -140,7 +134,7 @@ class TokenUnavailable(TokenEndpointError):
         attempts: int = 1,
         retry_after: str | None = None,
     ) -> None:
-        super().__init__(url, problem, fix, status=status, attempts=attempts)
+        super().__init__(url, secret_id, problem, fix, status=status, attempts=attempts)
         self.retry_after = retry_after
 
 
@@ -149,16 +143,16 @@ class InvalidTokenResponse(TokenEndpointError):
 
 
 class RejectedTokenAgain(InvalidTokenResponse):
-    """The endpoint handed out the token that a consumer saw rejected: asking it once more would do no better."""
+    """The endpoint returned the token that a consumer's API rejected: another request would not help."""
 
-    def __init__(self, url: str) -> None:
-        fix = "If its API goes on refusing it, check the account's rights and environment, and report it to Talend."
-        super().__init__(url, "handed out the rejected token again", fix, status=200)
+    def __init__(self, url: str, secret_id: str) -> None:
+        fix = "If the API goes on rejecting it, check the account's rights and the API URL, and report it to Talend."
+        super().__init__(url, secret_id, "returned the rejected token again", fix, status=200)
 
 
 class TokenRejectedByProbe(InvalidTokenResponse):
-    """The API answered 401 to the new token, on the probe path: consumers would fare no better with it."""
+    """The API answered 401 to the new token on the probe path, so it would answer 401 to consumers too."""
 
-    def __init__(self, url: str, probe_url: str) -> None:
-        fix = "Nothing was published. Check the account's environment and rights, and that the probe path is right."
-        super().__init__(url, f"handed out a token to which {probe_url} answered 401", fix, status=200)
+    def __init__(self, url: str, secret_id: str, probe_url: str) -> None:
+        fix = "Nothing was published. Check the account's rights, the API URL and the probe path."
+        super().__init__(url, secret_id, f"returned a token to which {probe_url} answered 401", fix, status=200)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from enum import Enum, auto
 
-from rotator.domain.event import Trigger
+from rotator.domain.invocation import Invocation, Trigger
 from rotator.domain.token_response import LONGEST_LIFE_SECONDS
 from talend_token.document import TokenDocument, advisory_seconds
 
@@ -45,29 +45,29 @@ def young_seconds_left(document: TokenDocument, now: float) -> float:
     return max(0.0, young - age) if age > -young else 0.0
 
 
-def is_due(trigger: Trigger, document: TokenDocument | None, now: float, *, issued_after: float | None = None) -> bool:
-    """True if this trigger replaces a published token like this one.
+def is_due(invocation: Invocation, published: TokenDocument | None, now: float) -> bool:
+    """True if this invocation of `rotate` replaces a published token like this one.
 
-    A manual rotation always does, unless it only asks for a token that was issued after a moment, and this one was.
-    The schedule does, unless the token is so young that this is the same tick delivered twice. The watchdog does when
-    the token is not FRESH.
+    A forced rotation always does. If the credentials changed, a token that was issued after that is new enough. The
+    schedule replaces every token but one so young that EventBridge has delivered the same event twice. The watchdog
+    replaces a token that is not FRESH.
     """
-    if document is None:
+    if published is None:
         return True
-    if issued_after is not None:
-        return document.issued_at <= issued_after
-    if trigger is Trigger.MANUAL:
+    if invocation.issued_after is not None:
+        return published.issued_at <= invocation.issued_after
+    if invocation.trigger is Trigger.MANUAL:
         return True
-    if trigger is Trigger.SCHEDULE:
-        return young_seconds_left(document, now) == 0
-    return state_of(document, now) is not TokenState.FRESH
+    if invocation.trigger is Trigger.SCHEDULE:
+        return young_seconds_left(published, now) == 0
+    return state_of(published, now) is not TokenState.FRESH
 
 
 def is_worse(trigger: Trigger, new: TokenDocument, published: TokenDocument | None, now: float) -> bool:
-    """True if a new token ends before the good one that is published, and nobody has asked for another at that price.
+    """True if the new token expires before the published one.
 
-    A person and a consumer whose token was rejected have. A published document that is from the future, or claims to
-    live for more than a day, is not believed.
+    Only schedule and watchdog care: forced rotations and renewals replace the published token anyway. A published
+    document with an `issued_at` in the future, or valid for more than a day, is not believed.
     """
     if trigger not in (Trigger.SCHEDULE, Trigger.WATCHDOG) or published is None:
         return False
@@ -75,28 +75,20 @@ def is_worse(trigger: Trigger, new: TokenDocument, published: TokenDocument | No
     return credible and new.expires_at < published.expires_at
 
 
-def may_promote(
-    trigger: Trigger,
-    staged: TokenDocument,
-    published: TokenDocument | None,
-    now: float,
-    *,
-    issued_after: float | None = None,
-) -> bool:
-    """True if a token that an interrupted run left staged can be published instead of asking for another.
+def may_promote(invocation: Invocation, staged: TokenDocument, published: TokenDocument | None, now: float) -> bool:
+    """True if a token that an interrupted run left staged can be published, so that no other is requested.
 
-    It must be FRESH and newer than the published one. A manual run and the schedule take only one that is a few minutes
-    old: a person may force a rotation because something changed at Talend, and the schedule's token has to last until
-    its next tick. After `issued_after`, when the credentials changed, only a token that was issued later will do.
+    It must be FRESH and newer than the published one. If the credentials changed, it must have been issued after that.
+    A forced rotation and the schedule only take a token that is a few minutes old: an operator may force a rotation
+    because something changed at Talend, and the schedule's token has to last until the next scheduled rotation.
     """
     if state_of(staged, now) is not TokenState.FRESH:
         return False
-    if issued_after is not None and staged.issued_at <= issued_after:
+    if invocation.issued_after is not None and staged.issued_at <= invocation.issued_after:
         return False
     if published is not None and staged.issued_at < published.issued_at:
         return False
-    if is_worse(trigger, staged, published, now):
+    if is_worse(invocation.trigger, staged, published, now):
         return False
-    return trigger not in (Trigger.MANUAL, Trigger.SCHEDULE) or now - staged.issued_at < advisory_seconds(
-        staged.life_seconds
-    )
+    is_recent = now - staged.issued_at < advisory_seconds(staged.life_seconds)
+    return is_recent or invocation.trigger not in (Trigger.MANUAL, Trigger.SCHEDULE)

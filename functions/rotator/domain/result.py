@@ -1,36 +1,38 @@
-"""How a replacement of the published token ended."""
+"""How an invocation ended, failures apart: those raise."""
 
 from __future__ import annotations
 
 from dataclasses import asdict, dataclass
 from enum import StrEnum
-from typing import Any, Self
+from typing import Any
 
-from rotator.domain.event import Trigger
+from rotator.domain.invocation import Invocation
+from rotator.domain.stored_token import StoredToken
 
 
 class Outcome(StrEnum):
-    """How an invocation ended, failures apart: those raise."""
+    """The member `outcome` of what a function returns, and the message of its log line."""
 
     ROTATED = "rotated"
-    """A new token is published. `renew` calls it `renewed`."""
+    """A new token is published."""
     FRESH = "fresh"
     """Nothing was due."""
     UNCHANGED = "unchanged"
-    """The token endpoint handed out the published token again, so no version was spent on it."""
+    """The token endpoint returned the published token again, so no version was spent on it."""
     SUPERSEDED = "superseded"
-    """Another run published meanwhile; this one published nothing. `renew` calls it `already_renewed`."""
+    """Another run has published meanwhile; this one published nothing."""
     IN_PROGRESS = "in_progress"
     """Another run is replacing the same version at this moment."""
+    WAITING_FOR_CREDENTIALS = "waiting_for_credentials"
+    """The credentials secret has never had a value, so that schedule and watchdog have nothing to do yet."""
+    IGNORED = "ignored"
+    """The event is about a secret of another owner, not about an account of this stack."""
     CHECKED = "checked"
-    """A dry run: a token was asked for and checked, nothing was written."""
+    """A dry run: a token was requested and checked, nothing was written."""
     TOO_SOON = "too_soon"
-    """The token that was rejected is so young that another would fare no better."""
+    """The token that was rejected is so young that a new one would be rejected too."""
     BUDGET_EXHAUSTED = "budget_exhausted"
-    """The secret's versions of the day are kept for the schedule and for a person."""
-
-
-_RENEWAL_NAMES = {Outcome.ROTATED: "renewed", Outcome.SUPERSEDED: "already_renewed"}
+    """The versions that are left today are reserved for the schedule and for forced rotations."""
 
 
 @dataclass(frozen=True)
@@ -45,65 +47,44 @@ class Check:
 
 @dataclass(frozen=True)
 class Result:
-    """What an invocation did.
-
-    `version_id` and `expires_at` are those of the token that is published now, as far as this run knows.
-    """
+    """How an invocation ended, with the version and the expiry of the published token if they are known."""
 
     outcome: Outcome
-    account: str
-    trigger: Trigger
+    invocation: Invocation
     version_id: str | None = None
     expires_at: int | None = None
+    """Seconds since the epoch."""
     retry_after_seconds: int = 0
     """When it makes sense to ask again; 0 if there is nothing to ask for."""
-    token_endpoint_seconds: float | None = None
-    """How long the token endpoint took, if it was asked."""
-    version_budget_left: int | None = None
-    """How many more renewals the secret's version quota has room for, if they were counted."""
-    locked: bool = True
-    """False if the lock table could not be asked."""
-    credentials_refused: bool | None = None
-    """Whether the current pair of the credentials secret was of no use; None if none was asked with."""
-    secret_arn: str | None = None
-    """ARN of the token secret, if it is known."""
     checks: tuple[Check, ...] = ()
     """What a dry run found, in the order of the chain."""
-    warnings: tuple[str, ...] = ()
+
+    @classmethod
+    def of(
+        cls, invocation: Invocation, outcome: Outcome, published: StoredToken, *, retry_after_seconds: int = 0
+    ) -> Result:
+        """The result of an invocation after which this token is published."""
+        expires_at = published.document.expires_at if published.document else None
+        return cls(outcome, invocation, published.version_id or None, expires_at, retry_after_seconds)
 
     def as_rotation(self) -> dict[str, Any]:
-        """What `rotate` returns; a dry run adds its `checks`."""
+        """Return what `rotate` returns: a dry run adds its `checks`."""
         answer = {
             "outcome": str(self.outcome),
-            "account": self.account,
-            "trigger": str(self.trigger),
+            "account": self.invocation.account or None,
+            "trigger": str(self.invocation.trigger),
             "version_id": self.version_id,
             "expires_at": self.expires_at,
         }
         return answer | {"checks": [asdict(check) for check in self.checks]} if self.checks else answer
 
-    def as_event(self) -> dict[str, Any]:
-        """The detail of the event that tells of a publication."""
-        return {
-            "account": self.account,
-            "secret_arn": self.secret_arn,
-            "version_id": self.version_id,
-            "expires_at": self.expires_at,
-            "trigger": str(self.trigger),
-        }
-
     def as_renewal(self) -> dict[str, Any]:
-        """What `renew` returns: a reader waits for its `version_id`, which nobody knows while it is in progress."""
+        """Return what `renew` returns. While a replacement is in progress, its version is not known yet."""
         known = self.outcome is not Outcome.IN_PROGRESS
         return {
-            "outcome": _RENEWAL_NAMES.get(self.outcome, str(self.outcome)),
-            "account": self.account,
+            "outcome": str(self.outcome),
+            "account": self.invocation.account,
             "version_id": self.version_id if known else None,
             "expires_at": self.expires_at if known else None,
             "retry_after_seconds": self.retry_after_seconds,
         }
-
-    @classmethod
-    def of_rotation(cls, answer: dict[str, Any]) -> Self:
-        """The result behind an answer of `rotate`."""
-        return cls(**answer | {"outcome": Outcome(answer["outcome"]), "trigger": Trigger(answer["trigger"])})

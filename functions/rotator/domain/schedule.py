@@ -1,16 +1,24 @@
-"""Whether a schedule keeps a token published that lives this long. Pure."""
+"""How often a schedule fires, and whether that is often enough for a token. Pure."""
 
 from __future__ import annotations
 
 import re
 from itertools import pairwise
 
-from rotator.domain.version_budget import interval_seconds
-
+_RATE = re.compile(r"rate\((\d+) (minute|hour|day)s?\)")
+_UNIT_SECONDS = {"minute": 60, "hour": 3600, "day": 86_400}
+# What `cron(0/25 * * * ? *)` comes to on average: gaps of 25, 25 and 10 minutes.
+_CRON_INTERVAL_SECONDS = 1200
 _STEP = re.compile(r"cron\((\d{1,2}|\*)/(\d{1,2}) .*\)")
 _HOUR_MINUTES = 60
 # rate(1 minute) [EventBridge Scheduler user guide, rate-based schedules].
 _SHORTEST_RATE_SECONDS = 60
+
+
+def interval_seconds(schedule_expression: str) -> int:
+    """Return the seconds between two runs of a schedule: exact for `rate(...)`, and 20 minutes for anything else."""
+    rate = _RATE.fullmatch(schedule_expression)
+    return int(rate[1]) * _UNIT_SECONDS[rate[2]] if rate else _CRON_INTERVAL_SECONDS
 
 
 def gaps_minutes(schedule_expression: str) -> list[int]:

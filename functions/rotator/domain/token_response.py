@@ -2,47 +2,46 @@
 
 from __future__ import annotations
 
+import base64
 import json
 import math
+from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any
 
-from rotator.domain.claims import claims_of, finite_number, numeric_date
+from rotator.domain.credentials import Credentials
 from rotator.domain.errors import InvalidTokenResponse
 from talend_token.document import Sensitive, TokenDocument, fits_a_header
 
 # Talend's user guide: "This token expires after 30 minutes."
 DEFAULT_LIFE_SECONDS = 1800
-# More than a day is not a life but another unit, such as milliseconds.
+# An `expires_in` of more than a day is in another unit, such as milliseconds.
 LONGEST_LIFE_SECONDS = 86_400
-# Secrets Manager's limit for a secret value [PutSecretValue, SecretString].
-_LONGEST_DOCUMENT_BYTES = 65_536
-_TALK_TO_TALEND = "Nothing was published. If it goes on, report it to Talend."
+# A token must outlive its own publication.
+_SHORTEST_LIFE_SECONDS = 10
+# Secrets Manager's limit for a secret value [PutSecretValue, SecretString], less the version's id.
+_LONGEST_DOCUMENT_BYTES = 65_536 - 64
+_REPORT_IT = "Nothing was published. If it goes on, report it to Talend."
 
 
 @dataclass(frozen=True)
 class TokenResponse:
     """An answer with status 200."""
 
-    url: str
+    credentials: Credentials
+    """What was sent."""
     requested_at: float
     """When the request was sent, in seconds since the epoch."""
     body: bytes = field(repr=False)
 
 
-@dataclass(frozen=True)
-class IssuedToken:
-    """A token that passed every check, with what seemed odd about it."""
-
-    document: TokenDocument
-    warnings: tuple[str, ...] = ()
-
-
-def read_token_response(response: TokenResponse, *, api_url: str, minimum_life_seconds: int) -> IssuedToken:
-    """Check an answer of the token endpoint (RFC 6749 section 5.1) and make the document to publish of it.
+def read_token_response(response: TokenResponse) -> tuple[TokenDocument, str | None]:
+    """Check an answer of the token endpoint (RFC 6749 section 5.1); return the document to publish, and a warning if
+    something about the token is odd.
 
     Raises:
-        InvalidTokenResponse: not JSON, no usable `access_token`, another `token_type` than Bearer, or too short a life.
+        InvalidTokenResponse: not JSON, no usable `access_token`, another `token_type` than Bearer, or not valid long
+            enough to be published.
     """
     members = _members(response)
     access_token = _access_token(response, members)
@@ -50,11 +49,11 @@ def read_token_response(response: TokenResponse, *, api_url: str, minimum_life_s
     # RFC 6749 section 5.1: the value is case-insensitive.
     if not isinstance(token_type.reveal(), str) or token_type.reveal().lower() != "bearer":
         raise _invalid(response, "sent a token whose 'token_type' is not Bearer")
-    claims = claims_of(access_token)
+    claims = _claims(access_token)
     life = _life_seconds(members.reveal().get("expires_in"), claims, response.requested_at)
-    if life <= minimum_life_seconds:
+    if life <= _SHORTEST_LIFE_SECONDS:
         raise _invalid(
-            response, f"sent a token that lives {life} s, not longer than the minimum of {minimum_life_seconds} s"
+            response, f"sent a token that is valid for {life} s, not for more than {_SHORTEST_LIFE_SECONDS} s"
         )
     issued_at = math.floor(response.requested_at)
     document = TokenDocument(
@@ -62,19 +61,18 @@ def read_token_response(response: TokenResponse, *, api_url: str, minimum_life_s
         token_type="Bearer",  # noqa: S106 (a type, not a password)
         issued_at=issued_at,
         expires_at=issued_at + life,
-        api_url=api_url,
+        api_url=response.credentials.api_url,
     )
     if len(document.to_json().reveal()) > _LONGEST_DOCUMENT_BYTES:
         raise _invalid(response, "sent a token too long for a secret")
-    return IssuedToken(document, _warnings(claims, api_url))
+    return document, _audience_warning(claims, document.api_url)
 
 
 def _members(response: TokenResponse) -> Sensitive[dict[str, Any]]:
-    try:
+    members: Sensitive[Any] = Sensitive(None)
+    with suppress(ValueError, RecursionError):
         members = Sensitive(json.loads(response.body))
-    except (ValueError, RecursionError):
-        members = Sensitive(None)
-    # Raised here and not in the handler above: a JSONDecodeError carries the whole body, and would travel as context.
+    # Raised after the parser's error is gone: a JSONDecodeError carries the whole body, and would travel as context.
     if not isinstance(members.reveal(), dict):
         raise _invalid(response, "answered with something that is not a JSON object")
     return members
@@ -85,39 +83,63 @@ def _access_token(response: TokenResponse, members: Sensitive[dict[str, Any]]) -
     if not isinstance(access_token.reveal(), str) or not access_token.reveal():
         raise _invalid(response, "sent no 'access_token', or one that is not a string")
     if not fits_a_header(access_token.reveal()):
-        raise _invalid(response, "sent an 'access_token' with characters that no header may hold")
+        raise _invalid(response, "sent an 'access_token' with characters that a header must not hold")
     return access_token
 
 
+def _claims(access_token: Sensitive[str]) -> Sensitive[dict[str, Any]]:
+    """Return the claims of a JWT in compact form (RFC 7519 section 3), or an empty dictionary if the token is not one.
+
+    The signature is not verified, because Talend documents neither the issuer nor its keys. So claims decide nothing
+    but how soon to replace the token, and anyone who can forge claims can forge `expires_in` too.
+    """
+    parts = Sensitive(access_token.reveal().split("."))
+    claims: Sensitive[Any] = Sensitive(None)
+    if len(parts.reveal()) == 3:
+        with suppress(ValueError, RecursionError):
+            padding = "=" * (-len(parts.reveal()[1]) % 4)
+            claims = Sensitive(json.loads(base64.urlsafe_b64decode(parts.reveal()[1] + padding)))
+    return claims if isinstance(claims.reveal(), dict) else Sensitive({})
+
+
 def _life_seconds(expires_in: Any, claims: Sensitive[dict[str, Any]], requested_at: float) -> int:
-    """The shortest life that the answer gives, in whole seconds, by its own clock where it can be had."""
+    """Return the shortest life that the answer grants, in whole seconds, by its own clock where it tells one."""
     lives = []
-    # A number, or a string of one as in Talend's reference ("3600").
-    granted = finite_number(expires_in)
+    granted = _number(expires_in)
     if granted is not None and granted <= LONGEST_LIFE_SECONDS:
         lives.append(granted)
-    expiry, issue = numeric_date(claims, "exp"), numeric_date(claims, "iat")
+    # NumericDate claims are seconds since the epoch (RFC 7519 section 2).
+    expiry, issue = _number(claims.reveal().get("exp")), _number(claims.reveal().get("iat"))
     if expiry is not None:
         # Against `iat`, both by the server's clock, so that a wrong clock there does no harm.
         claimed = expiry - (issue if issue is not None else requested_at)
-        # An `exp` that is not after `iat` says nothing of the token's life.
+        # An `exp` that is not after `iat` says nothing about the token's validity.
         if claimed <= LONGEST_LIFE_SECONDS and (issue is None or claimed > 0):
             lives.append(claimed)
     return math.floor(min(lives, default=DEFAULT_LIFE_SECONDS))
 
 
-def _warnings(claims: Sensitive[dict[str, Any]], api_url: str) -> tuple[str, ...]:
+def _number(value: Any) -> float | None:
+    """Return `value` if it is a finite number, or a string of one as in Talend's reference ("3600"); else None."""
+    if isinstance(value, bool) or not isinstance(value, int | float | str):
+        return None
+    try:
+        number = float(value)
+    except (ValueError, OverflowError):
+        return None
+    return number if math.isfinite(number) else None
+
+
+def _audience_warning(claims: Sensitive[dict[str, Any]], api_url: str) -> str | None:
     audience = claims.reveal().get("aud")
-    if audience is None or api_url in (entry.rstrip("/") for entry in _strings(audience)):
-        return ()
-    # Only a warning: a check that may itself be wrong must not cause the outage that it guards against.
-    return (f"the token's audience is not {api_url}: its API may answer 401",)
-
-
-def _strings(audience: Any) -> list[str]:
     # RFC 7519 section 4.1.3: one string, or an array of them.
-    return [entry for entry in (audience if isinstance(audience, list) else [audience]) if isinstance(entry, str)]
+    entries = audience if isinstance(audience, list) else [audience]
+    if audience is None or any(isinstance(entry, str) and entry.rstrip("/") == api_url for entry in entries):
+        return None
+    # Only a warning: a check that may itself be wrong must not cause the outage that it guards against.
+    return f"the token's audience is not {api_url}: its API may answer 401"
 
 
 def _invalid(response: TokenResponse, problem: str) -> InvalidTokenResponse:
-    return InvalidTokenResponse(response.url, problem, _TALK_TO_TALEND, status=200)
+    credentials = response.credentials
+    return InvalidTokenResponse(credentials.token_endpoint, credentials.secret_id, problem, _REPORT_IT, status=200)

@@ -1,4 +1,4 @@
-"""The one operation of the system: put a new token in the place of *that* version, at most once."""
+"""The one operation of the system: replace *that* version of a token by a new token, at most once."""
 
 from __future__ import annotations
 
@@ -7,167 +7,105 @@ import uuid
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 
-from rotator.domain.errors import EventNotSent, InvalidTokenResponse, LockUnavailable, ReplacementInProgress
-from rotator.domain.event import Trigger
-from rotator.domain.policy import TokenState, is_worse, may_promote, state_of
+from rotator.domain.errors import LockUnavailable, ReplacementInProgress
+from rotator.domain.invocation import Invocation, Trigger
+from rotator.domain.policy import may_promote
 from rotator.domain.result import Outcome, Result
+from rotator.domain.schedule import interval_seconds
 from rotator.domain.settings import Settings
-from rotator.domain.version_budget import interval_seconds, renewals_left
-from rotator.ports import EVENT_SECONDS, EventBus, SingleFlight
+from rotator.domain.stored_token import StoredToken
+from rotator.domain.version_budget import renewals_left
+from rotator.ports import Lock, SecretStore
 from rotator.service.issuer import Issuer
-from rotator.service.token_secret import Slot, TokenSecret
-from talend_token.document import TokenDocument
+from rotator.service.token_secret import left_staged, read_token
 
-# What publication needs of the function's time after the token endpoint has answered.
-PUBLICATION_SECONDS = 10
 # A replacement takes a second or two, most of it at the token endpoint.
 _IN_PROGRESS_RETRY_SECONDS = 2
+# The schedule fires to the minute.
+_SHORTEST_WAIT_SECONDS = 60
 
 
 @dataclass(frozen=True)
-class Run:
-    """One invocation. `ends_at` is when the function's time is over, in seconds since the epoch."""
-
-    account: str
-    trigger: Trigger
-    ends_at: float
-    secret: TokenSecret
-    issued_after: float | None = None
-    """A token that another run left staged is of use only if it was issued after this moment."""
-
-    def result(self, outcome: Outcome, now_published: Slot) -> Result:
-        """How the run ended, with what is published then."""
-        document = now_published.document
-        return Result(
-            outcome=outcome,
-            account=self.account,
-            trigger=self.trigger,
-            version_id=now_published.version_id or None,
-            expires_at=document.expires_at if document else None,
-            secret_arn=now_published.secret_arn,
-            warnings=now_published.warnings,
-        )
-
-
-@dataclass(frozen=True)
-class Replacement:
+class Publisher:
     """Replaces the published token of any account: every trigger ends here."""
 
     settings: Settings
+    secrets: SecretStore
     issuer: Issuer
-    single_flight: SingleFlight
-    event_bus: EventBus
+    lock: Lock
     clock: Callable[[], float] = time.time
-    new_version_id: Callable[[], str] = lambda: str(uuid.uuid4())
+    new_version_id: Callable[[], object] = uuid.uuid4
 
-    def replace(self, run: Run, published: Slot) -> Result:
-        """Put a new token in the place of `published`, unless another run is at it or has done so, and tell of it.
+    def replace(self, invocation: Invocation, published: StoredToken) -> Result:
+        """Replace the published token, unless another run is doing so or has just done so.
 
         Raises:
-            LockUnavailable: the lock table cannot be asked, and the trigger is a consumer's: without the lock a storm
-                of them would be as many token calls. Every other trigger goes on, guarded by the compare and swap.
-            RotatorError: whatever else goes wrong. The published token is as it was.
+            LockUnavailable: the lock failed, and the trigger is a consumer's: without the lock, a thousand consumers
+                would cost a thousand token calls. Other triggers go on, guarded by the compare and swap.
+            RotatorError: whatever else goes wrong. The published token stays as it was.
         """
-
-        result = self._once(run, published)
-        # After the lock was let go: a slow event bus keeps nobody from what is published.
-        return self._announced(run, result) if result.outcome is Outcome.ROTATED else result
-
-    def _once(self, run: Run, published: Slot) -> Result:
-        def once() -> Result:
-            return self._replace(run, published)
-
+        version_id = published.version_id
         try:
-            result, own = self.single_flight.once(run.account, published.version_id, run.ends_at, once)
+            just_replaced = self.lock.acquire(invocation, version_id)
         except ReplacementInProgress:
-            return self._in_progress(run, published)
+            return self._in_progress(invocation, published)
         except LockUnavailable as error:
-            if run.trigger is Trigger.REJECTED:
+            if invocation.trigger is Trigger.REJECTED:
                 raise
-            unlocked = once()
-            return replace(unlocked, locked=False, warnings=(*unlocked.warnings, f"went on without the lock: {error}"))
-        if own:
-            return result
-        # Another run has replaced the same version a moment ago.
-        return replace(result, outcome=Outcome.SUPERSEDED, trigger=run.trigger)
-
-    def _announced(self, run: Run, result: Result) -> Result:
-        if run.ends_at - self.clock() < EVENT_SECONDS:
-            warning = "the event 'Talend Token Rotated' was not sent: no time was left"
-            return replace(result, warnings=(*result.warnings, warning))
+            invocation.lock_unavailable = True
+            invocation.warn(f"went on without the lock: {error}")
+            just_replaced = None
+        if just_replaced:
+            return just_replaced
+        result = None
         try:
-            self.event_bus.rotated(result)
-        except EventNotSent as error:
-            return replace(result, warnings=(*result.warnings, str(error)))
+            result = self._publish(invocation, published)
+        finally:
+            if not invocation.lock_unavailable:
+                self.lock.release(invocation, version_id, result)
         return result
 
-    def _replace(self, run: Run, published: Slot) -> Result:
-        staged = run.secret.left_staged(published)
-        if staged and staged.document and self._may_promote(run, staged.document, published.document):
-            result = self._promote(run, staged, published)
-            return replace(result, warnings=(*published.warnings, "published a token that a run had left staged"))
-        left = self._renewals_left(run) if run.trigger is Trigger.REJECTED else None
-        if left == 0:
-            exhausted = run.result(Outcome.BUDGET_EXHAUSTED, published)
-            return replace(exhausted, version_budget_left=0, retry_after_seconds=self._next_tick_seconds(published))
-        deadline = run.ends_at - PUBLICATION_SECONDS
-        issued = self.issuer.issue(run.account, run.trigger, deadline, published.document)
-        if published.document is not None and published.document.fingerprint == issued.document.fingerprint:
-            result = self._unchanged(run, published, issued.document)
-        else:
-            self._check_is_better(run, issued.document, published.document)
-            result = self._promote(run, run.secret.stage(self.new_version_id(), issued.document), published)
-        return replace(
-            result,
-            token_endpoint_seconds=issued.seconds,
-            version_budget_left=left and left - 1,
-            credentials_refused=issued.credentials_refused,
-            warnings=published.warnings + issued.warnings,
-        )
+    def _publish(self, invocation: Invocation, published: StoredToken) -> Result:
+        secret_id = self.settings.token_secret(invocation.account)
+        staged = left_staged(self.secrets, secret_id, published)
+        if staged and staged.document and may_promote(invocation, staged.document, published.document, self.clock()):
+            invocation.warn("published a token that an interrupted run had left staged")
+            return self._promote(invocation, secret_id, staged, published)
+        if invocation.trigger is Trigger.REJECTED:
+            left = renewals_left(self.secrets.created(secret_id), self.clock(), self._interval_seconds)
+            invocation.version_budget_left = max(0, left - 1)
+            if not left:
+                wait = self._next_schedule_seconds(published)
+                return Result.of(invocation, Outcome.BUDGET_EXHAUSTED, published, retry_after_seconds=wait)
+        document = self.issuer.issue(invocation, published.document)
+        if published.document and published.document.holds_same_token(document):
+            return Result.of(invocation, Outcome.UNCHANGED, published)
+        document = replace(document, version_id=str(self.new_version_id()))
+        stages = self.secrets.stage(secret_id, document.version_id, document.to_json())
+        return self._promote(invocation, secret_id, StoredToken(document.version_id, stages, document), published)
 
-    def _may_promote(self, run: Run, staged: TokenDocument, published: TokenDocument | None) -> bool:
-        return may_promote(run.trigger, staged, published, self.clock(), issued_after=run.issued_after)
-
-    def _promote(self, run: Run, staged: Slot, published: Slot) -> Result:
-        if run.secret.promote(staged, published):
-            return run.result(Outcome.ROTATED, staged)
-        now_published = run.secret.published()
+    def _promote(self, invocation: Invocation, secret_id: str, staged: StoredToken, published: StoredToken) -> Result:
+        # The first version of a secret gets AWSCURRENT by itself [API PutSecretValue].
+        if "AWSCURRENT" in staged.stages:
+            return Result.of(invocation, Outcome.ROTATED, staged)
+        if self.secrets.promote(secret_id, staged.version_id, published.version_id or None):
+            return Result.of(invocation, Outcome.ROTATED, staged)
+        now_published = read_token(self.secrets, secret_id)
         if now_published.version_id == published.version_id:
-            # Replaced, and yet read: reads lag behind, and what is published is not to be seen yet.
-            return self._in_progress(run, published)
-        return run.result(Outcome.SUPERSEDED, now_published)
+            # Already replaced, but this read is stale: Secrets Manager is eventually consistent.
+            return self._in_progress(invocation, published)
+        return Result.of(invocation, Outcome.SUPERSEDED, now_published)
 
-    def _in_progress(self, run: Run, published: Slot) -> Result:
-        result = run.result(Outcome.IN_PROGRESS, published)
-        return replace(result, retry_after_seconds=_IN_PROGRESS_RETRY_SECONDS)
+    def _in_progress(self, invocation: Invocation, published: StoredToken) -> Result:
+        wait = _IN_PROGRESS_RETRY_SECONDS
+        return Result.of(invocation, Outcome.IN_PROGRESS, published, retry_after_seconds=wait)
 
-    def _check_is_better(self, run: Run, issued: TokenDocument, published: TokenDocument | None) -> None:
-        now = self.clock()
-        if is_worse(run.trigger, issued, published, now):
-            raise InvalidTokenResponse(
-                f"{issued.api_url}/security/oauth/token",
-                f"sent a token that lives {issued.remaining_seconds(now):.0f} s, less than the published one has left",
-                "Nothing was published, and the published token works on. If it goes on, ask Talend about the life of "
-                "tokens; a forced rotation publishes the shorter one.",
-                status=200,
-            )
+    @property
+    def _interval_seconds(self) -> int:
+        return interval_seconds(self.settings.schedule_expression)
 
-    def _unchanged(self, run: Run, published: Slot, issued: TokenDocument) -> Result:
-        if state_of(published.document, self.clock()) is TokenState.INVALID:
-            raise InvalidTokenResponse(
-                f"{issued.api_url}/security/oauth/token",
-                "handed out the published token again, although that has expired",
-                "Report it to Talend.",
-                status=200,
-            )
-        return run.result(Outcome.UNCHANGED, published)
-
-    def _renewals_left(self, run: Run) -> int:
-        tick_seconds = interval_seconds(self.settings.schedule_expression)
-        return renewals_left(run.secret.created(), self.clock(), tick_seconds)
-
-    def _next_tick_seconds(self, published: Slot) -> int:
-        """When the schedule publishes the next token, whatever the budget."""
+    def _next_schedule_seconds(self, published: StoredToken) -> int:
+        """Return when the schedule publishes the next token, whatever the budget."""
         now = self.clock()
         issued_at = published.document.issued_at if published.document else now
-        return max(60, int(issued_at + interval_seconds(self.settings.schedule_expression) - now))
+        return max(_SHORTEST_WAIT_SECONDS, int(issued_at + self._interval_seconds - now))

@@ -4,91 +4,88 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from collections.abc import Callable
+from dataclasses import dataclass
 
-from rotator.domain.errors import RotatorError
-from rotator.domain.event import RenewRequest, RotateRequest, Trigger
+from rotator.domain.errors import NoCredentialsYet, SecretStoreError
+from rotator.domain.invocation import Invocation, Trigger
 from rotator.domain.policy import TokenState, is_due, state_of, young_seconds_left
 from rotator.domain.result import Outcome, Result
 from rotator.domain.settings import Settings
+from rotator.domain.stored_token import StoredToken
 from rotator.ports import SecretStore
-from rotator.service.dry_run import Doctor
-from rotator.service.publisher import PUBLICATION_SECONDS, Replacement, Run
-from rotator.service.token_secret import Slot, TokenSecret
+from rotator.service.dry_run import DryRun
+from rotator.service.publisher import Publisher
+from rotator.service.token_secret import read_token
 
-# The run that is in the way takes a second or two.
+# The run that holds the lock takes a second or two.
 _LOOK_AGAIN_SECONDS = 2
+# AWS denies access to a name that does not exist.
+_NO_SUCH_SECRET = ("ResourceNotFoundException", "AccessDeniedException")
 
 
 @dataclass(frozen=True)
-class Rotation:
-    """The two functions' work.
-
-    In both, `ends_at` is when the function's time is over, in seconds since the epoch. Whatever goes wrong, the
-    published token stays as it was, and the `RotatorError` that is raised names the account.
-    """
+class Rotator:
+    """The two functions' work. Whatever goes wrong raises a `RotatorError` and leaves the published token as it was."""
 
     settings: Settings
     secrets: SecretStore
-    replacement: Replacement
-    doctor: Doctor
+    publisher: Publisher
+    dry_run: DryRun
     clock: Callable[[], float] = time.time
     sleep: Callable[[float], None] = time.sleep
 
-    def rotate(self, request: RotateRequest, ends_at: float) -> Result:
-        """Replace the account's published token if the trigger finds it due; a dry run only checks and lists."""
-        run = self._run(request.account, request.trigger, ends_at, request.issued_after)
-        if request.dry_run:
-            return self.doctor.check(run)
-        result = self._replace_if_due(run)
-        # Another run may have read the credentials before they changed, and nothing tells of the change again.
-        while run.issued_after is not None and result.outcome in (Outcome.IN_PROGRESS, Outcome.SUPERSEDED):
-            if self.clock() + _LOOK_AGAIN_SECONDS > ends_at - PUBLICATION_SECONDS:
+    def rotate(self, invocation: Invocation) -> Result:
+        """Replace the account's published token if the trigger finds it due; a dry run only checks."""
+        if not invocation.account:
+            return Result(Outcome.IGNORED, invocation)
+        if invocation.dry_run:
+            return self.dry_run.check(invocation)
+        result = self._rotate(invocation)
+        # Another run may have read the credentials before they changed, and no other event announces the change.
+        while invocation.issued_after is not None and result.outcome in (Outcome.IN_PROGRESS, Outcome.SUPERSEDED):
+            if self.clock() + _LOOK_AGAIN_SECONDS > invocation.token_deadline:
                 break
             self.sleep(_LOOK_AGAIN_SECONDS)
-            result = self._replace_if_due(run)
+            result = self._rotate(invocation)
         return result
 
-    def _replace_if_due(self, run: Run) -> Result:
-        with _published(run) as published:
-            if not is_due(run.trigger, published.document, self.clock(), issued_after=run.issued_after):
-                return run.result(Outcome.FRESH, published)
-            return self.replacement.replace(run, published)
+    def _rotate(self, invocation: Invocation) -> Result:
+        try:
+            published = self._published(invocation)
+        except SecretStoreError as error:
+            if invocation.issued_after is None or error.code not in _NO_SUCH_SECRET:
+                raise
+            # Credentials without a token secret beside them are another owner's.
+            return Result(Outcome.IGNORED, invocation)
+        if not is_due(invocation, published.document, self.clock()):
+            return Result.of(invocation, Outcome.FRESH, published)
+        try:
+            return self.publisher.replace(invocation, published)
+        except NoCredentialsYet:
+            if invocation.trigger not in (Trigger.SCHEDULE, Trigger.WATCHDOG):
+                raise
+            return Result.of(invocation, Outcome.WAITING_FOR_CREDENTIALS, published)
 
-    def renew(self, request: RenewRequest, ends_at: float) -> Result:
-        """Replace the account's published token if it is the one that was rejected, or no longer works.
+    def renew(self, invocation: Invocation) -> Result:
+        """Replace the account's published token if it is the one that was rejected, or is no longer valid.
 
         A rejected token that is not the published one costs no token call and no version: its consumer reads again.
         """
-        run = self._run(request.account, Trigger.REJECTED, ends_at)
-        with _published(run) as published:
-            now = self.clock()
-            if published.document is None or state_of(published.document, now) is TokenState.INVALID:
-                return self.replacement.replace(run, published)
-            if not request.rejects(published.version_id, published.document):
-                return run.result(Outcome.SUPERSEDED, published)
-            too_soon_for = young_seconds_left(published.document, now)
-            if too_soon_for > 0:
-                too_soon = run.result(Outcome.TOO_SOON, published)
-                return replace(too_soon, retry_after_seconds=math.ceil(too_soon_for))
-            return self.replacement.replace(run, published)
+        published, now = self._published(invocation), self.clock()
+        if published.document is None or state_of(published.document, now) is TokenState.INVALID:
+            return self.publisher.replace(invocation, published)
+        if invocation.rejected_version_id != published.version_id:
+            return Result.of(invocation, Outcome.SUPERSEDED, published)
+        too_soon_for = math.ceil(young_seconds_left(published.document, now))
+        if too_soon_for:
+            return Result.of(invocation, Outcome.TOO_SOON, published, retry_after_seconds=too_soon_for)
+        return self.publisher.replace(invocation, published)
 
-    def _run(self, account: str, trigger: Trigger, ends_at: float, issued_after: float | None = None) -> Run:
-        secret = TokenSecret(self.secrets, self.settings.token_secret(account))
-        return Run(account, trigger, ends_at, secret, issued_after)
-
-
-@contextmanager
-def _published(run: Run) -> Iterator[Slot]:
-    """What is published. An error that is raised meanwhile is told the account, and how long that token lives."""
-    published = None
-    try:
-        published = run.secret.published()
-        yield published
-    except RotatorError as error:
-        error.account = run.account
-        if published is not None:
-            error.expires_at = published.document.expires_at if published.document else 0
-        raise
+    def _published(self, invocation: Invocation) -> StoredToken:
+        published = read_token(self.secrets, self.settings.token_secret(invocation.account))
+        # What the log says if the rest fails.
+        invocation.expires_at = published.document.expires_at if published.document else 0
+        if published.problem:
+            invocation.warn(published.problem)
+        return published

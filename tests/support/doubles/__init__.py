@@ -1,12 +1,11 @@
 """Small machines that stand in for the outside world in unit tests, and record what happened to them."""
 
 from doubles.clock import Clock
-from doubles.event_bus import RecordingEventBus
+from doubles.lock import InMemoryCircuitBreaker, InMemoryLock
 from doubles.marked import marked
 from doubles.probe import ScriptedProbe
 from doubles.raw_server import raw_server, read_request
 from doubles.secret_store import InMemorySecretStore
-from doubles.single_flight import InMemoryCircuitBreaker, InMemorySingleFlight
 from doubles.tls_server import self_signed_server, tls_context
 from doubles.token_endpoint import ScriptedTokenEndpoint, access_token, jwt
 from doubles.token_source import InMemoryTokenSource
@@ -14,10 +13,9 @@ from doubles.token_source import InMemoryTokenSource
 __all__ = [
     "Clock",
     "InMemoryCircuitBreaker",
+    "InMemoryLock",
     "InMemorySecretStore",
-    "InMemorySingleFlight",
     "InMemoryTokenSource",
-    "RecordingEventBus",
     "ScriptedProbe",
     "ScriptedTokenEndpoint",
     "access_token",

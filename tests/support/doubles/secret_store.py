@@ -57,11 +57,11 @@ class InMemorySecretStore:
         self._call("key", secret_id)
         return self.keys.get(secret_id)
 
-    def stage(self, secret_id: str, version_id: str, text: Sensitive[str]) -> SecretVersion:
+    def stage(self, secret_id: str, version_id: str, text: Sensitive[str]) -> frozenset[str]:
         secret = self._call("stage", secret_id)
         stored = secret.versions.get(version_id)
         if stored and stored.reveal() == text.reveal():
-            return self._version(secret_id, version_id)
+            return self._version(secret_id, version_id).stages
         if version_id in secret.versions:
             raise SecretStoreError("stage", secret_id, "ResourceExistsException", "Use another.")
         # A version that holds no label is gone after a day.
@@ -73,7 +73,7 @@ class InMemorySecretStore:
         secret.versions[version_id] = text
         secret.labels["AWSPENDING"] = version_id
         secret.labels.setdefault("AWSCURRENT", version_id)
-        return self._version(secret_id, version_id)
+        return self._version(secret_id, version_id).stages
 
     def created(self, secret_id: str) -> list[float]:
         return [moment for _, moment in self._call("created", secret_id).created]
@@ -94,9 +94,6 @@ class InMemorySecretStore:
             secret.labels["AWSPREVIOUS"] = current
         secret.labels["AWSCURRENT"] = version_id
 
-    def arn(self, secret_id: str) -> str:
-        return f"arn:aws:secretsmanager:eu-west-1:123456789012:secret:{secret_id}-a1b2c3"
-
     def label(self, secret_id: str, stage: str) -> str | None:
         return self._secrets[secret_id].labels.get(stage)
 
@@ -113,7 +110,7 @@ class InMemorySecretStore:
         self.calls.append(operation)
         self.before.pop(operation, lambda: None)()
         if operation in self.fail_on:
-            raise SecretStoreError(operation, secret_id, self.fail_on[operation], "Mend it.")
+            raise SecretStoreError(operation, secret_id, self.fail_on[operation], "Fix it.")
         if secret_id not in self._secrets:
             raise SecretStoreError(operation, secret_id, "ResourceNotFoundException", "Create it.")
         return self._secrets[secret_id]
@@ -122,4 +119,4 @@ class InMemorySecretStore:
         secret = self._secrets[secret_id]
         stages = frozenset(stage for stage, holder in secret.labels.items() if holder == version_id)
         text, created_at = secret.versions[version_id], dict(secret.created)[version_id]
-        return SecretVersion(version_id, stages, text, self.arn(secret_id), created_at)
+        return SecretVersion(version_id, stages, text, created_at)

@@ -1,4 +1,4 @@
-"""The whole core over in-memory machines, in virtual time."""
+"""The whole service over in-memory machines, in virtual time."""
 
 from __future__ import annotations
 
@@ -6,22 +6,21 @@ from dataclasses import replace
 from typing import Any
 
 from doubles.clock import Clock
-from doubles.event_bus import RecordingEventBus
+from doubles.lock import InMemoryCircuitBreaker, InMemoryLock
 from doubles.probe import ScriptedProbe
 from doubles.secret_store import InMemorySecretStore
-from doubles.single_flight import InMemoryCircuitBreaker, InMemorySingleFlight
 from doubles.token_endpoint import ScriptedTokenEndpoint
-from rotator.domain.event import RenewRequest, RotateRequest, Trigger
+from rotator.domain.invocation import Invocation, Trigger
 from rotator.domain.result import Result
 from rotator.domain.settings import Settings
-from rotator.service.dry_run import Doctor
+from rotator.service.dry_run import DryRun
 from rotator.service.issuer import Issuer
-from rotator.service.publisher import Replacement
-from rotator.service.rotator import Rotation
+from rotator.service.publisher import Publisher
+from rotator.service.rotator import Rotator
 from talend_token.document import TokenDocument
 
-CREDENTIALS = "talend/default/credentials"
-TOKEN = "talend/default/token"
+CREDENTIALS = "talend-token/default/credentials"
+TOKEN = "talend-token/default/token"
 FUNCTION_SECONDS = 60
 
 
@@ -31,44 +30,44 @@ class System:
     def __init__(self, expires_in: Any = "1800", **settings: Any) -> None:
         self.clock = Clock()
         self.settings = Settings(
-            secret_prefix="talend",
+            secret_prefix="talend-token",
             api_url="https://api.eu.cloud.talend.com",
-            minimum_life_seconds=60,
             schedule_expression="rate(25 minutes)",
             lock_table="locks",
-            default_credentials_secret="",
+            stack_name="talend-token",
         )
         self.settings = replace(self.settings, **settings)
         self.secrets = InMemorySecretStore(self.clock)
         self.secrets.put(CREDENTIALS, "abc:s3cret", "credentials-1")
         self.secrets.create(TOKEN)
         self.endpoint = ScriptedTokenEndpoint(self.clock, expires_in)
-        self.single_flight = InMemorySingleFlight(self.clock)
+        self.lock = InMemoryLock(self.clock)
         self.breaker = InMemoryCircuitBreaker(self.clock)
         self.probe = ScriptedProbe()
-        self.event_bus = RecordingEventBus()
         issuer = Issuer(self.settings, self.secrets, self.endpoint, self.breaker, self.probe, self.clock)
-        doctor = Doctor(self.settings, self.secrets, issuer, self.single_flight, self.clock, lambda: "nobody")
-        replacement = Replacement(
-            self.settings, issuer, self.single_flight, self.event_bus, self.clock, self._new_version_id
-        )
-        self.rotation = Rotation(self.settings, self.secrets, replacement, doctor, self.clock, self.clock.sleep)
+        dry_run = DryRun(self.settings, self.secrets, issuer, self.lock, self.clock, lambda: "nobody")
+        publisher = Publisher(self.settings, self.secrets, issuer, self.lock, self.clock, self._new_version_id)
+        self.rotator = Rotator(self.settings, self.secrets, publisher, dry_run, self.clock, self.clock.sleep)
+        self.invocation = Invocation(Trigger.MANUAL, 0)
+        """The last one."""
         self._versions = 0
 
     def _new_version_id(self) -> str:
         self._versions += 1
         return f"v{self._versions}"
 
-    def rotate(self, trigger: Trigger = Trigger.MANUAL, **request: Any) -> Result:
+    def rotate(self, trigger: Trigger = Trigger.MANUAL, **event: Any) -> Result:
         """Invoke `rotate`."""
-        return self.rotation.rotate(RotateRequest(trigger, **request), self.clock() + FUNCTION_SECONDS)
+        self.invocation = Invocation(trigger, self.clock() + FUNCTION_SECONDS, **event)
+        return self.rotator.rotate(self.invocation)
 
-    def renew(self, version_id: str | None = None, *, account: str = "default", sha256: str | None = None) -> Result:
+    def renew(self, version_id: str | None = None, *, account: str = "default") -> Result:
         """Invoke `renew` for the version that was rejected: the published one if none is named."""
-        if version_id is None and sha256 is None:
-            version_id = self.published_version
-        request = RenewRequest(account, version_id, sha256)
-        return self.rotation.renew(request, self.clock() + FUNCTION_SECONDS)
+        rejected = self.published_version if version_id is None else version_id
+        self.invocation = Invocation(
+            Trigger.REJECTED, self.clock() + FUNCTION_SECONDS, account=account, rejected_version_id=rejected
+        )
+        return self.rotator.renew(self.invocation)
 
     @property
     def published(self) -> TokenDocument:

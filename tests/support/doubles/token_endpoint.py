@@ -26,7 +26,7 @@ def access_token(number: int) -> str:
 
 
 class ScriptedTokenEndpoint:
-    """Issues `access_token(1)`, `access_token(2)`, ... with a life of `expires_in` seconds, unless an answer is queued.
+    """Issues `access_token(1)`, `access_token(2)`, ... valid for `expires_in` seconds, unless an answer is queued.
 
     An answer is a body (any JSON value) or an error to raise. `calls` lists what was asked for.
     """
@@ -34,11 +34,11 @@ class ScriptedTokenEndpoint:
     def __init__(self, clock: Callable[[], float], expires_in: Any = "1800") -> None:
         self._clock = clock
         self._expires_in = expires_in
-        self.calls: list[tuple[Credentials, str, float]] = []
+        self.calls: list[tuple[Credentials, float]] = []
         self.answers: list[Any] = []
 
-    def request_token(self, credentials: Credentials, api_url: str, deadline: float) -> TokenResponse:
-        self.calls.append((credentials, api_url, deadline))
+    def request_token(self, credentials: Credentials, deadline: float) -> TokenResponse:
+        self.calls.append((credentials, deadline))
         body = {
             "access_token": access_token(len(self.calls)),
             "token_type": "Bearer",
@@ -47,4 +47,4 @@ class ScriptedTokenEndpoint:
         answer = self.answers.pop(0) if self.answers else body
         if isinstance(answer, TokenEndpointError):
             raise answer
-        return TokenResponse(f"{api_url}/security/oauth/token", self._clock(), json.dumps(answer).encode())
+        return TokenResponse(credentials, self._clock(), json.dumps(answer).encode())

@@ -6,52 +6,51 @@ from collections.abc import Callable
 
 from rotator.domain.errors import (
     CircuitOpen,
+    CredentialsRefused,
     LockUnavailable,
     RejectedTokenAgain,
     ReplacementInProgress,
-    TokenRefused,
     TokenRejectedByProbe,
 )
+from rotator.domain.invocation import Invocation
 from rotator.domain.result import Outcome, Result
 
 RECORD_SECONDS = 60
 OPEN_SECONDS = 60
 
 
-class InMemorySingleFlight:
-    """As `rotator.ports.SingleFlight` describes it; `down` makes the table unavailable."""
+class InMemoryLock:
+    """As `rotator.ports.Lock` describes it; `down` makes the table unavailable."""
 
     def __init__(self, clock: Callable[[], float]) -> None:
         self._clock = clock
         self._until: dict[tuple[str, str], float] = {}
-        self._results: dict[tuple[str, str], Result] = {}
+        self._results: dict[tuple[str, str], tuple[str | None, int | None]] = {}
         self.down = False
 
     def hold(self, account: str, version_id: str, ends_at: float) -> None:
-        """Another run takes the lock, and is never heard of again."""
+        """Another run takes the lock and never releases it."""
         self._until[account, version_id] = ends_at
 
-    def once(self, account: str, version_id: str, ends_at: float, replace: Callable[[], Result]) -> tuple[Result, bool]:
+    def acquire(self, invocation: Invocation, version_id: str) -> Result | None:
         if self.down:
-            raise LockUnavailable("locks", "EndpointConnectionError")
-        key = account, version_id
+            raise LockUnavailable(invocation.account, "locks", "EndpointConnectionError")
+        key = invocation.account, version_id
         if self._until.get(key, 0) > self._clock():
             if key in self._results:
-                return self._results[key], False
+                return Result(Outcome.SUPERSEDED, invocation, *self._results[key])
             raise ReplacementInProgress
         self._results.pop(key, None)
-        self._until[key] = ends_at
-        try:
-            result = replace()
-        except Exception:
+        self._until[key] = invocation.ends_at
+        return None
+
+    def release(self, invocation: Invocation, version_id: str, result: Result | None) -> None:
+        key = invocation.account, version_id
+        if result is not None and result.outcome in (Outcome.ROTATED, Outcome.SUPERSEDED):
+            self._until[key] = self._clock() + RECORD_SECONDS
+            self._results[key] = result.version_id, result.expires_at
+        else:
             del self._until[key]
-            raise
-        if result.outcome not in (Outcome.ROTATED, Outcome.SUPERSEDED):
-            del self._until[key]
-            return result, True
-        self._until[key] = self._clock() + RECORD_SECONDS
-        self._results[key] = Result.of_rotation(result.as_rotation())
-        return result, True
 
 
 class InMemoryCircuitBreaker:
@@ -61,12 +60,12 @@ class InMemoryCircuitBreaker:
         self._clock = clock
         self._open_until: dict[str, float] = {}
 
-    def call[T](self, circuit: str, api_url: str, ask: Callable[[], T]) -> T:
+    def call[T](self, circuit: str, secret_id: str, request: Callable[[], T]) -> T:
         if self._open_until.get(circuit, 0) > self._clock():
-            raise CircuitOpen(api_url, OPEN_SECONDS)
+            raise CircuitOpen(secret_id, OPEN_SECONDS)
         try:
-            answer = ask()
-        except (TokenRefused, RejectedTokenAgain, TokenRejectedByProbe):
+            answer = request()
+        except (CredentialsRefused, RejectedTokenAgain, TokenRejectedByProbe):
             self._open_until[circuit] = self._clock() + OPEN_SECONDS
             raise
         self.close(circuit)
