@@ -2,12 +2,14 @@
 
 import re
 from collections import Counter
+from pathlib import Path
 
 import pytest
 
 from bench import money
 
 MONITORING = "Monitoring"
+TELEMETRY = Path(__file__).parents[2] / "functions" / "rotator" / "adapters" / "telemetry.py"
 
 
 @pytest.fixture(scope="module")
@@ -54,3 +56,8 @@ def test_stacks_and_policies_are_counted_as_they_are_deployed(every_template):
     assert stacks.taken(2) - stacks.taken(1) == 1 + kinds["account"]["AWS::CloudFormation::Stack"]
     main, account = (kinds[name]["AWS::IAM::ManagedPolicy"] for name in ("main", "DefaultAccount"))
     assert (policies.taken(1), policies.taken(2)) == (main + account, main + 2 * account)
+
+
+def test_metrics_are_counted_as_they_are_written():
+    written = re.findall(r'^ +"([A-Z][A-Za-z]+)": ', TELEMETRY.read_text(), re.MULTILINE)
+    assert len(written) == money.STEADY_METRICS + money.RARE_METRICS

@@ -10,15 +10,10 @@ FUNCTIONS = Path(__file__).parents[2] / "functions"
 FUNCTION_ALARMS = ["RenewalFailingAlarm", "RenewalsStormingAlarm", "DeadLettersAlarm"]
 ACCOUNT_ALARMS = ["TokenAlarm", "CredentialsRefusedAlarm", "VersionBudgetAlarm"]
 DIMENSIONS = [{"Name": "stack", "Value": {"Ref": "MainStack"}}, {"Name": "account", "Value": {"Ref": "Account"}}]
-# What the functions write; see the design's contract and `rotator.adapters.telemetry`.
-METRICS = {
-    "TokenRemainingSeconds",
-    "RotationFailed",
-    "CredentialsRefused",
-    "LockUnavailable",
-    "RenewalCoalesced",
-    "VersionBudgetLeft",
-}
+TELEMETRY = (FUNCTIONS / "rotator" / "adapters" / "telemetry.py").read_text()
+# What the functions write.
+METRICS = set(re.findall(r'^ +"([A-Z][A-Za-z]+)": ', TELEMETRY, re.MULTILINE))
+OUR_FIELDS = {"account", "trigger", "error", "problem", "warnings"}
 SCHEDULE_SECONDS = 25 * 60
 # What the alarm on the token is there for: the validity that is left when the schedule should have replaced the token.
 MARGIN_SECONDS = 300
@@ -192,6 +187,12 @@ def shown_metrics(widgets):
     return found
 
 
+def test_metrics_are_of_one_stack_and_account():
+    """What the alarms and searches name."""
+    assert re.findall(r'add_dimension\("(\w+)"', TELEMETRY) == ["stack", "account"]
+    assert len(METRICS) == 6
+
+
 def test_the_dashboard_shows_each_metric_that_is_written_and_those_of_aws(dashboard):
     ours = {name.removeprefix("TalendToken/") for name in shown_metrics(dashboard) if name.startswith("TalendToken/")}
     assert ours == METRICS
@@ -250,7 +251,8 @@ def test_the_saved_query_reads_both_logs_and_names_the_fields_of_our_lines(neste
     fields = set(re.findall(r"[\w@.]+", selected)) - {"fields", "coalesce", "as", "kind", "what", "@timestamp"}
     # A function that dies before our line is written leaves Lambda's own.
     of_lambda = {"message", "errorType", "errorMessage", "record.status", "record.errorType"}
-    assert fields == of_lambda | {"account", "trigger", "error", "problem", "warnings.0"}
+    assert {field.removesuffix(".0") for field in fields - of_lambda} == OUR_FIELDS
+    assert [field for field in OUR_FIELDS if not re.search(rf'\b{field}=|"{field}": ', TELEMETRY)] == []
     assert chosen_lines == f' filter level in ["WARNING", "ERROR", "CRITICAL"] or {KILLED}'
 
 
