@@ -88,10 +88,13 @@ class SecretsManagerStore:
         except SecretStoreError as error:
             if error.code not in _LABEL_MOVED:
                 raise
-        else:
-            return True
-        # The SDK may have repeated a call whose answer was lost: then the label has moved, and to this version.
-        return "AWSCURRENT" in self._call("DescribeSecret", secret_id, _labels).get(version_id, [])
+            labels = self._call("DescribeSecret", secret_id, _labels)
+            if replaced and "AWSCURRENT" in labels.get(replaced, []):
+                # The label has not moved, so the code means something else.
+                raise
+            # The SDK may have repeated a call whose answer was lost: then the label has moved, and to this version.
+            return "AWSCURRENT" in labels.get(version_id, [])
+        return True
 
     def _call[T](
         self,

@@ -124,6 +124,10 @@ def _is_encoded(value: Sensitive[str]) -> bool:
     if header.reveal()[1] or header.reveal()[2]:
         return True
     letters = Sensitive("".join(header.reveal()[3].split()).rstrip("=").translate(_URL_SAFE))
+    decoded = Sensitive("")
     with suppress(ValueError):
-        return b":" in base64.b64decode(letters.reveal() + "=" * (-len(letters.reveal()) % 4), validate=True)
-    return False
+        padding = "=" * (-len(letters.reveal()) % 4)
+        # Windows PowerShell encodes UTF-16, which has a NUL beside each character.
+        decoded = Sensitive(base64.b64decode(letters.reveal() + padding, validate=True).decode().replace("\0", ""))
+    # The secret alone can be decoded too, but not to text.
+    return ":" in decoded.reveal() and decoded.reveal().strip(_SURROUNDING).isprintable()
