@@ -113,7 +113,7 @@ LONG = base64.b64encode(b"0123456789abcdef0123456789abcdef:" + b"hunter2-" * 8).
         LONG,
         "\n".join(textwrap.wrap(LONG, 76)),
         "\r\n".join(textwrap.wrap(LONG.rstrip("="), 64)) + "\r\n",
-        base64.urlsafe_b64encode(b"abc:\xff\xfe\xfb\xff").decode(),
+        base64.urlsafe_b64encode(b"abc:??>>~~").decode(),
     ],
 )
 def test_an_encoded_pair_is_refused_with_the_one_fix(prefix, encoded):
