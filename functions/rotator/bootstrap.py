@@ -5,10 +5,11 @@ from __future__ import annotations
 import os
 from functools import cache
 
+import boto3
+
 from rotator.adapters.circuit_breaker import DynamoDBCircuitBreaker
 from rotator.adapters.lock_table import LockTable, lock_table_client
 from rotator.adapters.probe import HttpProbe
-from rotator.adapters.sdk_models import setup_default_session
 from rotator.adapters.secrets_manager import SecretsManagerStore, secrets_manager_client
 from rotator.adapters.token_endpoint import HttpTokenEndpoint
 from rotator.domain.settings import Settings
@@ -26,9 +27,10 @@ def rotator() -> Rotator:
         InvalidSettings: the function's environment variables are incomplete or wrong.
     """
     settings = Settings.from_environment(os.environ)
-    setup_default_session()
-    secrets = SecretsManagerStore(secrets_manager_client())
-    table = lock_table_client()
+    # A session of their own: the default one belongs to whatever else runs in the process.
+    session = boto3.session.Session()
+    secrets = SecretsManagerStore(secrets_manager_client(session))
+    table = lock_table_client(session)
     breaker = DynamoDBCircuitBreaker(table, settings.lock_table)
     issuer = Issuer(settings, secrets, HttpTokenEndpoint(), breaker, HttpProbe())
     lock = LockTable(table, settings.lock_table)

@@ -6,11 +6,13 @@ import json
 import time
 from pathlib import Path
 
+import boto3
 import pytest
 import requests
 
 import rotate
 from integration.handlers import CREDENTIALS, TOKEN, Context
+from rotator import bootstrap
 from rotator.domain.errors import (
     CredentialsError,
     CredentialsRefused,
@@ -220,3 +222,15 @@ def test_no_log_metric_or_answer_shows_a_credential_or_a_token(secrets, talend, 
     assert "answered 403" in everything
     assert "s3cret" not in everything
     assert published(secrets).access_token.split(".")[2] not in everything
+
+
+@pytest.mark.usefixtures("secrets")
+def test_the_default_session_of_boto3_is_left_alone(monkeypatch):
+    """Another library in the process may use any service with it."""
+    session = boto3.session.Session()
+    for there in (None, session):
+        monkeypatch.setattr(boto3, "DEFAULT_SESSION", there)
+        bootstrap.rotator.cache_clear()
+        assert invoke({})["outcome"] == "rotated"
+        assert boto3.DEFAULT_SESSION is there
+    assert session.client("sqs").meta.service_model.service_name == "sqs"

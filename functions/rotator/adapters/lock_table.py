@@ -9,7 +9,6 @@ from contextlib import suppress
 from decimal import Decimal
 from typing import TYPE_CHECKING
 
-import boto3
 from aws_lambda_powertools.utilities.idempotency import DynamoDBPersistenceLayer, IdempotencyConfig
 from aws_lambda_powertools.utilities.idempotency.exceptions import IdempotencyItemAlreadyExistsError
 from botocore.config import Config
@@ -19,6 +18,7 @@ from rotator.domain.invocation import Invocation
 from rotator.domain.result import Outcome, Result
 
 if TYPE_CHECKING:
+    import boto3
     from aws_lambda_powertools.utilities.idempotency.persistence.datarecord import DataRecord
     from mypy_boto3_dynamodb import DynamoDBClient
 
@@ -32,14 +32,14 @@ _REPLACED = (Outcome.ROTATED, Outcome.SUPERSEDED)
 _ATTEMPTS = 3
 
 
-def lock_table_client() -> DynamoDBClient:
+def lock_table_client(session: boto3.session.Session) -> DynamoDBClient:
     """Return a client that gives up soon, because a rotation goes on without its lock.
 
     A request is repeated once: a warm function's connection has been idle for up to 25 minutes, and a NAT gateway
     forgets it after 350 seconds without a word [VPC user guide, troubleshoot NAT gateways].
     """
     config = Config(connect_timeout=1, read_timeout=2, retries={"mode": "standard", "total_max_attempts": 2})
-    return boto3.client("dynamodb", config=config)
+    return session.client("dynamodb", config=config)
 
 
 class LockTable:

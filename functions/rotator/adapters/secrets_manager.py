@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
-import boto3
 from botocore import xform_name
 from botocore.config import Config
 from botocore.exceptions import ClientError
@@ -16,6 +15,7 @@ from rotator.ports import SecretDescription, SecretVersion
 from talend_token.document import Sensitive
 
 if TYPE_CHECKING:
+    import boto3
     from mypy_boto3_secretsmanager import SecretsManagerClient
 
 _UNEXPECTED_ANSWER = "UnexpectedAnswer"
@@ -39,10 +39,10 @@ _TRY_AGAIN = "The next run tries again; if it goes on, look at the AWS Health Da
 _LABEL_MOVED = ("InvalidParameterException", "InvalidRequestException")
 
 
-def secrets_manager_client() -> SecretsManagerClient:
+def secrets_manager_client(session: boto3.session.Session) -> SecretsManagerClient:
     """Return a client whose retries and time limits are ours and not the SDK's defaults, which change."""
     config = Config(connect_timeout=2, read_timeout=5, retries={"mode": "standard", "total_max_attempts": 3})
-    return boto3.client("secretsmanager", config=config)
+    return session.client("secretsmanager", config=config)
 
 
 class SecretsManagerStore:

@@ -25,7 +25,7 @@ REFUSED = CredentialsRefused(URL, SECRET, "answered 401", "Check.", status=401)
 @pytest.fixture
 def breakers(lock_table):
     """The breaker as two functions have it."""
-    return [DynamoDBCircuitBreaker(lock_table_client(), lock_table) for _ in range(2)]
+    return [DynamoDBCircuitBreaker(lock_table_client(boto3.session.Session()), lock_table) for _ in range(2)]
 
 
 def refuse():
@@ -118,7 +118,7 @@ def test_an_unusable_token_is_remembered_too(breakers, error):
     "error", [ClientError({"Error": {"Code": "AccessDeniedException"}}, "PutItem"), KeyError("x"), TypeError("x")]
 )
 def test_a_table_that_cannot_be_written_lets_the_call_through(lock_table, error):
-    client = lock_table_client()
+    client = lock_table_client(boto3.session.Session())
     breaker = DynamoDBCircuitBreaker(client, lock_table)
     with pytest.raises(CredentialsRefused):
         call(breaker, refuse)

@@ -25,7 +25,7 @@ def result(outcome=Outcome.ROTATED):
 @pytest.fixture
 def locks(lock_table):
     """The lock as two functions have it."""
-    return [LockTable(lock_table_client(), lock_table) for _ in range(2)]
+    return [LockTable(lock_table_client(boto3.session.Session()), lock_table) for _ in range(2)]
 
 
 def items():
@@ -37,7 +37,7 @@ def drop_table():
 
 
 def test_the_client_gives_up_soon_and_repeats_a_call_once(aws):  # noqa: ARG001
-    config = lock_table_client().meta.config
+    config = lock_table_client(boto3.session.Session()).meta.config
     assert (config.connect_timeout, config.read_timeout) == (1, 2)
     assert config.retries == {"mode": "standard", "total_max_attempts": 2}
 
@@ -137,7 +137,7 @@ def test_a_table_that_is_gone_is_named(locks):
 
 @pytest.mark.parametrize("code", ["ProvisionedThroughputExceededException", "AccessDeniedException"])
 def test_a_table_that_refuses_is_named(lock_table, code):
-    client = lock_table_client()
+    client = lock_table_client(boto3.session.Session())
     with Stubber(client) as stubber:
         stubber.add_client_error("put_item", code)
         with pytest.raises(LockUnavailable, match="lock table 'locks'"):

@@ -5,6 +5,7 @@ import re
 import time
 import uuid
 
+import boto3
 import pytest
 from botocore import xform_name
 from botocore.stub import Stubber
@@ -21,7 +22,7 @@ ARN = "arn:aws:secretsmanager:eu-west-1:123456789012:secret:talend-token/default
 
 @pytest.fixture
 def client(aws):  # noqa: ARG001
-    return secrets_manager_client()
+    return secrets_manager_client(boto3.session.Session())
 
 
 @pytest.fixture
