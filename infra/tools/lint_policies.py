@@ -46,8 +46,6 @@ def plain(value: Any) -> Any:
         return plain(value["Fn::If"][1])
     if "Fn::Sub" in value:
         return re.sub(r"\$\{[^}]*}", lambda name: _EXAMPLES.get(name[0], "example"), value["Fn::Sub"])
-    if "Fn::ImportValue" in value:
-        return _EXAMPLES[value["Fn::ImportValue"]["Fn::Sub"].removeprefix("${MainStack}-")]
     if "Ref" in value:
         return _EXAMPLES[value["Ref"]]
     if "Fn::GetAtt" in value:
@@ -61,12 +59,10 @@ _EXAMPLES: dict[str, Any] = {
     "${AWS::Region}": "eu-west-1",
     "${AWS::AccountId}": "123456789012",
     "${AWS::URLSuffix}": "amazonaws.com",
-    "${ReplicaRegion}": "us-east-1",
     "KmsKeyArn": _ARN.format("kms", "key/example"),
-    "ReplicaKmsKeyArn": _ARN.format("kms", "key/example").replace("eu-west-1", "us-east-1"),
     "ConsumerPrincipals": ["arn:aws:iam::210987654321:root"],
     "ExistingCredentialsSecretArn": _ARN.format("secretsmanager", "secret:example-a1b2c3"),
-    "TokenSecret.Id": _ARN.format("secretsmanager", "secret:talend/default/token-a1b2c3"),
+    "TokenSecret.Id": _ARN.format("secretsmanager", "secret:talend-token/default/token-a1b2c3"),
     "DeadLetterQueue.Arn": _ARN.format("sqs", "example"),
     "LockTable.Arn": _ARN.format("dynamodb", "table/example"),
     "RotateLogGroup.Arn": _ARN.format("logs", "log-group:/aws/lambda/example:*"),

@@ -5,8 +5,11 @@ from __future__ import annotations
 import os
 import subprocess
 import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from local_aws import ENVIRONMENTS, LocalAWS
 
@@ -55,6 +58,41 @@ def deploy_consumer(aws: LocalAWS, template: Path, main: Stack, api_url: str) ->
     names = ("ClientLayerArn", "ConsumerPolicyArn", "TokenSecretArn", "RenewFunctionName")
     parameters = {name: main.outputs[name] for name in names} | {"TalendApiUrl": api_url}
     return deploy(aws, template, parameters, CONSUMER_STACK_NAME)
+
+
+def resources(aws: LocalAWS, stack_name: str) -> Iterator[dict[str, Any]]:
+    """Every resource of a stack and of those nested in it, as CloudFormation lists them."""
+    pages = aws.client("cloudformation").get_paginator("list_stack_resources").paginate(StackName=stack_name)
+    for resource in (resource for page in pages for resource in page["StackResourceSummaries"]):
+        yield resource
+        if resource["ResourceType"] == "AWS::CloudFormation::Stack":
+            yield from resources(aws, resource["PhysicalResourceId"])
+
+
+def physical_id(aws: LocalAWS, logical_id: str, stack_name: str = STACK_NAME) -> str:
+    """Return the physical id of a resource of a stack, or of one nested in it."""
+    (found,) = [one for one in resources(aws, stack_name) if one["LogicalResourceId"] == logical_id]
+    return str(found["PhysicalResourceId"])
+
+
+def switch_schedule(aws: LocalAWS, schedule: str, state: str, stack_name: str = STACK_NAME) -> None:
+    """Enable or disable a schedule of a stack, as an operator would: `Schedule` or `Watchdog`."""
+    scheduler = aws.client("scheduler")
+    found = scheduler.get_schedule(Name=physical_id(aws, schedule, stack_name))
+    kept = ("Name", "ScheduleExpression", "FlexibleTimeWindow", "Target")
+    scheduler.update_schedule(**{member: found[member] for member in kept}, State=state)
+
+
+@contextmanager
+def without_schedules(aws: LocalAWS, *schedules: str) -> Iterator[None]:
+    """Disable some schedules of the main stack for as long as the block runs."""
+    for schedule in schedules:
+        switch_schedule(aws, schedule, "DISABLED")
+    try:
+        yield
+    finally:
+        for schedule in schedules:
+            switch_schedule(aws, schedule, "ENABLED")
 
 
 def _sam(environment: dict[str, str], *arguments: str) -> None:

@@ -6,6 +6,9 @@ from contextlib import contextmanager
 from local_aws.waiting import eventually
 from talend_simulator import HtmlAnswer
 
+# Of a token; one that is valid for 10 seconds or less is not published.
+SHORT_SECONDS = 14
+
 
 @contextmanager
 def token_endpoint_down(deployment):
@@ -15,24 +18,6 @@ def token_endpoint_down(deployment):
         yield
     finally:
         deployment.talend.faults.clear()
-
-
-@contextmanager
-def without(deployment, *schedules):
-    """Some schedules disabled, as a person would do it."""
-    scheduler = deployment.aws.client("scheduler")
-
-    def switch(state):
-        for schedule in schedules:
-            found = scheduler.get_schedule(Name=deployment.resource(f"RotateFunction{schedule}"))
-            kept = ("Name", "ScheduleExpression", "FlexibleTimeWindow", "Target")
-            scheduler.update_schedule(**{member: found[member] for member in kept}, State=state)
-
-    switch("DISABLED")
-    try:
-        yield
-    finally:
-        switch("ENABLED")
 
 
 @contextmanager
@@ -53,10 +38,10 @@ def force_rotation(deployment):
     return eventually(lambda: (answer := deployment.invoke({}))["outcome"] == "rotated" and answer)
 
 
-def publish_a_short_token(deployment, seconds):
-    """Publish a token that Talend grants so few seconds of life."""
+def publish_a_short_token(deployment):
+    """Publish a token that is valid for hardly longer than one must be to be published."""
     settings = deployment.talend.settings
-    usual, settings.speed = settings.speed, 1800 / seconds
+    usual, settings.speed = settings.speed, 1800 / SHORT_SECONDS
     try:
         force_rotation(deployment)
     finally:

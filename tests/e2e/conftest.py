@@ -2,16 +2,13 @@
 
 import json
 import subprocess
-from pathlib import Path
 
 import pytest
 
-from demo.deployment import SAM, deploy
+from demo.deployment import ROOT, SAM, deploy, physical_id, switch_schedule
 from local_aws import ENVIRONMENTS, LocalAWS
 from local_aws.waiting import eventually
 from talend_simulator import Account, Settings, TalendSimulator
-
-ROOT = Path(__file__).parents[2]
 
 
 class Deployment:
@@ -40,11 +37,8 @@ class Deployment:
         return any("AWSCURRENT" in labels for labels in versions.values())
 
     def resource(self, logical_id):
-        """The physical id of a resource of the stack."""
-        described = self.aws.client("cloudformation").describe_stack_resource(
-            StackName=self.stack.name, LogicalResourceId=logical_id
-        )
-        return described["StackResourceDetail"]["PhysicalResourceId"]
+        """The physical id of a resource of the stack, or of those nested in it."""
+        return physical_id(self.aws, logical_id, self.stack.name)
 
     def invoke(self, event, function="RotateFunctionName"):
         """The function's answer, or its error."""
@@ -61,14 +55,12 @@ class Deployment:
         assert finished.returncode == 0, finished.stdout + finished.stderr
         return finished.stdout
 
-    def logs(self):
+    def logs(self, function="rotate"):
         """The function's own log lines."""
-        pages = self.aws.client("logs").get_paginator("filter_log_events")
-        events = [event for page in pages.paginate(logGroupName=LOG_GROUP) for event in page["events"]]
+        group = f"/aws/lambda/{self.stack.name}-{function}"
+        pages = self.aws.client("logs").get_paginator("filter_log_events").paginate(logGroupName=group)
+        events = [event for page in pages for event in page["events"]]
         return [line for line in (json.loads(event["message"]) for event in events) if "trigger" in line]
-
-
-LOG_GROUP = "/aws/lambda/talend-token-rotate"
 
 
 @pytest.fixture(scope="session")
@@ -81,8 +73,8 @@ def template():
 
 @pytest.fixture(scope="module")
 def speed():
-    """30 minutes of life pass in 12 s, and the schedule fires every 10."""
-    return 150
+    """A token is valid for 18 s in place of 30 minutes, and the schedule fires every 15."""
+    return 100
 
 
 @pytest.fixture(scope="module")
@@ -92,21 +84,28 @@ def parameters():
 
 
 @pytest.fixture(scope="module")
+def disabled():
+    """The schedules that do not fire."""
+    return []
+
+
+@pytest.fixture(scope="module")
 def concurrency():
     """How many runs of one function there may be at the same moment."""
     return 16
 
 
 @pytest.fixture(scope="module")
-def deployment(template, speed, parameters, concurrency):
+def deployment(template, speed, parameters, disabled, concurrency):
     """One deployment for a module's tests: each leaves it with good credentials."""
     account = Account()
     with (
         LocalAWS(schedule_speed=speed, concurrency=concurrency) as aws,
         TalendSimulator([account], settings=Settings(speed=speed)) as talend,
     ):
-        needed = {"TalendApiUrl": talend.url, "MinimumTokenLifeSeconds": "1", "RenewOnEvent": "ENABLED"}
-        deployment = Deployment(aws, talend, account, deploy(aws, template, needed | parameters))
+        deployment = Deployment(aws, talend, account, deploy(aws, template, {"TalendApiUrl": talend.url} | parameters))
+        for schedule in disabled:
+            switch_schedule(aws, schedule, "DISABLED")
         deployment.put_credentials()
         # That makes the first rotation by itself: what is forced meanwhile would find it in progress.
         eventually(deployment.has_token)

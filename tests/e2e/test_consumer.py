@@ -27,8 +27,8 @@ def concurrency():
 
 
 @pytest.fixture(scope="module")
-def parameters():
-    return {"WatchdogState": "DISABLED"}
+def disabled():
+    return ["Watchdog"]
 
 
 class DeployedConsumer:
@@ -177,11 +177,11 @@ def test_the_consumer_policy_lets_read_the_token_and_have_it_renewed(deployment,
     assert secrets.describe_secret(SecretId=deployment["TokenSecretArn"])["VersionIdsToStages"]
     payload = json.dumps({"rejected_version_id": published})
     answer = functions.invoke(FunctionName=deployment["RenewFunctionName"], Payload=payload)
-    assert json.load(answer["Payload"])["outcome"] == "renewed"
+    assert json.load(answer["Payload"])["outcome"] == "rotated"
 
 
-TOKEN = {"SecretId": "talend/default/token"}
-CREDENTIALS = {"SecretId": "talend/default/credentials"}
+TOKEN = {"SecretId": "talend-token/default/token"}
+CREDENTIALS = {"SecretId": "talend-token/default/credentials"}
 
 
 @pytest.mark.parametrize(

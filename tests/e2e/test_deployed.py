@@ -1,6 +1,7 @@
 """The deployed system, used as a person would use it, with IAM enforced."""
 
 import json
+import uuid
 
 import pytest
 import requests
@@ -12,9 +13,9 @@ from talend_simulator import Answer
 
 
 @pytest.fixture(scope="module")
-def parameters():
-    """Without the watchdog, whose place Lambda's own retries take."""
-    return {"WatchdogState": "DISABLED"}
+def disabled():
+    """Without the watchdog, beside which one would not see what the schedule does."""
+    return ["Watchdog"]
 
 
 def call_api(deployment):
@@ -81,7 +82,7 @@ def test_strange_credentials_fail_by_name_and_leave_the_published_token(deployme
         before = deployment.published()["VersionId"]
         error = eventually(failed)
         assert problem in error["errorMessage"]
-        assert "account 'default'" in error["errorMessage"]
+        assert "secret 'talend-token/default/credentials'" in error["errorMessage"]
         assert "not-the-pair" not in json.dumps(error)
         assert deployment.published()["VersionId"] == before
     finally:
@@ -89,30 +90,45 @@ def test_strange_credentials_fail_by_name_and_leave_the_published_token(deployme
     eventually(lambda: rotated(deployment))
 
 
-def test_a_run_that_fails_for_good_ends_in_the_dead_letter_queue(deployment):
+def test_a_failed_run_raises_once_and_is_no_dead_letter(deployment):
+    """The watchdog's next tick repeats it, and the log holds what a letter would."""
+    event = {"reason": f"to fail {uuid.uuid4()}"}
     deployment.talend.faults.add(Answer(403), times=None)
     try:
         deployment.functions.invoke(
-            FunctionName=deployment["RotateFunctionName"],
-            InvocationType="Event",
-            Payload=json.dumps({"reason": "to fail"}),
+            FunctionName=deployment["RotateFunctionName"], InvocationType="Event", Payload=json.dumps(event)
         )
-        queue = deployment.aws.client("sqs")
 
-        def dead_letters():
-            received = queue.receive_message(QueueUrl=deployment["DeadLetterQueueUrl"], MaxNumberOfMessages=10)
-            return [
-                letter
-                for letter in (json.loads(message["Body"]) for message in received.get("Messages", []))
-                if letter.get("requestPayload") == {"reason": "to fail"}
-            ]
+        def failures():
+            lines = [line for line in deployment.logs() if line.get("reason") == event["reason"]]
+            return [(line["message"], line["error"]) for line in lines]
 
-        (letter,) = eventually(dead_letters)
+        # A run that was started after it has ended as well: nothing repeats the first one meanwhile.
+        eventually(failures)
+        deployment.invoke({})
+        assert failures() == [("failed", "CredentialsRefused")]
     finally:
         deployment.talend.faults.clear()
-    assert letter["requestContext"]["approximateInvokeCount"] == 3
-    assert letter["responsePayload"]["errorType"] == "TokenRefused"
-    assert "Check the ID and secret" in letter["responsePayload"]["errorMessage"]
+    assert [letter for letter in dead_letters(deployment) if letter.get("requestPayload") == event] == []
+
+
+def test_a_tick_that_cannot_be_handed_over_is_kept(deployment):
+    iam, role = deployment.aws.client("iam"), deployment.resource("SchedulerRole")
+    denied = {"Effect": "Deny", "Action": "lambda:InvokeFunction", "Resource": "*"}
+    policy = json.dumps({"Version": "2012-10-17", "Statement": [denied]})
+    iam.put_role_policy(RoleName=role, PolicyName="denied", PolicyDocument=policy)
+    try:
+        tick = {"trigger": "schedule", "account": "default"}
+        eventually(lambda: tick in dead_letters(deployment), 40)
+    finally:
+        iam.delete_role_policy(RoleName=role, PolicyName="denied")
+
+
+def dead_letters(deployment):
+    received = deployment.aws.client("sqs").receive_message(
+        QueueUrl=deployment["DeadLetterQueueUrl"], MaxNumberOfMessages=10
+    )
+    return [json.loads(message["Body"]) for message in received.get("Messages", [])]
 
 
 def test_rotate_is_denied_the_secrets_of_others(deployment):
@@ -123,11 +139,11 @@ def test_rotate_is_denied_the_secrets_of_others(deployment):
     (attached,) = iam.list_attached_role_policies(RoleName=role.rsplit("/", 1)[1])["AttachedPolicies"]
     twin = Role(deployment.aws, "twin-of-rotate", policy_arn=attached["PolicyArn"])
     secrets = twin.client("secretsmanager")
-    assert secrets.get_secret_value(SecretId="talend/default/credentials")["SecretString"]
+    assert secrets.get_secret_value(SecretId="talend-token/default/credentials")["SecretString"]
     for operation, arguments in [
         ("get_secret_value", {"SecretId": "elsewhere/default/token"}),
-        ("put_secret_value", {"SecretId": "talend/default/credentials", "SecretString": "x"}),
-        ("delete_secret", {"SecretId": "talend/default/token"}),
+        ("put_secret_value", {"SecretId": "talend-token/default/credentials", "SecretString": "x"}),
+        ("delete_secret", {"SecretId": "talend-token/default/token"}),
     ]:
         with pytest.raises(ClientError, match="AccessDenied"):
             getattr(secrets, operation)(**arguments)

@@ -19,7 +19,7 @@ def test_deploying_again_leaves_the_live_token_and_deletion_leaves_both_secrets(
     deploy(
         deployment.aws,
         template,
-        {"TalendApiUrl": deployment.talend.url, "MinimumTokenLifeSeconds": "2", "ScheduleExpression": "rate(1 day)"},
+        {"TalendApiUrl": deployment.talend.url, "ScheduleExpression": "rate(1 day)"},
     )
     assert deployment.published()["VersionId"] == before
     assert deployment.invoke({})["outcome"] == "rotated"
@@ -36,7 +36,7 @@ def test_a_second_stack_with_a_key_and_existing_credentials_lives_beside_the_fir
     text = json.dumps(pair | {"api_url": deployment.talend.url})
     existing = secrets.create_secret(Name="mine/talend", SecretString=text)["ARN"]
     parameters = {"SecretPrefix": "team/talend", "KmsKeyArn": key, "ExistingCredentialsSecretArn": existing}
-    parameters |= {"MinimumTokenLifeSeconds": "1", "AlarmEmail": "ops@example.com"}
+    parameters["AlarmEmail"] = "ops@example.com"
     second = deploy(deployment.aws, template, parameters, "second")
     assert second.outputs["CredentialsSecretArn"] == existing
     answer = deployment.functions.invoke(FunctionName=second.outputs["RotateFunctionName"], Payload="{}")

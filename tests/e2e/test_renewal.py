@@ -2,13 +2,16 @@
 
 import json
 import os
+import re
 import signal
+import uuid
 from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 import requests
 
+from demo.deployment import ROOT
 from local_aws.waiting import eventually
 from talend_simulator import Stall
 
@@ -22,8 +25,8 @@ def speed():
 
 
 @pytest.fixture(scope="module")
-def parameters():
-    return {"WatchdogState": "DISABLED"}
+def disabled():
+    return ["Watchdog"]
 
 
 @pytest.fixture
@@ -64,9 +67,9 @@ def test_a_thousand_consumers_a_tick_and_a_forced_rotation_cost_one_token_call_a
     assert meanwhile == ["in_progress", "in_progress"]
     assert len(deployment.talend.token_calls()) - calls == 1
     assert len(versions(deployment) - before) == 1
-    assert outcomes["renewed"] == 1
-    assert outcomes["already_renewed"] > 0
-    assert outcomes["renewed"] + outcomes["already_renewed"] + outcomes["in_progress"] == CONSUMERS
+    assert outcomes["rotated"] + outcomes["superseded"] + outcomes["in_progress"] == CONSUMERS
+    # The winner, and those that were told of the version that it has just published.
+    assert outcomes["rotated"] > 0
     assert works(deployment)
 
 
@@ -84,7 +87,7 @@ def test_a_killed_winner_blocks_nobody_for_longer_than_its_own_time(deployment, 
             assert winner.result(30)["errorType"] == "Runtime.ExitError"
         assert deployment.invoke(event, "RenewFunctionName")["outcome"] == "in_progress"
         healed = eventually(
-            lambda: (answer := deployment.invoke(event, "RenewFunctionName"))["outcome"] == "renewed" and answer, 30
+            lambda: (answer := deployment.invoke(event, "RenewFunctionName"))["outcome"] == "rotated" and answer, 30
         )
     finally:
         deployment.talend.faults.clear()
@@ -101,15 +104,36 @@ def test_the_aws_cli_renews_a_token(deployment, rejected, tmp_path):
     assert json.loads(answer.read_text())["version_id"] == deployment.published()["VersionId"]
 
 
-def test_a_rejection_reported_by_an_event_renews_the_token(deployment, rejected):
-    entry = {
-        "Source": "my.consumer",
-        "DetailType": "Talend Token Rejected",
-        "Detail": json.dumps({"rejected_version_id": rejected}),
-    }
+@pytest.fixture(scope="module")
+def reported_by_event(deployment):
+    """The stack for consumers in other AWS accounts, deployed as the head of its template says."""
+    text = (ROOT / "infra" / "other-aws-accounts.yaml").read_text()
+    command = re.search(r"^#   (aws cloudformation deploy .*\n(?:#     .*\n)*)", text, re.MULTILINE)[1]
+    command = command.replace("#     ", " ").replace("\\\n", "").replace("TokenSecretArn=...", "TokenSecretArn={}")
+    deployment.run(*command.format(deployment["TokenSecretArn"]).split())
+
+
+def report(deployment, detail):
+    entry = {"Source": "my.consumer", "DetailType": "Talend Token Rejected", "Detail": json.dumps(detail)}
     assert deployment.aws.client("events").put_events(Entries=[entry])["FailedEntryCount"] == 0
+
+
+@pytest.mark.usefixtures("reported_by_event")
+@pytest.mark.parametrize("account", [{}, {"account": "default"}])
+def test_a_rejection_reported_by_an_event_renews_the_token(deployment, rejected, account):
+    report(deployment, account | {"rejected_version_id": rejected})
     eventually(lambda: deployment.published()["VersionId"] != rejected, 20)
     assert works(deployment)
+
+
+@pytest.mark.usefixtures("reported_by_event")
+def test_an_event_of_another_account_is_left_to_its_own_rule(deployment, rejected):
+    other = str(uuid.uuid4())
+    report(deployment, {"account": "sales", "rejected_version_id": other})
+    report(deployment, {"rejected_version_id": rejected})
+    eventually(lambda: deployment.published()["VersionId"] != rejected, 20)
+    accounts = {line["account"] for line in deployment.logs("renew")}
+    assert accounts == {"default"}
 
 
 @pytest.fixture

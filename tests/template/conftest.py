@@ -33,15 +33,33 @@ def nested(template):
 
 
 @pytest.fixture(scope="session")
+def account_resources(nested):
+    """The template that owns an account's secrets, schedules, consumer policy and alarms."""
+    return nested["DefaultAccount"]
+
+
+@pytest.fixture(scope="session")
 def account():
     """The template of one more account."""
     return expanded(ROOT / "infra" / "account.yaml")
 
 
 @pytest.fixture(scope="session")
+def elsewhere():
+    """The template for consumers in other AWS accounts."""
+    return expanded(ROOT / "infra" / "other-aws-accounts.yaml")
+
+
+@pytest.fixture(scope="session")
 def consumer():
     """The built template of the example consumer."""
     return expanded(ROOT / ".aws-sam" / "consumer" / "template.yaml")
+
+
+@pytest.fixture(scope="session")
+def every_template(template, nested, account, elsewhere, consumer):
+    """Every template of the project, by a name of its own."""
+    return {"main": template, **nested, "account": account, "elsewhere": elsewhere, "consumer": consumer}
 
 
 @pytest.fixture(scope="session")
@@ -78,10 +96,10 @@ def samconfig():
 
 
 @pytest.fixture(scope="session")
-def statements(resources):
+def statements(resources, account_resources):
     """The statements of each role and managed policy, by the logical id of its resource."""
     found = {}
-    for name, resource in resources.items():
+    for name, resource in (resources | account_resources["Resources"]).items():
         properties = resource.get("Properties", {})
         documents = [policy["PolicyDocument"] for policy in properties.get("Policies", [])]
         if resource["Type"] == "AWS::IAM::ManagedPolicy":

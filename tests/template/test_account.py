@@ -1,4 +1,4 @@
-"""One more account is two secrets, two schedules, alarms and a policy, as the default account has them."""
+"""An account is two secrets, two schedules, three alarms and a policy, whether it is the default one or one more."""
 
 import json
 import re
@@ -7,16 +7,21 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parents[2]
-NAMED = {"credentials": "CredentialsSecret", "token": "TokenSecret"}
-SCHEDULES = {"schedule": ("Schedule", "RotateFunctionSchedule"), "watchdog": ("Watchdog", "RotateFunctionWatchdog")}
+SECRETS = {"credentials": "CredentialsSecret", "token": "TokenSecret"}
+SCHEDULES = {"schedule": "Schedule", "watchdog": "Watchdog"}
+# A token is valid for 30 minutes and replaced every 25: what comes later than this comes too late.
+MARGIN_SECONDS = 300
 
 
-def properties(stack, name):
-    return stack["Resources"][name]["Properties"]
+@pytest.fixture(scope="module")
+def owned(account_resources):
+    """The properties of the account's resources."""
+    return {name: resource["Properties"] for name, resource in account_resources["Resources"].items()}
 
 
-def imported(name):
-    return {"Fn::ImportValue": {"Fn::Sub": f"${{MainStack}}-{name}"}}
+def given(stack, name):
+    """What a stack hands to the template that it nests."""
+    return stack["Resources"][name]["Properties"]["Parameters"]
 
 
 def imports(value):
@@ -30,69 +35,69 @@ def imports(value):
     return {name for entry in value.values() for name in imports(entry)}
 
 
-def test_all_that_is_imported_is_exported_by_the_main_stack(template, account):
-    exported = {name: output["Export"]["Name"] for name, output in template["Outputs"].items() if "Export" in output}
-    assert exported == {name: {"Fn::Sub": f"${{AWS::StackName}}-{name}"} for name in imports(account)}
-    samconfig = (ROOT / "samconfig.toml").read_text()
-    assert f'stack_name = "{account["Parameters"]["MainStack"]["Default"]}"' in samconfig
+# --- one template for the default account and for one more ---
 
 
-@pytest.mark.parametrize(("part", "name"), NAMED.items())
-def test_the_secrets_are_those_that_the_functions_look_for(account, template, part, name):
-    secret = properties(account, name)
-    assert secret["Name"] == {"Fn::Sub": [f"${{Prefix}}/${{Account}}/{part}", {"Prefix": imported("SecretPrefix")}]}
-    assert secret["KmsKeyId"] == properties(template, name)["KmsKeyId"]
-    assert secret["Description"] == properties(template, name)["Description"]
+def test_both_stacks_nest_the_same_template():
+    """`sam build` and `sam deploy` put another address in the place of the path, so the sources are read."""
+    sources = [(ROOT / name).read_text() for name in ("template.yaml", "infra/account.yaml")]
+    nests = [re.search(r"TemplateURL: (\S*account-resources.yaml)", source)[1] for source in sources]
+    assert nests == ["infra/account-resources.yaml", "account-resources.yaml"]
 
 
-@pytest.mark.parametrize("name", NAMED.values())
-def test_the_secrets_are_never_written_by_cloudformation_and_outlive_the_stack(account, name):
-    secret = account["Resources"][name]
-    assert not {"SecretString", "GenerateSecretString"} & secret["Properties"].keys()
-    assert secret["DeletionPolicy"] == secret["UpdateReplacePolicy"] == "Retain"
+def test_both_stacks_own_nothing_of_an_account_themselves(account, template):
+    assert account["Resources"].keys() == {"Resources"}
+    kinds = {resource["Type"] for resource in template["Resources"].values()}
+    assert not kinds & {"AWS::SecretsManager::Secret", "AWS::Scheduler::Schedule", "AWS::CloudWatch::Alarm"}
 
 
-@pytest.mark.parametrize(("trigger", "names"), SCHEDULES.items())
-def test_a_schedule_is_the_default_accounts_with_another_account(account, template, trigger, names):
-    theirs, ours = properties(account, names[0]), properties(template, names[1])
-    target = theirs["Target"]
-    assert json.loads(target["Input"]["Fn::Sub"]) == {"trigger": trigger, "account": "${Account}"}
-    assert target["Arn"] == imported("RotateFunctionArn")
-    assert target["RoleArn"] == imported("SchedulerRoleArn")
-    assert target["RetryPolicy"] == ours["Target"]["RetryPolicy"]
-    assert ("DeadLetterConfig" in target) == ("DeadLetterConfig" in ours["Target"])
-    for name in ("ScheduleExpression", "State", "FlexibleTimeWindow"):
-        assert theirs.get(name) == ours.get(name), name
-    assert "Name" not in theirs
-
-
-def test_what_a_schedule_could_not_hand_over_is_kept_with_the_main_stacks(account):
-    assert properties(account, "Schedule")["Target"]["DeadLetterConfig"] == {"Arn": imported("DeadLetterQueueArn")}
-
-
-def test_the_alarms_are_the_default_accounts_with_another_account(account, template):
-    alarms = properties(account, "Alarms")
-    assert alarms["TemplateURL"] == "account-alarms.yaml"
-    assert alarms["Parameters"] == properties(template, "AccountAlarms")["Parameters"] | {
-        "Account": {"Ref": "Account"},
-        "AlarmTopicArn": imported("AlarmTopicArn"),
+def test_the_default_account_gets_the_main_stacks_resources(template, account_resources):
+    parameters = given(template, "DefaultAccount")
+    assert parameters == {
+        "Account": "default",
+        "MainStack": {"Ref": "AWS::StackName"},
+        "SecretPrefix": {"Ref": "SecretPrefix"},
+        "ExistingCredentialsSecretArn": {"Ref": "ExistingCredentialsSecretArn"},
+        "KmsKeyArn": {"Ref": "KmsKeyArn"},
+        "ScheduleExpression": {"Ref": "ScheduleExpression"},
+        "RotateFunctionArn": {"Fn::GetAtt": ["RotateFunction", "Arn"]},
+        "RenewFunctionArn": {"Fn::GetAtt": ["RenewFunction", "Arn"]},
+        "SchedulerRoleArn": {"Fn::GetAtt": ["SchedulerRole", "Arn"]},
+        "DeadLetterQueueArn": {"Fn::GetAtt": ["DeadLetterQueue", "Arn"]},
+        "AlarmTopicArn": {"Ref": "AlarmTopic"},
     }
+    assert parameters.keys() == account_resources["Parameters"].keys()
 
 
-def test_consumers_may_read_this_accounts_token_and_have_it_renewed_and_nothing_else(account, template):
-    ours, theirs = (properties(stack, "ConsumerPolicy")["PolicyDocument"]["Statement"] for stack in (template, account))
-    read, renew, decrypt = theirs
-    assert read == ours[0] | {"Resource": {"Fn::GetAtt": ["TokenSecret", "Id"]}}
-    assert renew == ours[1] | {"Resource": imported("RenewFunctionArn")}
-    assert decrypt == ours[2]
+def test_one_more_account_gets_the_same_by_import(template, account, account_resources):
+    parameters = given(account, "Resources")
+    for name, value in parameters.items():
+        imported = {"Fn::ImportValue": {"Fn::Sub": f"${{MainStack}}-{name}"}}
+        assert value in (imported, {"Ref": name}), name
+        if value == imported and name != "SecretPrefix":
+            assert template["Outputs"][name]["Value"] == given(template, "DefaultAccount")[name], name
+    assert account_resources["Parameters"].keys() - parameters.keys() == {"ExistingCredentialsSecretArn"}
 
 
-SHARED = ["KmsKeyArn", "ConsumerPrincipals", "ScheduleExpression", "WatchdogExpression", "WatchdogState"]
+def test_all_that_is_imported_is_exported_by_the_main_stack(template, account, elsewhere):
+    exported = {name: output["Export"]["Name"] for name, output in template["Outputs"].items() if "Export" in output}
+    wanted = imports(account) | imports(elsewhere)
+    assert exported == {name: {"Fn::Sub": f"${{AWS::StackName}}-{name}"} for name in wanted}
+    samconfig = (ROOT / "samconfig.toml").read_text()
+    for stack in (account, elsewhere):
+        assert f'stack_name = "{stack["Parameters"]["MainStack"]["Default"]}"' in samconfig
 
 
-@pytest.mark.parametrize("name", [*SHARED, "AlarmBelowSeconds"])
-def test_a_parameter_of_the_main_stacks_name_has_its_default_and_its_bounds(account, template, name):
-    bounds = ("Type", "Default", "AllowedPattern", "AllowedValues", "MinValue", "MaxValue")
+def test_what_is_exported_never_changes_while_it_is_imported(template):
+    """CloudFormation refuses an update that changes it, so what an operator may change is no export."""
+    changeable = {"KmsKeyArn", "ScheduleExpression", "AlarmEmail", "LogRetentionDays", "TalendApiUrl", "ProbePath"}
+    exported = [output["Value"] for output in template["Outputs"].values() if "Export" in output]
+    assert not [value for value in exported if value.get("Ref") in changeable]
+
+
+@pytest.mark.parametrize("name", ["KmsKeyArn", "ScheduleExpression"])
+def test_a_shared_parameter_has_the_main_stacks_bounds(account, template, name):
+    bounds = ("Type", "Default", "AllowedPattern")
     ours, theirs = ({bound: stack["Parameters"][name].get(bound) for bound in bounds} for stack in (template, account))
     assert theirs == ours
 
@@ -104,11 +109,10 @@ def test_only_the_accounts_name_has_to_be_given(account):
         assert len(parameter["Description"]) > 20, name
 
 
-@pytest.mark.parametrize("stack", ["account.yaml", "account-alarms.yaml"])
-def test_an_accounts_name_is_what_the_functions_accept(account, nested, stack):
-    parameters = (account if stack == "account.yaml" else nested["AccountAlarms"])["Parameters"]
-    pattern = parameters["Account"]["AllowedPattern"]
-    assert f're.compile(r"{pattern}")' in (ROOT / "functions" / "rotator" / "event.py").read_text()
+def test_an_accounts_name_is_what_the_functions_accept(account, account_resources, elsewhere):
+    patterns = {stack["Parameters"]["Account"]["AllowedPattern"] for stack in (account, account_resources, elsewhere)}
+    (pattern,) = patterns
+    assert f're.compile(r"{pattern}")' in (ROOT / "functions" / "rotator" / "domain" / "event.py").read_text()
     assert [name for name in ("Sales", "", "-a", "a_b", "a" * 64) if re.fullmatch(pattern, name)] == []
 
 
@@ -117,13 +121,92 @@ def test_the_default_account_is_left_to_the_main_stack(account):
     assert assertion["Assert"] == {"Fn::Not": [{"Fn::Equals": [{"Ref": "Account"}, "default"]}]}
 
 
-def test_the_outputs_are_named_as_the_main_stacks(account, template):
-    assert account["Outputs"].keys() == {"CredentialsSecretArn", "TokenSecretArn", "ConsumerPolicyArn"}
-    assert account["Outputs"].keys() <= template["Outputs"].keys()
+def test_an_accounts_outputs_are_the_nested_stacks(account, template, account_resources):
+    names = {"CredentialsSecretArn", "TokenSecretArn", "ConsumerPolicyArn"}
+    assert account["Outputs"].keys() == names
+    for stack, logical_id in ((account, "Resources"), (template, "DefaultAccount")):
+        for name in names:
+            assert stack["Outputs"][name]["Value"] == {"Fn::GetAtt": [logical_id, f"Outputs.{name}"]}
+    assert names < account_resources["Outputs"].keys()
 
 
-def test_the_description_holds_the_command_that_deploys_it(account):
-    assert account["Description"].endswith(
-        "sam deploy --template-file infra/account.yaml --stack-name talend-token-NAME "
-        "--parameter-overrides Account=NAME"
+# --- its secrets ---
+
+
+@pytest.mark.parametrize(("part", "name"), SECRETS.items())
+def test_secrets_are_named_by_prefix_account_and_part(owned, part, name):
+    assert owned[name]["Name"] == {"Fn::Sub": f"${{SecretPrefix}}/${{Account}}/{part}"}
+
+
+@pytest.mark.parametrize("name", SECRETS.values())
+def test_cloudformation_never_writes_a_secrets_value(owned, name):
+    assert not {"SecretString", "GenerateSecretString"} & owned[name].keys()
+
+
+@pytest.mark.parametrize("name", SECRETS.values())
+def test_secrets_outlive_all_but_a_failed_creation(account_resources, name):
+    secret = account_resources["Resources"][name]
+    assert (secret["DeletionPolicy"], secret["UpdateReplacePolicy"]) == ("RetainExceptOnCreate", "Retain")
+
+
+@pytest.mark.parametrize("name", SECRETS.values())
+def test_a_customer_managed_key_is_used_where_one_is_given(owned, account_resources, name):
+    assert owned[name]["KmsKeyId"] == {"Fn::If": ["HasKmsKey", {"Ref": "KmsKeyArn"}, {"Ref": "AWS::NoValue"}]}
+    assert account_resources["Conditions"]["HasKmsKey"] == {"Fn::Not": [{"Fn::Equals": [{"Ref": "KmsKeyArn"}, ""]}]}
+
+
+def test_no_credentials_secret_is_created_where_one_exists(account_resources):
+    assert account_resources["Resources"]["CredentialsSecret"]["Condition"] == "CreatesCredentialsSecret"
+    existing = {"Ref": "ExistingCredentialsSecretArn"}
+    assert account_resources["Conditions"]["CreatesCredentialsSecret"] == {"Fn::Equals": [existing, ""]}
+    created = {"Fn::GetAtt": ["CredentialsSecret", "Id"]}
+    output = account_resources["Outputs"]["CredentialsSecretArn"]["Value"]
+    assert output == {"Fn::If": ["CreatesCredentialsSecret", created, existing]}
+
+
+# --- its schedules ---
+
+
+@pytest.mark.parametrize(("trigger", "name"), SCHEDULES.items())
+def test_a_schedule_invokes_rotate_for_its_account(owned, trigger, name):
+    schedule = owned[name]
+    target = schedule["Target"]
+    assert json.loads(target["Input"]["Fn::Sub"]) == {"trigger": trigger, "account": "${Account}"}
+    assert (target["Arn"], target["RoleArn"]) == ({"Ref": "RotateFunctionArn"}, {"Ref": "SchedulerRoleArn"})
+    assert schedule["FlexibleTimeWindow"] == {"Mode": "OFF"}
+    assert "State" not in schedule
+    # Two stacks in one AWS account and Region would collide on it.
+    assert "Name" not in schedule
+
+
+def test_the_schedule_is_the_parameter_and_the_watchdog_ticks_each_minute(owned):
+    assert owned["Schedule"]["ScheduleExpression"] == {"Ref": "ScheduleExpression"}
+    assert owned["Watchdog"]["ScheduleExpression"] == "rate(1 minute)"
+
+
+def test_a_tick_is_handed_over_within_the_margin_or_kept(owned):
+    target = owned["Schedule"]["Target"]
+    assert target["RetryPolicy"]["MaximumEventAgeInSeconds"] < MARGIN_SECONDS
+    assert target["RetryPolicy"]["MaximumRetryAttempts"] > 0
+    assert target["DeadLetterConfig"] == {"Arn": {"Ref": "DeadLetterQueueArn"}}
+
+
+def test_the_watchdogs_next_tick_is_its_retry(owned):
+    target = owned["Watchdog"]["Target"]
+    assert target["RetryPolicy"] == {"MaximumEventAgeInSeconds": 60, "MaximumRetryAttempts": 0}
+    assert "DeadLetterConfig" not in target
+
+
+# --- its consumers ---
+
+
+def test_consumers_may_read_the_token_and_renew_it_and_nothing_else(owned):
+    read, renew, decrypt = owned["ConsumerPolicy"]["PolicyDocument"]["Statement"]
+    assert (read["Action"], read["Resource"]) == (
+        ["secretsmanager:GetSecretValue", "secretsmanager:DescribeSecret"],
+        {"Fn::GetAtt": ["TokenSecret", "Id"]},
     )
+    assert (renew["Action"], renew["Resource"]) == ("lambda:InvokeFunction", {"Ref": "RenewFunctionArn"})
+    condition, statement, _ = decrypt["Fn::If"]
+    assert condition == "HasKmsKey"
+    assert (statement["Action"], statement["Resource"]) == ("kms:Decrypt", {"Ref": "KmsKeyArn"})

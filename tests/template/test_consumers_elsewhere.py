@@ -1,37 +1,26 @@
-"""Consumers in other AWS accounts and other Regions, held against the templates: no local AWS has two of either."""
+"""Consumers in other AWS accounts: an optional stack of its own, held against its template."""
+
+import re
+from pathlib import Path
 
 import pytest
 
-NO_VALUE = {"Ref": "AWS::NoValue"}
+ROOT = Path(__file__).parents[2]
+ROLE = "arn:aws:iam::210987654321:role/team/consumer"
+RENEW = {"Fn::ImportValue": {"Fn::Sub": "${MainStack}-RenewFunctionArn"}}
 
 
 @pytest.fixture(scope="module")
-def granted(nested):
+def granted(elsewhere):
     """What principals of other AWS accounts get."""
-    return {name: found["Properties"] for name, found in nested["OtherAWSAccounts"]["Resources"].items()}
+    return {name: found["Properties"] for name, found in elsewhere["Resources"].items()}
 
 
-@pytest.fixture(params=["main", "account"])
-def stack(request, template, account):
-    return {"main": template, "account": account}[request.param]
-
-
-def test_nothing_is_granted_to_other_accounts_unless_they_are_named(stack):
-    assert stack["Resources"]["OtherAWSAccounts"]["Condition"] == "HasConsumerPrincipals"
-    assert stack["Conditions"]["HasConsumerPrincipals"] == {
-        "Fn::Not": [{"Fn::Equals": [{"Ref": "ConsumerPrincipals"}, ""]}]
-    }
-    assert stack["Resources"]["OtherAWSAccounts"]["Properties"]["Parameters"] == {
-        "ConsumerPrincipals": {"Ref": "ConsumerPrincipals"},
-        "TokenSecretArn": {"Fn::GetAtt": ["TokenSecret", "Id"]},
-    }
-
-
-def test_other_accounts_are_refused_without_a_key_that_they_could_use(stack):
-    rule = stack["Rules"]["OtherAWSAccountsNeedAKey"]
-    assert rule["RuleCondition"] == {"Fn::Not": [{"Fn::Equals": [{"Ref": "ConsumerPrincipals"}, ""]}]}
-    (assertion,) = rule["Assertions"]
-    assert assertion["Assert"] == {"Fn::Not": [{"Fn::Equals": [{"Ref": "KmsKeyArn"}, ""]}]}
+def test_nothing_is_granted_to_other_accounts_by_any_other_stack(every_template):
+    of_others = {"AWS::SecretsManager::ResourcePolicy", "AWS::Events::EventBusPolicy"}
+    for name, stack in every_template.items():
+        kinds = {resource["Type"] for resource in stack["Resources"].values()}
+        assert bool(kinds & of_others) == (name == "elsewhere"), name
 
 
 def test_other_accounts_may_read_the_token_and_nothing_else(granted):
@@ -44,28 +33,61 @@ def test_other_accounts_may_read_the_token_and_nothing_else(granted):
     assert statement["Action"] == ["secretsmanager:GetSecretValue", "secretsmanager:DescribeSecret"]
 
 
-def test_other_accounts_may_report_a_rejected_token_and_send_no_other_event(granted, resources):
+def test_other_accounts_may_report_a_rejected_token_and_send_no_other_event(granted):
     statement = granted["RejectionReportPolicy"]["Statement"]
     assert statement["Principal"] == {"AWS": {"Ref": "ConsumerPrincipals"}}
     assert statement["Action"] == "events:PutEvents"
     assert statement["Resource"]["Fn::Sub"].endswith(":event-bus/default")
-    (reported,) = resources["RenewFunctionRejected"]["Properties"]["EventPattern"]["detail-type"]
+    (reported,) = granted["Rejected"]["EventPattern"]["detail-type"]
     assert statement["Condition"] == {"StringEquals": {"events:detail-type": reported}}
 
 
-def test_nothing_else_is_granted(granted):
-    assert granted.keys() == {"TokenSecretPolicy", "RejectionReportPolicy"}
-
-
-def test_the_token_has_a_replica_where_a_region_is_given(template, resources):
-    replicas = resources["TokenSecret"]["Properties"]["ReplicaRegions"]
-    key = {"Fn::If": ["HasReplicaKmsKey", {"Ref": "ReplicaKmsKeyArn"}, NO_VALUE]}
-    assert replicas == {"Fn::If": ["HasReplica", [{"Region": {"Ref": "ReplicaRegion"}, "KmsKeyId": key}], NO_VALUE]}
-    assert template["Conditions"]["HasReplica"] == {"Fn::Not": [{"Fn::Equals": [{"Ref": "ReplicaRegion"}, ""]}]}
-    assert template["Conditions"]["HasReplicaKmsKey"] == {
-        "Fn::And": [{"Condition": "HasReplica"}, {"Fn::Not": [{"Fn::Equals": [{"Ref": "ReplicaKmsKeyArn"}, ""]}]}]
+def test_a_reported_rejection_invokes_renew(granted):
+    rule = granted["Rejected"]
+    (target,) = rule["Targets"]
+    assert target["Arn"] == RENEW
+    assert target["RetryPolicy"] == {"MaximumEventAgeInSeconds": 240, "MaximumRetryAttempts": 10}
+    # The function gets the event as it is.
+    assert not {"Input", "InputPath", "InputTransformer"} & target.keys()
+    assert granted["RejectedPermission"] == {
+        "Action": "lambda:InvokeFunction",
+        "FunctionName": RENEW,
+        "Principal": "events.amazonaws.com",
+        "SourceArn": {"Fn::GetAtt": ["Rejected", "Arn"]},
     }
 
 
-def test_the_credentials_stay_in_their_region(resources):
-    assert "ReplicaRegions" not in resources["CredentialsSecret"]["Properties"]
+def test_a_rule_hands_over_the_events_of_its_account_alone(granted, elsewhere):
+    """Two accounts have a stack each on one bus: an event of one must not be renewed for twice."""
+    pattern = granted["Rejected"]["EventPattern"]
+    assert pattern.keys() == {"detail-type", "detail"}
+    # An event that names no account means the default one.
+    default = ["default", {"exists": False}]
+    assert pattern["detail"] == {"account": {"Fn::If": ["IsDefaultAccount", default, [{"Ref": "Account"}]]}}
+    assert elsewhere["Conditions"] == {"IsDefaultAccount": {"Fn::Equals": [{"Ref": "Account"}, "default"]}}
+
+
+def test_nothing_else_is_granted(granted):
+    assert granted.keys() == {"TokenSecretPolicy", "RejectionReportPolicy", "Rejected", "RejectedPermission"}
+
+
+def test_it_deploys_without_a_bucket_and_without_a_capability(elsewhere):
+    """So that `aws cloudformation deploy` does it, as the head of the file says."""
+    assert "Transform" not in elsewhere
+    assert not [r for r in elsewhere["Resources"].values() if r["Type"].startswith(("AWS::IAM", "AWS::CloudFormation"))]
+    without_default = {name for name, parameter in elsewhere["Parameters"].items() if "Default" not in parameter}
+    head = (ROOT / "infra" / "other-aws-accounts.yaml").read_text().partition("AWSTemplate")[0]
+    assert set(re.findall(r"(\w+)=", head)) == without_default
+
+
+@pytest.mark.parametrize(
+    "principal", ["210987654321", ROLE, "arn:aws-cn:iam::210987654321:user/x", ROLE[:25] + ":root"]
+)
+def test_a_principal_of_another_account_is_accepted(elsewhere, principal):
+    assert re.fullmatch(elsewhere["Parameters"]["ConsumerPrincipals"]["AllowedPattern"], principal)
+
+
+@pytest.mark.parametrize("principal", ["*", "1", f" {ROLE}", ROLE.replace("role", "group"), ""])
+def test_whatever_else_is_refused(elsewhere, principal):
+    """CloudFormation holds the pattern against each value of the list."""
+    assert not re.fullmatch(elsewhere["Parameters"]["ConsumerPrincipals"]["AllowedPattern"], principal)

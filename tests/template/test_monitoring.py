@@ -7,34 +7,30 @@ from pathlib import Path
 import pytest
 
 FUNCTIONS = Path(__file__).parents[2] / "functions"
-FUNCTION_ALARMS = ["RotationFailingAlarm", "RenewalFailingAlarm", "RenewalsStormingAlarm", "DeadLettersAlarm"]
-ACCOUNT_ALARMS = ["TokenAlarm", "AccountFailingAlarm", "CredentialsRefusedAlarm", "VersionBudgetAlarm"]
+FUNCTION_ALARMS = ["RenewalFailingAlarm", "RenewalsStormingAlarm", "DeadLettersAlarm"]
+ACCOUNT_ALARMS = ["TokenAlarm", "CredentialsRefusedAlarm", "VersionBudgetAlarm"]
+DIMENSIONS = [{"Name": "stack", "Value": {"Ref": "MainStack"}}, {"Name": "account", "Value": {"Ref": "Account"}}]
+TELEMETRY = (FUNCTIONS / "rotator" / "adapters" / "telemetry.py").read_text()
+# What the functions write.
+METRICS = set(re.findall(r'^ +"([A-Z][A-Za-z]+)": ', TELEMETRY, re.MULTILINE))
+OUR_FIELDS = {"account", "trigger", "error", "problem", "warnings"}
 SCHEDULE_SECONDS = 25 * 60
-# What the alarm on the token is there for: the life that is left when the schedule should have replaced the token.
+# What the alarm on the token is there for: the validity that is left when the schedule should have replaced the token.
 MARGIN_SECONDS = 300
-WATCHDOGS = {
-    "each minute": {"NoWatchdog": False, "LooksEachMinute": True},
-    "every 5 minutes": {"NoWatchdog": False, "LooksEachMinute": False},
-    "off": {"NoWatchdog": True, "LooksEachMinute": True},
-}
 
 
-def chosen(value, conditions):
-    """A value with every `Fn::If` decided."""
-    if not (isinstance(value, dict) and "Fn::If" in value):
-        return value
-    name, yes, no = value["Fn::If"]
-    return chosen(yes if conditions[name] else no, conditions)
-
-
-def window(alarm, watchdog):
+def window(alarm):
     """Period in seconds, periods looked at, and how many of them must breach."""
-    conditions = WATCHDOGS[watchdog]
-    period, periods = chosen(alarm["Period"], conditions), chosen(alarm["EvaluationPeriods"], conditions)
-    return period, periods, chosen(alarm.get("DatapointsToAlarm", periods), conditions)
+    periods = alarm["EvaluationPeriods"]
+    return alarm["Period"], periods, alarm.get("DatapointsToAlarm", periods)
 
 
-def test_the_main_stack_has_the_alarms_of_the_functions_and_of_the_default_account(alarms):
+def rule(alarm):
+    """When a value breaches, and what a missing one counts as."""
+    return alarm["Statistic"], alarm["ComparisonOperator"], alarm["Threshold"], alarm["TreatMissingData"]
+
+
+def test_the_main_stack_has_the_alarms_of_the_functions_and_of_an_account(alarms):
     assert alarms.keys() == {*FUNCTION_ALARMS, *ACCOUNT_ALARMS}
 
 
@@ -44,7 +40,6 @@ def test_every_alarm_says_what_it_means_and_what_to_do_and_fits(alarms):
         if name in ACCOUNT_ALARMS:
             text = text["Fn::Sub"]
             assert text.startswith("Account ${Account}: "), name
-        text = text if isinstance(text, str) else text["Fn::Sub"]
         meaning, what_to_do = text.split(" What to do: ")
         assert len(meaning) > 60, name
         assert len(what_to_do) > 60, name
@@ -52,140 +47,116 @@ def test_every_alarm_says_what_it_means_and_what_to_do_and_fits(alarms):
         assert len(text) < 1024 - 63, name
 
 
-def test_every_alarm_tells_the_topic_when_it_begins_and_when_it_ends(alarms, template, nested):
+def test_every_alarm_notifies_the_topic_when_it_begins_and_when_it_ends(alarms, template, nested):
     for name, alarm in alarms.items():
         assert alarm["AlarmActions"] == alarm["OKActions"] == [{"Ref": "AlarmTopicArn"}], name
-    for name in ("Monitoring", "AccountAlarms"):
+    for name in ("Monitoring", "DefaultAccount"):
         parameters = template["Resources"][name]["Properties"]["Parameters"]
         assert parameters["AlarmTopicArn"] == {"Ref": "AlarmTopic"}
         assert parameters.keys() == nested[name]["Parameters"].keys()
 
 
-@pytest.mark.parametrize(
-    ("name", "namespace", "metric", "dimension"),
-    [
-        ("RotationFailingAlarm", "AWS/Lambda", "Errors", {"Name": "FunctionName", "Value": {"Ref": "RotateFunction"}}),
-        ("RenewalFailingAlarm", "AWS/Lambda", "Errors", {"Name": "FunctionName", "Value": {"Ref": "RenewFunction"}}),
-        # Sent, not visible: messages are kept as evidence for two weeks, and the alarm is not.
-        (
-            "DeadLettersAlarm",
-            "AWS/SQS",
-            "NumberOfMessagesSent",
-            {"Name": "QueueName", "Value": {"Ref": "DeadLetterQueue"}},
-        ),
-    ],
-)
-def test_the_first_failure_of_a_function_is_told_at_once_and_is_over_when_no_other_follows(
-    alarms, name, namespace, metric, dimension
-):
-    alarm = alarms[name]
-    assert (alarm["Namespace"], alarm["MetricName"], alarm["Dimensions"]) == (namespace, metric, [dimension])
-    assert (alarm["Statistic"], alarm["Threshold"], alarm["EvaluationPeriods"]) == ("Sum", 1, 1)
-    assert alarm["ComparisonOperator"] == "GreaterThanOrEqualToThreshold"
-    assert alarm["TreatMissingData"] == "notBreaching"
-
-
-def test_the_function_alarms_get_the_functions_and_the_queue(template):
-    parameters = template["Resources"]["Monitoring"]["Properties"]["Parameters"]
-    assert parameters["RotateFunction"] == {"Ref": "RotateFunction"}
-    assert parameters["RenewFunction"] == {"Ref": "RenewFunction"}
-    assert parameters["DeadLetterQueue"] == {"Fn::GetAtt": ["DeadLetterQueue", "QueueName"]}
-    assert parameters["RenewalStormThreshold"] == {"Ref": "RenewalStormThreshold"}
-
-
-def test_renewals_that_go_on_are_a_storm_and_one_burst_is_not(alarms):
-    alarm = alarms["RenewalsStormingAlarm"]
-    assert (alarm["Namespace"], alarm["MetricName"], alarm["Statistic"]) == ("AWS/Lambda", "Invocations", "Sum")
-    assert alarm["Dimensions"] == [{"Name": "FunctionName", "Value": {"Ref": "RenewFunction"}}]
-    assert alarm["Threshold"] == {"Ref": "RenewalStormThreshold"}
-    assert (alarm["ComparisonOperator"], alarm["TreatMissingData"]) == ("GreaterThanOrEqualToThreshold", "notBreaching")
-    assert (alarm["Period"], alarm["EvaluationPeriods"]) == (300, 3)
-    assert "DatapointsToAlarm" not in alarm
+def test_a_quiet_stack_without_credentials_has_one_alarm_on(alarms):
+    """There is no value of anything then: whatever counts that as breaching fires."""
+    assert [name for name, alarm in alarms.items() if alarm["TreatMissingData"] != "notBreaching"] == ["TokenAlarm"]
 
 
 # --- the alarms of one account ---
 
 
 @pytest.mark.parametrize(
-    ("name", "metric", "statistic", "comparison", "threshold", "missing"),
+    ("name", "metric"),
     [
-        (
-            "TokenAlarm",
-            "TokenRemainingSeconds",
-            "Minimum",
-            "LessThanThreshold",
-            {"Ref": "AlarmBelowSeconds"},
-            "breaching",
-        ),
-        ("AccountFailingAlarm", "RotationFailed", "Maximum", "GreaterThanOrEqualToThreshold", 1, "notBreaching"),
-        # Known only when the token endpoint was asked: the alarm stays until then.
-        ("CredentialsRefusedAlarm", "CredentialsRefused", "Maximum", "GreaterThanOrEqualToThreshold", 1, "ignore"),
-        ("VersionBudgetAlarm", "VersionBudgetLeft", "Minimum", "LessThanThreshold", 5, "notBreaching"),
+        ("TokenAlarm", "TokenRemainingSeconds"),
+        ("CredentialsRefusedAlarm", "CredentialsRefused"),
+        ("VersionBudgetAlarm", "VersionBudgetLeft"),
     ],
 )
-def test_an_alarm_of_an_account_watches_that_accounts_metric(
-    alarms, name, metric, statistic, comparison, threshold, missing
-):
+def test_an_accounts_alarm_watches_that_account_of_that_stack(alarms, name, metric):
     alarm = alarms[name]
-    assert (alarm["Namespace"], alarm["MetricName"], alarm["Statistic"]) == ("TalendToken", metric, statistic)
-    assert alarm["Dimensions"] == [{"Name": "account", "Value": {"Ref": "Account"}}]
-    assert (alarm["ComparisonOperator"], alarm["Threshold"]) == (comparison, threshold)
-    assert alarm["TreatMissingData"] == missing
+    assert (alarm["Namespace"], alarm["MetricName"], alarm["Dimensions"]) == ("TalendToken", metric, DIMENSIONS)
+    assert metric in METRICS
 
 
-def test_the_watchdogs_parameters_decide_how_the_alarms_look(template, nested):
-    assert nested["AccountAlarms"]["Conditions"] == {
-        "NoWatchdog": {"Fn::Equals": [{"Ref": "WatchdogState"}, "DISABLED"]},
-        "LooksEachMinute": {"Fn::Equals": [{"Ref": "WatchdogExpression"}, "rate(1 minute)"]},
-    }
-    assert template["Resources"]["AccountAlarms"]["Properties"]["Parameters"] == {
-        "Account": "default",
-        "AlarmBelowSeconds": {"Ref": "AlarmBelowSeconds"},
-        "WatchdogExpression": {"Ref": "WatchdogExpression"},
-        "WatchdogState": {"Ref": "WatchdogState"},
-        "AlarmTopicArn": {"Ref": "AlarmTopic"},
-    }
-
-
-def test_one_low_look_at_the_token_is_enough(alarms):
-    assert [window(alarms["TokenAlarm"], watchdog)[2] for watchdog in ("each minute", "every 5 minutes")] == [1, 1]
-
-
-def test_one_look_that_is_missing_is_no_alarm(alarms):
+def test_one_low_look_at_the_token_is_enough_and_one_missing_is_not(alarms):
     """CloudWatch fills missing values in only when fewer than EvaluationPeriods were found in a longer range."""
-    for watchdog in ("each minute", "every 5 minutes"):
-        _, periods, _ = window(alarms["TokenAlarm"], watchdog)
-        assert periods > 1
+    assert window(alarms["TokenAlarm"]) == (60, 2, 1)
+    assert rule(alarms["TokenAlarm"]) == ("Minimum", "LessThanThreshold", 180, "breaching")
 
 
-def test_a_rotator_that_never_runs_is_noticed_before_the_token_ends(alarms):
+def test_a_rotator_that_never_runs_is_noticed_before_the_token_expires(alarms):
     """Nothing runs from the moment on at which the schedule should have replaced the token: its last five minutes."""
-    period, periods, _ = window(alarms["TokenAlarm"], "each minute")
+    period, periods, _ = window(alarms["TokenAlarm"])
     extra = 2  # Further periods in which CloudWatch looks for values before it takes them for missing.
     assert period * (periods + extra) < MARGIN_SECONDS
 
 
-def test_a_token_that_the_watchdog_cannot_replace_is_noticed_before_it_ends(template, alarms):
-    period, _, _ = window(alarms["TokenAlarm"], "each minute")
-    below = template["Parameters"]["AlarmBelowSeconds"]["Default"]
-    # It goes off after replacement was due, so never in vain, and leaves a person two looks.
-    assert 2 * period < below < MARGIN_SECONDS - period
+def test_a_token_that_cannot_be_replaced_is_noticed_before_it_expires(alarms):
+    """After two ticks of the watchdog have failed, so that a lone failure is no alarm."""
+    alarm = alarms["TokenAlarm"]
+    assert MARGIN_SECONDS - 3 * 60 < alarm["Threshold"] <= MARGIN_SECONDS - 2 * 60
+    assert alarm["Threshold"] > 2 * alarm["Period"]
 
 
-def test_without_the_watchdog_a_value_every_25_minutes_is_enough(alarms):
-    period, periods, to_alarm = window(alarms["TokenAlarm"], "off")
-    # Every one of the periods must be without a value: a tick of the schedule falls into one of them.
-    assert to_alarm == periods
-    assert period * periods > SCHEDULE_SECONDS + 240
-    # CloudWatch evaluates at most a day.
-    assert period * periods < 86_400
+def test_refused_credentials_alarm_until_they_are_accepted_or_not_asked_with(alarms):
+    alarm = alarms["CredentialsRefusedAlarm"]
+    period, periods, _ = window(alarm)
+    # A tick of the schedule falls into every window while refusals go on. None falls into it when they have stopped.
+    assert period >= SCHEDULE_SECONDS + MARGIN_SECONDS
+    # One window, and its least value: a 0, which is written when the current pair was accepted, ends the alarm at once.
+    assert periods == 1
+    assert rule(alarm) == ("Minimum", "GreaterThanOrEqualToThreshold", 1, "notBreaching")
 
 
-def test_an_account_fails_when_the_watchdog_does_not_mend_it_or_at_once_if_there_is_none(alarms):
-    alarm = alarms["AccountFailingAlarm"]
-    assert window(alarm, "each minute") == (60, 5, 3)
-    assert window(alarm, "every 5 minutes") == (300, 5, 3)
-    assert window(alarm, "off") == (60, 1, 1)
+def test_a_version_budget_that_is_nearly_used_up_alarms(alarms):
+    alarm = alarms["VersionBudgetAlarm"]
+    assert window(alarm) == (300, 1, 1)
+    assert rule(alarm) == ("Minimum", "LessThanThreshold", 5, "notBreaching")
+
+
+# --- the alarms of the functions ---
+
+
+def test_a_lone_failed_renewal_is_no_alarm_and_failures_that_go_on_are(alarms):
+    alarm = alarms["RenewalFailingAlarm"]
+    assert (alarm["Namespace"], alarm["MetricName"]) == ("AWS/Lambda", "Errors")
+    assert alarm["Dimensions"] == [{"Name": "FunctionName", "Value": {"Ref": "RenewFunction"}}]
+    assert window(alarm) == (300, 3, 2)
+    assert rule(alarm) == ("Sum", "GreaterThanOrEqualToThreshold", 1, "notBreaching")
+
+
+def test_renewals_that_go_on_are_a_storm_and_one_burst_is_not(alarms):
+    alarm = alarms["RenewalsStormingAlarm"]
+    assert (alarm["Namespace"], alarm["MetricName"]) == ("AWS/Lambda", "Invocations")
+    assert alarm["Dimensions"] == [{"Name": "FunctionName", "Value": {"Ref": "RenewFunction"}}]
+    assert window(alarm) == (300, 3, 3)
+    assert rule(alarm) == ("Sum", "GreaterThanOrEqualToThreshold", 60, "notBreaching")
+    assert "60 or more" in alarm["AlarmDescription"]
+
+
+def test_dead_letters_alarm_however_late_sqs_counts_them(alarms):
+    """Its first values after a pause can come a quarter of an hour late. Sent, not visible: letters are kept."""
+    alarm = alarms["DeadLettersAlarm"]
+    assert (alarm["Namespace"], alarm["MetricName"]) == ("AWS/SQS", "NumberOfMessagesSent")
+    assert alarm["Dimensions"] == [{"Name": "QueueName", "Value": {"Ref": "DeadLetterQueue"}}]
+    period, periods, to_alarm = window(alarm)
+    assert (period, to_alarm) == (300, 1)
+    assert period * periods > 15 * 60
+    assert rule(alarm) == ("Sum", "GreaterThanOrEqualToThreshold", 1, "notBreaching")
+
+
+def test_failures_of_rotate_have_no_alarm_beside_the_tokens(alarms):
+    """An outage of Talend is one notice: whatever counts failed runs or their letters would be a second one."""
+    assert "RotateFunction" not in str([alarm["Dimensions"] for alarm in alarms.values()])
+    assert "RotationFailed" not in {alarm["MetricName"] for alarm in alarms.values()}
+
+
+def test_the_function_alarms_get_the_functions_and_the_queue(template):
+    parameters = template["Resources"]["Monitoring"]["Properties"]["Parameters"]
+    assert parameters["MainStack"] == {"Ref": "AWS::StackName"}
+    assert parameters["RotateFunction"] == {"Ref": "RotateFunction"}
+    assert parameters["RenewFunction"] == {"Ref": "RenewFunction"}
+    assert parameters["DeadLetterQueue"] == {"Fn::GetAtt": ["DeadLetterQueue", "QueueName"]}
 
 
 # --- dashboard and query ---
@@ -201,27 +172,30 @@ def dashboard(nested):
     return json.loads(re.sub(r"\$\{(!?)([^}]*)}", lambda found: "${x}" if found[1] else found[2], text))["widgets"]
 
 
-def written_metrics():
-    """The names of the metrics that the functions write."""
-    source = (FUNCTIONS / "rotator" / "report.py").read_text()
-    return set(re.findall(r"\b([A-Z][A-Za-z]+)=", source))
+SEARCH = re.compile(r"""SEARCH\('\{(\w+),stack,account} stack="MainStack" MetricName="(\w+)"', '\w+', \d+\)""")
 
 
 def shown_metrics(widgets):
-    """Every metric on the dashboard, as `namespace/metric`."""
+    """Every metric on the dashboard, as `namespace/metric`; a search is for those of this stack alone."""
     found = set()
     for metric in [metric for widget in widgets for metric in widget["properties"].get("metrics", [])]:
         if isinstance(metric[0], str):
             found.add(f"{metric[0]}/{metric[1]}")
         else:
-            namespace, name = re.search(r"\{(\w+),account} MetricName=\"(\w+)\"", metric[0]["expression"]).groups()
+            namespace, name = SEARCH.fullmatch(metric[0]["expression"]).groups()
             found.add(f"{namespace}/{name}")
     return found
 
 
+def test_metrics_are_of_one_stack_and_account():
+    """What the alarms and searches name."""
+    assert re.findall(r'add_dimension\("(\w+)"', TELEMETRY) == ["stack", "account"]
+    assert len(METRICS) == 6
+
+
 def test_the_dashboard_shows_each_metric_that_is_written_and_those_of_aws(dashboard):
     ours = {name.removeprefix("TalendToken/") for name in shown_metrics(dashboard) if name.startswith("TalendToken/")}
-    assert ours == written_metrics()
+    assert ours == METRICS
     assert {name for name in shown_metrics(dashboard) if name.startswith("AWS/")} == {
         "AWS/Lambda/Errors",
         "AWS/Lambda/Invocations",
@@ -235,7 +209,7 @@ def test_the_dashboard_begins_with_the_alarms_and_ends_with_what_failed_last(das
     assert first["type"] == "alarm"
     assert first["properties"]["alarms"] == ["arn:1", "arn:2", *[f"{name}.Arn" for name in FUNCTION_ALARMS]]
     given = template["Resources"]["Monitoring"]["Properties"]["Parameters"]["AccountAlarmArns"]
-    assert given == {"Fn::GetAtt": ["AccountAlarms", "Outputs.AlarmArns"]}
+    assert given == {"Fn::GetAtt": ["DefaultAccount", "Outputs.AlarmArns"]}
     assert last["type"] == "log"
 
 
@@ -247,7 +221,7 @@ def test_the_dashboard_reads_both_logs(dashboard):
 
 
 def test_every_alarm_of_an_account_is_shown(nested):
-    _, arns = nested["AccountAlarms"]["Outputs"]["AlarmArns"]["Value"]["Fn::Join"]
+    _, arns = nested["DefaultAccount"]["Outputs"]["AlarmArns"]["Value"]["Fn::Join"]
     assert arns == [{"Fn::GetAtt": [name, "Arn"]} for name in ACCOUNT_ALARMS]
 
 
@@ -264,7 +238,10 @@ def test_widgets_fill_their_rows_and_none_lies_over_another(dashboard):
 
 def test_two_stacks_of_one_name_in_two_regions_have_a_dashboard_each(nested):
     name = nested["Monitoring"]["Resources"]["Dashboard"]["Properties"]["DashboardName"]
-    assert name == {"Fn::Sub": "${Name}-${AWS::Region}"}
+    assert name == {"Fn::Sub": "${MainStack}-${AWS::Region}"}
+
+
+KILLED = 'record.status = "timeout" or record.errorType like "Runtime."'
 
 
 def test_the_saved_query_reads_both_logs_and_names_the_fields_of_our_lines(nested):
@@ -272,9 +249,15 @@ def test_the_saved_query_reads_both_logs_and_names_the_fields_of_our_lines(neste
     assert query["LogGroupNames"] == [{"Ref": "RotateLogGroup"}, {"Ref": "RenewLogGroup"}]
     selected, chosen_lines, *_ = query["QueryString"].split("\n|")
     fields = set(re.findall(r"[\w@.]+", selected)) - {"fields", "coalesce", "as", "kind", "what", "@timestamp"}
-    source = (FUNCTIONS / "rotator" / "report.py").read_text()
-    ours = {field for field in fields if re.search(rf"\b{field.removesuffix('.0')}=", source)}
     # A function that dies before our line is written leaves Lambda's own.
-    assert fields - ours == {"message", "errorType", "errorMessage", "record.status"}
-    assert ours == {"account", "trigger", "error", "problem", "warnings.0"}
-    assert chosen_lines == ' filter level in ["WARNING", "ERROR", "CRITICAL"] or record.status = "timeout"'
+    of_lambda = {"message", "errorType", "errorMessage", "record.status", "record.errorType"}
+    assert {field.removesuffix(".0") for field in fields - of_lambda} == OUR_FIELDS
+    assert [field for field in OUR_FIELDS if not re.search(rf'\b{field}=|"{field}": ', TELEMETRY)] == []
+    assert chosen_lines == f' filter level in ["WARNING", "ERROR", "CRITICAL"] or {KILLED}'
+
+
+def test_the_dashboards_last_table_is_the_saved_query(nested, dashboard):
+    """It shows fewer lines, and has single quotes because it stands in JSON."""
+    saved = nested["Monitoring"]["Resources"]["FailuresQuery"]["Properties"]["QueryString"]
+    shown = dashboard[-1]["properties"]["query"].partition("| fields")[2]
+    assert "fields" + shown == " ".join(saved.replace('"', "'").replace("limit 50", "limit 20").split())

@@ -60,8 +60,8 @@ def test_a_lock_holds_versions_and_hashes_and_nothing_else(name):
 # --- tools ---
 
 # Of every machine; python3 only brings uv, from a lock.
-MACHINE = {"cat", "cd", "cp", "diff", "echo", "exit", "expand", "find", "ln", "ls", "make", "mkdir", "python3", "rm"}
-MACHINE |= {"sed", "set", "touch"}
+MACHINE = {"awk", "cat", "cd", "cp", "diff", "echo", "exit", "find", "ln", "ls", "make", "mkdir", "python3", "rm"}
+MACHINE |= {"set", "test", "touch"}
 BEFORE_A_COMMAND = {";", "&&", "||", "|", "(", ")", "{", "do", "then", "else", "!", "exec", "env"}
 ENVIRONMENT = re.compile(rf"{ROOT}/\.environments/([\w-]+)/bin/")
 

@@ -72,9 +72,9 @@ def put_value(aws: LocalAWS, namespace: str, metric: str, value: float, **member
     aws.client("cloudwatch").put_metric_data(Namespace=namespace, MetricData=data)
 
 
-def noon_of_yesterday() -> datetime.datetime:
-    """In the middle of the last complete period of a day."""
-    return datetime.datetime.combine(datetime.datetime.now(datetime.UTC) - DAY, datetime.time(12), datetime.UTC)
+def half_a_day_ago() -> datetime.datetime:
+    """In the middle of the last period of a day."""
+    return datetime.datetime.now(datetime.UTC) - DAY / 2
 
 
 def states(aws: LocalAWS, names: list[str]) -> list[str]:
@@ -119,7 +119,7 @@ def test_missing_data_is_treated_as_the_alarm_says(local_aws: LocalAWS, namespac
         for days, point in enumerate(reversed(points)):
             if point != "-":
                 put_value(
-                    local_aws, namespace, f"row {row}", float(point == "X"), Timestamp=noon_of_yesterday() - days * DAY
+                    local_aws, namespace, f"row {row}", float(point == "X"), Timestamp=half_a_day_ago() - days * DAY
                 )
         for treatment in TREATMENTS:
             settings = {"EvaluationPeriods": 3, "DatapointsToAlarm": to_alarm, "TreatMissingData": treatment}
@@ -132,12 +132,46 @@ def test_missing_data_is_treated_as_the_alarm_says(local_aws: LocalAWS, namespac
     }
 
 
-def test_a_period_that_is_not_over_does_not_count(local_aws: LocalAWS, namespace: str) -> None:
-    """User guide, "Alarm evaluation": data points are those of periods; a sum would still grow."""
-    put_value(local_aws, namespace, "Failed", 1)
+def test_a_minute_that_is_not_over_does_not_count(local_aws: LocalAWS, namespace: str) -> None:
+    """User guide, "Alarm evaluation": data points are those of complete periods; a sum would still grow."""
+    in_a_minute = datetime.datetime.now(datetime.UTC) + datetime.timedelta(minutes=1)
+    put_value(local_aws, namespace, "Failed", 1, Timestamp=in_a_minute)
     reaches(
         local_aws, put_alarm(local_aws, namespace, "Failed", Period=DAY_SECONDS, TreatMissingData="notBreaching"), OK
     )
+
+
+def test_a_period_slides_with_each_minute(aws: LocalAWS, namespace: str) -> None:
+    """User guide, "Alarm evaluation window": a sliding one "detects breaches as soon as" they are there."""
+    name = put_alarm(aws, namespace, "Failed", Period=DAY_SECONDS // 24, TreatMissingData="notBreaching")
+    reaches(aws, name, OK)
+    put_value(aws, namespace, "Failed", 1)
+    # A period is a minute here: waiting for the end of one that is aligned to the clock would take longer than this.
+    reaches(aws, name, ALARM)
+    # For the length of a period it stays on.
+    reaches(aws, put_alarm(aws, namespace, "Failed", TreatMissingData="notBreaching"), OK)
+    assert states(aws, [name]) == [ALARM]
+
+
+def test_the_least_value_of_a_long_period_ends_an_alarm_at_once(aws: LocalAWS, namespace: str) -> None:
+    """As for refused credentials: a 1 now and then keeps it on, a 0 outweighs what was before it."""
+    settings = {"Statistic": "Minimum", "Period": 1800, "Threshold": 1, "TreatMissingData": "notBreaching"}
+    name = put_alarm(aws, namespace, "Refused", **settings, ComparisonOperator="GreaterThanOrEqualToThreshold")
+    reaches(aws, name, OK)
+    put_value(aws, namespace, "Refused", 1)
+    reaches(aws, name, ALARM)
+    put_value(aws, namespace, "Refused", 0)
+    reaches(aws, name, OK)
+
+
+def test_a_faster_clock_makes_values_in_seconds_as_much_greater(aws: LocalAWS, namespace: str) -> None:
+    """30 seconds at 60 times the speed are 30 minutes: not less than a threshold of three minutes."""
+    low = {"Threshold": 180, "ComparisonOperator": "LessThanThreshold", "Statistic": "Minimum", "Period": DAY_SECONDS}
+    names = [put_alarm(aws, namespace, metric, **low) for metric in ("Remaining", "Number", "Expiring")]
+    put_value(aws, namespace, "Remaining", 30, Unit="Seconds")
+    put_value(aws, namespace, "Number", 30, Unit="Count")
+    put_value(aws, namespace, "Expiring", 2, Unit="Seconds")
+    eventually(lambda: states(aws, names) == [OK, ALARM, ALARM])
 
 
 def test_an_alarm_tells_its_topic_when_its_state_changes(aws: LocalAWS, namespace: str) -> None:
@@ -179,7 +213,7 @@ def test_an_alarm_compares_its_statistic(
 ) -> None:
     """API, PutMetricAlarm: Statistic, ComparisonOperator and Threshold."""
     for value in (1, 5):
-        put_value(local_aws, namespace, "Value", value, Timestamp=noon_of_yesterday())
+        put_value(local_aws, namespace, "Value", value, Timestamp=half_a_day_ago())
     settings = {"Statistic": statistic, "ComparisonOperator": comparison, "Threshold": threshold}
     reaches(local_aws, put_alarm(local_aws, namespace, "Value", Period=DAY_SECONDS, **settings), state)
 

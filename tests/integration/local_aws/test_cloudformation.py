@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
-from botocore.exceptions import ClientError
+from botocore.exceptions import ClientError, WaiterError
 
 from local_aws import LocalAWS
 from local_aws.inline_function import invoke
@@ -52,6 +52,10 @@ class Stack:
         self._client.get_waiter(f"stack_{kind}_complete").wait(StackName=self.name, WaiterConfig={"Delay": 0.05})
         (stack,) = self._client.describe_stacks(StackName=self.name)["Stacks"]
         return {output["OutputKey"]: output["OutputValue"] for output in stack.get("Outputs", [])}
+
+    def status(self) -> str:
+        """Its status, as it is now."""
+        return str(self._client.describe_stacks(StackName=self.name)["Stacks"][0]["StackStatus"])
 
     def delete(self) -> None:
         """Delete it, if it is there."""
@@ -104,6 +108,45 @@ def test_a_stack_takes_its_secrets_along_save_those_to_retain(local_aws: LocalAW
     with pytest.raises(ClientError) as missing:
         client.describe_secret(SecretId=gone)
     assert missing.value.response["Error"]["Code"] == "ResourceNotFoundException"
+
+
+@pytest.fixture
+def taken(local_aws: LocalAWS) -> str:
+    """The name of a secret that is there: a stack that makes one of that name fails."""
+    name = f"taken/{uuid.uuid4().hex}"
+    local_aws.client("secretsmanager").create_secret(Name=name)
+    return name
+
+
+@pytest.mark.parametrize("failing", ["nested", "parent"])
+def test_a_failed_creation_leaves_only_what_is_retained_always(
+    local_aws: LocalAWS, stack: Stack, taken: str, failing: str
+) -> None:
+    """User guide, "DeletionPolicy attribute": RetainExceptOnCreate retains "except for the stack operation that
+    initially creates the resource"."""
+    kept, tried, plain = (f"own/{uuid.uuid4().hex}" for _ in range(3))
+    resources = {
+        "Kept": secret(kept) | {"DeletionPolicy": "Retain"},
+        "Tried": secret(tried) | {"DeletionPolicy": "RetainExceptOnCreate"},
+        "Plain": secret(plain),
+    }
+    last = {"Taken": secret(taken) | {"DependsOn": list(resources)}}
+    template = {"Resources": resources | (last if failing == "nested" else {})}
+    parent = {"Taken": secret(taken) | {"DependsOn": ["Inner"]}} if failing == "parent" else {}
+    with pytest.raises(WaiterError):
+        stack.deploy({"Inner": nested(local_aws, template), **parent})
+    assert stack.status() == "ROLLBACK_COMPLETE"
+    client = local_aws.client("secretsmanager")
+    left = {found["Name"] for page in client.get_paginator("list_secrets").paginate() for found in page["SecretList"]}
+    assert left & {kept, tried, plain, taken} == {kept, taken}
+
+
+def test_what_a_failed_creation_would_have_deleted_outlives_the_stack(local_aws: LocalAWS, stack: Stack) -> None:
+    name = f"own/{uuid.uuid4().hex}"
+    template = {"Resources": {"Kept": secret(name) | {"DeletionPolicy": "RetainExceptOnCreate"}}}
+    stack.deploy({"Inner": nested(local_aws, template)})
+    stack.delete()
+    assert local_aws.client("secretsmanager").describe_secret(SecretId=name)["Name"] == name
 
 
 def test_a_nested_stack_takes_parameters_and_gives_outputs_and_goes_with_its_parent(

@@ -63,6 +63,7 @@ def handler(event, context):
     )
     reported = json.loads(report)["record"]
     assert (reported["requestId"], reported["status"]) == (request_id, "success")
+    assert "errorType" not in reported
     assert reported["metrics"].keys() == {
         *("durationMs", "billedDurationMs", "memorySizeMB", "maxMemoryUsedMB", "initDurationMs")
     }
@@ -73,6 +74,16 @@ def handler(event, context):
         worker["log_stream"] for worker in local_aws.workers() if worker["function"] == name
     ]
     assert f"/{name}[$LATEST]" in streams[0]["logStreamName"]
+
+
+def test_the_report_of_a_run_that_was_killed_says_so(local_aws: LocalAWS) -> None:
+    """Telemetry API, event schema reference, "platform.report": status and errorType. Nothing else of it is logged."""
+    source = "import os, signal\ndef handler(event, context): os.kill(os.getpid(), signal.SIGKILL)"
+    name = create_function(local_aws, source, LoggingConfig={"LogFormat": "JSON"})
+    invoke(local_aws, name)
+    start, report = map(json.loads, log_messages(local_aws, f"/aws/lambda/{name}"))
+    assert (start["type"], report["type"]) == ("platform.start", "platform.report")
+    assert (report["record"]["status"], report["record"]["errorType"]) == ("failure", "Runtime.ExitError")
 
 
 def test_the_platforms_lines_can_be_switched_off(local_aws: LocalAWS) -> None:

@@ -21,13 +21,17 @@ RUNS = LOOKS + ROTATIONS
 # Of a rotation, in Secrets Manager: two reads and two writes. A look is one read.
 ROTATION_READS = ROTATION_WRITES = 2
 READS, WRITES = LOOKS + ROTATIONS * ROTATION_READS, ROTATIONS * ROTATION_WRITES
-METRICS, ALARMS, SHARED_ALARMS = 5, 4, 4
+SECRETS, SCHEDULES, ALARMS, SHARED_ALARMS = 2, 2, 3, 3
+# A metric is billed by the hours in which it is written. One is written each minute; the others are written only when
+# they have something to say: in so many hours of a month, which is a bad one.
+STEADY_METRICS, RARE_METRICS, RARE_HOURS = 1, 5, 24
+METRICS = STEADY_METRICS + RARE_METRICS * RARE_HOURS / (DAYS * 24)
 MEMORY_GB, RUN_SECONDS, LOG_BYTES = 0.25, 0.05, 1_560
 
 SECRET_USD, SECRETS_CALL_USD = 0.40, 0.05 / 10_000
 ALARM_USD, DASHBOARD_USD = 0.10, 3.00
 INVOCATION_USD, GB_SECOND_USD = 0.20 / 1e6, 0.0000133334
-SCHEDULE_USD, EVENT_USD, LOCK_WRITE_USD, LOG_GB_USD = 1.00 / 1e6, 1.00 / 1e6, 0.625 / 1e6, 0.50
+SCHEDULE_USD, LOCK_WRITE_USD, LOG_GB_USD = 1.00 / 1e6, 0.625 / 1e6, 0.50
 # Metrics by tiers: how many of all accounts' together at which price.
 METRIC_TIERS = ((10_000, 0.30), (240_000, 0.10), (750_000, 0.05), (math.inf, 0.02))
 
@@ -56,15 +60,14 @@ def lambda_usd(seconds: float) -> float:
 def items(accounts: int = 1) -> dict[str, float]:
     """USD a month of so many accounts, without what all share."""
     each = {
-        "secrets": 2 * SECRET_USD,
+        "secrets": SECRETS * SECRET_USD,
         "Secrets Manager's calls": (READS + WRITES) * SECRETS_CALL_USD,
         "metrics": metrics_usd(METRICS * accounts) / accounts,
         "alarms": ALARMS * ALARM_USD,
         "invocations": RUNS * INVOCATION_USD + lambda_usd(RUNS * RUN_SECONDS),
         "schedules": RUNS * SCHEDULE_USD,
         "logs": RUNS * LOG_BYTES / 1e9 * LOG_GB_USD,
-        # Two writes for a lock, one event for each rotation.
-        "lock table, events": ROTATIONS * (2 * LOCK_WRITE_USD + EVENT_USD),
+        "lock table": ROTATIONS * 2 * LOCK_WRITE_USD,
     }
     return {name: accounts * usd for name, usd in each.items()}
 
@@ -87,8 +90,8 @@ class Limit:
 LIMITS = (
     Limit("writes of Secrets Manager a second, on average", lambda n: n * WRITES / SECONDS, 50, "cannot be raised"),
     Limit("reads of Secrets Manager a second", lambda n: n * READS / SECONDS, 10_000),
-    Limit("secrets", lambda n: 2 * n, 500_000),
-    Limit("schedules", lambda n: 2 * n, 10_000_000),
+    Limit("secrets", lambda n: SECRETS * n, 500_000),
+    Limit("schedules", lambda n: SCHEDULES * n, 10_000_000),
     Limit("schedules fired a second", lambda n: n * RUNS / SECONDS, 1_000),
     Limit("functions running at once, at 50 ms", lambda n: n * RUNS * RUN_SECONDS / SECONDS, 1_000),
     Limit("alarms", lambda n: ALARMS * n + SHARED_ALARMS, 5_000),
@@ -192,7 +195,8 @@ MONEY_NOTES = (
     f"Arithmetic from price lists (us-east-1, {DAYS} days, no free tier), for {LOOKS:,} looks of the watchdog and "
     f"{ROTATIONS:,} rotations an account: {READS + WRITES:,} calls of Secrets Manager, {RUNS:,} invocations of "
     f"{RUN_SECONDS * 1e3:.0f} ms at 256 MB on arm64 (assumed: most are one read; 200 ms would cost 0.02 more) and "
-    f"{LOG_BYTES:,} bytes of log each. Metrics cost less beyond the first 10,000. On top, once for all accounts: "
+    f"{LOG_BYTES:,} bytes of log each. {STEADY_METRICS} metric is written each minute, {RARE_METRICS} more in "
+    f"{RARE_HOURS} hours of the month; all cost less beyond the first 10,000. On top, once for all accounts: "
     f"{SHARED_ALARMS} alarms ({SHARED_ALARMS * ALARM_USD:.2f}) and a dashboard ({DASHBOARD_USD:.2f} beyond the first "
     "three). KMS keys of your own, a VPC's endpoints and support plans are not in it."
 )

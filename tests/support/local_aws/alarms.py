@@ -1,12 +1,14 @@
 """CloudWatch metric alarms, evaluated as time passes.
 
 As it comes, ministack evaluates an alarm when somebody puts a metric, over all dimensions at once, and takes no account
-of periods, DatapointsToAlarm and TreatMissingData. Here each is evaluated five times a second, over its last complete
-periods; with `schedule_speed` a period is as many times shorter.
+of periods, DatapointsToAlarm and TreatMissingData. Here each is evaluated five times a second, over periods that slide:
+the last one ends with the last complete minute. With `schedule_speed` minutes and periods are that many times shorter,
+and values in seconds that many times greater: what is valid for another second is valid for a minute at 60.
 """
 
 import argparse
 import functools
+import math
 import operator
 import time
 from collections.abc import Callable
@@ -14,7 +16,7 @@ from typing import Any
 
 from ministack.services import cloudwatch
 
-from local_aws.metrics import in_every_scope, lock
+from local_aws.metrics import MINUTE_SECONDS, in_every_scope, lock
 
 # Less than a minute at the greatest speed that is used: a period that nobody looks at would be lost.
 TICK_SECONDS = 0.2
@@ -47,7 +49,7 @@ def _evaluate_all(speed: float) -> None:
 
 def _evaluate(alarm: Record, speed: float, now: float) -> None:
     breaches = BREACHES[alarm["ComparisonOperator"]]
-    values = _values(alarm, alarm["Period"] / speed, now)
+    values = _values(alarm, speed, now)
     data_points = [None if value is None else breaches(value, alarm["Threshold"]) for value in values]
     before, after = alarm["StateValue"], state_after(alarm, data_points)
     if after == before:
@@ -59,22 +61,29 @@ def _evaluate(alarm: Record, speed: float, now: float) -> None:
     cloudwatch._evaluate_parent_alarms(alarm)
 
 
-def _values(alarm: Record, period_seconds: float, now: float) -> list[float | None]:
-    """The statistic of each period of the evaluation range, oldest first; None where there is no data."""
+def _values(alarm: Record, speed: float, now: float) -> list[float | None]:
+    """The statistic of each period of the evaluation range, oldest first; None where there is no data.
+
+    CloudWatch user guide, "Alarm evaluation window": by default it is a sliding one.
+    """
     dimensions = {dimension["Name"]: dimension["Value"] for dimension in alarm["Dimensions"]}
     metric = alarm["Namespace"], alarm["MetricName"], cloudwatch._dims_key(dimensions)
-    statistic = alarm.get("ExtendedStatistic") or alarm["Statistic"]
-    current = now // period_seconds
+    period, minute = alarm["Period"] / speed, min(alarm["Period"], MINUTE_SECONDS) / speed
+    end = now // minute * minute
     count = alarm["EvaluationPeriods"] + EXTRA_PERIODS
     periods: list[list[Record]] = [[] for _ in range(count)]
     for point in cloudwatch._metrics.get(metric, []):
-        age = int(current - point["Timestamp"] // period_seconds)
-        if 1 <= age <= count and alarm.get("Unit") in (None, point["Unit"]):
-            periods[-age].append(point)
-    return [
-        cloudwatch._stat_value(cloudwatch._calc_stats(points), statistic, points) if points else None
-        for points in periods
-    ]
+        # Counted from the end, the first one being 1. What comes after it is of a minute that is not over.
+        number = math.ceil((end - point["Timestamp"]) / period)
+        if 1 <= number <= count and alarm.get("Unit") in (None, point["Unit"]):
+            periods[-number].append(point)
+    return [_statistic(alarm, points, speed) if points else None for points in periods]
+
+
+def _statistic(alarm: Record, points: list[Record], speed: float) -> float:
+    statistic = alarm.get("ExtendedStatistic") or alarm["Statistic"]
+    value: float = cloudwatch._stat_value(cloudwatch._calc_stats(points), statistic, points)
+    return value * speed if points[0]["Unit"] == "Seconds" and statistic != "SampleCount" else value
 
 
 def state_after(alarm: Record, data_points: list[bool | None]) -> str:

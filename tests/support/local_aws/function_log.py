@@ -79,9 +79,16 @@ class FunctionLog:
             self._write([f"{_now()} {request_id} {message}"])
 
     def report(
-        self, request_id: str, *, duration_ms: float, init_ms: float | None, memory_mb: int, status: str
+        self,
+        request_id: str,
+        *,
+        duration_ms: float,
+        init_ms: float | None,
+        memory_mb: int,
+        status: str,
+        error_type: str = "",
     ) -> None:
-        """Write the platform's lines after an invocation."""
+        """Write the platform's lines after an invocation. The type is that of an error of the platform."""
         if self._partial:
             self.feed(b"\n")
         metrics: dict[str, Any] = {
@@ -101,6 +108,9 @@ class FunctionLog:
         if status != "success":
             text += f"\tStatus: {status}"
         record = {"requestId": request_id, "metrics": metrics, "status": status}
+        if error_type:
+            record["errorType"] = error_type
+            text += f"\tError Type: {error_type}"
         self._platform("report", record, [f"END RequestId: {request_id}", text])
 
     def _platform(self, kind: str, record: dict[str, Any], text: list[str]) -> None:

@@ -1,41 +1,47 @@
 """Nested stacks of CloudFormation whose templates are read as those of other stacks are.
 
 As it comes, ministack expands no transform of a nested template (`AWS::LanguageExtensions`, SAM), deletes what it says
-is to be retained, and forgets the attributes of what an update leaves as it is. Where the SAM CLI has uploaded one, the
-parent's template holds an address of this AWS, which `sam delete` refuses: GetTemplate answers with the address that it
-would have on AWS.
+is to be retained, leaves behind what a nested stack had created when its creation fails, and forgets the attributes of
+what an update leaves as it is. Where the SAM CLI has uploaded one, the parent's template holds an address of this AWS,
+which `sam delete` refuses: GetTemplate answers with the address that it would have on AWS.
 """
 
 import argparse
 import contextvars
 import os
 import re
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from typing import Any
 
 from ministack.core.responses import get_region
 from ministack.services import cloudformation
-from ministack.services.cloudformation import engine, provisioners
+from ministack.services.cloudformation import engine, provisioners, stacks
 
 Properties = dict[str, Any]
 Handler = Callable[..., Any]
 
+# What is retained when a stack is deleted, and when the operation that created it is rolled back [CloudFormation user
+# guide, "DeletionPolicy attribute"].
 RETAINING = ("Retain", "RetainExceptOnCreate")
+RETAINING_IN_ROLLBACK = ("Retain",)
+_rolling_back: contextvars.ContextVar[bool] = contextvars.ContextVar("rolling_back", default=False)
 # Of the nested stack that is being deployed; None while a template is read for anything else.
 _parameters: contextvars.ContextVar[Properties | None] = contextvars.ContextVar("parameters", default=None)
 
 
 def mend(_options: argparse.Namespace, _routes: dict[str, Callable[[], Any]]) -> None:
-    """Wrap the three handlers, the reading of a template while one of them deploys, and GetTemplate."""
+    """Wrap the three handlers, the reading of a template while one of them deploys, the rollback, and GetTemplate."""
     operations = cloudformation._ACTION_HANDLERS
     operations["GetTemplate"] = _with_addresses_of_aws(operations["GetTemplate"])
     handlers = provisioners._RESOURCE_HANDLERS["AWS::CloudFormation::Stack"]
     engine._parse_template = _expanding(engine._parse_template)
     provisioners._update_resource = _remembering(provisioners._update_resource)
+    stacks._roll_back_operation = _noting_rollback(stacks._roll_back_operation)
+    delete = _retaining(handlers["delete"])
     handlers.update(
-        create=_with_parameters(handlers["create"], position=1),
+        create=_all_or_nothing(_with_parameters(handlers["create"], position=1), delete),
         update=_with_parameters(handlers["update"], position=2),
-        delete=_retaining(handlers["delete"]),
+        delete=delete,
     )
 
 
@@ -69,13 +75,46 @@ def _with_parameters(handler: Handler, position: int) -> Handler:
 def _retaining(delete: Handler) -> Handler:
     def delete_but_retained(stack_id: str, properties: Properties) -> None:
         stack = cloudformation._stacks.get(provisioners._nested_stack_lookup_name(stack_id))
+        retaining = RETAINING_IN_ROLLBACK if _rolling_back.get() else RETAINING
         if stack:
             for logical_id, definition in stack["_template"].get("Resources", {}).items():
-                if definition.get("DeletionPolicy") in RETAINING:
+                if definition.get("DeletionPolicy") in retaining:
                     stack["_resources"].pop(logical_id, None)
         delete(stack_id, properties)
 
     return delete_but_retained
+
+
+def _noting_rollback(roll_back: Callable[..., Awaitable[None]]) -> Callable[..., Awaitable[None]]:
+    """Note that what is deleted was created by the operation that is rolled back."""
+
+    async def roll_back_and_note(*arguments: Any, **options: Any) -> None:
+        token = _rolling_back.set(True)
+        try:
+            await roll_back(*arguments, **options)
+        finally:
+            _rolling_back.reset(token)
+
+    return roll_back_and_note
+
+
+def _all_or_nothing(create: Handler, delete: Handler) -> Handler:
+    """Delete what a nested stack has created when its creation fails."""
+
+    def create_or_roll_back(logical_id: str, properties: Properties, parent: str) -> Any:
+        before = set(cloudformation._stacks)
+        try:
+            return create(logical_id, properties, parent)
+        except Exception:
+            token = _rolling_back.set(True)
+            try:
+                for name in set(cloudformation._stacks) - before:
+                    delete(name, {})
+            finally:
+                _rolling_back.reset(token)
+            raise
+
+    return create_or_roll_back
 
 
 def _remembering(update_resource: Handler) -> Handler:

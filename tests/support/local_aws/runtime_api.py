@@ -31,6 +31,8 @@ class Outcome:
 
     payload: bytes
     status: Literal["success", "error", "failure", "timeout"]
+    error_type: str = ""
+    """Why the platform gave the invocation up, as its report says."""
 
 
 class RuntimeAPI:

@@ -81,6 +81,7 @@ class Worker:
             init_ms=init_ms,
             memory_mb=self._peak_memory_mb(),
             status=outcome.status,
+            error_type=outcome.error_type,
         )
         return outcome, self.log.end()
 
@@ -149,7 +150,7 @@ class Worker:
         self.log.failure(request_id, message)
         self.stop()
         error = {"errorType": error_type, "errorMessage": f"RequestId: {request_id} Error: {message}"}
-        return Outcome(json.dumps(error).encode(), status)
+        return Outcome(json.dumps(error).encode(), status, error_type if status == "failure" else "")
 
     def stop(self) -> None:
         """Kill the process with its children and give back what it held."""
