@@ -113,7 +113,9 @@ LONG = base64.b64encode(b"0123456789abcdef0123456789abcdef:" + b"hunter2-" * 8).
         LONG,
         "\n".join(textwrap.wrap(LONG, 76)),
         "\r\n".join(textwrap.wrap(LONG.rstrip("="), 64)) + "\r\n",
-        base64.urlsafe_b64encode(b"abc:\xff\xfe\xfb\xff").decode(),
+        base64.urlsafe_b64encode(b"ab?:>>>???").decode(),
+        base64.b64encode(b"abc:hunter2\n").decode(),
+        base64.b64encode("abc:hunter2".encode("utf-16-le")).decode(),
     ],
 )
 def test_an_encoded_pair_is_refused_with_the_one_fix(prefix, encoded):
@@ -123,7 +125,9 @@ def test_an_encoded_pair_is_refused_with_the_one_fix(prefix, encoded):
 
 
 @pytest.mark.parametrize(
-    "text", ["hunter2", "aHVudGVyMg==", "YWJj,OmZlZA=="], ids=["text", "not a pair", "not only Base64"]
+    "text",
+    ["hunter2", "aHVudGVyMg==", "YWJj,OmZlZA==", "YWJjOv_--_8=", "YWI6AWNk"],
+    ids=["text", "not a pair", "not only Base64", "not UTF-8", "not printable"],
 )
 def test_what_is_not_an_encoded_pair_is_not_said_to_be_one(text):
     with pytest.raises(CredentialsError, match="no colon") as caught:
