@@ -42,13 +42,13 @@ class AWS:
     reading: Callable[[str | None], None]
     """Told before a read, with nothing, and after it, with the version that it showed."""
     invocations: int = 0
-    already_renewed: int = 0
+    superseded: int = 0
     """So many of them have found another version published."""
 
     @property
     def renewals(self) -> int:
         """How often another version was asked for, and there was none yet."""
-        return self.invocations - self.already_renewed
+        return self.invocations - self.superseded
 
     def client(self, service: str, **_: Any) -> AWS:
         assert service in ("secretsmanager", "lambda")
@@ -79,7 +79,7 @@ class AWS:
             self.invocations += 1
             try:
                 result = self.renew(json.loads(Payload)["rejected_version_id"])
-                self.already_renewed += result.outcome is Outcome.SUPERSEDED
+                self.superseded += result.outcome is Outcome.SUPERSEDED
             except (RotatorError, Died) as error:
                 answer = json.dumps({"errorMessage": f"{type(error).__name__}: {error}"})
                 return {"FunctionError": "Unhandled", "Payload": BytesIO(answer.encode())}
@@ -136,6 +136,8 @@ class Consumer:
         source = SecretsManagerSource(TOKEN, "renew", session=self._aws)  # type: ignore[arg-type]
         self._client = TokenClient(source, clock=self._wall, monotonic=self._monotonic, sleep=self.sleep)
         self._given_up: set[str] = set()
+        self.rejected: set[str] = set()
+        """The versions whose tokens it has seen rejected."""
         self._clocks_at_read: dict[str, tuple[float, float]] = {}
 
     def call(self, plan: Plan) -> str:
@@ -169,6 +171,7 @@ class Consumer:
         self._check(token)
         if self.talend.works(token.access_token):
             return "accepted"
+        self.rejected.add(token.version_id)
         before = self._aws.renewals
         try:
             other = self._client.renew(token)

@@ -93,7 +93,7 @@ def test_a_month_goes_by_without_a_person(seed):
 
 
 KEPT: dict[str, list[Act]] = {
-    # A client that had seen both versions rejected waited for a third one, and had nobody asked for it.
+    # A client that has seen both versions rejected waits for the schedule.
     "a roll-back to a version that was rejected before": [
         Pass(1),
         Revoke(),
