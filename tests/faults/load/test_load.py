@@ -45,12 +45,12 @@ def test_a_burst_that_nothing_disturbs_is_one_token_call_and_no_error(bursts):
     for burst in bursts:
         if burst.fault == NONE:
             assert burst.token_calls == 1
-            assert set(burst.ends) <= {"renewed", "already_renewed", "in_progress"}
-            assert burst.ends["renewed"] == 1
+            assert set(burst.ends) <= {"rotated", "superseded", "in_progress"}
+            assert burst.ends["rotated"] == 1
 
 
 @pytest.mark.no_cover
 def test_an_outage_ends_in_errors_that_consumers_see(bursts):
     """Twelve refusals outlast three attempts of a run: the first runs raise, and those who come back are served."""
     outage = next(burst for burst in bursts if "twelve" in burst.fault)
-    assert set(outage.ends) - {"renewed", "already_renewed", "in_progress"} == {"TokenUnavailable"}
+    assert set(outage.ends) - {"rotated", "superseded", "in_progress"} == {"TokenUnavailable"}

@@ -23,8 +23,9 @@ from talend_simulator import Account, Drip, Settings, TalendSimulator
 
 # Runs of `rotate` at the same moment: as many as there are callers.
 CONCURRENCY = 12
-# Tokens live two seconds here. The schedule replaces none in its first thirtieth, which it takes for the same tick.
-SPEED = 900
+# Tokens are valid for twelve seconds here, because shorter ones are not published. The schedule replaces none in its
+# first thirtieth, which it takes for the same tick.
+SPEED = 150
 SLOW_SECONDS = 1
 OURS, AWS, CALLING = "the functions", "local AWS", "callers, Talend"
 # How many calls a look at the local AWS's trail shows.
@@ -56,7 +57,7 @@ class Fleet:
         for number in range(count):
             name, account = f"broken-{number}", Account()
             if number % 2:
-                self._create(name, account.credentials, "TokenRefused")
+                self._create(name, account.credentials, "CredentialsRefused")
             else:
                 pair = {"id": account.client_id, "secret": account.client_secret, "api_url": self.slow_talend.url}
                 self.slow_talend.add_account(account)
