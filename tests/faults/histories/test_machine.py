@@ -27,6 +27,7 @@ from faults.histories.acts import (
     PutByHand,
     Revoke,
     RollBack,
+    Stale,
     Turn,
     Weather,
 )
@@ -119,6 +120,15 @@ KEPT: dict[str, list[Act]] = {
         Call(0),
         Revoke(),
         Call(0, {6: Fail(2, lost=True)}),
+        Heal(),
+    ],
+    # The version that was current a moment ago was read as the current one and as the previous one.
+    "credentials that are refused, and a stale read of them": [
+        Pass(1),
+        ChangeCredentials(Pair.GOOD, told=False),
+        DeleteAccounts(),
+        PutByHand(ByHand.TOKEN),
+        Force({4: Stale()}),
         Heal(),
     ],
     # It still had the label AWSPENDING, and so was taken for one that a run had left staged.

@@ -44,6 +44,8 @@ class World:
         self.start = self.system.clock.now = math.ceil(self.system.clock.now / 60) * 60.0
         self.ahead = 0.0
         """How far the functions' clock is ahead of the true time."""
+        # The versions' dates are by AWS's clock.
+        self.system.secrets._clock = self.now
         self.outside = Outside(self.system.clock, lambda act: self.perform(act), self.wait)
         self.talend = Talend(self.now, {"abc"})
         self.ledger = Ledger()
@@ -161,8 +163,8 @@ class World:
         version = self.system.secrets.read(TOKEN, "AWSCURRENT")
         created = tuple(self.system.secrets.created(TOKEN))
         if version is None:
-            return Sight(self.system.clock(), None, None, created)
-        return Sight(self.system.clock(), version.version_id, version.text, created)
+            return Sight(self.now(), None, None, created)
+        return Sight(self.now(), version.version_id, version.text, created)
 
     def observe(self) -> None:
         """Have the witness look, and hold the run that has published to what it set out to do."""
