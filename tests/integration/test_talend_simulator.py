@@ -29,6 +29,7 @@ from talend_simulator import (
     Account,
     Amend,
     Answer,
+    Broken,
     Close,
     Drip,
     Fault,
@@ -1037,6 +1038,29 @@ class TestServer:
             connection.getresponse().read()
         assert connection.sock is first_socket
         connection.close()
+
+    @pytest.mark.parametrize(
+        ("how", "failure"), [(Broken.RESET, requests.ConnectionError), (Broken.SILENT, requests.ReadTimeout)]
+    )
+    def test_a_kept_connection_can_be_broken(
+        self, client: Client, talend: TalendSimulator, account: Account, how: Broken, failure: type[Exception]
+    ) -> None:
+        client.get_token(account)
+        assert talend.break_kept(how) == 1
+        with pytest.raises(failure):
+            client.call_token_endpoint(account, timeout=0.2)
+        assert len(talend.token_calls()) == 1, "the request never arrived"
+        client.get_token(account)
+        assert talend.break_kept(Broken.CLOSED) == 1
+
+    def test_a_kept_connection_can_be_closed(self, client: Client, talend: TalendSimulator, account: Account) -> None:
+        with client.call_token_endpoint(account, stream=True) as response:
+            ended = response.raw.connection.sock
+            assert response.content
+            assert talend.break_kept(Broken.CLOSED) == 1
+            assert ended.recv(1) == b""
+        client.get_token(account)
+        assert talend.break_kept(Broken.RESET) == 1
 
     def test_serves_many_clients_at_once(self, talend: TalendSimulator, account: Account) -> None:
         together = threading.Barrier(100)
