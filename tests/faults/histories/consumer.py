@@ -136,6 +136,7 @@ class Consumer:
         source = SecretsManagerSource(TOKEN, "renew", session=self._aws)  # type: ignore[arg-type]
         self._client = TokenClient(source, clock=self._wall, monotonic=self._monotonic, sleep=self.sleep)
         self._given_up: set[str] = set()
+        self._last_read = ""
         self.rejected: set[str] = set()
         """The versions whose tokens it has seen rejected."""
         self._clocks_at_read: dict[str, tuple[float, float]] = {}
@@ -187,7 +188,8 @@ class Consumer:
     def _check(self, token: Token) -> None:
         version = token.version_id
         better = self.settled()
-        if version in self._given_up and better and better not in self._given_up:
+        # A FRESH token is used without a read, so a better version than the last one that was read is not known yet.
+        if version in self._given_up - {self._last_read} and better and better not in self._given_up:
             raise InvariantBroken(f"consumer {self.number} was given version {version}, which it saw rejected")
         now = self.talend.clock()
         if now >= token.expires_at + self._wrong_by(version):
@@ -207,6 +209,7 @@ class Consumer:
             self._clocks = (self.wall_ahead, self.napped)
         else:
             self._clocks_at_read[version_id] = self._clocks
+            self._last_read = version_id
 
     def _invoked(self, version_id: str) -> Result:
         return self.renew_function(version_id)

@@ -94,9 +94,9 @@ def _failures(name: str) -> Iterator[Fault]:
 def _lost_answers() -> Iterator[Fault]:
     """AWS has done what it was asked, and nobody hears of it."""
     for name in (*_SECRETS, LOCK, UNLOCK):
-        yield _repeatable(row(f"{name}: the answer is lost, once", name, healthy, lost, times=1), name)
+        yield repeatable(row(f"{name}: the answer is lost, once", name, healthy, lost, times=1), name)
     for name in (STAGE, PROMOTE, LOCK):
-        yield _repeatable(row(f"{name}: every answer is lost", name, _though_lost(name), lost), name)
+        yield repeatable(row(f"{name}: every answer is lost", name, _though_lost(name), lost), name)
 
 
 # --- expectations ---
@@ -134,16 +134,16 @@ def row(title: str, name: str, expected: Expectation, how: Interference, *, time
     return Fault(title, at(lambda call: call.name == name, how, times=times), expected, makes(name))
 
 
-def _repeatable(fault: Fault, name: str) -> Fault:
+def repeatable(fault: Fault, name: str) -> Fault:
     """moto takes AWSCURRENT from a secret's only version when that is put once more; AWS does nothing then."""
 
-    def is_repeatable(state: State) -> bool:
+    def isrepeatable(state: State) -> bool:
         return (name, state) != (STAGE, State.ABSENT)
 
     return replace(
         fault,
-        arm=lambda case: fault.arm(case) if is_repeatable(case.state) else None,
-        hits=lambda trigger, state: fault.hits(trigger, state) and is_repeatable(state),
+        arm=lambda case: fault.arm(case) if isrepeatable(case.state) else None,
+        hits=lambda trigger, state: fault.hits(trigger, state) and isrepeatable(state),
     )
 
 

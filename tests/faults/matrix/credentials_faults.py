@@ -11,7 +11,7 @@ from botocore.exceptions import ReadTimeoutError
 from faults.matrix.aws_arming import ALWAYS, at, error, raises
 from faults.matrix.aws_wire import Interference
 from faults.matrix.cases import Case, State, Trigger
-from faults.matrix.faults import HELD, Expected, Fault
+from faults.matrix.faults import HELD, PREVIOUS_USED, Expected, Fault
 from talend_simulator import Account
 
 type Spell = Callable[[Account], str | bytes]
@@ -83,14 +83,13 @@ def _waits(trigger: Trigger, _: State) -> Expected:
 
 
 def _pairs() -> Iterator[Fault]:
-    warning = "so the previous ones are used"
-    used = Expected("rotated", 2, warning)
+    used = Expected("rotated", 2, PREVIOUS_USED)
     yield Fault(
         "credentials: refused, and those before are good",
         lambda case: case.store_credentials(_wrong(case)),
         lambda *_: used,
     )
-    unread = Expected("rotated", 1, warning)
+    unread = Expected("rotated", 1, PREVIOUS_USED)
     yield Fault(
         "credentials: malformed, and those before are good", lambda case: case.store_credentials("?"), lambda *_: unread
     )
@@ -118,12 +117,14 @@ def _previous_pair() -> Iterator[Fault]:
             f"credentials: refused, and those before: {name}",
             _refused_and(read, how),
             # Nothing is known of the previous ones, so the circuit breaker stays closed: one more call, also refused.
-            lambda *_, code=code: Expected("SecretStoreError", 1, f"failed with {code}", again=("SecretStoreError", 1)),
+            lambda *_, code=code: Expected(
+                "SecretStoreError", 1, f"failed with {code}", PREVIOUS_USED, again=("SecretStoreError", 1)
+            ),
         )
     yield Fault(
         "credentials: refused, and those before: internal error, once",
         _refused_and(read, error(500, "InternalServiceError"), times=1),
-        lambda *_: Expected("rotated", 2, "so the previous ones are used"),
+        lambda *_: Expected("rotated", 2, PREVIOUS_USED),
     )
 
 

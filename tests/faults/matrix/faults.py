@@ -6,6 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from faults.matrix.cases import LIFE_SECONDS, Case, State, Trigger, needs_nothing, promotes
+from rotator.domain.errors import CredentialsRefused
 
 # The ten seconds that a run keeps for publishing, and a moment that ends its token call at once.
 NO_TIME_TO_WAIT = 10.05
@@ -34,6 +35,8 @@ class Expected:
     finds nothing due (another run was faster)."""
 
 
+# What the log says if the current credentials are unusable.
+PREVIOUS_USED = "so the previous ones are used"
 # What a run does that the circuit breaker keeps from the token endpoint.
 HELD = ("CircuitOpen", 0)
 
@@ -74,4 +77,5 @@ def failed(
     kind: type[Exception], calls: int, says: str = "", *, breaker: bool = False
 ) -> Callable[[Trigger, State], Expected]:
     """The run raises, and the published token stays; `breaker` opens the circuit breaker."""
-    return lambda *_: Expected(kind.__name__, calls, says, again=HELD if breaker else None)
+    logs = PREVIOUS_USED if kind is CredentialsRefused else ""
+    return lambda *_: Expected(kind.__name__, calls, says, logs, again=HELD if breaker else None)
