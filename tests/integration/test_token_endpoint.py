@@ -224,7 +224,13 @@ def test_an_encoding_that_is_not_a_compression_is_read_as_it_is(talend, endpoint
 
 
 @pytest.mark.parametrize(
-    ("encoding", "compress"), [("gzip", gzip.compress), ("x-gzip", gzip.compress), ("deflate", zlib.compress)]
+    ("encoding", "compress"),
+    [
+        ("gzip", gzip.compress),
+        ("x-gzip", gzip.compress),
+        ("deflate", zlib.compress),
+        ("utf-8, GZIP , none", gzip.compress),
+    ],
 )
 def test_a_compressed_body_is_read_although_none_was_asked_for(talend, endpoint, encoding, compress):
     body = json.dumps({"access_token": "x" * 20_000}).encode()

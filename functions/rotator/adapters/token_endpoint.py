@@ -46,6 +46,7 @@ _SHORTEST_SECONDS = 0.1
 # Four times what fits into a secret.
 _LONGEST_BODY_BYTES = 262_144
 _CHUNK_BYTES = 16_384
+_READABLE_ENCODINGS = ("gzip", "x-gzip", "deflate")
 # Compressions that urllib3 cannot undo with what is packaged. Any other name of an encoding is not a compression.
 _UNREADABLE_ENCODINGS = ("br", "zstd", "compress", "x-compress")
 
@@ -138,6 +139,8 @@ def _body(credentials: Credentials, response: requests.Response) -> bytes:
     encodings = [part.strip() for part in response.headers.get("Content-Encoding", "").lower().split(",")]
     unreadable = next((encoding for encoding in _UNREADABLE_ENCODINGS if encoding in encodings), None)
     problem = f"sent a body in the encoding {unreadable}" if unreadable else None
+    # In a list, urllib3 takes any name that it does not know for deflate.
+    response.raw.headers["Content-Encoding"] = ", ".join(part for part in encodings if part in _READABLE_ENCODINGS)
     body = Sensitive(bytearray())
     try:
         # `read1` returns what has arrived, so that a body without end is noticed early.
