@@ -7,6 +7,7 @@ import json
 from collections.abc import Callable, Iterator
 
 from faults.matrix import (
+    aws_answers,
     aws_faults,
     body_faults,
     consistency_faults,
@@ -34,6 +35,7 @@ GROUPS: dict[str, Callable[[], Iterator[Fault]]] = {
     "the way to the token endpoint": network_faults.rows,
     "connections that died while they were kept": kept_faults.rows,
     "what AWS does": lambda: itertools.chain(aws_faults.rows(), table_faults.rows(), consistency_faults.rows()),
+    "what answers in the place of AWS": aws_answers.rows,
     "what people store as credentials": credentials_faults.rows,
 }
 
