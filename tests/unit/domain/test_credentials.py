@@ -103,7 +103,11 @@ LONG = base64.b64encode(b"0123456789abcdef0123456789abcdef:" + b"hunter2-" * 8).
 
 
 @pytest.mark.parametrize(
-    "prefix", ["", "Basic ", "basic  ", "Authorization: Basic ", "authorization:Basic ", '"Authorization": "Basic ']
+    "prefix",
+    [
+        *("", "Basic ", "basic  ", "Authorization: Basic ", "authorization:Basic "),
+        *('"Authorization": "Basic ', "-H 'authorization: ", "AUTHORIZATION="),
+    ],
 )
 @pytest.mark.parametrize(
     "encoded",
@@ -115,13 +119,20 @@ LONG = base64.b64encode(b"0123456789abcdef0123456789abcdef:" + b"hunter2-" * 8).
         "\r\n".join(textwrap.wrap(LONG.rstrip("="), 64)) + "\r\n",
         base64.urlsafe_b64encode(b"ab?:>>>???").decode(),
         base64.b64encode(b"abc:hunter2\n").decode(),
-        base64.b64encode("abc:hunter2".encode("utf-16-le")).decode(),
+        base64.b64encode("abc:hunter2".encode("utf-16")).decode(),
+        base64.b64encode(b"\xef\xbb\xbfabc:hunter2").decode(),
     ],
 )
 def test_an_encoded_pair_is_refused_with_the_one_fix(prefix, encoded):
     with pytest.raises(CredentialsError, match="Store the pair itself, 'ID:secret'") as caught:
         parse(prefix + encoded + ('"' if prefix.startswith('"') else ""))
     assert encoded[:8] not in str(caught.value)
+
+
+@pytest.mark.parametrize("text", ["Authorization: Basic abc:hunter2", "Basic abc:hunter2"])
+def test_a_pair_in_a_header_is_refused_with_the_same_fix(text):
+    with pytest.raises(CredentialsError, match="Store the pair itself, 'ID:secret'"):
+        parse(text)
 
 
 @pytest.mark.parametrize(
