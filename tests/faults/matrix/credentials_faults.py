@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import base64
 import json
 from collections.abc import Callable, Iterator
 
@@ -19,12 +18,7 @@ type Spell = Callable[[Account], str | bytes]
 
 def rows() -> Iterator[Fault]:
     for name, (spell, says) in _malformed().items():
-        yield Fault(
-            f"credentials: {name}",
-            _twice(spell),
-            lambda *_, says=says: Expected("CredentialsError", 0, says),
-            mend=_mend,
-        )
+        yield malformed(f"credentials: {name}", spell, says)
     for name, spell in _odd().items():
         yield Fault(f"credentials: {name}", _twice(spell), lambda *_: Expected("rotated", 1))
     yield Fault("credentials: none yet", _none, _waits, mend=_mend)
@@ -34,13 +28,18 @@ def rows() -> Iterator[Fault]:
     yield from _previous_pair()
 
 
+def malformed(name: str, spell: Spell, says: str) -> Fault:
+    """A row with credentials that are refused before anything is sent."""
+    expected = Expected("CredentialsError", 0, says, PREVIOUS_USED)
+    return Fault(name, _twice(spell), lambda *_: expected, mend=_mend)
+
+
 def _malformed() -> dict[str, tuple[Spell, str]]:
     no_url = "'api_url' that is not the base URL"
     return {
         "empty": (lambda _: "", "is empty"),
         "white space": (lambda _: " \r\n\t", "is empty"),
         "no colon": (lambda account: account.client_secret, "no colon"),
-        "the Base64 form": (lambda account: base64.b64encode(account.credentials.encode()).decode(), "Base64"),
         "an empty ID": (lambda account: f":{account.client_secret}", "empty ID"),
         "an empty secret": (lambda account: f"{account.client_id}: ", "empty secret"),
         "in quotes": (lambda account: f'"{account.credentials}"', "starts with a quote"),

@@ -16,6 +16,7 @@ from faults.matrix import (
     kept_faults,
     life_faults,
     network_faults,
+    pasted_faults,
     status_faults,
     table_faults,
 )
@@ -37,6 +38,7 @@ GROUPS: dict[str, Callable[[], Iterator[Fault]]] = {
     "what AWS does": lambda: itertools.chain(aws_faults.rows(), table_faults.rows(), consistency_faults.rows()),
     "what answers in the place of AWS": aws_answers.rows,
     "what people store as credentials": credentials_faults.rows,
+    "what people paste as credentials": pasted_faults.rows,
 }
 
 
