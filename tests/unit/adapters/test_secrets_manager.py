@@ -192,6 +192,15 @@ def test_each_refusal_names_operation_secret_code_and_fix(client, code, fix):
     assert caught.value.__context__ is None
 
 
+@LABEL_MOVED
+def test_a_refusal_although_the_label_has_not_moved_is_raised(client, code):
+    replaced = version()
+    labels = {"ARN": ARN, "VersionIdsToStages": {replaced: ["AWSCURRENT"]}}
+    store = answering(client, ("update_secret_version_stage", code), ("describe_secret", labels))
+    with pytest.raises(SecretStoreError, match=f"UpdateSecretVersionStage .* failed with {code}"):
+        store.promote(NAME, version(), replaced)
+
+
 def test_promotion_in_a_secret_without_labels_is_none(client):
     store = answering(
         client, ("update_secret_version_stage", "InvalidParameterException"), ("describe_secret", {"ARN": ARN})

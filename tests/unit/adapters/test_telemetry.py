@@ -182,3 +182,10 @@ def test_an_ignored_event_is_a_line_without_a_metric(output):
     output.report(Invocation(Trigger.MANUAL, NOW, ""), Outcome.IGNORED)
     assert output.line["message"] == "ignored"
     assert output.emf() == []
+
+
+def test_an_interrupted_invocation_has_no_outcome_to_log(output):
+    """The process ends, and Lambda reports that itself."""
+    with pytest.raises(KeyboardInterrupt):
+        output.report(invocation(), error=KeyboardInterrupt())
+    assert output._log.getvalue() == ""
