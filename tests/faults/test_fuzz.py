@@ -102,7 +102,8 @@ def is_valid(world, function, event):
 
 
 @pytest.mark.parametrize("function", ["rotate", "renew"])
-def test_any_event_is_answered_by_the_contract_or_refused_by_name_with_nothing_written(world, function):
+def test_any_event_is_answered_or_refused_with_nothing_written(world, function):
+    """Answered by the contract, or refused by the name of what is wrong."""
     seen = Counter()
 
     @examples(60)

@@ -32,7 +32,8 @@ def test_each_burst_heals_with_one_version(bursts):
 
 
 @pytest.mark.no_cover
-def test_a_burst_costs_one_token_beside_those_that_get_lost_on_their_way(bursts):
+def test_a_burst_costs_one_token_beside_those_that_get_lost(bursts):
+    """Those are issued and get lost on their way."""
     lost = {"closed inside the body, once": 1, "a page, three times": 3}
     for burst in bursts:
         # A killed winner may have had its token already.

@@ -62,7 +62,8 @@ def test_where_nothing_fails_all_is_as_the_columns_say(world, trigger, state):
 
 @pytest.mark.no_cover
 @pytest.mark.parametrize(("trigger", "state"), matrix.COLUMNS)
-def test_the_calls_at_which_aws_fails_are_those_that_a_healthy_run_makes(world, trigger, state):
+def test_the_calls_that_fail_are_those_of_a_healthy_run(world, trigger, state):
+    """The rows of AWS name each call that a healthy run makes."""
     Case(world, trigger, state).run()
     made = [name for name in world.aws.names() if not name.startswith("DescribeSecret")]
     assert made == aws_faults.calls(trigger, state)
@@ -75,7 +76,7 @@ def test_every_fault_that_can_be_named_is_in_the_table():
     assert [name for name in wanted if not any(re.search(rf"\b{name}\b", row) for row in names)] == []
 
 
-def test_each_group_of_faults_is_met_with_every_trigger_in_every_state():
+def test_each_group_is_met_with_every_trigger_in_every_state():
     for group in matrix.GROUPS.values():
         played = {cell for number, fault in enumerate(group()) for cell in matrix.cells(fault, number)}
         assert {trigger for trigger, _ in played} == set(Trigger)
