@@ -10,7 +10,8 @@ from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from doubles.marked import marked
-from faults.matrix.cases import Case, State, Trigger
+from faults.matrix.cases import Case
+from faults.matrix.columns import State, Trigger
 from faults.matrix.world import running_world
 from faults.size import chosen
 from rotator.domain.credentials import Credentials, parse_credentials

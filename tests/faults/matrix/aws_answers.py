@@ -23,7 +23,7 @@ from faults.matrix.aws_faults import (
     unlocked,
 )
 from faults.matrix.aws_wire import AwsCall, Interference, Serve
-from faults.matrix.cases import State, Trigger
+from faults.matrix.columns import State, Trigger
 from faults.matrix.faults import Expected, Fault, healthy
 from faults.matrix.table_faults import LET_GO, OPEN, let_go_or_open
 

@@ -9,7 +9,7 @@ from botocore.exceptions import ConnectTimeoutError, ReadTimeoutError
 
 from faults.matrix.aws_arming import ALWAYS, answers, at, error, is_about, is_of_the_table, lost, raises
 from faults.matrix.aws_wire import Interference
-from faults.matrix.cases import State, Trigger, needs_nothing
+from faults.matrix.columns import State, Trigger, needs_nothing
 from faults.matrix.faults import Expected, Fault, asks, healthy
 
 type Expectation = Callable[[Trigger, State], Expected]

@@ -9,7 +9,8 @@ from botocore.exceptions import ReadTimeoutError
 
 from faults.matrix.aws_arming import ALWAYS, at, error, raises
 from faults.matrix.aws_wire import Interference
-from faults.matrix.cases import Case, State, Trigger
+from faults.matrix.cases import Case
+from faults.matrix.columns import State, Trigger
 from faults.matrix.faults import HELD, PREVIOUS_USED, Expected, Fault
 from talend_simulator import Account
 

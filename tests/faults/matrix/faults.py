@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from faults.matrix.cases import LIFE_SECONDS, Case, State, Trigger, needs_nothing, promotes
+from faults.matrix.cases import Case
+from faults.matrix.columns import LIFE_SECONDS, State, Trigger, needs_nothing, promotes
 from rotator.domain.errors import CredentialsRefused
 
 # The ten seconds that a run keeps for publishing, and a moment that ends its token call at once.

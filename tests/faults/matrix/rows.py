@@ -17,10 +17,12 @@ from faults.matrix import (
     life_faults,
     network_faults,
     pasted_faults,
+    refusal_faults,
     status_faults,
     table_faults,
 )
-from faults.matrix.cases import Case, Ending, State, Trigger, is_of_the_contract
+from faults.matrix.cases import Case, Ending, is_of_the_contract
+from faults.matrix.columns import State, Trigger
 from faults.matrix.faults import Expected, Fault
 from faults.matrix.world import World
 from faults.size import chosen
@@ -30,6 +32,7 @@ type Column = tuple[Trigger, State]
 COLUMNS: list[Column] = list(itertools.product(Trigger, State))
 GROUPS: dict[str, Callable[[], Iterator[Fault]]] = {
     "the status that the token endpoint answers with": status_faults.rows,
+    "what a refusal says": refusal_faults.rows,
     "how the token endpoint speaks HTTP": http_faults.rows,
     "what the token endpoint's answer holds": body_faults.rows,
     "what a token is": life_faults.rows,

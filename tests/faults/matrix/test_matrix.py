@@ -10,15 +10,23 @@ from botocore.retries.quota import RetryQuota
 from faults.matrix import aws_faults, kept_faults
 from faults.matrix import rows as matrix
 from faults.matrix.aws_arming import at, error, is_of_the_table
-from faults.matrix.cases import Case, State, Trigger
+from faults.matrix.cases import Case
+from faults.matrix.columns import State, Trigger
 from faults.matrix.faults import Expected, Fault, healthy
 from faults.matrix.world import running_world
 from faults.size import chosen
+from rotator.adapters import token_endpoint
+from rotator.adapters.lock_table import lock_table_client
 from rotator.adapters.probe import HttpProbe
+from rotator.adapters.secrets_manager import secrets_manager_client
+from rotator.domain.invocation import Invocation
+from rotator.domain.invocation import Trigger as InvocationTrigger
 from rotator.ports import Verdict
 from talend_simulator import Broken, TalendSimulator
 from talend_token.document import TokenDocument
 
+# As in the template.
+RENEW_SECONDS = 30
 NUMBERED = [
     pytest.param(number, fault, id=fault.name)
     for group in matrix.GROUPS.values()
@@ -159,6 +167,14 @@ def test_the_probe_keeps_no_connection():
         # Those that are open are counted, and stay open.
         while talend.break_kept(Broken.RESET):
             assert time.monotonic() < deadline, "a connection is kept"
+
+
+@pytest.mark.usefixtures("world")
+def test_the_silence_of_every_connection_fits_into_a_renewal():
+    """The rows about silence wait for less, so this is about the limits themselves."""
+    silences = [make().meta.config.read_timeout for make in (secrets_manager_client, lock_table_client)]
+    renewal = Invocation(InvocationTrigger.REJECTED, RENEW_SECONDS)
+    assert sum(silences) + token_endpoint._READ_SECONDS < renewal.token_deadline
 
 
 @pytest.mark.no_cover
