@@ -9,8 +9,8 @@ from faults.matrix.cases import Case
 from faults.matrix.columns import LIFE_SECONDS, State, Trigger, needs_nothing, promotes
 from rotator.domain.errors import CredentialsRefused
 
-# The ten seconds that a run keeps for publishing, and a moment that ends its token call at once.
-NO_TIME_TO_WAIT = 10.05
+# The ten seconds that a run keeps for publishing, and a moment for its token call.
+NO_TIME_TO_WAIT = 10.2
 # How often a run requests a token that may be had later.
 ATTEMPTS = 4
 
