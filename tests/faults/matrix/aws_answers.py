@@ -15,6 +15,7 @@ from faults.matrix.aws_faults import (
     LOCK,
     PROMOTE,
     READ_BREAKER,
+    READS,
     SECRETS,
     STAGE,
     UNLOCK,
@@ -39,9 +40,15 @@ _BODIES = {
     "a string": b'"OK"',
     "half of JSON": b'{"ARN": "arn:aws:secretsmanager:eu-west-1',
     "an object of others": b'{"status": "ok", "VersionId": 1, "Versions": null, "Item": 7}',
+    "a list in each member": b'{"ARN": [], "VersionId": [], "VersionStages": [[]], "SecretString": [], "Item": []}',
+    "a number in each member": json.dumps(
+        dict.fromkeys(("ARN", "VersionId", "VersionStages", "SecretString", "CreatedDate", "Versions", "Item"), 7)
+        | {"VersionIdsToStages": 7, "Attributes": 7}
+    ).encode(),
 }
 # What DynamoDB's own answer to a write looks like, once the SDK has read it.
-_AS_GOOD_AS_DYNAMODB = ("a page", "nothing", "{}", "half of JSON", "an object of others")
+_AS_GOOD_AS_DYNAMODB = ("a page", "nothing", "{}", "half of JSON", "an object of others", "a list in each member")
+_NUMBER = {"ARN": "arn", "VersionId": "v", "VersionStages": ["AWSCURRENT"], "CreatedDate": 1, "SecretString": 7}
 
 
 def rows() -> Iterator[Fault]:
@@ -58,6 +65,9 @@ def rows() -> Iterator[Fault]:
             yield row(f"{name}: 200 with {kind}", name, expected, answers(200, body))
         for name in (LET_GO, OPEN):
             yield let_go_or_open(name, f"200 with {kind}", answers(200, body))
+    for name in READS:
+        number = answers(200, json.dumps(_NUMBER).encode())
+        yield row(f"{name}: 200 with a number as the value", name, says("UnexpectedAnswer", asked=False), number)
     yield from _done()
     yield from _strange_records()
 

@@ -41,7 +41,8 @@ READ_CREDENTIALS, LIST = "GetSecretValue of the credentials", "ListSecretVersion
 STAGE, PROMOTE = "PutSecretValue of the token", "UpdateSecretVersionStage of the token"
 LOCK, UNLOCK = "PutItem of the lock", "UpdateItem of the lock"
 READ_BREAKER, CLOSE_BREAKER = "GetItem of the breaker", "UpdateItem of the breaker"
-SECRETS = (READ_TOKEN, READ_STAGED, READ_PREVIOUS, READ_CREDENTIALS, LIST, STAGE, PROMOTE)
+READS = (READ_TOKEN, READ_STAGED, READ_PREVIOUS, READ_CREDENTIALS)
+SECRETS = (*READS, LIST, STAGE, PROMOTE)
 
 
 def calls(trigger: Trigger, state: State) -> list[str]:

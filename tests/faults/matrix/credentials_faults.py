@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator
 
 from botocore.exceptions import ReadTimeoutError
 
-from faults.matrix.aws_arming import ALWAYS, at, error, raises
+from faults.matrix.aws_arming import ALWAYS, answers, at, error, raises
 from faults.matrix.aws_wire import Interference
 from faults.matrix.cases import Case
 from faults.matrix.columns import State, Trigger
@@ -111,6 +111,8 @@ def _previous_pair() -> Iterator[Fault]:
         "key disabled": (error(400, "DecryptionFailure"), "DecryptionFailure"),
         "internal error": (error(500, "InternalServiceError"), "InternalServiceError"),
         "time-out": (raises(ReadTimeoutError), "ReadTimeoutError"),
+        "200 with a page": (answers(200, b"<html>Sign in</html>"), "UnexpectedAnswer"),
+        "200 with null": (answers(200, b"null"), "UnexpectedAnswer"),
     }
     for name, (how, code) in ways.items():
         yield Fault(
