@@ -119,7 +119,7 @@ class Consumer:
     sleep: Callable[[float], None]
     renew_function: Callable[[str], Result]
     settled: Callable[[], str | None]
-    """The version that is published, if every reader sees it."""
+    """The version that is published, if every reader sees it and its token is valid."""
     ends: Counter[str] = field(default_factory=Counter)
     """How its calls ended."""
     wall_ahead: float = 0

@@ -214,8 +214,10 @@ class World:
         self.observe()
 
     def _settled(self) -> str | None:
-        """The version that every reader sees; None while some may see an older one."""
-        return self.system.published_version if self.now() - self.published_at > STALE_SECONDS else None
+        """The version that every reader sees; None while some may see an older one, or if its token is not valid."""
+        document = self.sight().document
+        is_valid = document is not None and document.remaining_seconds(self.now()) > 0
+        return self.system.published_version if is_valid and self.now() - self.published_at > STALE_SECONDS else None
 
     def _end(self, token: str) -> float:
         # The functions' clock may be behind the server's by what it is put right by.
