@@ -22,6 +22,7 @@ from faults.histories.acts import (
     Force,
     Heal,
     LateRenewal,
+    Meanwhile,
     Pair,
     Pass,
     PutByHand,
@@ -129,6 +130,15 @@ KEPT: dict[str, list[Act]] = {
         DeleteAccounts(),
         PutByHand(ByHand.TOKEN),
         Force({4: Stale()}),
+        Heal(),
+    ],
+    # The rejected token was taken for left over: its label AWSPREVIOUS did not show yet.
+    "a roll-back to an expired token while a consumer has the other one renewed": [
+        Pass(1),
+        Pass(1900),
+        Call(0),
+        Revoke(),
+        Call(0, {2: Meanwhile(RollBack()), 5: Stale()}),
         Heal(),
     ],
     # It still had the label AWSPENDING, and so was taken for one that a run had left staged.
