@@ -13,7 +13,7 @@ from faults.histories.acts import Act, Plan
 from faults.histories.consumer import Consumer
 from faults.histories.ledger import CLOCK_SECONDS, Ledger
 from faults.histories.outside import DEEPEST, Died, Frame, Outside
-from faults.histories.ports import STALE_SECONDS, Breaker, Endpoint, Lock, Probe, Store
+from faults.histories.ports import Breaker, Endpoint, Lock, Probe, Store
 from faults.histories.talend import Talend
 from faults.invariants import InvariantBroken, Sight, Witness
 from rotator.domain.errors import RotatorError
@@ -52,14 +52,13 @@ class World:
         self.store = Store(self.system.secrets, self.outside, self._changed)
         self.rotator = self._rotator()
         self.consumers = [
-            Consumer(number, self.store, self.outside, self.talend, self.wait, self.renew, self._settled)
+            Consumer(number, self.store, self.outside, self.talend, self.wait, self.renew)
             for number in range(consumers)
         ]
         self.perform: Callable[[Act], None] = lambda _: None
         """Plays an act within another."""
         self.told: set[str] = set()
         """The access tokens that the system was told do not work."""
-        self.published_at = self.start
         self.witness = Witness(refused=lambda token: token in self.told, ends=self._end)
         self.next_watchdog = self.start + watchdog_phase
         self.next_schedule = self.last_tick = self.start
@@ -170,13 +169,11 @@ class World:
         """Have the witness look, and hold the run that has published to what it set out to do."""
         frame = self.outside.frames[-1] if self.outside.frames else Frame({})
         before, sight = self.witness.last, self.sight()
-        if before and sight.version_id != before.version_id:
-            self.published_at = self.now()
-            if frame.trigger:
-                self.ledger.published(frame, before, sight)
-                new = sight.document
-                if new and new.expires_at > self.talend.told_end(new.access_token) + CLOCK_SECONDS:
-                    raise InvariantBroken(f"version {sight.version_id} is said to live longer than was granted")
+        if before and sight.version_id != before.version_id and frame.trigger:
+            self.ledger.published(frame, before, sight)
+            new = sight.document
+            if new and new.expires_at > self.talend.told_end(new.access_token) + CLOCK_SECONDS:
+                raise InvariantBroken(f"version {sight.version_id} is said to live longer than was granted")
         self.witness.look(sight, wanted=frame.trigger in (Trigger.MANUAL, Trigger.REJECTED))
 
     @contextmanager
@@ -185,7 +182,6 @@ class World:
         with self.store.changing(TOKEN):
             yield
         sight = self.sight()
-        self.published_at = self.now()
         self.witness.by_hand(sight)
         self.ledger.published_by_hand(sight.version_id or "")
         for frame in self.outside.frames:
@@ -212,12 +208,6 @@ class World:
 
     def _changed(self) -> None:
         self.observe()
-
-    def _settled(self) -> str | None:
-        """The version that every reader sees; None while some may see an older one, or if its token is not valid."""
-        document = self.sight().document
-        is_valid = document is not None and document.remaining_seconds(self.now()) > 0
-        return self.system.published_version if is_valid and self.now() - self.published_at > STALE_SECONDS else None
 
     def _end(self, token: str) -> float:
         # The functions' clock may be behind the server's by what it is put right by.
