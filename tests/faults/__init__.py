@@ -1,1 +1,1 @@
-"""The fault lab: whatever can be named is made to fail, and a witness looks at what consumers see."""
+"""Whatever can be named is made to fail, and a witness looks at what consumers see."""

@@ -62,7 +62,8 @@ def test_a_version_that_was_rolled_back_to_may_have_another_successor(witness):
     witness.look(sight("v3", "third"))
 
 
-def test_a_token_that_ends_earlier_is_for_who_wants_it_or_has_nothing_good(witness):
+def test_a_shorter_token_is_for_those_who_want_it_or_have_none(witness):
+    """A forced rotation, or nothing good is published."""
     witness.look(sight("v2", "next", ends_in=60), wanted=True)
     witness.by_hand(sight("v3", "refused"))
     witness.look(sight("v4", "next", ends_in=60))

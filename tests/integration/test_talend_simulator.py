@@ -29,6 +29,7 @@ from talend_simulator import (
     Account,
     Amend,
     Answer,
+    Broken,
     Close,
     Drip,
     Fault,
@@ -303,7 +304,7 @@ class TestLife:
         assert client.call_api(members["access_token"]).status_code == 401
 
     @pytest.mark.parametrize("error_seconds", [-7200, 7200])
-    def test_a_wrong_clock_of_the_server_shifts_the_claims_and_not_the_life(
+    def test_a_wrong_server_clock_shifts_the_claims_and_not_the_life(
         self, client: Client, talend: TalendSimulator, account: Account, clock: Clock, error_seconds: int
     ) -> None:
         talend.settings.clock_error_seconds = error_seconds
@@ -315,9 +316,8 @@ class TestLife:
         clock.now = START + 1800
         assert client.call_api(access_token).status_code == 401
 
-    def test_tokens_issued_meanwhile_do_not_end_a_live_one_or_revive_a_dead_one(
-        self, client: Client, account: Account, clock: Clock
-    ) -> None:
+    def test_a_new_token_neither_ends_nor_revives_another(self, client: Client, account: Account, clock: Clock) -> None:
+        """Tokens that are issued meanwhile."""
         first = client.get_token(account)
         clock.now = START + 1000
         second = client.get_token(account)
@@ -743,9 +743,8 @@ class TestFaults:
         assert client.call_api(access_token).status_code == 200
         assert talend.release() == 0
 
-    def test_a_stall_before_the_answer_sends_nothing_and_one_inside_sends_half(
-        self, talend: TalendSimulator, account: Account
-    ) -> None:
+    def test_a_stall_sends_nothing_or_half_of_the_answer(self, talend: TalendSimulator, account: Account) -> None:
+        """Nothing if it is before the answer, half if it is inside the body."""
         for inside_body in (False, True):
             talend.faults.add(Stall(inside_body=inside_body))
             with send_token_request(talend, account) as connection:
@@ -775,9 +774,8 @@ class TestFaults:
         with connection:
             assert connection.recv(1) == b""
 
-    def test_a_stall_can_be_released_when_the_next_request_is_there_already(
-        self, talend: TalendSimulator, account: Account
-    ) -> None:
+    def test_a_stall_can_be_released_with_a_request_waiting(self, talend: TalendSimulator, account: Account) -> None:
+        """The next request of the connection is there already."""
         talend.faults.add(Stall())
         with send_token_request(talend, account) as connection, connection.makefile("rb") as answers:
             wait_until(lambda: talend.stalled == 1)
@@ -790,7 +788,8 @@ class TestFaults:
             received = answers.read()
         assert re.findall(rb"HTTP/1\.1 (\d+)", received) == [b"200", b"401"]
 
-    def test_stopping_ends_a_stall_also_when_the_next_request_is_there_already(self, account: Account) -> None:
+    def test_stopping_ends_a_stall_with_a_request_waiting(self, account: Account) -> None:
+        """The next request of the connection is there already."""
         with TalendSimulator([account]) as talend:
             talend.faults.add(Stall())
             connection = send_token_request(talend, account)
@@ -1038,6 +1037,28 @@ class TestServer:
         assert connection.sock is first_socket
         connection.close()
 
+    @pytest.mark.parametrize(
+        ("how", "failure"), [(Broken.RESET, requests.ConnectionError), (Broken.SILENT, requests.ReadTimeout)]
+    )
+    def test_a_kept_connection_can_be_broken(
+        self, client: Client, talend: TalendSimulator, account: Account, how: Broken, failure: type[Exception]
+    ) -> None:
+        client.get_token(account)
+        assert talend.break_kept(how) == 1
+        with pytest.raises(failure):
+            client.call_token_endpoint(account, timeout=0.2)
+        assert len(talend.token_calls()) == 1, "the request never arrived"
+        client.get_token(account)
+
+    def test_a_kept_connection_can_be_closed(self, client: Client, talend: TalendSimulator, account: Account) -> None:
+        with client.call_token_endpoint(account, stream=True) as response:
+            ended = response.raw.connection.sock
+            assert response.content
+            assert talend.break_kept(Broken.CLOSED) == 1
+            assert ended.recv(1) == b""
+        client.get_token(account)
+        assert talend.break_kept(Broken.RESET) == 1
+
     def test_serves_many_clients_at_once(self, talend: TalendSimulator, account: Account) -> None:
         together = threading.Barrier(100)
 
@@ -1119,7 +1140,7 @@ class TestServer:
                 client.call_token_endpoint(talend.add_account())
         assert "the clock is broken" in capfd.readouterr().err
 
-    def test_stopping_ends_idle_connections_and_threads_and_frees_the_port(self, account: Account) -> None:
+    def test_stopping_ends_connections_and_threads_and_frees_the_port(self, account: Account) -> None:
         threads = threading.active_count()
         with TalendSimulator([account]) as talend:
             port = urlsplit(talend.url).port or 0

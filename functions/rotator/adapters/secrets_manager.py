@@ -34,6 +34,8 @@ _FIXES = {
     ),
 }
 _TRY_AGAIN = "The next run tries again; if it goes on, look at the AWS Health Dashboard."
+# The members that are strings in every answer, with what counts where they are missing.
+_STRINGS = {"ARN": None, "SecretString": ""}
 # If the version to replace does not hold the label, AWS documents the first code, and names no other reason for the
 # second that fits [API UpdateSecretVersionStage].
 _LABEL_MOVED = ("InvalidParameterException", "InvalidRequestException")
@@ -112,8 +114,8 @@ class SecretsManagerStore:
                 answer = Sensitive(method(SecretId=secret_id, **parameters))
             else:
                 answer = Sensitive(method(SecretId=secret_id, SecretString=text.reveal(), **parameters))
-            # Every operation's answer names the secret.
-            if "ARN" in answer.reveal():
+            # Every operation's answer names the secret, and the SDK does not check the types of what it is given.
+            if all(isinstance(answer.reveal().get(name, other), str) for name, other in _STRINGS.items()):
                 return read(answer)
             code = _UNEXPECTED_ANSWER
         except ClientError as error:

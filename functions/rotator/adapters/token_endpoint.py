@@ -19,6 +19,7 @@ from rotator.adapters.bounded_http import BoundedSession, time_limit
 from rotator.domain.credentials import Credentials
 from rotator.domain.errors import CredentialsRefused, InvalidTokenResponse, TokenUnavailable
 from rotator.domain.token_response import TokenResponse
+from talend_token.document import Sensitive
 
 _ATTEMPTS = 4
 _BACKOFF_SECONDS = 0.5
@@ -45,6 +46,7 @@ _SHORTEST_SECONDS = 0.1
 # Four times what fits into a secret.
 _LONGEST_BODY_BYTES = 262_144
 _CHUNK_BYTES = 16_384
+_READABLE_ENCODINGS = ("gzip", "x-gzip", "deflate")
 # Compressions that urllib3 cannot undo with what is packaged. Any other name of an encoding is not a compression.
 _UNREADABLE_ENCODINGS = ("br", "zstd", "compress", "x-compress")
 
@@ -134,17 +136,24 @@ def _body(credentials: Credentials, response: requests.Response) -> bytes:
     """Return the body, decompressed if need be: some proxies compress although `identity` was asked for."""
     endpoint, secret_id = credentials.token_endpoint, credentials.secret_id
     fix = "Check that the API URL is the base URL of a Talend Cloud API, and what answers in its place."
-    encoding = response.headers.get("Content-Encoding", "").lower()
-    if any(part.strip() in _UNREADABLE_ENCODINGS for part in encoding.split(",")):
-        raise InvalidTokenResponse(endpoint, secret_id, f"sent a body in the encoding {encoding}", fix, status=200)
-    body = bytearray()
-    # `read1` returns what has arrived, so that a body without end is noticed early.
-    while chunk := response.raw.read1(_CHUNK_BYTES, decode_content=True):
-        body += chunk
-        if len(body) > _LONGEST_BODY_BYTES:
-            problem = f"sent more than {_LONGEST_BODY_BYTES} bytes"
-            raise InvalidTokenResponse(endpoint, secret_id, problem, fix, status=200)
-    return bytes(body)
+    encodings = [part.strip() for part in response.headers.get("Content-Encoding", "").lower().split(",")]
+    unreadable = next((encoding for encoding in _UNREADABLE_ENCODINGS if encoding in encodings), None)
+    problem = f"sent a body in the encoding {unreadable}" if unreadable else None
+    # In a list, urllib3 takes any name that it does not know for deflate.
+    response.raw.headers["Content-Encoding"] = ", ".join(part for part in encodings if part in _READABLE_ENCODINGS)
+    body = Sensitive(bytearray())
+    try:
+        # `read1` returns what has arrived, so that a body without end is noticed early.
+        while not problem and (chunk := Sensitive(response.raw.read1(_CHUNK_BYTES, decode_content=True))).reveal():
+            body.reveal().extend(chunk.reveal())
+            if len(body.reveal()) > _LONGEST_BODY_BYTES:
+                problem = f"sent more than {_LONGEST_BODY_BYTES} bytes"
+    except urllib3.exceptions.DecodeError:
+        problem = "sent a body that cannot be decompressed"
+    # Raised after the handler: an error of the decompression has the body among its frames.
+    if problem:
+        raise InvalidTokenResponse(endpoint, secret_id, problem, fix, status=response.status_code)
+    return bytes(body.reveal())
 
 
 def _failure(

@@ -21,10 +21,10 @@ _DECODE_FIRST = (
 )
 # A byte order mark comes with files that some editors save, and is not white space to Python.
 _SURROUNDING = " \t\r\n\v\f\ufeff"
-# The value of an Authorization header, or the whole header, as people copy it (RFC 7617 section 2).
-_HEADER = re.compile(
-    r"""["']?(authorization["']?\s*[:=]\s*["']?)?(basic\s+)?([A-Za-z0-9+/_=\s-]+)["']?""", re.IGNORECASE
-)
+# An Authorization header, or its value, as people copy it (RFC 7617 section 2).
+_HEADER = re.compile(r"""[^:=]*authorization["']?\s*[:=]|["']?basic\s""", re.IGNORECASE)
+_BASE64 = re.compile(r"""["']?([A-Za-z0-9+/_=\s-]+)["']?""")
+_BYTE_ORDER_MARKS = b"\xff\xfe\xef\xbb\xbf"
 _URL_SAFE = str.maketrans("-_", "+/")
 
 
@@ -117,17 +117,18 @@ def _check(secret_id: str, pair: Sensitive[list[str]]) -> None:
 
 
 def _is_encoded(value: Sensitive[str]) -> bool:
-    """True for the Base64 form of a pair, in one line or several, padded or not, with or without its header."""
-    header: Sensitive[Any] = Sensitive(_HEADER.fullmatch(value.reveal()))
-    if header.reveal() is None:
-        return False
-    if header.reveal()[1] or header.reveal()[2]:
+    """True for the Base64 form of a pair, in one line or several, padded or not, and for an Authorization header."""
+    if _HEADER.match(value.reveal()):
         return True
-    letters = Sensitive("".join(header.reveal()[3].split()).rstrip("=").translate(_URL_SAFE))
+    base64_form: Sensitive[Any] = Sensitive(_BASE64.fullmatch(value.reveal()))
+    if base64_form.reveal() is None:
+        return False
+    letters = Sensitive("".join(base64_form.reveal()[1].split()).rstrip("=").translate(_URL_SAFE))
     decoded = Sensitive("")
     with suppress(ValueError):
         padding = "=" * (-len(letters.reveal()) % 4)
+        octets = Sensitive(base64.b64decode(letters.reveal() + padding, validate=True))
         # Windows PowerShell encodes UTF-16, which has a NUL beside each character.
-        decoded = Sensitive(base64.b64decode(letters.reveal() + padding, validate=True).decode().replace("\0", ""))
+        decoded = Sensitive(octets.reveal().replace(b"\0", b"").lstrip(_BYTE_ORDER_MARKS).decode("ascii"))
     # The secret alone can be decoded too, but not to text.
     return ":" in decoded.reveal() and decoded.reveal().strip(_SURROUNDING).isprintable()

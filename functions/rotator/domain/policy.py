@@ -84,6 +84,9 @@ def may_promote(invocation: Invocation, staged: TokenDocument, published: TokenD
     """
     if state_of(staged, now) is not TokenState.FRESH:
         return False
+    if staged.version_id == invocation.rejected_version_id:
+        # Published before, rejected and rolled back, while a stale read hides that it was published.
+        return False
     if invocation.issued_after is not None and staged.issued_at <= invocation.issued_after:
         return False
     if published is not None and staged.issued_at < published.issued_at:

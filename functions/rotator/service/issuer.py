@@ -85,7 +85,8 @@ class Issuer:
         invocation.credentials_refused = True
         invocation.warn(f"the current credentials are unusable, so the previous ones are used if they work: {refusal}")
         previous = self.secrets.read(secret_id, "AWSPREVIOUS")
-        if previous is None:
+        # A stale read shows the version that was current a moment ago, which is the previous one by now.
+        if previous is None or previous.version_id == current.version_id:
             raise refusal
         try:
             return self._request(invocation, secret_id, previous, published)

@@ -206,7 +206,6 @@ class Weather(_Named):
     PROMOTION_FAILS = "labels cannot be moved"
     LISTING_FAILS = "versions cannot be listed"
     NO_LOCK = "the lock table is gone"
-    NO_BUS = "the event bus is down"
     CONSUMERS_BLIND = "consumers cannot read the secret"
     RENEW_THROTTLED = "consumers cannot invoke renew"
     STALE = "reads are stale for seconds"

@@ -17,9 +17,10 @@ from faults.histories.acts import Plan
 from faults.histories.outside import Died, Frame, Outside
 from faults.histories.ports import Store
 from faults.histories.talend import Talend
-from faults.invariants import InvariantBroken
+from faults.invariants import InvariantBroken, Sight
 from rotator.domain.errors import RotatorError
 from rotator.domain.result import Outcome, Result
+from rotator.ports import SecretVersion
 from talend_token import RenewalFailed, Token, TokenClient, TokenUnavailable
 from talend_token.document import advisory_seconds
 from talend_token.secrets_manager import SecretsManagerSource
@@ -39,16 +40,16 @@ class AWS:
     outside: Outside
     true_time: Callable[[], float]
     renew: Callable[[str], Result]
-    reading: Callable[[str | None], None]
-    """Told before a read, with nothing, and after it, with the version that it showed."""
+    reading: Callable[[SecretVersion | None], None]
+    """Called before a read, with nothing, and after it, with the version that it showed."""
     invocations: int = 0
-    already_renewed: int = 0
+    superseded: int = 0
     """So many of them have found another version published."""
 
     @property
     def renewals(self) -> int:
         """How often another version was asked for, and there was none yet."""
-        return self.invocations - self.already_renewed
+        return self.invocations - self.superseded
 
     def client(self, service: str, **_: Any) -> AWS:
         assert service in ("secretsmanager", "lambda")
@@ -62,7 +63,7 @@ class AWS:
             version = self.store.seen(SecretId, "AWSCURRENT", stale=self.outside.reads_stale())
             if version is None:
                 raise _client_error("ResourceNotFoundException")
-            self.reading(version.version_id)
+            self.reading(version)
             return {
                 "Name": TOKEN,
                 "VersionId": version.version_id,
@@ -79,7 +80,7 @@ class AWS:
             self.invocations += 1
             try:
                 result = self.renew(json.loads(Payload)["rejected_version_id"])
-                self.already_renewed += result.outcome is Outcome.SUPERSEDED
+                self.superseded += result.outcome is Outcome.SUPERSEDED
             except (RotatorError, Died) as error:
                 answer = json.dumps({"errorMessage": f"{type(error).__name__}: {error}"})
                 return {"FunctionError": "Unhandled", "Payload": BytesIO(answer.encode())}
@@ -118,8 +119,6 @@ class Consumer:
     talend: Talend
     sleep: Callable[[float], None]
     renew_function: Callable[[str], Result]
-    settled: Callable[[], str | None]
-    """The version that is published, if every reader sees it."""
     ends: Counter[str] = field(default_factory=Counter)
     """How its calls ended."""
     wall_ahead: float = 0
@@ -135,7 +134,13 @@ class Consumer:
         self._aws = AWS(self.store, self.outside, self.talend.clock, self._invoked, self._reading)
         source = SecretsManagerSource(TOKEN, "renew", session=self._aws)  # type: ignore[arg-type]
         self._client = TokenClient(source, clock=self._wall, monotonic=self._monotonic, sleep=self.sleep)
-        self._given_up: set[str] = set()
+        self._given_up: dict[str, int] = {}
+        """By each version that it has had renewed: how many reads it had made when the API rejected it."""
+        self._reads = 0
+        self._read: dict[str, tuple[int, int]] = {}
+        """By each version that it has read: the last read that showed it, and when it expires."""
+        self.rejected: set[str] = set()
+        """The versions whose tokens it has seen rejected."""
         self._clocks_at_read: dict[str, tuple[float, float]] = {}
 
     def call(self, plan: Plan) -> str:
@@ -159,7 +164,7 @@ class Consumer:
 
     def rolled_back_to(self, version_id: str | None) -> None:
         """A person has published that version once more: it is as good as a new one."""
-        self._given_up.discard(version_id or "")
+        self._given_up.pop(version_id or "", None)
 
     def _call(self) -> str:
         try:
@@ -169,7 +174,8 @@ class Consumer:
         self._check(token)
         if self.talend.works(token.access_token):
             return "accepted"
-        before = self._aws.renewals
+        self.rejected.add(token.version_id)
+        before, reads = self._aws.renewals, self._reads
         try:
             other = self._client.renew(token)
         except (RenewalFailed, TokenUnavailable) as error:
@@ -177,16 +183,20 @@ class Consumer:
         finally:
             if self._aws.renewals > before + 1:
                 raise InvariantBroken(f"a 401 cost {self._aws.renewals - before} renewals")
-        self._given_up.add(token.version_id)
+        self._given_up[token.version_id] = reads
         self._check(other)
         return "accepted after a renewal" if self.talend.works(other.access_token) else "rejected twice"
 
     def _check(self, token: Token) -> None:
-        version = token.version_id
-        better = self.settled()
-        if version in self._given_up and better and better not in self._given_up:
+        version, now = token.version_id, self.talend.clock()
+        # A FRESH token is used without a read, so what has been published since the last read is not known.
+        later = [
+            read
+            for read, (number, expires_at) in self._read.items()
+            if now < expires_at and number > self._given_up.get(version, self._reads)
+        ]
+        if any(read not in self._given_up for read in later):
             raise InvariantBroken(f"consumer {self.number} was given version {version}, which it saw rejected")
-        now = self.talend.clock()
         if now >= token.expires_at + self._wrong_by(version):
             raise InvariantBroken(f"consumer {self.number} was given version {version}, expired at {token.expires_at}")
 
@@ -199,11 +209,15 @@ class Consumer:
         assert held.advisory_seconds <= advisory_seconds(1800)
         return max(min(set_back, slept), set_back - held.advisory_seconds, 0)
 
-    def _reading(self, version_id: str | None) -> None:
-        if version_id is None:
+    def _reading(self, version: SecretVersion | None) -> None:
+        if version is None:
             self._clocks = (self.wall_ahead, self.napped)
-        else:
-            self._clocks_at_read[version_id] = self._clocks
+            return
+        self._reads += 1
+        self._clocks_at_read[version.version_id] = self._clocks
+        document = Sight(0, version.version_id, version.text).document
+        if document:
+            self._read[version.version_id] = self._reads, document.expires_at
 
     def _invoked(self, version_id: str) -> Result:
         return self.renew_function(version_id)

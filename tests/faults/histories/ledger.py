@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections import Counter, deque
 from dataclasses import dataclass, field
 
@@ -19,8 +20,13 @@ _YOUNG_FRACTION = 30
 # The functions' clock is put right by so much.
 CLOCK_SECONDS = 4
 # Not among the answers of `renew`.
-_NO_RENEWAL = (Outcome.FRESH, Outcome.UNCHANGED, Outcome.CHECKED)
-_MAY_NOT_HAMMER = (Trigger.REJECTED, Trigger.WATCHDOG)
+_NO_RENEWAL = (
+    Outcome.FRESH,
+    Outcome.UNCHANGED,
+    Outcome.CHECKED,
+    Outcome.WAITING_FOR_CREDENTIALS,
+    Outcome.IGNORED,
+)
 
 
 @dataclass
@@ -38,7 +44,7 @@ class Ledger:
     _excused: Counter[str] = field(default_factory=Counter)
     """Runs for consumers that failed after such a call."""
     _refused: dict[str, float] = field(default_factory=dict)
-    """When each account's credentials were refused last."""
+    """When each circuit breaker was opened last."""
 
     def person(self, now: float) -> bool:
         """Whether a person does one more thing that may cost a version; noted, if so."""
@@ -81,7 +87,7 @@ class Ledger:
         document, new = before.document, after.document
         if document is None or new is None:
             return
-        if new.fingerprint == document.fingerprint:
+        if new.holds_same_token(document):
             raise InvariantBroken(f"version {after.version_id} holds the token of version {before.version_id}")
         if new.issued_at + CLOCK_SECONDS < document.issued_at:
             raise InvariantBroken(f"version {after.version_id} is older than {before.version_id}")
@@ -98,21 +104,25 @@ class Ledger:
         self._renewed.pop(version_id, None)
         self._excused.pop(version_id, None)
 
-    def refused(self, frame: Frame, account: str, began: float, ended: float) -> None:
-        """The token endpoint has refused an account's credentials."""
-        if frame.trigger not in _MAY_NOT_HAMMER:
-            return
-        if began < self._refused.get(account, began - _LEFT_ALONE_SECONDS) + _LEFT_ALONE_SECONDS and (
-            began >= self._refused[account]
-        ):
-            raise InvariantBroken(
-                f"the credentials of {account} were tried {began - self._refused[account]:.0f} s after a refusal"
-            )
-        self._refused[account] = ended
+    def requested(self, frame: Frame, now: float) -> None:
+        """A run requests a token. Consumers and the watchdog do not for a minute after a refusal."""
+        refused_at = self._refused.get(frame.circuit or "", -math.inf)
+        if now < refused_at + _LEFT_ALONE_SECONDS - CLOCK_SECONDS:
+            raise InvariantBroken(f"a token was requested {now - refused_at:.0f} s after a refusal")
 
-    def granted(self, account: str) -> None:
-        """The token endpoint has accepted an account's credentials."""
-        self._refused.pop(account, None)
+    def refused(self, frame: Frame, account: str) -> None:
+        """The token endpoint has refused an account's credentials: once for each replacement."""
+        if account in frame.refused:
+            raise InvariantBroken(f"the credentials of {account} were refused twice for one replacement")
+        frame.refused.append(account)
+
+    def opened(self, circuit: str, now: float) -> None:
+        """A run for the watchdog or a consumer was refused."""
+        self._refused[circuit] = now
+
+    def closed(self, circuit: str) -> None:
+        """A forced rotation has succeeded."""
+        self._refused.pop(circuit, None)
 
     def forgets_refusals(self) -> None:
         """The lock table was gone, or a process died before it could note a refusal there."""

@@ -32,6 +32,11 @@ class Frame:
     """The version that a consumer saw rejected."""
     replaces: str | None = None
     """The version it has the lock for."""
+    circuit: str | None = None
+    """The circuit breaker that it asked whether to request a token; None if its trigger passes the breaker."""
+    refused: list[str] = field(default_factory=list)
+    """The IDs of the accounts whose credentials were refused since it asked for the lock."""
+    dead: bool = False
     calls: list[str] = field(default_factory=list)
     incident: Incident | None = None
     """At the call that is under way."""
@@ -60,6 +65,11 @@ class Outside:
     def frame(self) -> Frame:
         return self.frames[-1]
 
+    @property
+    def table_is_down(self) -> bool:
+        """True if the table with the locks and the circuit breakers fails."""
+        return "lock" in self.failing
+
     @contextmanager
     def at_work(self, frame: Frame) -> Iterator[Frame]:
         self.frames.append(frame)
@@ -71,6 +81,9 @@ class Outside:
     def call[T](self, name: str, work: Callable[[], T], errors: Sequence[Callable[[], Exception]] = ()) -> T:
         """Do the work of an outside call, unless something happens. `errors` are those that its port documents."""
         frame = self.frame
+        if frame.dead:
+            # What its `finally` clauses would do, a killed process does not do.
+            raise Died
         incident = frame.plan.get(len(frame.calls))
         frame.calls.append(name)
         self.count += 1
@@ -80,7 +93,7 @@ class Outside:
             case Slow(seconds):
                 self.wait(seconds)
             case Die(after=False):
-                raise Died
+                raise _killed(frame)
         if name in self.slow:
             self.wait(_SLOW_SECONDS)
         self._check_time(frame)
@@ -93,7 +106,7 @@ class Outside:
             raise errors[incident.error % len(errors)]()
         answer = work()
         if isinstance(incident, Die):
-            raise Died
+            raise _killed(frame)
         return answer
 
     def reads_stale(self) -> bool:
@@ -106,4 +119,9 @@ class Outside:
 
     def _check_time(self, frame: Frame) -> None:
         if self.now() >= frame.ends_at:
-            raise Died
+            raise _killed(frame)
+
+
+def _killed(frame: Frame) -> Died:
+    frame.dead = True
+    return Died()

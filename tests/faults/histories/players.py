@@ -37,7 +37,7 @@ from faults.histories.talend import LIFE_SECONDS
 from faults.histories.world import SCHEDULE_SECONDS, WATCHDOG_SECONDS, World
 from faults.invariants import DAY_SECONDS, VERSIONS_A_DAY, InvariantBroken
 from rotator.domain.errors import RotatorError
-from rotator.domain.event import RotateRequest, Trigger
+from rotator.domain.invocation import Trigger
 from rotator.domain.policy import TokenState, state_of
 from talend_token import InvalidTokenDocument
 from talend_token.document import TokenDocument
@@ -55,7 +55,6 @@ _FAILURES = {
     Weather.PROMOTION_FAILS: ("promote", 0),
     Weather.LISTING_FAILS: ("created", 0),
     Weather.NO_LOCK: ("lock", 0),
-    Weather.NO_BUS: ("event", 0),
     Weather.CONSUMERS_BLIND: ("get", 0),
     Weather.RENEW_THROTTLED: ("invoke", 0),
 }
@@ -87,16 +86,16 @@ class Players:
         world = self.world
         extra = act.trigger is Trigger.SCHEDULE and world.now() - world.last_tick > _SAME_TICK_SECONDS
         if not extra or self._person():
-            world.rotate(RotateRequest(act.trigger), act.plan)
+            world.rotate(act.trigger, act.plan)
 
     @play.register
     def _(self, act: Force) -> None:
         if self._person():
-            self.world.rotate(RotateRequest(Trigger.MANUAL), act.plan)
+            self.world.rotate(Trigger.MANUAL, act.plan)
 
     @play.register
     def _(self, act: DryRun) -> None:
-        self.world.rotate(RotateRequest(Trigger.MANUAL, dry_run=True), act.plan)
+        self.world.rotate(Trigger.MANUAL, act.plan, dry_run=True)
 
     # --- consumers ---
 
@@ -167,7 +166,7 @@ class Players:
         if act.told:
             # Events carry whole seconds.
             changed_at = float(math.floor(world.now()))
-            world.rotate(RotateRequest(Trigger.MANUAL, issued_after=changed_at), act.plan)
+            world.rotate(Trigger.MANUAL, act.plan, issued_after=changed_at)
 
     @play.register
     def _(self, act: DeleteAccounts) -> None:  # noqa: ARG002
@@ -245,8 +244,10 @@ class Players:
             if end == "rejected twice" and nobody_knew:
                 # Its own token was revoked, and the published one too: its next request tells of that.
                 end = consumer.call({})
-            if end == "not renewed: budget_exhausted":
-                # Consumers have spent the day's versions: the schedule goes on.
+            rolled_back = world.system.published_version in consumer.rejected
+            if end == "not renewed: budget_exhausted" or (end == "not renewed: in_progress" and rolled_back):
+                # Consumers have spent the day's versions, or an operator has rolled back to one that was rejected
+                # before: the schedule goes on.
                 world.wait(SCHEDULE_SECONDS + WATCHDOG_SECONDS)
                 end = consumer.call({})
             if end not in SUCCEEDED:

@@ -8,24 +8,26 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 
-from doubles import InMemoryCircuitBreaker, InMemorySecretStore, InMemorySingleFlight, RecordingEventBus
+from doubles import InMemoryCircuitBreaker, InMemoryLock, InMemorySecretStore
 from faults.histories.acts import Fail
+from faults.histories.ledger import Ledger
 from faults.histories.outside import Outside
 from faults.histories.talend import Talend
 from rotator.domain.credentials import Credentials
 from rotator.domain.errors import (
-    EventNotSent,
+    CredentialsRefused,
     InvalidTokenResponse,
     LockUnavailable,
+    RejectedTokenAgain,
     ReplacementInProgress,
     SecretStoreError,
-    TokenRefused,
+    TokenRejectedByProbe,
     TokenUnavailable,
 )
-from rotator.domain.invocation import Trigger
+from rotator.domain.invocation import Invocation, Trigger
 from rotator.domain.result import Result
 from rotator.domain.token_response import TokenResponse
-from rotator.ports import Probed, SecretVersion, Verdict
+from rotator.ports import Probed, SecretDescription, SecretVersion, Verdict
 from talend_token.document import Sensitive, TokenDocument
 
 # How long readers may see what was there before.
@@ -71,11 +73,12 @@ class Store:
     def created(self, secret_id: str) -> list[float]:
         return self.outside.call("created", lambda: self.inner.created(secret_id), self._errors("created", secret_id))
 
-    def key(self, secret_id: str) -> str | None:
-        return self.outside.call("key", lambda: self.inner.key(secret_id), self._errors("key", secret_id))
+    def describe(self, secret_id: str) -> SecretDescription:
+        errors = self._errors("describe", secret_id)
+        return self.outside.call("describe", lambda: self.inner.describe(secret_id), errors)
 
-    def stage(self, secret_id: str, version_id: str, text: Sensitive[str]) -> SecretVersion:
-        def stage() -> SecretVersion:
+    def stage(self, secret_id: str, version_id: str, text: Sensitive[str]) -> frozenset[str]:
+        def stage() -> frozenset[str]:
             with self.changing(secret_id):
                 try:
                     staged = self.inner.stage(secret_id, version_id, text)
@@ -109,77 +112,76 @@ class Store:
 
     def _errors(self, operation: str, secret_id: str) -> list[Callable[[], Exception]]:
         return [
-            lambda code=code: SecretStoreError(operation, secret_id, code, "Mend it.")  # type: ignore[misc]
+            lambda code=code: SecretStoreError(operation, secret_id, code, "Fix it.")  # type: ignore[misc]
             for code in _CODES
         ]
 
 
-class _TableFailed(BaseException):
-    """The lock table fails while the lock is held: it stays held."""
+class _TableFailed(Exception):
+    """The lock table fails when the lock is released, which the adapter does not report."""
 
 
 @dataclass
 class Lock:
-    """See `rotator.ports.SingleFlight`."""
+    """See `rotator.ports.Lock`."""
 
-    inner: InMemorySingleFlight
+    inner: InMemoryLock
     outside: Outside
 
-    def once(self, account: str, version_id: str, ends_at: float, replace: Callable[[], Result]) -> tuple[Result, bool]:
+    def acquire(self, invocation: Invocation, version_id: str) -> Result | None:
         frame = self.outside.frame
         frame.replaces = version_id
+        frame.refused.clear()
         incident = frame.plan.get(len(frame.calls))
-        own: list[Result] = []
+        is_lost = isinstance(incident, Fail) and incident.lost
 
         def no_lock() -> Exception:
             frame.unlocked = True
-            return LockUnavailable("locks", "EndpointConnectionError")
+            return LockUnavailable(invocation.account, "locks", "EndpointConnectionError")
 
-        def once() -> tuple[Result, bool]:
-            return self.inner.once(account, version_id, ends_at, replace)
-
-        def take() -> None:
-            """The answer gets lost: the lock is taken, and whoever took it does not know."""
-            with suppress(_TableFailed, ReplacementInProgress):
-                self.inner.once(account, version_id, ends_at, _fail)
-
-        def lose() -> tuple[Result, bool]:
-            """The result is not stored: what was replaced counts all the same."""
-
-            def replace_and_fail() -> Result:
-                own.append(replace())
-                raise _TableFailed
-
+        def acquire() -> Result | None:
             try:
-                return self.inner.once(account, version_id, ends_at, replace_and_fail)
-            except _TableFailed:
-                return own[0], True
+                return self.inner.acquire(invocation, version_id)
+            except ReplacementInProgress:
+                # Whatever the table answers, a run that does not get the answer has no lock.
+                if is_lost:
+                    return None
+                raise
 
-        if isinstance(incident, Fail) and incident.lost and "lock" not in self.outside.failing:
-            # Whatever the table failed at, it was after the lock was taken.
-            if incident.error % 2:
-                return self.outside.call("lock", lose)
-            self.outside.call("lock", take, [no_lock])
-        return self.outside.call("lock", once, [no_lock])
+        return self.outside.call("lock", acquire, [no_lock])
 
+    def release(self, invocation: Invocation, version_id: str, result: Result | None) -> None:
+        def release() -> None:
+            if not self.outside.table_is_down:
+                self.inner.release(invocation, version_id, result)
 
-def _fail() -> Result:
-    raise _TableFailed
+        with suppress(_TableFailed):
+            self.outside.call("unlock", release, [_TableFailed])
 
 
 @dataclass
 class Breaker:
-    """See `rotator.ports.CircuitBreaker`: without its table, calls go through."""
+    """See `rotator.ports.CircuitBreaker`: without its table, requests go through."""
 
     inner: InMemoryCircuitBreaker
     outside: Outside
+    ledger: Ledger
+    now: Callable[[], float]
 
-    def call[T](self, circuit: str, api_url: str, ask: Callable[[], T]) -> T:
-        return ask() if "lock" in self.outside.failing else self.inner.call(circuit, api_url, ask)
+    def call[T](self, circuit: str, secret_id: str, request: Callable[[], T]) -> T:
+        if self.outside.table_is_down:
+            return request()
+        self.outside.frame.circuit = circuit
+        try:
+            return self.inner.call(circuit, secret_id, request)
+        except (CredentialsRefused, RejectedTokenAgain, TokenRejectedByProbe):
+            self.ledger.opened(circuit, self.now())
+            raise
 
     def close(self, circuit: str) -> None:
-        if "lock" not in self.outside.failing:
+        if not self.outside.table_is_down:
             self.inner.close(circuit)
+            self.ledger.closed(circuit)
 
 
 @dataclass
@@ -188,38 +190,36 @@ class Endpoint:
 
     talend: Talend
     outside: Outside
+    ledger: Ledger
     published: Callable[[], str]
-    refused: Callable[[Credentials, float, float], None]
-    """Told of each refusal: when the call began and ended."""
-    granted: Callable[[Credentials], None]
 
-    def request_token(self, credentials: Credentials, api_url: str, deadline: float) -> TokenResponse:
-        url = f"{api_url}/security/oauth/token"
-        requested_at, began = self.outside.now(), self.talend.clock()
+    def request_token(self, credentials: Credentials, deadline: float) -> TokenResponse:
+        url, secret_id, frame = credentials.token_endpoint, credentials.secret_id, self.outside.frame
+        requested_at = self.outside.now()
+        self.ledger.requested(frame, self.talend.clock())
         issued: list[bool] = []
 
         def request() -> TokenResponse:
             if self.outside.now() >= deadline:
-                raise TokenUnavailable(url, "could not be reached (ReadTimeout)", "Wait.")
+                raise TokenUnavailable(url, secret_id, "could not be reached (ReadTimeout)", "Wait.")
             if not self.talend.knows(credentials):
                 raise refuse()
             odd = self.outside.odd()
             body = self.talend.issue(odd.oddity if odd else None, self.published())
-            self.outside.frame.token_calls += 1
+            frame.token_calls += 1
             issued.append(True)
-            self.granted(credentials)
-            return TokenResponse(url, requested_at, json.dumps(body).encode())
+            return TokenResponse(credentials, requested_at, json.dumps(body).encode())
 
         def refuse() -> Exception:
-            # A token was issued, and yet a refusal is said: the run goes on to the previous pair, once for each pair.
+            # A token was issued, and yet a refusal is the answer: the run goes on to the previous credentials.
             if issued:
-                self.outside.frame.token_calls -= 1
-            self.refused(credentials, began, self.talend.clock())
-            return TokenRefused(url, "answered 403", "Mend the rights.", status=403)
+                frame.token_calls -= 1
+            self.ledger.refused(frame, credentials.client_id)
+            return CredentialsRefused(url, secret_id, "answered 403", "Fix the rights.", status=403)
 
         errors: list[Callable[[], Exception]] = [
-            lambda: TokenUnavailable(url, "answered 503", "Wait.", status=503),
-            lambda: InvalidTokenResponse(url, "answered with something that is not a JSON object", "Wait."),
+            lambda: TokenUnavailable(url, secret_id, "answered 503", "Wait.", status=503),
+            lambda: InvalidTokenResponse(url, secret_id, "answered with something that is not JSON", "Wait."),
             refuse,
         ]
         return self.outside.call("token", request, errors)
@@ -242,20 +242,6 @@ class Probe:
             if self.talend.works(document.access_token):
                 return Verdict.ACCEPTED
             self.refused(document.access_token)
-            return Verdict.REFUSED
+            return Verdict.REJECTED
 
         return Probed(self.outside.call("probe", probe), url, f"GET {url}")
-
-
-@dataclass
-class Bus:
-    """See `rotator.ports.EventBus`."""
-
-    inner: RecordingEventBus
-    outside: Outside
-
-    def rotated(self, result: Result) -> None:
-        def send() -> None:
-            self.inner.sent = [result.as_event()]
-
-        self.outside.call("event", send, [lambda: EventNotSent("InternalException")])

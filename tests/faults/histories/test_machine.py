@@ -22,11 +22,13 @@ from faults.histories.acts import (
     Force,
     Heal,
     LateRenewal,
+    Meanwhile,
     Pair,
     Pass,
     PutByHand,
     Revoke,
     RollBack,
+    Stale,
     Turn,
     Weather,
 )
@@ -93,7 +95,7 @@ def test_a_month_goes_by_without_a_person(seed):
 
 
 KEPT: dict[str, list[Act]] = {
-    # A client that had seen both versions rejected waited for a third one, and had nobody asked for it.
+    # A client that has seen both versions rejected waits for the schedule.
     "a roll-back to a version that was rejected before": [
         Pass(1),
         Revoke(),
@@ -119,6 +121,24 @@ KEPT: dict[str, list[Act]] = {
         Call(0),
         Revoke(),
         Call(0, {6: Fail(2, lost=True)}),
+        Heal(),
+    ],
+    # The version that was current a moment ago was read as the current one and as the previous one.
+    "credentials that are refused, and a stale read of them": [
+        Pass(1),
+        ChangeCredentials(Pair.GOOD, told=False),
+        DeleteAccounts(),
+        PutByHand(ByHand.TOKEN),
+        Force({4: Stale()}),
+        Heal(),
+    ],
+    # The rejected token was taken for left over: its label AWSPREVIOUS did not show yet.
+    "a roll-back to an expired token while a consumer has the other one renewed": [
+        Pass(1),
+        Pass(1900),
+        Call(0),
+        Revoke(),
+        Call(0, {2: Meanwhile(RollBack()), 5: Stale()}),
         Heal(),
     ],
     # It still had the label AWSPENDING, and so was taken for one that a run had left staged.

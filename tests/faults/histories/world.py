@@ -6,20 +6,20 @@ import math
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
+from typing import Any
 
 from doubles.system import TOKEN, System
 from faults.histories.acts import Act, Plan
 from faults.histories.consumer import Consumer
 from faults.histories.ledger import CLOCK_SECONDS, Ledger
 from faults.histories.outside import DEEPEST, Died, Frame, Outside
-from faults.histories.ports import STALE_SECONDS, Breaker, Bus, Endpoint, Lock, Probe, Store
+from faults.histories.ports import Breaker, Endpoint, Lock, Probe, Store
 from faults.histories.talend import Talend
 from faults.invariants import InvariantBroken, Sight, Witness
-from rotator.domain.credentials import Credentials
 from rotator.domain.errors import RotatorError
-from rotator.domain.event import RenewRequest, RotateRequest, Trigger
+from rotator.domain.invocation import Invocation, Trigger
 from rotator.domain.result import Outcome, Result
-from rotator.service.rotator import Rotation
+from rotator.service.rotator import Rotator
 from talend_token import InvalidTokenDocument
 from talend_token.document import TokenDocument
 
@@ -44,38 +44,38 @@ class World:
         self.start = self.system.clock.now = math.ceil(self.system.clock.now / 60) * 60.0
         self.ahead = 0.0
         """How far the functions' clock is ahead of the true time."""
+        # The versions' dates are by AWS's clock.
+        self.system.secrets._clock = self.now
         self.outside = Outside(self.system.clock, lambda act: self.perform(act), self.wait)
         self.talend = Talend(self.now, {"abc"})
         self.ledger = Ledger()
         self.store = Store(self.system.secrets, self.outside, self._changed)
-        self.rotation = self._rotation()
+        self.rotator = self._rotator()
         self.consumers = [
-            Consumer(number, self.store, self.outside, self.talend, self.wait, self.renew, self._settled)
+            Consumer(number, self.store, self.outside, self.talend, self.wait, self.renew)
             for number in range(consumers)
         ]
         self.perform: Callable[[Act], None] = lambda _: None
         """Plays an act within another."""
         self.told: set[str] = set()
         """The access tokens that the system was told do not work."""
-        self.published_at = self.start
         self.witness = Witness(refused=lambda token: token in self.told, ends=self._end)
         self.next_watchdog = self.start + watchdog_phase
         self.next_schedule = self.last_tick = self.start
         self.observe()
 
-    def _rotation(self) -> Rotation:
+    def _rotator(self) -> Rotator:
         """The system's, with every outside call made to go through `outside`."""
-        rotation, system = self.system.rotation, self.system
-        lock, breaker = Lock(system.single_flight, self.outside), Breaker(system.breaker, self.outside)
-        endpoint = Endpoint(self.talend, self.outside, self.published_token, self._refused, self._granted)
+        rotator, system = self.system.rotator, self.system
+        lock, breaker = Lock(system.lock, self.outside), Breaker(system.breaker, self.outside, self.ledger, self.now)
+        endpoint = Endpoint(self.talend, self.outside, self.ledger, self.published_token)
         probe = Probe(self.talend, self.outside, lambda token: self.told.add(token))
         issuer = replace(
-            rotation.replacement.issuer, secrets=self.store, token_endpoint=endpoint, breaker=breaker, probe=probe
+            rotator.publisher.issuer, secrets=self.store, token_endpoint=endpoint, breaker=breaker, probe=probe
         )
-        bus = Bus(system.event_bus, self.outside)
-        replacement = replace(rotation.replacement, issuer=issuer, single_flight=lock, event_bus=bus)
-        doctor = replace(rotation.doctor, secrets=self.store, issuer=issuer, single_flight=lock)
-        return replace(rotation, secrets=self.store, replacement=replacement, doctor=doctor, sleep=self.wait)
+        publisher = replace(rotator.publisher, secrets=self.store, issuer=issuer, lock=lock)
+        dry_run = replace(rotator.dry_run, secrets=self.store, issuer=issuer, lock=lock)
+        return replace(rotator, secrets=self.store, publisher=publisher, dry_run=dry_run, sleep=self.wait)
 
     # --- time ---
 
@@ -95,7 +95,7 @@ class World:
             else:
                 # A watchdog that is a minute late is the next one.
                 self.next_watchdog += WATCHDOG_SECONDS * max(1, math.ceil((self.now() - due) / WATCHDOG_SECONDS))
-            self.rotate(RotateRequest(trigger))
+            self.rotate(trigger)
         self._go_on_to(until)
 
     def _go_on_to(self, moment: float) -> None:
@@ -103,19 +103,20 @@ class World:
 
     # --- invocations ---
 
-    def rotate(self, request: RotateRequest, plan: Plan | None = None) -> None:
+    def rotate(self, trigger: Trigger, plan: Plan | None = None, **event: Any) -> None:
         """Invoke `rotate`: it may fail or die, and the world goes on."""
-        ends_at = self.system.clock() + ROTATE_SECONDS
+        began = self.system.clock()
+        invocation = Invocation(trigger, began + ROTATE_SECONDS, **event)
         try:
-            frame = Frame(plan or {}, request.trigger, ends_at)
-            result = self._invoke(frame, lambda: self.rotation.rotate(request, ends_at))
+            frame = Frame(plan or {}, trigger, invocation.ends_at)
+            result = self._invoke(frame, lambda: self.rotator.rotate(invocation))
         except (RotatorError, Died):
             return
         document = self.document(result.version_id)
-        if request.trigger is Trigger.WATCHDOG and result.outcome is Outcome.FRESH and document:
-            began = ends_at - ROTATE_SECONDS
-            if document.remaining_seconds(began) < document.life_seconds / STALE_FRACTION - CLOCK_SECONDS:
-                raise InvariantBroken(f"the watchdog has left version {result.version_id} to expire")
+        if trigger is not Trigger.WATCHDOG or result.outcome is not Outcome.FRESH or document is None:
+            return
+        if document.remaining_seconds(began) < document.life_seconds / STALE_FRACTION - CLOCK_SECONDS:
+            raise InvariantBroken(f"the watchdog has left version {result.version_id} to expire")
 
     def renew(self, version_id: str) -> Result:
         """Invoke `renew`, for the consumer at work: raises what it raises."""
@@ -131,9 +132,9 @@ class World:
             ends_at,
             version_id,
         )
-        request = RenewRequest(rejected_version_id=version_id)
+        invocation = Invocation(Trigger.REJECTED, ends_at, rejected_version_id=version_id)
         try:
-            return self._invoke(frame, lambda: self.rotation.renew(request, ends_at))
+            return self._invoke(frame, lambda: self.rotator.renew(invocation))
         finally:
             # What happens at which call is counted over both.
             consumer.calls += frame.calls
@@ -161,20 +162,18 @@ class World:
         version = self.system.secrets.read(TOKEN, "AWSCURRENT")
         created = tuple(self.system.secrets.created(TOKEN))
         if version is None:
-            return Sight(self.system.clock(), None, None, created)
-        return Sight(self.system.clock(), version.version_id, version.text, created)
+            return Sight(self.now(), None, None, created)
+        return Sight(self.now(), version.version_id, version.text, created)
 
     def observe(self) -> None:
         """Have the witness look, and hold the run that has published to what it set out to do."""
         frame = self.outside.frames[-1] if self.outside.frames else Frame({})
         before, sight = self.witness.last, self.sight()
-        if before and sight.version_id != before.version_id:
-            self.published_at = self.now()
-            if frame.trigger:
-                self.ledger.published(frame, before, sight)
-                new = sight.document
-                if new and new.expires_at > self.talend.told_end(new.access_token) + CLOCK_SECONDS:
-                    raise InvariantBroken(f"version {sight.version_id} is said to live longer than was granted")
+        if before and sight.version_id != before.version_id and frame.trigger:
+            self.ledger.published(frame, before, sight)
+            new = sight.document
+            if new and new.expires_at > self.talend.told_end(new.access_token) + CLOCK_SECONDS:
+                raise InvariantBroken(f"version {sight.version_id} is said to live longer than was granted")
         self.witness.look(sight, wanted=frame.trigger in (Trigger.MANUAL, Trigger.REJECTED))
 
     @contextmanager
@@ -183,7 +182,6 @@ class World:
         with self.store.changing(TOKEN):
             yield
         sight = self.sight()
-        self.published_at = self.now()
         self.witness.by_hand(sight)
         self.ledger.published_by_hand(sight.version_id or "")
         for frame in self.outside.frames:
@@ -211,17 +209,6 @@ class World:
     def _changed(self) -> None:
         self.observe()
 
-    def _settled(self) -> str | None:
-        """The version that every reader sees; None while some may see an older one."""
-        return self.system.published_version if self.now() - self.published_at > STALE_SECONDS else None
-
     def _end(self, token: str) -> float:
         # The functions' clock may be behind the server's by what it is put right by.
         return self.talend.told_end(token) + abs(self.ahead)
-
-    def _refused(self, credentials: Credentials, began: float, ended: float) -> None:
-        if "lock" not in self.outside.failing:
-            self.ledger.refused(self.outside.frame, credentials.client_id, began, ended)
-
-    def _granted(self, credentials: Credentials) -> None:
-        self.ledger.granted(credentials.client_id)

@@ -10,6 +10,7 @@ import subprocess
 import sys
 from collections.abc import Callable
 from typing import Any
+from weakref import WeakSet
 
 import botocore
 import pytest
@@ -22,6 +23,9 @@ Tell = Callable[[str, str], None]
 _SECRET_MEMBERS = ("SecretString", "SecretBinary")
 # in this header of a request, whose line ends it,
 _AUTHORIZATION = re.compile(rb"^authorization:[^\r\n]*", re.IGNORECASE | re.MULTILINE)
+_HEAD = re.compile(rb"[A-Z]+ \S+ HTTP/1\.1\r\n")
+_SECRETS_MANAGER = b"X-Amz-Target: secretsmanager."
+_to_secrets_manager: WeakSet[Any] = WeakSet()
 # in what a test tells the simulator by its control paths,
 _CONTROL = re.compile(rb"[A-Z]+ /_simulator/")
 # and in the output of a command that was asked for them.
@@ -36,7 +40,7 @@ def listen(marks: Marks, tell: Tell) -> None:
         if event == MINTED:
             marks.add(arguments[0])
         elif event == "http.client.send" and called_by_the_functions():
-            _request(arguments[1], tell)
+            _request(*arguments, tell)
         elif event == "local_aws.stop":
             # One that a test has hung or killed remembers nothing.
             with contextlib.suppress(OSError):
@@ -88,8 +92,13 @@ def _aws_call(tell: Tell) -> Callable[..., None]:
     return look
 
 
-def _request(data: Any, tell: Tell) -> None:
-    if not isinstance(data, bytes | bytearray) or _CONTROL.match(data) or b"X-Amz-Target: secretsmanager." in data:
+def _request(connection: Any, data: Any, tell: Tell) -> None:
+    if not isinstance(data, bytes | bytearray) or _CONTROL.match(data):
+        return
+    if _HEAD.match(data):
+        # The body may be sent apart from its head.
+        (_to_secrets_manager.add if _SECRETS_MANAGER in data else _to_secrets_manager.discard)(connection)
+    if connection in _to_secrets_manager:
         return
     tell(
         "an HTTP request, apart from its Authorization", ends_of(_AUTHORIZATION.sub(b"", bytes(data)).decode("latin-1"))

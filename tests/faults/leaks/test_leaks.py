@@ -92,7 +92,7 @@ ENCODED = [
 
 
 @pytest.mark.parametrize("plant", [*PLANTS, *chosen([], ENCODED)])
-def test_a_leak_at_any_place_fails_the_run_and_is_named_without_being_shown(planted, plant):
+def test_a_leak_at_any_place_fails_the_run_and_is_not_shown(planted, plant):
     result = planted(plant)
     said = result.stdout.str()
     found = [number for number in range(len(PLACES)) if f"test_{number}.py::test has let a secret out" in said]
@@ -138,7 +138,7 @@ def test_a_secret_with_characters_of_every_kind_is_found():
     assert all(marks.forms_in(FORMS[form](SECRET)) for form in FORMS if form != "piece")
 
 
-def test_the_local_aws_tells_what_it_remembers_of_items_events_and_messages():
+def test_the_local_aws_lists_the_items_and_messages_it_remembers():
     with LocalAWS() as aws:
         url = aws.client("sqs").create_queue(QueueName="dead-letters")["QueueUrl"]
         aws.client("sqs").send_message(QueueUrl=url, MessageBody="the body of a dead letter")

@@ -16,6 +16,7 @@ import signal
 import statistics
 import sys
 import time
+import uuid
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -132,7 +133,7 @@ class Load:
             end = answer.get("outcome") or answer["errorType"]
             burst.seconds.append(ended - began)
             burst.ends[end] += 1
-            if end in ("renewed", "already_renewed") or ended > deadline:
+            if end in ("rotated", "superseded") or ended > deadline:
                 return ended
             time.sleep(_PAUSE_SECONDS)
 
@@ -141,8 +142,10 @@ class Load:
         secrets, name = self.aws.client("secretsmanager"), f"talend/{account.client_id}/token"
         document = json.loads(secrets.get_secret_value(SecretId=name)["SecretString"])
         document["issued_at"] -= BACKDATED_SECONDS
+        document["version_id"] = str(uuid.uuid4())
         self.talend.tokens.revoke_all(account.client_id)
-        version: str = secrets.put_secret_value(SecretId=name, SecretString=json.dumps(document))["VersionId"]
+        version: str = document["version_id"]
+        secrets.put_secret_value(SecretId=name, SecretString=json.dumps(document), ClientRequestToken=version)
         return version
 
     def _kill_a_busy_function(self) -> None:

@@ -44,13 +44,11 @@ def measured(rounds: int, samples: int, before: str = "") -> list[int]:
             "AWS_DEFAULT_REGION": "eu-central-1",
             "AWS_ENDPOINT_URL_SECRETS_MANAGER": f"http://127.0.0.1:{ports['secretsmanager']}",
             "AWS_ENDPOINT_URL_DYNAMODB": f"http://127.0.0.1:{ports['dynamodb']}",
-            "AWS_ENDPOINT_URL_EVENTBRIDGE": f"http://127.0.0.1:{ports['events']}",
             "TALEND_API_URL": f"http://127.0.0.1:{ports['token endpoint']}",
-            "TALEND_ENVIRONMENT": "eu",
             "SECRET_PREFIX": "talend",
-            "MINIMUM_TOKEN_LIFE_SECONDS": "60",
             "SCHEDULE_EXPRESSION": "rate(25 minutes)",
             "LOCK_TABLE": "locks",
+            "STACK_NAME": "memory",
             "POWERTOOLS_SERVICE_NAME": "memory",
         }
         code = f"{before}\nfrom faults.load.memory import main; main({rounds}, {samples})"
@@ -82,7 +80,7 @@ def main(rounds: int, samples: int) -> None:
                 handler.logger.registered_handler.stream = output  # type: ignore[attr-defined]
             rotated = rotate.handler({}, Context())  # type: ignore[arg-type]
             renewed = renew.handler({"rejected_version_id": _PUBLISHED}, Context())  # type: ignore[arg-type]
-        assert (rotated["outcome"], renewed["outcome"]) == ("rotated", "renewed")
+        assert (rotated["outcome"], renewed["outcome"]) == ("rotated", "rotated")
         if number % (rounds // samples) == 0:
             gc.collect()
             found.append(int(Path("/proc/self/statm").read_text().split()[1]) * _PAGE_BYTES)

@@ -18,11 +18,11 @@ def once(fault: TalendFault) -> Callable[[Case], None]:
     return lambda case: case.world.talend.faults.add(fault, times=1)
 
 
-def cut_short(fault: TalendFault) -> Callable[[Case], None]:
+def cut_short(fault: TalendFault, seconds: float = NO_TIME_TO_WAIT) -> Callable[[Case], None]:
     """The function's time is nearly over, so that a server that never ends is left at once."""
 
     def arm(case: Case) -> None:
-        case.seconds = NO_TIME_TO_WAIT
+        case.seconds = seconds
         case.world.talend.faults.add(fault, times=None)
 
     return arm

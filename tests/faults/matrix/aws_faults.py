@@ -9,7 +9,7 @@ from botocore.exceptions import ConnectTimeoutError, ReadTimeoutError
 
 from faults.matrix.aws_arming import ALWAYS, answers, at, error, is_about, is_of_the_table, lost, raises
 from faults.matrix.aws_wire import Interference
-from faults.matrix.cases import State, Trigger, needs_nothing
+from faults.matrix.columns import State, Trigger, needs_nothing
 from faults.matrix.faults import Expected, Fault, asks, healthy
 
 type Expectation = Callable[[Trigger, State], Expected]
@@ -41,7 +41,8 @@ READ_CREDENTIALS, LIST = "GetSecretValue of the credentials", "ListSecretVersion
 STAGE, PROMOTE = "PutSecretValue of the token", "UpdateSecretVersionStage of the token"
 LOCK, UNLOCK = "PutItem of the lock", "UpdateItem of the lock"
 READ_BREAKER, CLOSE_BREAKER = "GetItem of the breaker", "UpdateItem of the breaker"
-_SECRETS = (READ_TOKEN, READ_STAGED, READ_PREVIOUS, READ_CREDENTIALS, LIST, STAGE, PROMOTE)
+READS = (READ_TOKEN, READ_STAGED, READ_PREVIOUS, READ_CREDENTIALS)
+SECRETS = (*READS, LIST, STAGE, PROMOTE)
 
 
 def calls(trigger: Trigger, state: State) -> list[str]:
@@ -65,15 +66,15 @@ def calls(trigger: Trigger, state: State) -> list[str]:
 
 
 def rows() -> Iterator[Fault]:
-    for name in (*_SECRETS, LOCK, UNLOCK, READ_BREAKER, CLOSE_BREAKER):
+    for name in (*SECRETS, LOCK, UNLOCK, READ_BREAKER, CLOSE_BREAKER):
         yield from _failures(name)
     yield row("the key cannot encrypt", STAGE, says("EncryptionFailure"), error(400, "EncryptionFailure"))
-    yield Fault("lock table gone", at(is_of_the_table, error(400, "ResourceNotFoundException")), _unlocked, _locks)
+    yield Fault("lock table gone", at(is_of_the_table, error(400, "ResourceNotFoundException")), unlocked, _locks)
     yield from _lost_answers()
 
 
 def _failures(name: str) -> Iterator[Fault]:
-    kinds = _PASSING | _LASTING if name in _SECRETS else _OF_TABLES
+    kinds = _PASSING | _LASTING if name in SECRETS else _OF_TABLES
     for kind, (status, code) in kinds.items():
         # Of a version that is not there, the same is said: only the whole secret can be missed.
         is_read = kind == "not found" and name in (READ_TOKEN, READ_CREDENTIALS)
@@ -84,7 +85,7 @@ def _failures(name: str) -> Iterator[Fault]:
             yield row(f"{name}: {kind}", name, _expected(name, code), error(status, code))
     yield row(f"{name}: time-out", name, _expected(name, "ReadTimeoutError"), raises(ReadTimeoutError))
     yield row(f"{name}: no connection", name, _expected(name, "ConnectTimeoutError"), raises(ConnectTimeoutError))
-    if name in _SECRETS:
+    if name in SECRETS:
         for kind, (status, code) in _PASSING.items():
             yield row(f"{name}: {kind}, once", name, healthy, error(status, code), times=1)
     page = answers(503, b"<html>Service Unavailable</html>")
@@ -93,10 +94,10 @@ def _failures(name: str) -> Iterator[Fault]:
 
 def _lost_answers() -> Iterator[Fault]:
     """AWS has done what it was asked, and nobody hears of it."""
-    for name in (*_SECRETS, LOCK, UNLOCK):
-        yield _repeatable(row(f"{name}: the answer is lost, once", name, healthy, lost, times=1), name)
+    for name in (*SECRETS, LOCK, UNLOCK):
+        yield repeatable(row(f"{name}: the answer is lost, once", name, healthy, lost, times=1), name)
     for name in (STAGE, PROMOTE, LOCK):
-        yield _repeatable(row(f"{name}: every answer is lost", name, _though_lost(name), lost), name)
+        yield repeatable(row(f"{name}: every answer is lost", name, _though_lost(name), lost), name)
 
 
 # --- expectations ---
@@ -105,8 +106,8 @@ def _lost_answers() -> Iterator[Fault]:
 def _expected(name: str, code: str) -> Expectation:
     """How a run ends whose call `name` fails each time."""
     if name == LOCK:
-        return _unlocked
-    if name in _SECRETS:
+        return unlocked
+    if name in SECRETS:
         return says(code, asked=name in (STAGE, PROMOTE))
     return healthy
 
@@ -119,7 +120,7 @@ def says(code: str, *, asked: bool = True) -> Expectation:
     return expected
 
 
-def _unlocked(trigger: Trigger, state: State) -> Expected:
+def unlocked(trigger: Trigger, state: State) -> Expected:
     if trigger is Trigger.REJECTED:
         return Expected("LockUnavailable", 0, "lock table 'locks' failed with")
     return replace(healthy(trigger, state), says="went on without the lock")
@@ -134,16 +135,16 @@ def row(title: str, name: str, expected: Expectation, how: Interference, *, time
     return Fault(title, at(lambda call: call.name == name, how, times=times), expected, makes(name))
 
 
-def _repeatable(fault: Fault, name: str) -> Fault:
+def repeatable(fault: Fault, name: str) -> Fault:
     """moto takes AWSCURRENT from a secret's only version when that is put once more; AWS does nothing then."""
 
-    def is_repeatable(state: State) -> bool:
+    def isrepeatable(state: State) -> bool:
         return (name, state) != (STAGE, State.ABSENT)
 
     return replace(
         fault,
-        arm=lambda case: fault.arm(case) if is_repeatable(case.state) else None,
-        hits=lambda trigger, state: fault.hits(trigger, state) and is_repeatable(state),
+        arm=lambda case: fault.arm(case) if isrepeatable(case.state) else None,
+        hits=lambda trigger, state: fault.hits(trigger, state) and isrepeatable(state),
     )
 
 

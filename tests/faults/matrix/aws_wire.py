@@ -6,11 +6,13 @@ The clients build, sign, parse and retry as they always do: what is replaced is 
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
-import boto3
+import botocore
+import botocore.session
 from botocore.awsrequest import AWSPreparedRequest, AWSResponse
 from moto.core.botocore_stubber import MockRawResponse
 from moto.core.models import botocore_stubber
@@ -39,21 +41,39 @@ Interference = Callable[[AwsCall, Serve], AWSResponse]
 
 
 class AwsWire:
-    """Every call of the clients that are made after `install`, in order, and what interferes with them."""
+    """Every call of the clients of sessions that are made while it is installed, and what interferes with them."""
 
     def __init__(self) -> None:
         self.calls: list[AwsCall] = []
         self.interference: Interference | None = None
         self.after_each: Callable[[], None] = lambda: None
 
-    def install(self, session: boto3.Session) -> None:
-        session.events.unregister("before-send", botocore_stubber)
-        session.events.register("before-send", self._send)
+    @contextmanager
+    def installed(self) -> Iterator[None]:
+        """Take moto's place in each session that is made meanwhile, whoever makes it."""
+        botocore.register_initializer(self._install)
+        try:
+            yield
+        finally:
+            botocore.unregister_initializer(self._install)
+
+    def _install(self, session: botocore.session.Session) -> None:
+        session.unregister("before-send", botocore_stubber)
+        session.register("before-send", self._send)
+
+    def _send(self, request: AWSPreparedRequest, **_: Any) -> AWSResponse | None:
+        # What goes to a loopback port is sent, and comes back here from the server there.
+        return None if request.url.startswith("http://127.0.0.1:") else self.serve(request)
 
     def names(self) -> list[str]:
         return [call.name for call in self.calls]
 
-    def _send(self, request: AWSPreparedRequest, **_: Any) -> AWSResponse:
+    def serve(self, request: AWSPreparedRequest) -> AWSResponse:
+        """Answer one request of a client.
+
+        Raises:
+            HTTPClientError: there is no answer.
+        """
         call = _call_of(request)
         self.calls.append(call)
 

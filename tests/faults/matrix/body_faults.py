@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import gzip
+import zlib
 from collections.abc import Callable, Iterator, Mapping
+from functools import cache
 from typing import Any
 
 from faults.matrix.arming import always
@@ -20,21 +23,63 @@ from talend_simulator import (
 
 
 def rows() -> Iterator[Fault]:
+    yield from _encodings()
     yield from _bodies()
     yield from _members()
 
 
+@cache
+def _bomb(compress: Callable[[bytes], bytes] = gzip.compress) -> bytes:
+    """Fifty megabytes in fifty kilobytes, or less."""
+    return compress(bytes(50_000_000))
+
+
+def _raw_deflate(body: bytes) -> bytes:
+    """RFC 1951 alone, as many servers send it under the name of deflate."""
+    return zlib.compress(body, wbits=-zlib.MAX_WBITS)
+
+
+def _twice(body: bytes) -> bytes:
+    return gzip.compress(gzip.compress(body))
+
+
+def _encodings() -> Iterator[Fault]:
+    """`identity` was asked for, and proxies and content delivery networks answer as they like."""
+    for encoding in ("utf-8", "UTF-8", "none", "", "identity", "binary", "utf-8, identity"):
+        field = f"Content-Encoding: {encoding}"
+        plain = Wire(lambda body, field=field: http(body, field))
+        yield Fault(f"Content-Encoding {encoding!r} of plain JSON", always(plain), published())
+    readable: Mapping[str, tuple[str, Callable[[bytes], bytes]]] = {
+        "gzip": ("gzip", gzip.compress),
+        "x-gzip": ("x-gzip", gzip.compress),
+        "GZIP": ("GZIP", gzip.compress),
+        "deflate": ("deflate", zlib.compress),
+        "raw deflate": ("deflate", _raw_deflate),
+        "gzip twice": ("gzip, gzip", _twice),
+        "gzip with a blank": ("gzip ", gzip.compress),
+        "gzip among others": ("utf-8, gzip , none", gzip.compress),
+    }
+    cannot = failed(InvalidTokenResponse, 1, "a body that cannot be decompressed")
+    too_much = failed(InvalidTokenResponse, 1, "more than 262144 bytes")
+    for name, (encoding, compress) in readable.items():
+        field = f"Content-Encoding: {encoding}"
+        compressed = Wire(lambda body, field=field, compress=compress: http(compress(body), field))
+        yield Fault(f"JSON in {name}", always(compressed), published())
+        bomb = Answer(200, _bomb(compress), {"Content-Encoding": encoding})
+        yield Fault(f"a gzip bomb or the like in {name}", always(bomb), too_much)
+        lie = Answer(200, b"\x1f\x8b\x08\x00 and then something else", {"Content-Encoding": encoding})
+        yield Fault(f"garbage said to be {name}", always(lie), cannot)
+    for encoding in ("br", "zstd", "compress"):
+        answer = Answer(200, _bomb(), {"Content-Encoding": encoding})
+        says = f"in the encoding {encoding}"
+        yield Fault(f"a body in {encoding}", always(answer), failed(InvalidTokenResponse, 1, says))
+    cut = Wire(lambda body: http(gzip.compress(body)[:-300], "Content-Encoding: gzip"))
+    yield Fault("half of a compressed body", always(cut), failed(InvalidTokenResponse, 1, "not a JSON object"))
+
+
 def _bodies() -> Iterator[Fault]:
-    compressed = failed(InvalidTokenResponse, 1, "compressed body")
-    # A gigabyte of zeros, if anybody believed in it.
-    bomb = (
-        b"\x1f\x8b\x08\x00\x00\x00\x00\x00\x00\x03" + b"\xec\xc1\x01\x01\x00\x00\x00\x80\x90\xfe\xaf\xee\x08\x0a" * 500
-    )
-    for encoding in ("gzip", "x-gzip", "deflate", "br", "zstd", "GZIP", "gzip, gzip"):
-        answer = Answer(200, bomb, {"Content-Encoding": encoding})
-        yield Fault(f"gzip bomb said to be {encoding}", always(answer), compressed)
     no_json = failed(InvalidTokenResponse, 1, "not a JSON object")
-    yield Fault("gzip bomb not said to be one", always(Answer(200, bomb)), no_json)
+    yield Fault("gzip bomb not said to be one", always(Answer(200, _bomb())), no_json)
     yield Fault("200 with HTML", always(HtmlAnswer()), no_json)
     yield Fault("truncated JSON", always(Truncate()), no_json)
     bodies = {

@@ -20,7 +20,8 @@ from faults.matrix.aws_faults import (
     makes,
 )
 from faults.matrix.aws_wire import AwsCall, Serve
-from faults.matrix.cases import Case, State, Trigger
+from faults.matrix.cases import Case
+from faults.matrix.columns import State, Trigger
 from faults.matrix.faults import Expected, Fault, healthy
 
 

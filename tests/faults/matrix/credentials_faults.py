@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-import base64
 import json
 from collections.abc import Callable, Iterator
 
 from botocore.exceptions import ReadTimeoutError
 
-from faults.matrix.aws_arming import ALWAYS, at, error, raises
+from faults.matrix.aws_arming import ALWAYS, answers, at, error, raises
 from faults.matrix.aws_wire import Interference
-from faults.matrix.cases import Case, State, Trigger
-from faults.matrix.faults import HELD, Expected, Fault
+from faults.matrix.cases import Case
+from faults.matrix.columns import State, Trigger
+from faults.matrix.faults import HELD, PREVIOUS_USED, Expected, Fault
 from talend_simulator import Account
 
 type Spell = Callable[[Account], str | bytes]
@@ -19,12 +19,7 @@ type Spell = Callable[[Account], str | bytes]
 
 def rows() -> Iterator[Fault]:
     for name, (spell, says) in _malformed().items():
-        yield Fault(
-            f"credentials: {name}",
-            _twice(spell),
-            lambda *_, says=says: Expected("CredentialsError", 0, says),
-            mend=_mend,
-        )
+        yield malformed(f"credentials: {name}", spell, says)
     for name, spell in _odd().items():
         yield Fault(f"credentials: {name}", _twice(spell), lambda *_: Expected("rotated", 1))
     yield Fault("credentials: none yet", _none, _waits, mend=_mend)
@@ -34,13 +29,18 @@ def rows() -> Iterator[Fault]:
     yield from _previous_pair()
 
 
+def malformed(name: str, spell: Spell, says: str) -> Fault:
+    """A row with credentials that are refused before anything is sent."""
+    expected = Expected("CredentialsError", 0, says, PREVIOUS_USED)
+    return Fault(name, _twice(spell), lambda *_: expected, mend=_mend)
+
+
 def _malformed() -> dict[str, tuple[Spell, str]]:
     no_url = "'api_url' that is not the base URL"
     return {
         "empty": (lambda _: "", "is empty"),
         "white space": (lambda _: " \r\n\t", "is empty"),
         "no colon": (lambda account: account.client_secret, "no colon"),
-        "the Base64 form": (lambda account: base64.b64encode(account.credentials.encode()).decode(), "Base64"),
         "an empty ID": (lambda account: f":{account.client_secret}", "empty ID"),
         "an empty secret": (lambda account: f"{account.client_id}: ", "empty secret"),
         "in quotes": (lambda account: f'"{account.credentials}"', "starts with a quote"),
@@ -83,14 +83,13 @@ def _waits(trigger: Trigger, _: State) -> Expected:
 
 
 def _pairs() -> Iterator[Fault]:
-    warning = "so the previous ones are used"
-    used = Expected("rotated", 2, warning)
+    used = Expected("rotated", 2, PREVIOUS_USED)
     yield Fault(
         "credentials: refused, and those before are good",
         lambda case: case.store_credentials(_wrong(case)),
         lambda *_: used,
     )
-    unread = Expected("rotated", 1, warning)
+    unread = Expected("rotated", 1, PREVIOUS_USED)
     yield Fault(
         "credentials: malformed, and those before are good", lambda case: case.store_credentials("?"), lambda *_: unread
     )
@@ -112,18 +111,22 @@ def _previous_pair() -> Iterator[Fault]:
         "key disabled": (error(400, "DecryptionFailure"), "DecryptionFailure"),
         "internal error": (error(500, "InternalServiceError"), "InternalServiceError"),
         "time-out": (raises(ReadTimeoutError), "ReadTimeoutError"),
+        "200 with a page": (answers(200, b"<html>Sign in</html>"), "UnexpectedAnswer"),
+        "200 with null": (answers(200, b"null"), "UnexpectedAnswer"),
     }
     for name, (how, code) in ways.items():
         yield Fault(
             f"credentials: refused, and those before: {name}",
             _refused_and(read, how),
             # Nothing is known of the previous ones, so the circuit breaker stays closed: one more call, also refused.
-            lambda *_, code=code: Expected("SecretStoreError", 1, f"failed with {code}", again=("SecretStoreError", 1)),
+            lambda *_, code=code: Expected(
+                "SecretStoreError", 1, f"failed with {code}", PREVIOUS_USED, again=("SecretStoreError", 1)
+            ),
         )
     yield Fault(
         "credentials: refused, and those before: internal error, once",
         _refused_and(read, error(500, "InternalServiceError"), times=1),
-        lambda *_: Expected("rotated", 2, "so the previous ones are used"),
+        lambda *_: Expected("rotated", 2, PREVIOUS_USED),
     )
 
 

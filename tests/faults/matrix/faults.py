@@ -5,10 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from faults.matrix.cases import LIFE_SECONDS, Case, State, Trigger, needs_nothing, promotes
+from faults.matrix.cases import Case
+from faults.matrix.columns import LIFE_SECONDS, State, Trigger, needs_nothing, promotes
+from rotator.domain.errors import CredentialsRefused
 
-# The ten seconds that a run keeps for publishing, and a moment that ends its token call at once.
-NO_TIME_TO_WAIT = 10.05
+# The ten seconds that a run keeps for publishing, and a moment for its token call.
+NO_TIME_TO_WAIT = 10.2
 # How often a run requests a token that may be had later.
 ATTEMPTS = 4
 
@@ -34,6 +36,8 @@ class Expected:
     finds nothing due (another run was faster)."""
 
 
+# What the log says if the current credentials are unusable.
+PREVIOUS_USED = "so the previous ones are used"
 # What a run does that the circuit breaker keeps from the token endpoint.
 HELD = ("CircuitOpen", 0)
 
@@ -74,4 +78,5 @@ def failed(
     kind: type[Exception], calls: int, says: str = "", *, breaker: bool = False
 ) -> Callable[[Trigger, State], Expected]:
     """The run raises, and the published token stays; `breaker` opens the circuit breaker."""
-    return lambda *_: Expected(kind.__name__, calls, says, again=HELD if breaker else None)
+    logs = PREVIOUS_USED if kind is CredentialsRefused else ""
+    return lambda *_: Expected(kind.__name__, calls, says, logs, again=HELD if breaker else None)

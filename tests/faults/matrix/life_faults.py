@@ -9,7 +9,8 @@ from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 from faults.matrix.arming import always, setting
-from faults.matrix.cases import Case, State, Trigger, seconds_left
+from faults.matrix.cases import Case
+from faults.matrix.columns import State, Trigger, seconds_left
 from faults.matrix.faults import HELD, Expected, Fault, failed, published
 from rotator.domain.errors import (
     InvalidTokenResponse,

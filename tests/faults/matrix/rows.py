@@ -3,20 +3,26 @@
 from __future__ import annotations
 
 import itertools
+import json
 from collections.abc import Callable, Iterator
 
 from faults.matrix import (
+    aws_answers,
     aws_faults,
     body_faults,
     consistency_faults,
     credentials_faults,
     http_faults,
+    kept_faults,
     life_faults,
     network_faults,
+    pasted_faults,
+    refusal_faults,
     status_faults,
     table_faults,
 )
-from faults.matrix.cases import Case, Ending, State, Trigger, is_of_the_contract
+from faults.matrix.cases import Case, Ending, is_of_the_contract
+from faults.matrix.columns import State, Trigger
 from faults.matrix.faults import Expected, Fault
 from faults.matrix.world import World
 from faults.size import chosen
@@ -26,12 +32,16 @@ type Column = tuple[Trigger, State]
 COLUMNS: list[Column] = list(itertools.product(Trigger, State))
 GROUPS: dict[str, Callable[[], Iterator[Fault]]] = {
     "the status that the token endpoint answers with": status_faults.rows,
+    "what a refusal says": refusal_faults.rows,
     "how the token endpoint speaks HTTP": http_faults.rows,
     "what the token endpoint's answer holds": body_faults.rows,
     "what a token is": life_faults.rows,
     "the way to the token endpoint": network_faults.rows,
+    "connections that died while they were kept": kept_faults.rows,
     "what AWS does": lambda: itertools.chain(aws_faults.rows(), table_faults.rows(), consistency_faults.rows()),
+    "what answers in the place of AWS": aws_answers.rows,
     "what people store as credentials": credentials_faults.rows,
+    "what people paste as credentials": pasted_faults.rows,
 }
 
 
@@ -73,8 +83,11 @@ def _check(case: Case, expected: Expected, ending: Ending) -> None:
         raise case.broken
     assert ending.kind == expected.kind, f"{ending.kind}: {ending.problem}"
     assert ending.token_calls == expected.calls, f"{ending.token_calls} token calls"
-    assert expected.says in (ending.problem if ending.error else ending.output)
-    assert expected.logs in ending.output
+    said = ending.problem if ending.error else ending.output
+    assert expected.says in said, f"not {expected.says!r}: {said}"
+    assert expected.logs in ending.output, f"not {expected.logs!r}: {ending.output}"
+    warnings = unexpected_warnings(expected, ending)
+    assert warnings == [], f"unexpected: {warnings}"
     assert case.shown(ending) == [], "a secret is shown"
     if ending.error is not None:
         assert is_of_the_contract(ending.error, case.name), f"not of the contract: {ending.problem}"
@@ -90,6 +103,14 @@ def _check(case: Case, expected: Expected, ending: Ending) -> None:
     if expected.life_seconds is not None:
         assert ending.after.document is not None
         assert ending.after.document.life_seconds == expected.life_seconds
+
+
+def unexpected_warnings(expected: Expected, ending: Ending) -> list[str]:
+    """What the log line warns of, apart from what the row expects and what the state of the token brings with it."""
+    known = [expected.says, expected.logs, "an interrupted run had left staged", "is not a token document"]
+    lines = [json.loads(line) for line in ending.output.splitlines() if '"warnings"' in line]
+    warnings = [warning for line in lines for warning in line["warnings"]]
+    return [warning for warning in warnings if not any(part and part in warning for part in known)]
 
 
 def _recovers(case: Case, fault: Fault) -> None:

@@ -13,7 +13,7 @@ from faults.matrix.aws_arming import at, error, lost, raises
 from faults.matrix.aws_faults import LOCK, makes
 from faults.matrix.aws_wire import AwsCall, Interference, Serve
 from faults.matrix.cases import Case
-from faults.matrix.faults import HELD, Expected, Fault
+from faults.matrix.faults import HELD, PREVIOUS_USED, Expected, Fault
 from talend_simulator import Answer
 
 # What a run does to the table once its credentials are refused.
@@ -27,18 +27,23 @@ def rows() -> Iterator[Fault]:
         "throttled": error(400, "ProvisionedThroughputExceededException"),
         "internal error": error(500, "InternalServerError"),
         "time-out": raises(ReadTimeoutError),
-        "the answer is lost": lost,
     }
-    # A lock that was not released keeps other runs off. A breaker whose refusal was not stored is open in this process.
-    for name, again in ((LET_GO, ("in_progress", 0)), (OPEN, HELD)):
+    for name in (LET_GO, OPEN):
         for kind, how in ways.items():
-            then = HELD if kind == "the answer is lost" else again
-            yield Fault(
-                f"credentials are refused, and {name}: {kind}",
-                _refused(name, how),
-                lambda *_, then=then: Expected("CredentialsRefused", 1, "answered 403", again=then),
-            )
+            yield let_go_or_open(name, kind, how)
+        yield let_go_or_open(name, "the answer is lost", lost, done=True)
     yield Fault("another run has the lock", _another_run_locks, _in_progress, makes(LOCK))
+
+
+def let_go_or_open(name: str, kind: str, how: Interference, *, done: bool = False) -> Fault:
+    """A lock that was not released keeps other runs off. A breaker whose refusal was not stored is open in this process
+    all the same."""
+    again = HELD if done or name == OPEN else ("in_progress", 0)
+    return Fault(
+        f"credentials are refused, and {name}: {kind}",
+        _refused(name, how),
+        lambda *_: Expected("CredentialsRefused", 1, "answered 403", PREVIOUS_USED, again=again),
+    )
 
 
 def _refused(name: str, how: Interference) -> Callable[[Case], None]:

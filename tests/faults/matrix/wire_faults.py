@@ -36,6 +36,18 @@ class Wire(Fault):
 
 
 @dataclass(frozen=True)
+class Hang(Wire):
+    """Sends what `form` makes of the body, and then nothing until the client leaves."""
+
+    kind: ClassVar[str] = "hang"
+
+    @override
+    def send(self, response: Response, connection: Connection) -> None:
+        super().send(response, connection)
+        connection.wait()
+
+
+@dataclass(frozen=True)
 class DripAll(Drip):
     """Drips the form from its first byte on. Ends after a second at the most, with a real token."""
 

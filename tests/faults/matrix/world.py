@@ -17,6 +17,7 @@ from typing import Any
 
 import boto3
 import pytest
+from botocore.config import Config
 from botocore.retries.quota import RetryQuota
 from moto import mock_aws
 from moto.backends import get_backend
@@ -24,14 +25,22 @@ from moto.core import DEFAULT_ACCOUNT_ID
 
 import renew
 import rotate
+from faults.matrix.aws_server import aws_server, url_of
 from faults.matrix.aws_wire import AwsWire
 from rotator import bootstrap
+from rotator.adapters import lock_table, secrets_manager, token_endpoint
 from rotator.service.rotator import Rotator
+from talend_simulator import Broken, TalendSimulator
 from talend_simulator import Settings as TalendSettings
-from talend_simulator import TalendSimulator
+from talend_simulator.server import Server
 
 REGION = "eu-west-1"
 PREFIX = "talend-token"
+ENDPOINTS = {"secretsmanager": "AWS_ENDPOINT_URL_SECRETS_MANAGER", "dynamodb": "AWS_ENDPOINT_URL_DYNAMODB"}
+# In the place of two to ten seconds, for an answer that never comes.
+PATIENCE_SECONDS = 0.5
+# What `running_world` replaces.
+_make_rotator = bootstrap.rotator.__wrapped__
 # A minute of the watchdog's, and a second for what is rounded.
 TICK_SECONDS = 61
 
@@ -79,6 +88,11 @@ class World:
         self.elsewhere = TalendSimulator()
         self.output = io.StringIO()
         self.resources = ExitStack()
+        self.patch = pytest.MonkeyPatch()
+        """Undone by `calm`."""
+        self.aws_servers: dict[str, Server] = {}
+        """By service, once they are needed."""
+        self._over_sockets: Rotator | None = None
         self._lasting: dict[str, str] = {}
         self.aws_client: Any
         """The client of a person, for Secrets Manager."""
@@ -92,9 +106,12 @@ class World:
         return self._lasting[name]
 
     def build(self) -> None:
+        self.healthy = self._made()
+        self.calm()
+
+    def _made(self) -> Rotator:
         """Make the rotator as a cold start does; its pauses move the world's clock."""
-        bootstrap.rotator.cache_clear()
-        made = bootstrap.rotator()
+        made = _make_rotator()
         issuer = made.publisher.issuer
         issuer = replace(
             issuer,
@@ -104,16 +121,32 @@ class World:
         )
         made.publisher.lock._clock = self.clock  # type: ignore[attr-defined]
         publisher = replace(made.publisher, issuer=issuer, clock=self.clock)
-        self.healthy = replace(made, publisher=publisher, clock=self.clock, sleep=self.clock.sleep)
-        self.calm()
+        return replace(made, publisher=publisher, clock=self.clock, sleep=self.clock.sleep)
 
     def calm(self) -> None:
         self.rotator = self.healthy
+        self.patch.undo()
         self.aws.interference = None
+        for server in (*self.aws_servers.values(), self.talend):
+            server.break_kept(Broken.CLOSED)
         self.talend.faults.clear()
         self.talend.settings.change(
             {name: getattr(TalendSettings(), name) for name in TalendSettings.__dataclass_fields__}
         )
+
+    def with_sockets(self) -> None:
+        """The functions call AWS through sockets until `calm`, and wait half a second for each answer."""
+        if self._over_sockets is None:
+            with pytest.MonkeyPatch.context() as patch:
+                for service, variable in ENDPOINTS.items():
+                    server = self.resources.enter_context(aws_server(self.aws, service, REGION))
+                    self.aws_servers[service] = server
+                    patch.setenv(variable, url_of(server))
+                for module in (lock_table, secrets_manager):
+                    patch.setattr(module, "Config", _impatient)
+                self._over_sockets = self._made()
+        self.rotator = self._over_sockets
+        self.patch.setattr(token_endpoint, "_READ_SECONDS", PATIENCE_SECONDS)
 
     def with_settings(self, **changes: Any) -> None:
         """The function's settings are others until `calm`."""
@@ -166,6 +199,10 @@ class World:
                     item.attrs[name].value = str(Decimal(item.attrs[name].value) - TICK_SECONDS * unit)
 
 
+def _impatient(**options: Any) -> Config:
+    return Config(**options | {"read_timeout": PATIENCE_SECONDS})
+
+
 @contextmanager
 def running_world() -> Iterator[World]:
     """The surroundings, from the first client to the last."""
@@ -184,10 +221,8 @@ def running_world() -> Iterator[World]:
             "STACK_NAME": "faults",
         }.items():
             patch.setenv(name, value)
-        with mock_aws():
-            session = boto3.Session()
-            world.aws.install(session)
-            patch.setattr(boto3, "DEFAULT_SESSION", session)
+        with mock_aws(), world.aws.installed():
+            patch.setattr(boto3, "DEFAULT_SESSION", None)
             # The SDK's own pauses are not waited for, and its allowance of retries is that of a cold start each time.
             patch.setattr("botocore.endpoint.time", world.clock)
             patch.setattr(RetryQuota, "acquire", lambda *_: True)
@@ -205,4 +240,3 @@ def running_world() -> Iterator[World]:
             patch.setattr(bootstrap, "rotator", lambda: world.rotator)
             yield world
         patch.undo()
-        bootstrap.rotator.cache_clear()

@@ -182,12 +182,12 @@ def _spent(rows: Sequence[Row], floor: Row, calls: Mapping[str, Mapping[str, flo
             for whose, seconds in floor.cpu_seconds.items()
         ]
         counts = (row.runs, row.token_calls, row.versions, row.lock_items)
-        services = [_of_service(calls[row.name], service) for service in ("secretsmanager", "dynamodb", "events")]
+        services = [_of_service(calls[row.name], service) for service in ("secretsmanager", "dynamodb")]
         cores = [f"{seconds / row.seconds:.1f}" for seconds in (sum(row.cpu_seconds.values()), row.idle_seconds)]
         lines.append((row.name, *map(str, counts), *services, *cpu, *cores))
     header = (
         *("accounts", "runs", "token calls", "versions written", "new items in the lock table"),
-        *("Secrets Manager calls a rotation", "lock table calls", "event bus calls"),
+        *("Secrets Manager calls a rotation", "lock table calls"),
         *(f"CPU of {whose}, ms a run" for whose in floor.cpu_seconds),
         *("cores busy with it", "cores idle"),
     )

@@ -23,8 +23,10 @@ from talend_simulator import Account, Drip, Settings, TalendSimulator
 
 # Runs of `rotate` at the same moment: as many as there are callers.
 CONCURRENCY = 12
-# Tokens live two seconds here. The schedule replaces none in its first thirtieth, which it takes for the same tick.
-SPEED = 900
+# Tokens are valid for twelve seconds here, because shorter ones are not published. The schedule replaces none in its
+# first thirtieth, which it takes for the same tick.
+SPEED = 150
+SAME_TICK_SECONDS = 0.5
 SLOW_SECONDS = 1
 OURS, AWS, CALLING = "the functions", "local AWS", "callers, Talend"
 # How many calls a look at the local AWS's trail shows.
@@ -56,7 +58,7 @@ class Fleet:
         for number in range(count):
             name, account = f"broken-{number}", Account()
             if number % 2:
-                self._create(name, account.credentials, "TokenRefused")
+                self._create(name, account.credentials, "CredentialsRefused")
             else:
                 pair = {"id": account.client_id, "secret": account.client_secret, "api_url": self.slow_talend.url}
                 self.slow_talend.add_account(account)
@@ -110,11 +112,13 @@ class Fleet:
 
     def calls_of_a_rotation(self, accounts: Sequence[str]) -> dict[str, float]:
         """Of the AWS, by service and operation, from the local AWS's own trail; that is off otherwise."""
+        # Until none of them is so young that a run would only read it.
+        time.sleep(SAME_TICK_SECONDS)
         started = time.time()
         self._record(True)
         for account in accounts:
-            while not self.rotate(account):
-                time.sleep(0.1)
+            if not self.rotate(account):
+                raise RuntimeError(f"the token of account {account} is too young to be rotated")
         self._record(False)
         found = self.aws.client("cloudtrail").lookup_events()["Events"]
         recorded = [event for event in found if event["EventTime"].timestamp() >= started]

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 from collections.abc import Callable
 from typing import Any
@@ -38,10 +37,9 @@ def by_hand(
         document = read()
         if (status := get(document)) != 401:
             return status
-        fingerprint = hashlib.sha256(document["access_token"].encode()).hexdigest()
-        event = {"account": account, "rejected_token_sha256": fingerprint}
+        event = {"account": account, "rejected_version_id": document["version_id"]}
         answer = json.load(functions.invoke(FunctionName=renew_function, Payload=json.dumps(event))["Payload"])
-        if answer.get("outcome") not in ("renewed", "already_renewed"):
+        if answer.get("outcome") not in ("rotated", "superseded"):
             raise RuntimeError(f"the token was not renewed: {answer.get('outcome') or answer.get('errorMessage')}")
         return get(read_again())
 

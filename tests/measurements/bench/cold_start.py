@@ -102,8 +102,8 @@ class ColdStart:
 
 CALLED = ("handler.handler", None, "null")
 ROTATED = ("rotate.handler", ROTATE, "rotated")
-RENEWED = ("renew.handler", RENEW, '"renewed"')
-FOUND_RENEWED = ("renew.handler", TOO_LATE, '"already_renewed"')
+RENEWED = ("renew.handler", RENEW, '"rotated"')
+SUPERSEDED = ("renew.handler", TOO_LATE, '"superseded"')
 CONTESTANTS = {
     "an empty handler": (other(BENCH / "cold_handlers" / "nothing.py", bytecode=True), "nothing.handler", None, "null"),
     USUAL: (other(ROTATORS / "blog_post.py", bytecode=True), *CALLED),
@@ -112,7 +112,7 @@ CONTESTANTS = {
     "**rotate**, as deployed": (ours("RotateFunction", bytecode=True), *ROTATED),
     "rotate without bytecode, as `sam build` alone": (ours("RotateFunction", bytecode=False), *ROTATED),
     "**renew**, as deployed": (ours("RenewFunction", bytecode=True), *RENEWED),
-    "renew, of a token that is replaced already": (ours("RenewFunction", bytecode=True), *FOUND_RENEWED),
+    "renew, of a token that is replaced already": (ours("RenewFunction", bytecode=True), *SUPERSEDED),
     "renew without bytecode, as `sam build` alone": (ours("RenewFunction", bytecode=False), *RENEWED),
 }
 

@@ -8,6 +8,7 @@ import signal
 import statistics
 import sys
 import time
+import uuid
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -98,7 +99,8 @@ class Herd:
         secrets = self.aws.client("secretsmanager")
         document = json.loads(secrets.get_secret_value(SecretId=self.secret)["SecretString"])
         document["issued_at"] -= BACKDATED_SECONDS
-        secrets.put_secret_value(SecretId=self.secret, SecretString=json.dumps(document))
+        document["version_id"] = version_id = str(uuid.uuid4())
+        secrets.put_secret_value(SecretId=self.secret, SecretString=json.dumps(document), ClientRequestToken=version_id)
 
     def _token_calls(self) -> int:
         return len(self.talend.token_calls())

@@ -7,7 +7,6 @@ token, and `call MOMENT`: at that moment each calls the API with it. It answers 
 
 from __future__ import annotations
 
-import hashlib
 import json
 import sys
 import threading
@@ -90,14 +89,14 @@ def caching(asked: dict[str, str]) -> Callable[[], Call]:
         cache.get_secret_string(asked["secret"])
 
         def get() -> tuple[int, str]:
-            token = json.loads(cache.get_secret_string(asked["secret"]))["access_token"]
-            return _status(asked["url"], token), token
+            document = json.loads(cache.get_secret_string(asked["secret"]))
+            return _status(asked["url"], document["access_token"]), document["version_id"]
 
         def call() -> int:
-            status, token = get()
+            status, version_id = get()
             if status == 401:
                 with _turn:
-                    _renew(functions, asked, token)
+                    _renew(functions, asked, version_id)
                 cache.refresh_secret_now(asked["secret"])
                 status, _ = get()
             return status
@@ -107,10 +106,10 @@ def caching(asked: dict[str, str]) -> Callable[[], Call]:
     return consumer
 
 
-def _renew(functions: Any, asked: dict[str, str], token: str) -> None:
-    event = {"account": asked["account"], "rejected_token_sha256": hashlib.sha256(token.encode()).hexdigest()}
+def _renew(functions: Any, asked: dict[str, str], version_id: str) -> None:
+    event = {"account": asked["account"], "rejected_version_id": version_id}
     answer = json.load(functions.invoke(FunctionName=asked["function"], Payload=json.dumps(event))["Payload"])
-    if answer.get("outcome") not in ("renewed", "already_renewed", "in_progress"):
+    if answer.get("outcome") not in ("rotated", "superseded", "in_progress"):
         raise RuntimeError(f"the token was not renewed: {answer}")
 
 

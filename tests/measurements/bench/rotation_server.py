@@ -1,7 +1,7 @@
 """Answers a rotator's calls from memory, cheaply and alike: `python -m bench.rotation_server`, in a process of its own.
 
-Secrets Manager, DynamoDB, EventBridge and a token endpoint, on a port each, as each has a host of its own. It keeps
-nothing: the published token is always one of 25 minutes ago, and a version that is asked for by its id does not exist.
+Secrets Manager, DynamoDB and a token endpoint, on a port each, as each has a host of its own. It keeps nothing: the
+published token is always one of 25 minutes ago, and a version that is asked for by its id does not exist.
 Its first line of output names the ports. On its standard input it takes `latency SECONDS`, which every answer waits for
 from then on; `record`, and `take`, for the requests in between. It answers each line, and ends with that input.
 """
@@ -17,7 +17,7 @@ import time
 from collections.abc import Mapping
 from typing import Any
 
-SERVICES = ("secretsmanager", "dynamodb", "events", "token endpoint")
+SERVICES = ("secretsmanager", "dynamodb", "token endpoint")
 AGE_SECONDS, LIFE_SECONDS = 1500, 1800
 _ARN = "arn:aws:secretsmanager:eu-central-1:123456789012:secret:talend/default/token-abcdef"
 _PUBLISHED, _BEFORE = "11111111-1111-4111-8111-111111111111", "22222222-2222-4222-8222-222222222222"
@@ -35,7 +35,8 @@ def access_token(issued_at: int) -> str:
 def token_document(issued_at: int, api_url: str) -> str:
     """What the token secret holds."""
     times = {"issued_at": issued_at, "expires_at": issued_at + LIFE_SECONDS}
-    return json.dumps({"access_token": access_token(issued_at), "token_type": "Bearer", **times, "api_url": api_url})
+    members = {"access_token": access_token(issued_at), "token_type": "Bearer", **times, "api_url": api_url}
+    return json.dumps({**members, "version_id": _PUBLISHED})
 
 
 def answer_to(operation: str, question: Mapping[str, Any], api_url: str) -> tuple[int, dict[str, Any]]:
@@ -61,8 +62,6 @@ def answer_to(operation: str, question: Mapping[str, Any], api_url: str) -> tupl
             return 200, {**names, "VersionId": question["ClientRequestToken"], "VersionStages": stages}
         case "UpdateSecretVersionStage":
             return 200, names
-        case "PutEvents":
-            return 200, {"FailedEntryCount": 0, "Entries": [{"EventId": _PUBLISHED}]}
         case "ListSecretVersionIds":
             return 200, {**names, "Versions": [{"VersionId": _PUBLISHED, "CreatedDate": now - AGE_SECONDS}]}
         case "GetItem" | "PutItem" | "UpdateItem" | "DeleteItem":

@@ -7,7 +7,6 @@ expires or is revoked. It counts what it is asked, answers after a latency, and 
 from __future__ import annotations
 
 import asyncio
-import hashlib
 import json
 import secrets
 import sys
@@ -22,7 +21,6 @@ from aiohttp import web
 SECRET_NAME = "talend/default/token"
 # About the length of a Talend token.
 TOKEN_BYTES = 600
-_FINGERPRINT = "rejected_token_sha256"
 
 
 @dataclass(frozen=True)
@@ -62,8 +60,9 @@ class Upstream:
     def document(self, version: str) -> str:
         """What the secret holds."""
         issued = self.versions[version]
-        members = {"issued_at": issued.issued_at, "expires_at": issued.expires_at, "api_url": self.url}
-        return json.dumps({"access_token": issued.access_token, "token_type": "Bearer", **members})
+        times = {"issued_at": issued.issued_at, "expires_at": issued.expires_at}
+        members = {"access_token": issued.access_token, "token_type": "Bearer", **times, "api_url": self.url}
+        return json.dumps({**members, "version_id": version})
 
     async def count(self, what: str) -> None:
         """Count a request, and let it wait."""
@@ -90,13 +89,11 @@ class Upstream:
         rejected = json.loads(await request.read())
         self.counts["renew"] += 1
         async with self.renewing:
-            outcome = "already_renewed"
-            token = self.versions[self.current].access_token
-            fingerprint = hashlib.sha256(token.encode()).hexdigest()
-            if self.current == rejected.get("rejected_version_id") or fingerprint == rejected.get(_FINGERPRINT):
+            outcome = "superseded"
+            if self.current == rejected["rejected_version_id"]:
                 await asyncio.sleep(self.latency_seconds)
                 self.publish()
-                outcome = "renewed"
+                outcome = "rotated"
         return web.json_response({"outcome": outcome})
 
     async def token_endpoint(self, request: web.Request) -> web.Response:

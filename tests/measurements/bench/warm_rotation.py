@@ -59,19 +59,17 @@ def function_environment(ports: Mapping[str, int]) -> dict[str, str]:
         "AWS_DEFAULT_REGION": "eu-central-1",
         "AWS_ENDPOINT_URL_SECRETS_MANAGER": urls["secretsmanager"],
         "AWS_ENDPOINT_URL_DYNAMODB": urls["dynamodb"],
-        "AWS_ENDPOINT_URL_EVENTBRIDGE": urls["events"],
         "AWS_ACCESS_KEY_ID": "test",
         "AWS_SECRET_ACCESS_KEY": "test",
         "AWS_SESSION_TOKEN": "test",
         "AWS_CONFIG_FILE": os.devnull,
         "AWS_SHARED_CREDENTIALS_FILE": os.devnull,
         "AWS_LAMBDA_FUNCTION_NAME": "talend-token-rotate",
-        "TALEND_ENVIRONMENT": "eu",
         "TALEND_API_URL": urls["token endpoint"],
         "SECRET_PREFIX": "talend",
-        "MINIMUM_TOKEN_LIFE_SECONDS": "60",
         "SCHEDULE_EXPRESSION": "rate(25 minutes)",
         "LOCK_TABLE": "locks",
+        "STACK_NAME": "talend-token",
     }
 
 
@@ -161,8 +159,8 @@ NOTES = (
     "costs, and forgives it every call; `/ the usual` does not. Milliseconds: fastest / median / slowest; ratios by"
     " the fastest / by the medians. The servers are one process that answers from memory; its time is in all rows. "
     "A profiler finds nine tenths of our time inside boto3, whose calls take a millisecond of CPU each, whoever "
-    "makes them. We make five more than the usual handler: the read of what is published, the lock and its end, the"
-    " promotion, the event. Left out for all: TLS, Lambda's own runtime (the four steps are four invocations "
+    "makes them. We make four more than the usual handler: the read of what is published, the lock and its end, and "
+    "the promotion. Left out for all: TLS, Lambda's own runtime (the four steps are four invocations "
     "there). Our calls: {ours}."
 )
 LATENCY_NOTES = {

@@ -29,6 +29,7 @@ from talend_simulator.faults import (
     Truncate,
 )
 from talend_simulator.journal import JournalEntry
+from talend_simulator.server import Broken
 from talend_simulator.settings import TOKEN_LIFE_SECONDS, Settings
 from talend_simulator.simulator import TalendSimulator
 from talend_simulator.token_endpoint import TOKEN_PATH
@@ -41,6 +42,7 @@ __all__ = [
     "Account",
     "Amend",
     "Answer",
+    "Broken",
     "Close",
     "Drip",
     "Fault",

@@ -6,6 +6,7 @@ import socketserver
 import sys
 import threading
 from collections.abc import Callable
+from enum import StrEnum
 from http.server import BaseHTTPRequestHandler
 from typing import Any, override
 from urllib.parse import urlsplit
@@ -19,6 +20,17 @@ MAX_BODY_BYTES = 1_048_576
 STOP_SECONDS = 5.0
 
 Exchange = Callable[[Request, Connection], None]
+
+
+class Broken(StrEnum):
+    """How a connection has died that its client has kept to use it again."""
+
+    RESET = "reset"
+    """The next request is answered with a reset, as by a NAT gateway that has forgotten the connection."""
+    CLOSED = "closed"
+    """It was closed in the ordinary way, and the client may notice that before its next request."""
+    SILENT = "silent"
+    """The next request is swallowed, and nothing is ever answered."""
 
 
 class Handler(BaseHTTPRequestHandler):
@@ -37,7 +49,14 @@ class Handler(BaseHTTPRequestHandler):
             keep_alive=not self.close_connection,
         )
         request = self._read_request()
-        if isinstance(request, Request):
+        broken = self.server.broken.get(self.connection)
+        if broken:
+            connection.close()
+            if broken is Broken.RESET:
+                connection.reset()
+            else:
+                connection.wait()
+        elif isinstance(request, Request):
             self.server.exchange(request, connection)
         else:
             # What is left of the request cannot be told from the next one.
@@ -81,6 +100,8 @@ class Server(socketserver.ThreadingTCPServer):
     def __init__(self, port: int, exchange: Exchange, stalls: Stalls) -> None:
         self.exchange = exchange
         self.stalls = stalls
+        self.broken: dict[Any, Broken] = {}
+        """Connections that answer no request any more."""
         self._changed = threading.Condition()
         self._connections: set[Any] = set()
         self._thread: threading.Thread | None = None
@@ -116,6 +137,19 @@ class Server(socketserver.ThreadingTCPServer):
         if not ended:
             raise RuntimeError(f"a connection of the Talend simulator did not end within {STOP_SECONDS:g} seconds")
 
+    def break_kept(self, how: Broken) -> int:
+        """Break the connections that are open now, which nobody must be using; their number."""
+        with self._changed:
+            kept = list(self._connections)
+            for connection in kept:
+                if how is Broken.CLOSED:
+                    # It may have ended on its own meanwhile.
+                    with contextlib.suppress(OSError):
+                        connection.shutdown(socket.SHUT_RDWR)
+                else:
+                    self.broken[connection] = how
+        return len(kept)
+
     @override
     def verify_request(self, request: Any, client_address: Any) -> bool:
         return not self._stopping
@@ -131,6 +165,7 @@ class Server(socketserver.ThreadingTCPServer):
         super().shutdown_request(request)
         with self._changed:
             self._connections.discard(request)
+            self.broken.pop(request, None)
             self._changed.notify_all()
 
     @override

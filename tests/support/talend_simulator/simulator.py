@@ -14,7 +14,7 @@ from talend_simulator.fault_queue import FaultQueue
 from talend_simulator.faults import Fault
 from talend_simulator.journal import Journal, JournalEntry
 from talend_simulator.messages import Request
-from talend_simulator.server import Server
+from talend_simulator.server import Broken, Server
 from talend_simulator.settings import Settings
 from talend_simulator.token_endpoint import TOKEN_PATH, TokenEndpoint
 from talend_simulator.tokens import Tokens, fingerprint
@@ -92,6 +92,10 @@ class TalendSimulator:
     def token_calls(self) -> tuple[JournalEntry, ...]:
         """The journal's entries for the token endpoint."""
         return tuple(entry for entry in self.journal if entry.path == TOKEN_PATH)
+
+    def break_kept(self, how: Broken) -> int:
+        """Break the connections that clients keep open at this moment, new ones work as ever; their number."""
+        return self._server.break_kept(how)
 
     @property
     def stalled(self) -> int:

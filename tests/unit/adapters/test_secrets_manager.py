@@ -232,6 +232,15 @@ def test_a_strange_answer_of_any_operation_is_named(client, monkeypatch, operati
         call(SecretsManagerStore(client))
 
 
+@pytest.mark.parametrize("wrong", [{"ARN": 7}, {"SecretString": 7}, {"SecretString": None}])
+def test_an_answer_with_a_value_of_another_type_is_named(client, monkeypatch, wrong):
+    created = datetime.datetime(2026, 11, 23, tzinfo=datetime.UTC)
+    answer = {"ARN": ARN, "VersionId": version(), "VersionStages": ["AWSCURRENT"], "CreatedDate": created} | wrong
+    monkeypatch.setattr(client, "get_secret_value", lambda **_: answer)
+    with pytest.raises(SecretStoreError, match="failed with UnexpectedAnswer"):
+        SecretsManagerStore(client).read(NAME, "AWSCURRENT")
+
+
 @pytest.mark.parametrize("member", ["VersionId", "VersionStages", "CreatedDate"])
 def test_an_answer_without_what_it_must_have_is_named(client, monkeypatch, member):
     whole = {

@@ -103,7 +103,11 @@ LONG = base64.b64encode(b"0123456789abcdef0123456789abcdef:" + b"hunter2-" * 8).
 
 
 @pytest.mark.parametrize(
-    "prefix", ["", "Basic ", "basic  ", "Authorization: Basic ", "authorization:Basic ", '"Authorization": "Basic ']
+    "prefix",
+    [
+        *("", "Basic ", "basic  ", "Authorization: Basic ", "authorization:Basic "),
+        *('"Authorization": "Basic ', "-H 'authorization: ", "AUTHORIZATION="),
+    ],
 )
 @pytest.mark.parametrize(
     "encoded",
@@ -113,7 +117,10 @@ LONG = base64.b64encode(b"0123456789abcdef0123456789abcdef:" + b"hunter2-" * 8).
         LONG,
         "\n".join(textwrap.wrap(LONG, 76)),
         "\r\n".join(textwrap.wrap(LONG.rstrip("="), 64)) + "\r\n",
-        base64.urlsafe_b64encode(b"abc:??>>~~").decode(),
+        base64.urlsafe_b64encode(b"ab?:>>>???").decode(),
+        base64.b64encode(b"abc:hunter2\n").decode(),
+        base64.b64encode("abc:hunter2".encode("utf-16")).decode(),
+        base64.b64encode(b"\xef\xbb\xbfabc:hunter2").decode(),
     ],
 )
 def test_an_encoded_pair_is_refused_with_the_one_fix(prefix, encoded):
@@ -122,8 +129,16 @@ def test_an_encoded_pair_is_refused_with_the_one_fix(prefix, encoded):
     assert encoded[:8] not in str(caught.value)
 
 
+@pytest.mark.parametrize("text", ["Authorization: Basic abc:hunter2", "Basic abc:hunter2"])
+def test_a_pair_in_a_header_is_refused_with_the_same_fix(text):
+    with pytest.raises(CredentialsError, match="Store the pair itself, 'ID:secret'"):
+        parse(text)
+
+
 @pytest.mark.parametrize(
-    "text", ["hunter2", "aHVudGVyMg==", "YWJj,OmZlZA=="], ids=["text", "not a pair", "not only Base64"]
+    "text",
+    ["hunter2", "aHVudGVyMg==", "YWJj,OmZlZA==", "YWJjOv_--_8=", "YWI6AWNk"],
+    ids=["text", "not a pair", "not only Base64", "not UTF-8", "not printable"],
 )
 def test_what_is_not_an_encoded_pair_is_not_said_to_be_one(text):
     with pytest.raises(CredentialsError, match="no colon") as caught:

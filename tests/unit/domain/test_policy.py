@@ -1,5 +1,7 @@
 """When a published token is replaced: windows follow from the life that the server granted."""
 
+import dataclasses
+
 import pytest
 
 from rotator.domain.invocation import Invocation, Trigger
@@ -73,6 +75,12 @@ def test_a_fresh_staged_token_is_promoted(trigger):
 @QUICK
 def test_a_staged_token_that_is_stale_is_not_promoted(trigger):
     assert not may_promote(by(trigger), document(), None, ISSUED + 1600)
+
+
+def test_the_rejected_version_is_not_promoted():
+    staged = dataclasses.replace(document(), version_id="v2")
+    assert may_promote(by(Trigger.REJECTED, rejected_version_id="v1"), staged, None, ISSUED)
+    assert not may_promote(by(Trigger.REJECTED, rejected_version_id="v2"), staged, None, ISSUED)
 
 
 def test_a_staged_token_older_than_the_published_one_is_not_promoted():

@@ -141,6 +141,15 @@ def test_without_previous_credentials_the_refusal_is_raised(system):
     assert "unusable too" not in warnings(system)
 
 
+def test_a_stale_read_does_not_try_the_same_credentials_twice(system):
+    """It shows the previous version as the current one."""
+    system.secrets.stale[CREDENTIALS] = system.secrets.read(CREDENTIALS, "AWSPREVIOUS")
+    system.endpoint.answers = [refused()]
+    with pytest.raises(CredentialsRefused):
+        system.rotate()
+    assert asked_with(system) == ["s3cret"]
+
+
 def test_unreadable_previous_credentials_are_a_warning(system):
     system.secrets.put(CREDENTIALS, "no colon", "credentials-2")
     system.secrets.put(CREDENTIALS, "abc:newest", "credentials-3")
