@@ -9,24 +9,27 @@ import json
 import time
 import uuid
 from collections import Counter
+from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime
 
 import pytest
 import requests
 
-from e2e.breakage import force_rotation, publish_a_short_token, renew_denied, token_endpoint_down, without
+from demo.deployment import without_schedules
+from e2e.breakage import force_rotation, publish_a_short_token, renew_denied, token_endpoint_down
 from local_aws.listener import Listener
 from local_aws.waiting import eventually
+from talend_simulator import HtmlAnswer
 
-# A token that lives 30 minutes lives 12 seconds; the alarm's three minutes are as much shorter.
-ALARM_BELOW_SECONDS = 1
-STORM = 5
+# The alarm's three minutes.
+ALARM_BELOW_SECONDS = 3
 LOG_GROUPS = ("/aws/lambda/talend-token-rotate", "/aws/lambda/talend-token-renew")
 
 
 @pytest.fixture(scope="module")
-def parameters():
-    return {"AlarmBelowSeconds": str(ALARM_BELOW_SECONDS), "RenewalStormThreshold": str(STORM)}
+def speed():
+    """A minute is a second."""
+    return 60
 
 
 class Alarm:
@@ -57,6 +60,22 @@ class Alarm:
         eventually(lambda: self.state == "OK", 40)
 
 
+class Watch:
+    """What the alarms of the stack notify their topic of, from here on."""
+
+    def __init__(self, deployment):
+        self._listener = Listener(deployment.aws)
+        raw = {"RawMessageDelivery": "true"}
+        deployment.aws.client("sns").subscribe(
+            TopicArn=deployment["AlarmTopicArn"], Protocol="sqs", Endpoint=self._listener.arn, Attributes=raw
+        )
+
+    def heard(self, number):
+        """The logical ids of the alarms and the states that they have got into, of so many notices at the least."""
+        notices = self._listener.heard(number)
+        return [(notice["AlarmName"].split("-")[-2], notice["NewStateValue"]) for notice in notices]
+
+
 def document(deployment):
     return json.loads(deployment.published()["SecretString"])
 
@@ -72,8 +91,8 @@ def works(deployment):
 
 def test_the_watchdog_replaces_an_expired_token_at_its_next_tick_after_an_outage(deployment):
     alarm = Alarm(deployment, "TokenAlarm")
-    with without(deployment, "Schedule"):
-        publish_a_short_token(deployment, 2)
+    with without_schedules(deployment.aws, "Schedule"):
+        publish_a_short_token(deployment)
         with token_endpoint_down(deployment):
             eventually(lambda: not works(deployment))
             alarm.fires()
@@ -89,7 +108,7 @@ def test_the_watchdog_replaces_an_expired_token_at_its_next_tick_after_an_outage
 def test_a_rotator_that_never_runs_is_noticed_before_the_token_ends(deployment):
     alarm = Alarm(deployment, "TokenAlarm")
     force_rotation(deployment)
-    with without(deployment, "Schedule", "Watchdog"):
+    with without_schedules(deployment.aws, "Schedule", "Watchdog"):
         alarm.fires()
         assert document(deployment)["expires_at"] - time.time() > ALARM_BELOW_SECONDS
     alarm.ends()
@@ -112,7 +131,7 @@ def test_a_deleted_token_secret_rings_until_it_is_restored(deployment):
 
 @pytest.mark.parametrize("seconds", [3600, -3600])
 def test_a_wrong_clock_at_the_token_server_does_no_harm(deployment, seconds):
-    with without(deployment, "Schedule", "Watchdog"):
+    with without_schedules(deployment.aws, "Schedule", "Watchdog"):
         deployment.talend.settings.clock_error_seconds = seconds
         try:
             answer = force_rotation(deployment)
@@ -125,50 +144,72 @@ def test_a_wrong_clock_at_the_token_server_does_no_harm(deployment, seconds):
 # --- the other alarms -------------------------------------------------------------------------------
 
 
-def test_a_failed_run_is_told_to_the_topic_and_so_is_its_end(deployment):
-    alarm, listener = Alarm(deployment, "RotationFailingAlarm"), Listener(deployment.aws)
-    raw = {"RawMessageDelivery": "true"}
-    topics = deployment.aws.client("sns")
-    topics.subscribe(TopicArn=deployment["AlarmTopicArn"], Protocol="sqs", Endpoint=listener.arn, Attributes=raw)
+def test_an_outage_of_talend_is_one_notice_and_so_is_its_end(deployment):
+    alarm, watch = Alarm(deployment, "TokenAlarm"), Watch(deployment)
+    force_rotation(deployment)
     with token_endpoint_down(deployment):
-        alarm.fires(lambda: deployment.invoke({}))
-    alarm.ends()
-    notices = listener.heard(2, lambda notice: notice["AlarmName"] == alarm.name)
-    assert [notice["NewStateValue"] for notice in notices][:2] == ["ALARM", "OK"]
-
-
-def test_runs_that_keep_failing_ring_for_their_account_until_they_succeed(deployment):
-    alarm = Alarm(deployment, "AccountFailingAlarm")
-    with token_endpoint_down(deployment):
-        alarm.fires(meanwhile=lambda: deployment.invoke({}))
-    alarm.ends()
-
-
-def test_a_run_that_was_given_up_rings_and_leaves_its_message(deployment):
-    alarm = Alarm(deployment, "DeadLettersAlarm")
-    event = {"reason": "to be given up"}
-    with token_endpoint_down(deployment):
-        deployment.functions.invoke(
-            FunctionName=deployment["RotateFunctionName"], InvocationType="Event", Payload=json.dumps(event)
-        )
         alarm.fires()
+        # It goes on until the token has long expired, and consumers have noticed.
+        eventually(lambda: not works(deployment))
+        failed = len(failures(deployment))
+        eventually(lambda: len(failures(deployment)) > failed + 5)
+    alarm.ends()
+    assert watch.heard(2) == [("TokenAlarm", "ALARM"), ("TokenAlarm", "OK")]
+
+
+def test_a_lone_failed_run_is_no_notice(deployment):
+    """The watchdog's next tick makes up for it."""
+    alarm, watch = Alarm(deployment, "TokenAlarm"), Watch(deployment)
+    force_rotation(deployment)
+    failed, before = len(failures(deployment)), deployment.published()["VersionId"]
+    deployment.talend.faults.add(HtmlAnswer(), times=1)
+    eventually(lambda: len(failures(deployment)) > failed, 40)
+    eventually(lambda: deployment.published()["VersionId"] != before)
+    # The first notice that comes is of what is broken now.
+    with without_schedules(deployment.aws, "Schedule", "Watchdog"):
+        alarm.fires()
+    alarm.ends()
+    assert len(failures(deployment)) == failed + 1
+    assert watch.heard(2)[0] == ("TokenAlarm", "ALARM")
+    assert len(watch.heard(2)) == 2
+
+
+def failures(deployment):
+    return [line for line in deployment.logs() if line["message"] == "failed"]
+
+
+def test_ticks_that_are_not_handed_over_ring_and_leave_their_message(deployment):
+    alarm = Alarm(deployment, "DeadLettersAlarm")
+    iam, role = deployment.aws.client("iam"), deployment.resource("SchedulerRole")
+    denied = {"Effect": "Deny", "Action": "lambda:InvokeFunction", "Resource": "*"}
+    policy = json.dumps({"Version": "2012-10-17", "Statement": [denied]})
+    iam.put_role_policy(RoleName=role, PolicyName="denied", PolicyDocument=policy)
+    try:
+        alarm.fires()
+    finally:
+        iam.delete_role_policy(RoleName=role, PolicyName="denied")
+    # Four periods of five minutes, and those that CloudWatch looks back for.
     alarm.ends()
     queue = {"QueueUrl": deployment["DeadLetterQueueUrl"], "MaxNumberOfMessages": 10}
-
-    def letters():
-        received = deployment.aws.client("sqs").receive_message(**queue).get("Messages", [])
-        return [json.loads(message["Body"])["requestPayload"] for message in received]
-
-    eventually(lambda: event in letters())
+    (message, *_) = deployment.aws.client("sqs").receive_message(**queue)["Messages"]
+    assert json.loads(message["Body"]) == {"trigger": "schedule", "account": "default"}
 
 
-def test_a_renewal_that_fails_rings(deployment):
+def test_renewals_that_keep_failing_ring_and_a_lone_one_does_not(deployment):
     alarm = Alarm(deployment, "RenewalFailingAlarm")
     rejected = {"rejected_version_id": deployment.published()["VersionId"]}
-    with renew_denied(deployment, "secretsmanager:GetSecretValue"):
+
+    def fail():
         problem = deployment.invoke(rejected, "RenewFunctionName")["errorMessage"]
         assert "AccessDeniedException" in problem
-        alarm.fires()
+
+    with renew_denied(deployment, "secretsmanager:GetSecretValue"):
+        fail()
+        before = deployment.published()["VersionId"]
+        # The schedule's tick comes after all periods that have seen the failure.
+        eventually(lambda: deployment.published()["VersionId"] != before, 40)
+        assert alarm.state == "OK"
+        alarm.fires(meanwhile=fail)
     alarm.ends()
 
 
@@ -179,10 +220,12 @@ def test_a_storm_of_renewals_rings_until_it_is_over(deployment):
     outcomes = set()
 
     def storm():
-        outcomes.add(deployment.invoke(rejected, "RenewFunctionName")["outcome"])
+        with ThreadPoolExecutor(8) as pool:
+            for answer in pool.map(lambda _: deployment.invoke(rejected, "RenewFunctionName"), range(40)):
+                outcomes.add(answer["outcome"])
 
     alarm.fires(meanwhile=storm)
-    assert "already_renewed" in outcomes
+    assert outcomes == {"superseded"}
     alarm.ends()
 
 
@@ -197,7 +240,7 @@ def issued_to(deployment):
 
 def test_new_credentials_are_used_at_once(deployment):
     other = deployment.talend.add_account()
-    with without(deployment, "Schedule", "Watchdog"):
+    with without_schedules(deployment.aws, "Schedule", "Watchdog"):
         for account in (other, deployment.account):
             deployment.put_credentials(account.credentials)
             eventually(lambda account=account: issued_to(deployment) == account.client_id)
@@ -224,20 +267,17 @@ def test_a_refused_pair_rings_while_the_one_before_it_still_serves_and_a_good_on
 # --- what one asks and hears ----------------------------------------------------------------------
 
 
-def test_each_publication_is_an_event_on_the_default_bus(deployment):
+def test_each_publication_is_an_event_of_secrets_manager(deployment):
+    """A rule on the name of the token secret is all that it takes to be told of a new token."""
     listener, events = Listener(deployment.aws), deployment.aws.client("events")
-    pattern = {"source": ["talend-token"], "detail-type": ["Talend Token Rotated"], "detail": {"account": ["default"]}}
-    events.put_rule(Name="rotated", EventPattern=json.dumps(pattern))
-    events.put_targets(Rule="rotated", Targets=[{"Id": "listener", "Arn": listener.arn}])
-    answer = force_rotation(deployment)
-    (event,) = listener.heard(1, lambda event: event["detail"]["version_id"] == answer["version_id"])
-    assert event["detail"] == {
-        "account": "default",
-        "secret_arn": deployment["TokenSecretArn"],
-        "version_id": answer["version_id"],
-        "expires_at": answer["expires_at"],
-        "trigger": "manual",
-    }
+    detail = {"name": ["talend-token/default/token"], "labelUpdated": ["AWSCURRENT"]}
+    pattern = {"source": ["aws.secretsmanager"], "detail-type": ["Secret Label Updated"], "detail": detail}
+    events.put_rule(Name="published", EventPattern=json.dumps(pattern))
+    events.put_targets(Rule="published", Targets=[{"Id": "listener", "Arn": listener.arn}])
+    versions = [force_rotation(deployment)["version_id"] for _ in range(2)]
+    told = listener.heard(2, lambda event: event["detail"]["versionId"] in versions)
+    assert [event["detail"]["versionId"] for event in told] == versions
+    assert {tuple(event["resources"]) for event in told} == {(deployment["TokenSecretArn"],)}
 
 
 def test_the_doctor_finds_every_link_good(deployment):

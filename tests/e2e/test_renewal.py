@@ -67,9 +67,9 @@ def test_a_thousand_consumers_a_tick_and_a_forced_rotation_cost_one_token_call_a
     assert meanwhile == ["in_progress", "in_progress"]
     assert len(deployment.talend.token_calls()) - calls == 1
     assert len(versions(deployment) - before) == 1
+    assert outcomes["rotated"] == 1
+    assert outcomes["superseded"] > 0
     assert outcomes["rotated"] + outcomes["superseded"] + outcomes["in_progress"] == CONSUMERS
-    # The winner, and those that were told of the version that it has just published.
-    assert outcomes["rotated"] > 0
     assert works(deployment)
 
 
@@ -156,7 +156,7 @@ def test_without_its_table_rotation_goes_on_and_renewals_say_what_is_missing(dep
     calls = len(deployment.talend.token_calls())
     error = deployment.invoke({"rejected_version_id": rejected}, "RenewFunctionName")
     assert error["errorType"] == "LockUnavailable"
-    assert "account 'default': lock table" in error["errorMessage"]
+    assert "for account 'default'" in error["errorMessage"]
     assert len(deployment.talend.token_calls()) == calls
     for event in ({}, {"reason": "once more"}):
         assert deployment.invoke(event)["outcome"] == "rotated"
