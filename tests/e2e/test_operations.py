@@ -257,7 +257,7 @@ def test_a_refused_pair_rings_while_the_one_before_it_still_serves_and_a_good_on
         assert works(deployment)
         assert issued_to(deployment) == deployment.account.client_id
         warned = [line for line in deployment.logs() if line["level"] == "WARNING" and line["message"] == "rotated"]
-        assert "the previous pair was used" in warned[-1]["warnings"][0]
+        assert "the current credentials are unusable" in warned[-1]["warnings"][0]
         assert alarm.state == "ALARM"
     finally:
         deployment.put_credentials()
@@ -286,7 +286,7 @@ def test_the_doctor_finds_every_link_good(deployment):
     assert answer["outcome"] == "checked"
     broken = {check["link"]: check["detail"] for check in answer["checks"] if not check["ok"]}
     # Time runs faster for Talend and for schedules, and the text of the schedule does not know.
-    assert "is too seldom for tokens that live 12 s" in broken.pop("schedule")
+    assert "is too seldom for tokens" in broken.pop("schedule")
     assert broken == {}
     assert {"credentials", "token call", "token secret", "right to promote", "lock table", "version budget"} <= {
         check["link"] for check in answer["checks"]
