@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from enum import Enum, auto
 from typing import Protocol
@@ -26,6 +26,16 @@ class SecretVersion:
     """When it was created, in seconds since the epoch."""
 
 
+@dataclass(frozen=True)
+class SecretDescription:
+    """How a secret is kept, apart from its value."""
+
+    key: str = "the AWS managed key aws/secretsmanager"
+    """The KMS key that encrypts it, as it was named."""
+    replicas: Mapping[str, str] = field(default_factory=dict)
+    """By the Region of each replica: its status, and why if it failed."""
+
+
 class SecretStore(Protocol):
     """AWS Secrets Manager, as far as a rotation needs it. Every method may raise `SecretStoreError`."""
 
@@ -35,8 +45,8 @@ class SecretStore(Protocol):
     def created(self, secret_id: str) -> list[float]:
         """Return when each version was created that Secrets Manager still has, in seconds since the epoch."""
 
-    def key(self, secret_id: str) -> str | None:
-        """Return the KMS key that encrypts the secret, as it was named; `None` for `aws/secretsmanager`."""
+    def describe(self, secret_id: str) -> SecretDescription:
+        """Return how the secret is kept."""
 
     def stage(self, secret_id: str, version_id: str, text: Sensitive[str]) -> frozenset[str]:
         """Store a new version with the label AWSPENDING, and return its labels.

@@ -1,4 +1,4 @@
-"""Talend Cloud tokens for programs on AWS: always one that works, and no token code of your own.
+"""Valid Talend Cloud tokens for programs on AWS, without token code of your own.
 
     import requests
     from talend_token.requests import TalendAuth
@@ -6,8 +6,8 @@
     session = requests.Session()
     session.auth = TalendAuth()
 
-`talend_token.httpx.TalendAuth` is the same for httpx, sync and async. For anything else there is `TokenClient`, and
-`talend_token.aio.AsyncTokenClient` for asyncio.
+`talend_token.httpx.TalendAuth` is the same for httpx, sync and async. For anything else, use `TokenClient`, or
+`talend_token.aio.AsyncTokenClient` with asyncio.
 """
 
 from talend_token._client import TokenClient

@@ -1,4 +1,4 @@
-"""One call at a time for what many threads want at the same moment."""
+"""One call at a time for what many threads need at the same moment."""
 
 from __future__ import annotations
 
@@ -11,8 +11,8 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Hashable
 
-# Longer than a read or a renewal with all its time limits: who takes longer hangs on a server that drips, or was
-# interrupted where nothing could be tidied up.
+# Longer than a read or a renewal with all its time limits. A call that takes longer hangs on a server that sends byte
+# after byte, or was interrupted at a point where nothing could be cleaned up.
 _PATIENCE_SECONDS = 90
 
 
@@ -26,7 +26,7 @@ class _Flight:
 
 
 class SingleFlight:
-    """Makes one call a key at a time; who comes meanwhile waits for it, and shares its failure."""
+    """Makes one call at a time for each key. Threads that need it meanwhile wait for it, and share its failure."""
 
     def __init__(self, patience_seconds: float = _PATIENCE_SECONDS) -> None:
         """After `patience_seconds` of waiting, another thread makes the call."""
@@ -37,7 +37,7 @@ class SingleFlight:
         """Make the call, or wait for the one that another thread is making.
 
         A `TalendTokenError` of it is raised in every thread that waited. Anything else, such as a KeyboardInterrupt,
-        concerns the calling thread alone: then one of the waiting threads makes the call again.
+        concerns the calling thread alone, so one of the waiting threads makes the call again.
         """
         while (flight := self._lead(key, call)) is not None:
             if not flight.landed.wait(self._patience_seconds):
@@ -50,11 +50,11 @@ class SingleFlight:
                 return
 
     def do_unless_under_way(self, key: Hashable, call: Callable[[], None]) -> None:
-        """Make the call, unless another thread is at it: then do nothing, and wait for nothing."""
+        """Make the call, or return at once if another thread is making it."""
         self._lead(key, call)
 
     def _lead(self, key: Hashable, call: Callable[[], None]) -> _Flight | None:
-        """Make the call; the flight of another thread if that is at it."""
+        """Make the call and return None, or return the flight of the thread that is making it."""
         mine = _Flight()
         try:
             # One step, so that it needs no lock, and an interrupt leaves nothing half done.

@@ -16,24 +16,24 @@ if TYPE_CHECKING:
 
 
 class AsyncTokenClient:
-    """A `TokenClient` whose waiting is done beside the event loop: see there for what it gives and raises.
+    """A `TokenClient` that does not block the event loop: see there for what it returns and raises.
 
-    boto3 blocks, so it works in a thread; any number of tasks that wait for the same thing take one thread.
+    boto3 blocks, so it works in a thread. All tasks that wait for the same token share one thread.
     """
 
     def __init__(self, client: TokenClient | None = None) -> None:
-        """By default a client of the source that the environment names; one may be shared with threads."""
+        """Wrap a client, which threads may share; by default one of the source that the environment names."""
         self._client = client or TokenClient()
         self._tasks: dict[Hashable, asyncio.Task[Token]] = {}
 
     async def get_token(self, min_remaining: float = 0) -> Token:
         """See `TokenClient.get_token`."""
         key = ("get", asyncio.get_running_loop(), min_remaining)
-        token = self._client._at_hand(min_remaining, others_ask=key in self._tasks)
+        token = self._client._without_read(min_remaining, others_read=key in self._tasks)
         if token is None:
             task = self._begin(key, lambda: self._client.get_token(min_remaining))
-            # While a STALE token's successor is looked for in the thread, this task keeps the token too.
-            token = self._client._at_hand(min_remaining, others_ask=True) or await _shared(task)
+            # While the thread reads a STALE token's successor, this task gets the token too.
+            token = self._client._without_read(min_remaining, others_read=True) or await _shared(task)
         return token
 
     async def renew(self, rejected: Token) -> Token:
@@ -42,12 +42,12 @@ class AsyncTokenClient:
         return await _shared(self._begin(key, lambda: self._client.renew(rejected)))
 
     def _begin(self, key: Hashable, call: Callable[[], Token]) -> asyncio.Task[Token]:
-        """A call in a thread: one at a time for all tasks."""
+        """Return the task that makes the call in a thread: the running one, or else a new one."""
         task = self._tasks.get(key)
         if task is None:
             task = self._tasks[key] = asyncio.get_running_loop().create_task(asyncio.to_thread(call))
             task.add_done_callback(lambda _: self._tasks.pop(key))
-            # Perhaps nobody waits for a failure.
+            # A failure is retrieved here because all tasks that waited for it may have been cancelled.
             task.add_done_callback(lambda done: done.cancelled() or done.exception())
         return task
 
@@ -56,7 +56,7 @@ class AsyncTokenClient:
 
 
 async def _shared(task: asyncio.Task[Token]) -> Token:
-    """What the task returns. Who is cancelled leaves it running, and an error is each waiting task's own."""
+    """Await the shared task. Cancelling one waiter does not cancel it; each waiter gets its own copy of the error."""
     try:
         return await asyncio.shield(task)
     except TalendTokenError as error:

@@ -1,4 +1,4 @@
-"""The token document: what a token secret holds. This module owns its format; writer and readers share it."""
+"""The token document, which is what a token secret holds. The rotator and all readers share this module."""
 
 from __future__ import annotations
 
@@ -6,23 +6,23 @@ import json
 from dataclasses import dataclass, field
 from typing import Any, Generic, NoReturn, TypeVar
 
-from talend_token._held import advisory_seconds
-from talend_token._origin import is_base_url
+from talend_token._http import is_base_url
+from talend_token._token import advisory_seconds
 from talend_token.errors import InvalidTokenDocument
 
 __all__ = ["LAST_SECOND", "Sensitive", "TokenDocument", "advisory_seconds", "fits_a_header"]
 
-# The end of the year 9999; what is later is no time.
+# The end of the year 9999: Python has no later time.
 LAST_SECOND = 253_402_300_799
 
 T = TypeVar("T")
 
 
 class Sensitive(Generic[T]):
-    """Holds a value that has no printable form: not in a log, not in a debugger's or crash reporter's list of locals.
+    """Holds a value that is never printed: not in a log, nor in a debugger's or crash reporter's list of variables.
 
-    Code that handles a secret keeps it wrapped in its local variables and calls `reveal()` only inside the expression
-    that needs it.
+    Code that handles a secret keeps it wrapped in its local variables, and calls `reveal()` only inside the expression
+    that needs the value.
     """
 
     __slots__ = ("_value",)
@@ -31,7 +31,7 @@ class Sensitive(Generic[T]):
         self._value = value
 
     def reveal(self) -> T:
-        """The value itself, for the one expression that needs it."""
+        """Return the value, for the one expression that needs it."""
         return self._value
 
     def __repr__(self) -> str:
@@ -53,7 +53,7 @@ class TokenDocument:
     access_token: str = field(repr=False)
     token_type: str
     issued_at: int
-    """When the token was asked for: whole seconds since the epoch, UTC."""
+    """When the token was requested: whole seconds since the epoch, UTC."""
     expires_at: int
     """The moment *before* which the token may be used: whole seconds since the epoch, UTC."""
     api_url: str
@@ -63,19 +63,19 @@ class TokenDocument:
 
     @property
     def life_seconds(self) -> int:
-        """How long the token lives in all."""
+        """For how long the token is valid in all."""
         return self.expires_at - self.issued_at
 
     def holds_same_token(self, other: TokenDocument) -> bool:
-        """True if the access token of both is one."""
+        """True if both have the same access token."""
         return self.access_token == other.access_token
 
     def remaining_seconds(self, now: float) -> float:
-        """Seconds of life left at `now`; negative once expired."""
+        """Return for how many seconds the token is still valid at `now`; negative once it has expired."""
         return self.expires_at - now
 
     def to_json(self) -> Sensitive[str]:
-        """The document as the one line of JSON that is stored."""
+        """Return the document as the line of JSON that is stored."""
         return Sensitive(
             json.dumps(
                 {
@@ -94,7 +94,7 @@ class TokenDocument:
 
     @classmethod
     def from_json(cls, text: Sensitive[str]) -> TokenDocument:
-        """Read what a token secret holds.
+        """Parse what a token secret holds.
 
         Raises:
             InvalidTokenDocument: `text` is not JSON, or a member is missing or of the wrong type.
@@ -104,13 +104,13 @@ class TokenDocument:
             if not isinstance(members.reveal().get(name), str) or not members.reveal()[name]:
                 raise InvalidTokenDocument(f"member {name!r} is missing or is not a string")
         for name in ("issued_at", "expires_at"):
-            # bool is a subclass of int, and `true` is no time.
+            # bool is a subclass of int, but `true` is not a time.
             if type(members.reveal().get(name)) is not int or not 0 <= members.reveal()[name] <= LAST_SECOND:
                 raise InvalidTokenDocument(f"member {name!r} is missing or is not a whole number of seconds")
         if not isinstance(members.reveal().get("version_id", ""), str):
             raise InvalidTokenDocument("member 'version_id' is not a string")
         if not fits_a_header(members.reveal()["access_token"]):
-            raise InvalidTokenDocument("member 'access_token' has characters that no header may hold")
+            raise InvalidTokenDocument("member 'access_token' has characters that a header cannot hold")
         if not is_base_url(members.reveal()["api_url"]):
             raise InvalidTokenDocument("member 'api_url' is not a URL with a scheme and a host")
         if members.reveal()["expires_at"] <= members.reveal()["issued_at"]:

@@ -1,9 +1,9 @@
 """What can go wrong for a consumer.
 
 TalendTokenError
-├── NotConfigured          nothing says where the token is
+├── NotConfigured          the environment does not say where the token is
 ├── InvalidTokenDocument   a token secret holds something else
-├── TokenUnavailable       no token is published that works, or works for long enough, or it cannot be read
+├── TokenUnavailable       no token is published that is valid (for long enough), or the secret cannot be read
 ├── RenewalFailed          a rejected token was not replaced
 ├── HostNotAllowed         a request goes to a host that the token is not for
 └── BodyNotRepeatable      a request has a body that cannot be sent a second time
@@ -17,7 +17,7 @@ class TalendTokenError(Exception):
 
 
 class NotConfigured(TalendTokenError):
-    """Nothing says where the token is. The message names the environment variables."""
+    """The environment does not say where the token is. The message names its variables."""
 
 
 class InvalidTokenDocument(TalendTokenError):
@@ -25,11 +25,11 @@ class InvalidTokenDocument(TalendTokenError):
 
 
 class TokenUnavailable(TalendTokenError):
-    """No token that works, or works for long enough, can be had. The message says what is published, and since when."""
+    """There is no valid token, or none that is valid for long enough. The message says what is published."""
 
 
 class RenewalFailed(TalendTokenError):
-    """A rejected token was not replaced: the API's rejection stands."""
+    """A rejected token was not replaced, so the API's 401 is the answer."""
 
     def __init__(
         self, message: str, *, outcome: str = "failed", retry_after_seconds: float = 5, may_show: bool = False
@@ -37,11 +37,11 @@ class RenewalFailed(TalendTokenError):
         super().__init__(message)
         self.outcome = outcome
         """`too_soon` or `budget_exhausted` as the renew function answers them, `in_progress` if no new token showed in
-        time, `denied`, `failed`, or `not_configured`. A token source also says `throttled`."""
+        time, `denied`, `failed`, or `not_configured`. A token source also reports `throttled`."""
         self.retry_after_seconds = retry_after_seconds
-        """Until then `renew` is not invoked again for the same version by this client."""
+        """For how long this client does not invoke `renew` again for the same version."""
         self.may_show = may_show
-        """True if a new token may be published all the same, by this renewal or another consumer's."""
+        """True if a new token may still be published, by this renewal or another consumer's."""
 
 
 class HostNotAllowed(TalendTokenError):

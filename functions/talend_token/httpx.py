@@ -8,9 +8,8 @@ from typing import Any
 
 import httpx
 
-from talend_token._body import check_repeatable, is_file
 from talend_token._client import TokenClient
-from talend_token._origin import AllowedOrigins
+from talend_token._http import AllowedOrigins, check_repeatable, is_file
 from talend_token._token import Token
 from talend_token.aio import AsyncTokenClient
 from talend_token.errors import RenewalFailed, TokenUnavailable
@@ -23,13 +22,13 @@ logger = logging.getLogger("talend_token")
 class TalendAuth(httpx.Auth):
     """Sends the published token, and on a 401 repeats the request once with the token that replaced it.
 
-    If no other token is to be had, or the second answer is a 401 too, the caller gets that answer. A request that has
-    an Authorization header of its own is left alone. One instance serves any number of clients, threads and tasks;
+    If there is no other token, or the second answer is a 401 too, the caller gets that answer. A request that has an
+    Authorization header of its own is left alone. One instance serves any number of clients, threads and tasks;
     `httpx.AsyncClient` needs asyncio as its event loop.
     """
 
     def __init__(self, client: TokenClient | None = None, *, also_for: Iterable[str] = ()) -> None:
-        """By default the token that the environment names, for its own API's host and no other.
+        """Make an authentication; by default with the token that the environment names, for its API's host alone.
 
         Args:
             client: to share, or with another source.
@@ -85,9 +84,9 @@ class TalendAuth(httpx.Auth):
                 yield response.request
 
     def _prepare_again(self, response: httpx.Response, renewed: Token, body: _Body) -> bool:
-        """Make the request that was rejected, which a redirect may have changed, ready to be sent again.
+        """Prepare the rejected request, which a redirect may have changed, to be sent again.
 
-        False if the renewed token is not for its host.
+        Returns False if the renewed token is not for its host.
         """
         if not self._origins.allow(str(response.request.url), renewed):
             return False
@@ -109,13 +108,13 @@ def _rejects(response: httpx.Response, token: Token) -> bool:
 
 
 class _Unread(httpx.SyncByteStream, httpx.AsyncByteStream):
-    """The body of an answer that nobody wants: httpx reads an answer to its end before it repeats a request."""
+    """Replaces the body of a 401: httpx would read it to its end before it repeats the request."""
 
     def __init__(self, stream: Any) -> None:
         self._stream = stream
 
     def __iter__(self) -> Iterator[bytes]:
-        # One empty chunk: httpx takes it as well as none.
+        # A generator needs a yield; httpx drops the empty chunk.
         yield b""
 
     async def __aiter__(self) -> AsyncIterator[bytes]:
@@ -132,14 +131,14 @@ class _Unread(httpx.SyncByteStream, httpx.AsyncByteStream):
 class _Body:
     """A request's body, and where its files start.
 
-    httpx does not say whether a body can be sent twice: bytes and forms can, multipart uploads if their files can, and
-    what was given as a stream is looked at.
+    httpx does not know whether a body can be sent twice. Bytes and forms can, and multipart uploads can if their files
+    can; a stream is examined.
     """
 
     def __init__(self, request: httpx.Request) -> None:
         """
         Raises:
-            BodyNotRepeatable: it cannot be sent a second time.
+            BodyNotRepeatable: the body cannot be sent a second time.
         """
         parts = _parts(request)
         for part in parts:
@@ -147,13 +146,13 @@ class _Body:
         self._files = [(part, part.tell()) for part in parts if is_file(part)]
 
     def rewind(self) -> None:
-        """Put the files back to where they were."""
+        """Set the files back to where they were."""
         for file, start in self._files:
             file.seek(start)
 
 
 def _parts(request: httpx.Request) -> list[Any]:
-    """What the body is read from, but for what httpx holds in memory."""
+    """Return what the body is read from, without what httpx holds in memory."""
     stream: Any = request.stream
     if isinstance(stream, httpx.ByteStream):
         return []

@@ -12,9 +12,8 @@ from requests.auth import AuthBase
 from requests.cookies import extract_cookies_to_jar
 from requests.utils import rewind_body
 
-from talend_token._body import check_repeatable, is_file
 from talend_token._client import TokenClient
-from talend_token._origin import AllowedOrigins
+from talend_token._http import AllowedOrigins, check_repeatable, is_file
 from talend_token._token import Token
 from talend_token.errors import RenewalFailed, TokenUnavailable
 
@@ -29,12 +28,12 @@ _keep_cookies: Any = extract_cookies_to_jar
 class TalendAuth(AuthBase):
     """Sends the published token, and on a 401 repeats the request once with the token that replaced it.
 
-    If no other token is to be had, or the second answer is a 401 too, the caller gets that answer. A request that has
-    an Authorization header of its own is left alone. One instance serves any number of sessions and threads.
+    If there is no other token, or the second answer is a 401 too, the caller gets that answer. A request that has an
+    Authorization header of its own is left alone. One instance serves any number of sessions and threads.
     """
 
     def __init__(self, client: TokenClient | None = None, *, also_for: Iterable[str] = ()) -> None:
-        """By default the token that the environment names, for its own API's host and no other.
+        """Make an authentication; by default with the token that the environment names, for its API's host alone.
 
         Args:
             client: to share, or with another source.
@@ -47,7 +46,7 @@ class TalendAuth(AuthBase):
         self._origins = AllowedOrigins(also_for)
 
     def __call__(self, request: requests.PreparedRequest) -> requests.PreparedRequest:
-        """Called by requests for each request, when all else of it is prepared.
+        """Called by requests for each request, after everything else of it is prepared.
 
         Raises:
             TokenUnavailable, HostNotAllowed, BodyNotRepeatable: the request is not sent.
@@ -62,7 +61,7 @@ class TalendAuth(AuthBase):
         return request
 
     def _answered(self, token: Token, response: requests.Response, **kwargs: Any) -> requests.Response:
-        # After a redirect to another host the token is no longer on the request, and the answer says nothing of it.
+        # After a redirect to another host the request no longer has the token, so the 401 is not about it.
         if response.status_code != 401 or not _carries(response.request, token):
             return response
         try:

@@ -1,4 +1,4 @@
-"""The token secret in AWS Secrets Manager, and the renew function, by boto3."""
+"""Reads the token secret in AWS Secrets Manager, and invokes the renew function, with boto3."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import os
 from email.utils import parsedate_to_datetime
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from talend_token._ports import Published, Renewal
+from talend_token._sources import Published, Renewal
 from talend_token._token import Token
 from talend_token.document import Sensitive, TokenDocument
 from talend_token.errors import InvalidTokenDocument, RenewalFailed, TokenUnavailable
@@ -18,29 +18,32 @@ if TYPE_CHECKING:
     import boto3
 
 T = TypeVar("T")
+_UNEXPECTED = "an unexpected answer"
 _FIXES = {
     "ResourceNotFoundException": "Check its name and the Region; if it is new, force the first rotation.",
     "AccessDeniedException": "Attach the managed policy of the stack's output ConsumerPolicyArn to this role.",
     "NoCredentialsError": "Give this process AWS credentials, or set TALEND_ACCESS_TOKEN where there is no AWS.",
     "NoRegionError": "Set AWS_DEFAULT_REGION, or give the secret's ARN.",
+    _UNEXPECTED: "Another server may answer for AWS: check AWS_ENDPOINT_URL, the proxy, or the test's stub.",
 }
 _DENIED = ("AccessDeniedException", "ResourceNotFoundException")
-# Longer than the renew function's own 30 seconds: an SDK that gives up earlier would not learn how it ended.
+# Longer than the renew function's own 30 seconds, because a client that gives up earlier does not learn the outcome.
 _RENEW_READ_TIMEOUT_SECONDS = 35
 
 
 class SecretsManagerSource:
-    """See `talend_token._ports.TokenSource`."""
+    """See `talend_token._sources.TokenSource`."""
 
     def __init__(
         self, token_secret: str, renew_function: str | None = None, *, session: boto3.Session | None = None
     ) -> None:
-        """Neither AWS nor boto3 is needed before the first token is asked for.
+        """Make a source. Neither AWS nor boto3 is needed before the first read.
 
         Args:
             token_secret: name or ARN; an ARN's Region wins over the session's.
-            renew_function: name or ARN; without it a rejected token is not replaced before its time.
-            session: with the credentials of the consumer's role; boto3's usual ones by default.
+            renew_function: name or ARN; without it, only the schedule replaces a rejected token.
+            session: with the credentials of the consumer's role. By default boto3's default session if the program has
+                set one up, or else a new one.
         """
         self._token_secret = token_secret
         self._renew_function = renew_function
@@ -49,35 +52,35 @@ class SecretsManagerSource:
         self._name = token_secret
 
     def read(self) -> Published:
-        def get() -> Published:
-            client = self._client("secretsmanager", self._token_secret)
-            answer = Sensitive(client.get_secret_value(SecretId=self._token_secret))
-            self._name = answer.reveal()["Name"]
-            document = TokenDocument.from_json(Sensitive(answer.reveal().get("SecretString", "")))
-            token = Token(
-                document.access_token,
-                expires_at=document.expires_at,
-                version_id=answer.reveal()["VersionId"],
-                api_url=document.api_url,
-            )
-            return Published(token, document.issued_at, _date(answer.reveal()["ResponseMetadata"]["HTTPHeaders"]))
-
         try:
-            return _call(get)
+            return self._call("secretsmanager", self._token_secret, self._get)
         except _AWSError as error:
-            code, fix = (
-                error.code,
-                _FIXES.get(error.code, "Try again; if it goes on, look at the AWS Health Dashboard."),
-            )
+            code = error.code
+            fix = _FIXES.get(error.code, "Try again; if it goes on, check the AWS Health Dashboard.")
         except InvalidTokenDocument as error:
-            code, fix = f"it holds no token document: {error}", "Force a rotation: it publishes a new one."
+            code, fix = f"it holds no token document: {error}", "Force a rotation, which publishes one."
         raise TokenUnavailable(f"{self} cannot be read: {code}. {fix}")
+
+    def _get(self, client: Any) -> Published:
+        answer = Sensitive(client.get_secret_value(SecretId=self._token_secret))
+        # A stub may leave out the name. Other members are either there, or this is not an answer of Secrets Manager.
+        self._name = str(answer.reveal().get("Name", self._name))
+        version_id = str(answer.reveal()["VersionId"])
+        document = TokenDocument.from_json(Sensitive(answer.reveal().get("SecretString", "")))
+        token = Token(
+            document.access_token,
+            expires_at=document.expires_at,
+            version_id=version_id,
+            api_url=document.api_url,
+        )
+        headers = answer.reveal().get("ResponseMetadata", {}).get("HTTPHeaders", {})
+        return Published(token, document.issued_at, _date(headers))
 
     def renew(self, rejected_version_id: str) -> Renewal:
         function = self._renew_function
         if not function:
             raise RenewalFailed(
-                f"{self}: version {rejected_version_id} was rejected, and no function is named that replaces it. Set "
+                f"{self}: version {rejected_version_id} was rejected, but no renew function is configured. Set "
                 "TALEND_RENEW_FUNCTION to the stack's output RenewFunctionName.",
                 outcome="not_configured",
                 retry_after_seconds=60,
@@ -87,20 +90,20 @@ class SecretsManagerSource:
         if account:
             event["account"] = account
 
-        def invoke() -> tuple[bool, Any]:
-            client = self._client("lambda", function)
-            answer = client.invoke(FunctionName=function, Payload=json.dumps(event).encode())
-            return "FunctionError" in answer, json.loads(answer["Payload"].read())
+        def invoke(client: Any) -> tuple[bool, bytes]:
+            answer = _invoke(client, function, event)
+            return "FunctionError" in answer, answer["Payload"].read()
 
         try:
-            failed, answer = _call(invoke)
+            failed, payload = self._call("lambda", function, invoke)
+            answer = json.loads(payload)
             if not failed:
-                return Renewal(str(answer["outcome"]), float(answer.get("retry_after_seconds") or 0))
+                return _renewal(answer)
             problem = str(answer.get("errorMessage"))
         except _AWSError as error:
             raise self._not_renewed(rejected_version_id, error.code) from None
-        except (ValueError, KeyError, TypeError, AttributeError):
-            problem = "its answer is not one of a renew function: check TALEND_RENEW_FUNCTION"
+        except (ValueError, KeyError, TypeError, AttributeError, OverflowError, RecursionError):
+            problem = "its answer is not a renew function's: check TALEND_RENEW_FUNCTION"
         raise RenewalFailed(
             f"{self}: version {rejected_version_id} was rejected, and function {function!r} failed to "
             f"replace it: {problem}",
@@ -116,13 +119,40 @@ class SecretsManagerSource:
             return RenewalFailed(f"{text}: {code}.", outcome="throttled", may_show=True)
         return RenewalFailed(f"{text}: {code}.", may_show=True)
 
+    def _call(self, service: str, resource: str, use: Callable[[Any], T]) -> T:
+        """Call AWS on a new connection.
+
+        No connection is kept until the next call, which comes minutes later. By then a gateway, a firewall or AWS has
+        forgotten the connection, so the request is reset, or is lost until its time limit.
+
+        Raises:
+            _AWSError: without the SDK's error as its context, because that has the whole answer among its frames.
+        """
+        from botocore.exceptions import BotoCoreError, ClientError
+
+        try:
+            client = self._client(service, resource)
+            try:
+                return use(client)
+            finally:
+                client.close()
+        except ClientError as error:
+            code = error.response.get("Error", {}).get("Code", "unknown")
+        except BotoCoreError as error:
+            code = type(error).__name__
+        except InvalidTokenDocument:
+            raise
+        except Exception:  # noqa: BLE001 (of the SDK's parser, or of ours: the answer is not what AWS documents)
+            code = _UNEXPECTED
+        raise _AWSError(code)
+
     def _client(self, service: str, resource: str) -> Any:
-        """A client of this process: after a fork, two processes must not write into one connection."""
+        """Return this process's client: after a fork, two processes must not write into one connection."""
         key = (os.getpid(), service)
         if key not in self._clients:
             import boto3
 
-            session: Any = self._session or boto3.session.Session()
+            session: Any = self._session or boto3.DEFAULT_SESSION or boto3.session.Session()
             region = resource.split(":")[3] if resource.startswith("arn:") else None
             self._clients[key] = session.client(service, region_name=region, config=_config(service))
         return self._clients[key]
@@ -138,33 +168,39 @@ class _AWSError(Exception):
         self.code = code
 
 
+def _invoke(client: Any, function: str, event: Mapping[str, str]) -> Any:
+    """Invoke the renew function, once more if the connection is cut before it answers.
+
+    That does not renew twice, because the second invocation names the same version. A read time-out is not repeated:
+    the function may have run all that time.
+    """
+    from botocore.exceptions import ConnectionClosedError
+
+    request = {"FunctionName": function, "Payload": json.dumps(event).encode()}
+    try:
+        return client.invoke(**request)
+    except ConnectionClosedError:
+        return client.invoke(**request)
+
+
+def _renewal(answer: Any) -> Renewal:
+    if not isinstance(answer["outcome"], str):
+        raise TypeError
+    return Renewal(answer["outcome"], float(answer.get("retry_after_seconds") or 0))
+
+
 def _config(service: str) -> Any:
-    """Retries and time limits that are ours and not the SDK's defaults, which change."""
+    """Return retries and time limits of our own, because the SDK's defaults change."""
     from botocore.config import Config
 
     if service == "lambda":
-        # A renewal whose answer was lost shows in the secret: nothing is gained by invoking twice.
+        # A renewal whose answer was lost shows in the secret, so the SDK has no reason to invoke twice.
         return Config(connect_timeout=2, read_timeout=_RENEW_READ_TIMEOUT_SECONDS, retries={"total_max_attempts": 1})
     return Config(connect_timeout=2, read_timeout=3, retries={"mode": "standard", "total_max_attempts": 2})
 
 
-def _call(call: Callable[[], T]) -> T:
-    from botocore.exceptions import ClientError
-
-    try:
-        return call()
-    except ClientError as error:
-        code = error.response.get("Error", {}).get("Code", "unknown")
-    except InvalidTokenDocument:
-        raise
-    except Exception as error:  # noqa: BLE001 (the SDK lets other errors through too, such as a proxy's)
-        code = type(error).__name__
-    # Raised out here, with only the code: the SDK's error has the whole answer among its frames.
-    raise _AWSError(code)
-
-
 def _date(headers: Mapping[str, str]) -> float | None:
-    """When AWS answered [RFC 9110, 6.6.1]."""
+    """Return when AWS answered [RFC 9110, 6.6.1]."""
     try:
         return parsedate_to_datetime(headers["date"]).timestamp()
     except (KeyError, ValueError):
@@ -172,7 +208,7 @@ def _date(headers: Mapping[str, str]) -> float | None:
 
 
 def _account(secret_name: str) -> str | None:
-    """The account that `<prefix>/<account>/token` belongs to; an ARN ends in that name and seven characters more."""
+    """Return the account of `<prefix>/<account>/token`. An ARN ends in that name and seven more characters."""
     name = secret_name.split(":")[6][:-7] if secret_name.startswith("arn:") else secret_name
     parts = name.split("/")
     return parts[-2] if len(parts) > 1 and parts[-1] == "token" else None

@@ -7,4 +7,4 @@ import os
 
 def chosen[T](ci: T, long: T) -> T:
     """`long` if the environment says `FAULTS=long`, as `make faults` does, and `ci` otherwise."""
-    return long if os.environ.get("LAB") == "long" else ci
+    return long if os.environ.get("FAULTS") == "long" else ci

@@ -21,10 +21,9 @@ def secrets(talend, monkeypatch):
         "AWS_ACCESS_KEY_ID": "testing",
         "AWS_SECRET_ACCESS_KEY": "testing",
         "AWS_DEFAULT_REGION": "eu-west-1",
-        "SECRET_PREFIX": "talend",
-        "TALEND_ENVIRONMENT": "eu",
+        "STACK_NAME": "talend-token",
+        "SECRET_PREFIX": "talend-token",
         "TALEND_API_URL": talend.url,
-        "MINIMUM_TOKEN_LIFE_SECONDS": "60",
         "CREDENTIALS_SECRET": "",
         "SCHEDULE_EXPRESSION": "rate(25 minutes)",
         "LOCK_TABLE": "locks",
@@ -41,6 +40,6 @@ def secrets(talend, monkeypatch):
         client = boto3.client("secretsmanager")
         client.create_secret(Name=CREDENTIALS, SecretString="abc:s3cret-of-abc")
         client.create_secret(Name=TOKEN)
-        bootstrap.rotation.cache_clear()
+        bootstrap.rotator.cache_clear()
         yield client
-        bootstrap.rotation.cache_clear()
+        bootstrap.rotator.cache_clear()

@@ -1,6 +1,6 @@
 """What the handlers' tests share."""
 
-CREDENTIALS, TOKEN = "talend/default/credentials", "talend/default/token"
+CREDENTIALS, TOKEN = "talend-token/default/credentials", "talend-token/default/token"
 
 
 class Context:

@@ -6,13 +6,18 @@ import json
 import time
 from pathlib import Path
 
-import boto3
 import pytest
 import requests
 
 import rotate
 from integration.handlers import CREDENTIALS, TOKEN, Context
-from rotator.domain.errors import CredentialsError, InvalidEvent, InvalidSettings, TokenRefused, TokenRejectedByProbe
+from rotator.domain.errors import (
+    CredentialsError,
+    CredentialsRefused,
+    InvalidEvent,
+    InvalidSettings,
+    TokenRejectedByProbe,
+)
 from talend_simulator import Account, Amend, Answer
 from talend_token.document import Sensitive, TokenDocument
 
@@ -45,8 +50,8 @@ def test_every_documented_event_is_understood(secrets, event):
     wanted = "checked" if "dry-run" in event.stem else "rotated" if "forced" in event.stem else "fresh"
     if "account" in event.stem:
         for part in ("credentials", "token"):
-            secrets.create_secret(Name=f"talend/finance/{part}")
-        secrets.put_secret_value(SecretId="talend/finance/credentials", SecretString="abc:s3cret-of-abc")
+            secrets.create_secret(Name=f"talend-token/finance/{part}")
+        secrets.put_secret_value(SecretId="talend-token/finance/credentials", SecretString="abc:s3cret-of-abc")
         wanted = "rotated"
     assert invoke(json.loads(event.read_text()))["outcome"] == wanted
 
@@ -61,7 +66,7 @@ def test_a_second_rotation_keeps_the_first_token_as_the_previous_version(secrets
 
 def test_a_failure_raises_so_that_lambda_sees_it(secrets, talend):
     talend.faults.add(Answer(401), times=1)
-    with pytest.raises(TokenRefused, match="account 'default'"):
+    with pytest.raises(CredentialsRefused, match=CREDENTIALS):
         invoke({"trigger": "schedule"})
     assert secrets.list_secret_version_ids(SecretId=TOKEN)["Versions"] == []
 
@@ -74,11 +79,26 @@ def test_a_bad_event_is_refused_before_anything_is_read(talend):
 
 
 @pytest.mark.usefixtures("secrets")
-def test_bad_settings_are_an_error_of_each_invocation(monkeypatch):
+@pytest.mark.parametrize("event", [{}, "credentials changed", {"acount": "default"}])
+def test_bad_settings_are_reported_by_each_invocation(monkeypatch, event):
+    """Whatever the event: one log line, then the error."""
+    log = io.StringIO()
+    monkeypatch.setattr(rotate.logger.registered_handler, "stream", log)
     monkeypatch.delenv("SECRET_PREFIX")
     for _ in range(2):
         with pytest.raises(InvalidSettings, match="SECRET_PREFIX is missing"):
-            invoke({})
+            invoke(label_updated() if event == "credentials changed" else event)
+    lines = [json.loads(line) for line in log.getvalue().splitlines()]
+    assert [(line["message"], line["error"]) for line in lines] == [("failed", "InvalidSettings")] * 2
+
+
+@pytest.mark.usefixtures("secrets")
+def test_an_event_that_is_refused_is_reported(monkeypatch):
+    log = io.StringIO()
+    monkeypatch.setattr(rotate.logger.registered_handler, "stream", log)
+    with pytest.raises(InvalidEvent):
+        invoke({"acount": "default"})
+    assert json.loads(log.getvalue())["error"] == "InvalidEvent"
 
 
 def test_credentials_put_later_are_used_by_the_warm_function(secrets):
@@ -98,7 +118,7 @@ def label_updated(secret_id=CREDENTIALS, seconds_ago=5):
     return event | {"resources": [], "time": moment.strftime("%Y-%m-%dT%H:%M:%SZ")}
 
 
-def test_new_credentials_rotate_by_secrets_managers_own_event_and_once_for_all_deliveries(secrets, talend):
+def test_new_credentials_rotate_once_for_all_deliveries(secrets, talend):
     invoke({})
     old = json.loads(published(secrets).to_json().reveal())
     aged = old | {"issued_at": old["issued_at"] - 600}
@@ -119,15 +139,34 @@ def test_an_existing_credentials_secret_that_changes_is_known_by_its_arn(secrets
     monkeypatch.setenv("CREDENTIALS_SECRET", arn)
     event = label_updated("existing")
     assert invoke(event | {"resources": [arn]})["outcome"] == "rotated"
-    with pytest.raises(InvalidEvent, match="no account's credentials"):
-        invoke(label_updated("talend/default/credentials"))
+    assert invoke(label_updated("talend-token/default/credentials"))["outcome"] == "ignored"
 
 
-def test_a_refused_new_pair_leaves_the_previous_one_in_use_and_is_counted(secrets, talend, capfd):
+@pytest.mark.parametrize("name", ["talend-token/dwh/credentials", "talend-token/other/app/credentials"])
+def test_credentials_of_another_owner_are_ignored(secrets, talend, name):
+    """A pattern's wildcard crosses slashes, and any team may name a secret like this."""
+    secrets.create_secret(Name=name, SecretString="theirs")
+    assert invoke(label_updated(name))["outcome"] == "ignored"
+    assert list(talend.token_calls()) == []
+
+
+@pytest.mark.parametrize("trigger", ["schedule", "watchdog"])
+def test_before_credentials_are_stored_nothing_fails(secrets, trigger):
+    secrets.create_secret(Name="talend-token/new/credentials")
+    secrets.create_secret(Name="talend-token/new/token")
+    assert invoke({"trigger": trigger, "account": "new"})["outcome"] == "waiting_for_credentials"
+    secrets.put_secret_value(SecretId="talend-token/new/credentials", SecretString="abc:s3cret-of-abc")
+    assert invoke({"trigger": trigger, "account": "new"})["outcome"] == "rotated"
+
+
+def test_refused_credentials_leave_the_previous_ones_in_use(secrets, talend, capfd):
     secrets.put_secret_value(SecretId=CREDENTIALS, SecretString="abc:mistyped")
     assert invoke({})["outcome"] == "rotated"
     assert [call.status for call in talend.token_calls()] == [401, 200]
     assert '"CredentialsRefused":[1.0]' in capfd.readouterr().out
+    secrets.put_secret_value(SecretId=CREDENTIALS, SecretString="abc:s3cret-of-abc")
+    invoke({})
+    assert '"CredentialsRefused":[0.0]' in capfd.readouterr().out
 
 
 def test_a_token_that_the_api_refuses_is_not_published(secrets, talend, monkeypatch):
@@ -139,32 +178,11 @@ def test_a_token_that_the_api_refuses_is_not_published(secrets, talend, monkeypa
     assert secrets.get_secret_value(SecretId=TOKEN)["VersionId"] == first["version_id"]
 
 
-def test_each_publication_is_one_event_on_the_default_bus(secrets, monkeypatch):
-    sent = []
-    # Clients that the function makes from now on show what they send.
-    monkeypatch.setattr(boto3, "DEFAULT_SESSION", boto3.Session())
-    boto3.DEFAULT_SESSION.events.register(
-        "provide-client-params.events.PutEvents", lambda params, **_: sent.append(params)
-    )
-    answer = invoke({"trigger": "watchdog"})
-    invoke({"trigger": "watchdog"})
-    ((entry,),) = [request["Entries"] for request in sent]
-    assert (entry["Source"], entry["DetailType"]) == ("talend-token", "Talend Token Rotated")
-    assert "EventBusName" not in entry
-    assert json.loads(entry["Detail"]) == {
-        "account": "default",
-        "secret_arn": secrets.describe_secret(SecretId=TOKEN)["ARN"],
-        "version_id": answer["version_id"],
-        "expires_at": answer["expires_at"],
-        "trigger": "watchdog",
-    }
-
-
 def test_a_dry_run_lists_every_link_and_publishes_nothing(secrets):
     answer = invoke({"dry_run": True})
     assert answer["outcome"] == "checked"
     assert [check["link"] for check in answer["checks"] if not check["ok"]] == []
-    assert len(answer["checks"]) == 11
+    assert len(answer["checks"]) == 10
     assert secrets.list_secret_version_ids(SecretId=TOKEN)["Versions"] == []
 
 
@@ -189,12 +207,12 @@ def test_log_lines_have_a_time_that_lambda_can_read(secrets, monkeypatch):  # no
     assert "T" in line["timestamp"]
 
 
-def test_neither_log_nor_metric_nor_answer_shows_a_credential_or_a_token(secrets, talend, capfd, monkeypatch):
+def test_no_log_metric_or_answer_shows_a_credential_or_a_token(secrets, talend, capfd, monkeypatch):
     log = io.StringIO()
     monkeypatch.setattr(rotate.logger.registered_handler, "stream", log)
     answer = invoke({"reason": "test"})
     talend.faults.add(Answer(403, body="s3cret-of-abc"), times=1)
-    with pytest.raises(TokenRefused):
+    with pytest.raises(CredentialsRefused):
         invoke({})
     output = capfd.readouterr()
     everything = log.getvalue() + output.out + output.err + json.dumps(answer)

@@ -1,17 +1,18 @@
 """The token call over real HTTP, against the Talend simulator and its faults."""
 
+import gzip
 import json
 import select
 import traceback
+import zlib
 
 import pytest
 
 from doubles import Clock, raw_server, read_request, self_signed_server
 from rotator.adapters.bounded_http import BoundedSession
-from rotator.adapters.retry import ATTEMPTS
 from rotator.adapters.token_endpoint import HttpTokenEndpoint
 from rotator.domain.credentials import Credentials
-from rotator.domain.errors import InvalidTokenResponse, TokenEndpointError, TokenRefused, TokenUnavailable
+from rotator.domain.errors import CredentialsRefused, InvalidTokenResponse, TokenEndpointError, TokenUnavailable
 from talend_simulator import (
     Account,
     Answer,
@@ -23,12 +24,19 @@ from talend_simulator import (
     TalendSimulator,
 )
 
-CREDENTIALS = Credentials("abc", "hunter2:ünï")
+SECRET_ID = "talend-token/default/credentials"
+
+
+SECRET = "hunter2:with a colon"
+
+
+def credentials(url, secret=SECRET):
+    return Credentials(SECRET_ID, "version-1", "abc", secret, url)
 
 
 @pytest.fixture
 def talend():
-    with TalendSimulator([Account(CREDENTIALS.client_id, CREDENTIALS.client_secret)]) as simulator:
+    with TalendSimulator([Account("abc", SECRET)]) as simulator:
         yield simulator
 
 
@@ -43,7 +51,7 @@ def endpoint(clock):
 
 
 def request(endpoint, url, seconds=30.0):
-    return endpoint.request_token(CREDENTIALS, url, endpoint.clock() + seconds)
+    return endpoint.request_token(credentials(url), endpoint.clock() + seconds)
 
 
 def statuses(talend):
@@ -55,7 +63,8 @@ def test_a_token_is_issued_for_the_documented_call(talend, endpoint, clock):
     members = json.loads(response.body)
     assert members["access_token"].count(".") == 2
     assert members["expires_in"] == "1800"
-    assert response.url == talend.token_url
+    assert response.credentials == credentials(talend.url)
+    assert response.credentials.token_endpoint == talend.token_url
     assert response.requested_at == clock()
     assert [(call.method, call.client_id) for call in talend.token_calls()] == [("POST", "abc")]
 
@@ -91,12 +100,12 @@ def test_a_broken_connection_is_tried_again(talend, endpoint, fault):
     assert len(talend.token_calls()) == 2
 
 
-def test_a_failure_that_stays_is_given_up_after_a_few_attempts(talend, endpoint):
+def test_a_lasting_failure_is_given_up_after_four_attempts(talend, endpoint):
     talend.faults.add(Answer(503), times=99)
-    with pytest.raises(TokenUnavailable, match=f"answered 503 after {ATTEMPTS} attempts") as caught:
+    with pytest.raises(TokenUnavailable, match=f"answered 503 after {4} attempts") as caught:
         request(endpoint, talend.url)
-    assert (caught.value.status, caught.value.attempts) == (503, ATTEMPTS)
-    assert len(talend.token_calls()) == ATTEMPTS
+    assert (caught.value.status, caught.value.attempts) == (503, 4)
+    assert len(talend.token_calls()) == 4
 
 
 def test_no_attempt_is_begun_that_would_wait_past_the_deadline(talend, endpoint, clock):
@@ -129,16 +138,17 @@ def test_a_retry_after_past_the_deadline_is_not_waited_for(talend, endpoint, clo
 
 
 @pytest.mark.parametrize("status", [400, 401, 403])
-def test_a_permanent_refusal_fails_at_once_and_points_at_the_credentials(talend, endpoint, status):
+def test_a_refusal_fails_at_once_and_names_the_credentials(talend, endpoint, status):
     talend.faults.add(Answer(status, body="hunter2"), times=1)
-    with pytest.raises(TokenRefused, match=f"answered {status}. Check the ID and secret") as caught:
+    match = f"answered {status} for .*{SECRET_ID}.* Check the ID and the secret"
+    with pytest.raises(CredentialsRefused, match=match) as caught:
         request(endpoint, talend.url)
     assert (caught.value.status, caught.value.attempts) == (status, 1)
     assert statuses(talend) == [status]
 
 
 @pytest.mark.parametrize("status", [401, 404])
-def test_a_final_answer_tells_its_status_and_how_often_was_asked(talend, endpoint, status):
+def test_a_final_answer_has_its_status_and_the_attempts(talend, endpoint, status):
     talend.faults.add(Answer(503), times=1)
     talend.faults.add(Answer(status), times=1)
     with pytest.raises(TokenEndpointError, match=f"answered {status} after 2 attempts") as caught:
@@ -147,12 +157,12 @@ def test_a_final_answer_tells_its_status_and_how_often_was_asked(talend, endpoin
 
 
 def test_a_wrong_secret_is_refused(talend, endpoint, clock):
-    with pytest.raises(TokenRefused, match="answered 401"):
-        endpoint.request_token(Credentials("abc", "wrong"), talend.url, clock() + 30)
+    with pytest.raises(CredentialsRefused, match="answered 401"):
+        endpoint.request_token(credentials(talend.url, "wrong"), clock() + 30)
 
 
 @pytest.mark.parametrize("status", [201, 204, 404, 405, 501])
-def test_any_other_status_is_no_token_and_is_not_tried_again(talend, endpoint, status):
+def test_any_other_status_is_final(talend, endpoint, status):
     talend.faults.add(Answer(status), times=1)
     with pytest.raises(InvalidTokenResponse, match=f"answered {status}"):
         request(endpoint, talend.url)
@@ -190,18 +200,97 @@ def test_the_longest_body_is_read_whole(talend, endpoint):
     assert request(endpoint, talend.url).body == longest
 
 
-@pytest.mark.parametrize("encoding", ["gzip", "identity, br"])
-def test_a_compressed_body_is_refused_unread(talend, endpoint, encoding):
+@pytest.mark.parametrize("encoding", ["br", "identity, br", "ZSTD", "compress"])
+def test_a_compression_that_cannot_be_undone_is_named(talend, endpoint, encoding):
     talend.faults.add(Answer(200, body=b"\x1f\x8b", headers={"Content-Encoding": encoding}), times=1)
-    with pytest.raises(InvalidTokenResponse, match="compressed") as caught:
+    with pytest.raises(InvalidTokenResponse, match=f"in the encoding {encoding.lower()}") as caught:
         request(endpoint, talend.url)
     assert caught.value.status == 200
 
 
-@pytest.mark.parametrize("encoding", ["identity", "Identity"])
-def test_a_body_that_is_said_not_to_be_compressed_is_read(talend, endpoint, encoding):
+@pytest.mark.parametrize("encoding", ["identity", "Identity", "utf-8", "none", "", "UTF-8, identity"])
+def test_an_encoding_that_is_not_a_compression_is_read_as_it_is(talend, endpoint, encoding):
     talend.faults.add(Answer(200, body="{}", headers={"Content-Encoding": encoding}), times=1)
     assert request(endpoint, talend.url).body == b"{}"
+
+
+@pytest.mark.parametrize(
+    ("encoding", "compress"), [("gzip", gzip.compress), ("x-gzip", gzip.compress), ("deflate", zlib.compress)]
+)
+def test_a_compressed_body_is_read_although_none_was_asked_for(talend, endpoint, encoding, compress):
+    body = json.dumps({"access_token": "x" * 20_000}).encode()
+    talend.faults.add(Answer(200, body=compress(body), headers={"Content-Encoding": encoding}), times=1)
+    assert request(endpoint, talend.url).body == body
+
+
+def test_a_body_that_grows_out_of_bounds_is_cut_off(talend, endpoint):
+    bomb = gzip.compress(b" " * 50_000_000)
+    talend.faults.add(Answer(200, body=bomb, headers={"Content-Encoding": "gzip"}), times=1)
+    with pytest.raises(InvalidTokenResponse, match="more than 262144 bytes"):
+        request(endpoint, talend.url)
+
+
+def test_a_body_that_is_not_what_it_says_is_tried_again(talend, endpoint):
+    talend.faults.add(Answer(200, body=b"not gzip at all", headers={"Content-Encoding": "gzip"}), times=1)
+    assert b"access_token" in request(endpoint, talend.url).body
+
+
+ERROR_CODES = (
+    "invalid_request",
+    "invalid_client",
+    "invalid_grant",
+    "unauthorized_client",
+    "unsupported_grant_type",
+    "invalid_scope",
+)
+
+
+@pytest.mark.parametrize("code", ERROR_CODES)
+@pytest.mark.parametrize("status", [400, 401, 403])
+def test_a_registered_error_code_is_shown_and_nothing_else(talend, endpoint, status, code):
+    body = json.dumps({"error": code, "error_description": "hunter2", "error_uri": "https://hunter2.example"})
+    talend.faults.add(Answer(status, body=body), times=1)
+    with pytest.raises(CredentialsRefused, match=rf"answered {status} \({code}\) for") as caught:
+        request(endpoint, talend.url)
+    assert "hunter2" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        "",
+        "invalid_client",
+        "[]",
+        "null",
+        '{"error": "hunter2"}',
+        '{"error": ["invalid_client"]}',
+        '{"error": "invalid_client hunter2"}',
+        '{"error": "INVALID_CLIENT"}',
+        '{"errors": "invalid_client"}',
+        '{"error": "invalid_client"}' + " " * 300_000,
+    ],
+)
+def test_any_other_body_of_a_refusal_is_not_shown(talend, endpoint, body):
+    talend.faults.add(Answer(401, body=body), times=1)
+    with pytest.raises(CredentialsRefused, match="answered 401 for the credentials"):
+        request(endpoint, talend.url)
+
+
+@pytest.mark.parametrize("fault", [Answer(401, body="{", headers={"Content-Encoding": "gzip"})])
+def test_a_refusal_whose_body_cannot_be_read_is_a_refusal(talend, endpoint, fault):
+    talend.faults.add(fault, times=1)
+    with pytest.raises(CredentialsRefused, match="answered 401 for"):
+        request(endpoint, talend.url)
+
+
+def test_a_refusal_whose_body_drips_ends_at_the_deadline(endpoint):
+    def serve(connection):
+        read_request(connection)
+        connection.sendall(b"HTTP/1.1 401 No\r\nContent-Length: 500\r\n\r\n")
+        select.select([connection], [], [], 3)
+
+    with raw_server(serve) as url, pytest.raises(CredentialsRefused, match="answered 401 for"):
+        request(endpoint, url, seconds=0.2)
 
 
 @pytest.mark.parametrize("inside_body", [False, True])
@@ -212,7 +301,7 @@ def test_a_server_that_stalls_is_left_at_the_deadline(talend, endpoint, inside_b
     assert len(talend.token_calls()) == 1
 
 
-def test_a_server_that_says_nothing_for_long_is_asked_again_well_before_the_deadline(endpoint, monkeypatch):
+def test_a_silent_server_is_asked_again_before_the_deadline(endpoint, monkeypatch):
     monkeypatch.setattr("rotator.adapters.token_endpoint._READ_SECONDS", 0.1)
     calls = []
 
@@ -280,7 +369,7 @@ def test_what_is_not_http_is_tried_again_and_told_by_its_kind(endpoint, said):
 
     with raw_server(serve) as url, pytest.raises(TokenUnavailable, match=rf"\({ODD_ANSWERS[said]}\) after 4 attempts"):
         request(endpoint, url)
-    assert len(calls) == ATTEMPTS
+    assert len(calls) == 4
 
 
 @pytest.mark.parametrize("location", [b"http://[::1/", b"http://\xff/"])
@@ -330,7 +419,7 @@ def test_a_failure_without_a_word_is_told_by_its_kind(clock):
         request(dead, "http://127.0.0.1:1")
 
 
-def test_a_certificate_that_nobody_vouches_for_is_refused(endpoint, tmp_path):
+def test_a_certificate_of_an_unknown_authority_is_refused(endpoint, tmp_path):
     with self_signed_server(tmp_path) as url, pytest.raises(TokenUnavailable, match="SSLError"):
         request(endpoint, url)
 

@@ -12,7 +12,7 @@ from botocore.exceptions import ClientError
 from botocore.parsers import ResponseParserError
 
 from rotator.domain.errors import SecretStoreError
-from rotator.ports import SecretVersion
+from rotator.ports import SecretDescription, SecretVersion
 from talend_token.document import Sensitive
 
 if TYPE_CHECKING:
@@ -61,8 +61,8 @@ class SecretsManagerStore:
         self._call("DescribeSecret", secret_id, _labels)
         return None
 
-    def key(self, secret_id: str) -> str | None:
-        return self._call("DescribeSecret", secret_id, _key)
+    def describe(self, secret_id: str) -> SecretDescription:
+        return self._call("DescribeSecret", secret_id, _description)
 
     def created(self, secret_id: str) -> list[float]:
         found: list[float] = []
@@ -84,14 +84,17 @@ class SecretsManagerStore:
         swap: dict[str, Any] = {"RemoveFromVersionId": replaced} if replaced else {}
         move: dict[str, Any] = {"VersionStage": "AWSCURRENT", "MoveToVersionId": version_id}
         try:
-            self._call("UpdateSecretVersionStage", secret_id, _arn, **move, **swap)
+            self._call("UpdateSecretVersionStage", secret_id, _labels, **move, **swap)
         except SecretStoreError as error:
             if error.code not in _LABEL_MOVED:
                 raise
-        else:
-            return True
-        # The SDK may have repeated a call whose answer was lost: then the label has moved, and to this version.
-        return "AWSCURRENT" in self._call("DescribeSecret", secret_id, _labels).get(version_id, [])
+            labels = self._call("DescribeSecret", secret_id, _labels)
+            if replaced and "AWSCURRENT" in labels.get(replaced, []):
+                # The label has not moved, so the code means something else.
+                raise
+            # The SDK may have repeated a call whose answer was lost: then the label has moved, and to this version.
+            return "AWSCURRENT" in labels.get(version_id, [])
+        return True
 
     def _call[T](
         self,
@@ -105,9 +108,14 @@ class SecretsManagerStore:
         """Call an operation, with `text` as the secret's string if it is given, and return what `read` finds."""
         method = getattr(self._client, xform_name(operation))
         try:
-            if text is not None:
-                return read(Sensitive(method(SecretId=secret_id, SecretString=text.reveal(), **parameters)))
-            return read(Sensitive(method(SecretId=secret_id, **parameters)))
+            if text is None:
+                answer = Sensitive(method(SecretId=secret_id, **parameters))
+            else:
+                answer = Sensitive(method(SecretId=secret_id, SecretString=text.reveal(), **parameters))
+            # Every operation's answer names the secret.
+            if "ARN" in answer.reveal():
+                return read(answer)
+            code = _UNEXPECTED_ANSWER
         except ClientError as error:
             code = str(error.response.get("Error", {}).get("Code"))
         except (KeyError, TypeError, AttributeError, ValueError, ResponseParserError):
@@ -131,17 +139,18 @@ def _labels(answer: Sensitive[Any]) -> dict[str, list[str]]:
     return dict(answer.reveal().get("VersionIdsToStages", {}))
 
 
-def _key(answer: Sensitive[Any]) -> str | None:
-    return answer.reveal().get("KmsKeyId")  # type: ignore[no-any-return]
+def _description(answer: Sensitive[Any]) -> SecretDescription:
+    replicas = {
+        replica["Region"]: ": ".join(filter(None, [replica["Status"], replica.get("StatusMessage")]))
+        for replica in answer.reveal().get("ReplicationStatus", [])
+    }
+    key = answer.reveal().get("KmsKeyId")
+    return SecretDescription(key, replicas) if key else SecretDescription(replicas=replicas)
 
 
 def _page(answer: Sensitive[Any]) -> tuple[list[float], str | None]:
     times = [version["CreatedDate"].timestamp() for version in answer.reveal()["Versions"]]
     return times, answer.reveal().get("NextToken")
-
-
-def _arn(answer: Sensitive[Any]) -> str:
-    return str(answer.reveal()["ARN"])
 
 
 def _stages(answer: Sensitive[Any]) -> frozenset[str]:

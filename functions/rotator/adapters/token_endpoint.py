@@ -135,7 +135,7 @@ def _body(credentials: Credentials, response: requests.Response) -> bytes:
     endpoint, secret_id = credentials.token_endpoint, credentials.secret_id
     fix = "Check that the API URL is the base URL of a Talend Cloud API, and what answers in its place."
     encoding = response.headers.get("Content-Encoding", "").lower()
-    if encoding in _UNREADABLE_ENCODINGS:
+    if any(part.strip() in _UNREADABLE_ENCODINGS for part in encoding.split(",")):
         raise InvalidTokenResponse(endpoint, secret_id, f"sent a body in the encoding {encoding}", fix, status=200)
     body = bytearray()
     # `read1` returns what has arrived, so that a body without end is noticed early.

@@ -16,8 +16,8 @@ from talend_token.document import Sensitive
 
 _FORMS = 'Store \'ID:secret\' or {"id": "...", "secret": "..."} as the secret\'s string.'
 _DECODE_FIRST = (
-    "It looks like the Base64 form of a pair, or an Authorization header: store the pair itself, 'ID:secret', as it "
-    "was before encoding."
+    "Store the pair itself, 'ID:secret', as it was before encoding: this looks like its Base64 form, or like an "
+    "Authorization header."
 )
 # A byte order mark comes with files that some editors save, and is not white space to Python.
 _SURROUNDING = " \t\r\n\v\f\ufeff"
@@ -60,7 +60,7 @@ def parse_credentials(secret_id: str, version_id: str, text: Sensitive[str] | No
     if not value.reveal():
         raise CredentialsError(secret_id, "is empty", _FORMS)
     if _is_encoded(value):
-        raise CredentialsError(secret_id, "does not hold a pair", _DECODE_FIRST)
+        raise CredentialsError(secret_id, "holds an encoded pair", _DECODE_FIRST)
     if value.reveal().startswith("{"):
         members = _members(secret_id, value)
         pair = Sensitive([members.reveal()["id"], members.reveal()["secret"]])
@@ -124,6 +124,10 @@ def _is_encoded(value: Sensitive[str]) -> bool:
     if header.reveal()[1] or header.reveal()[2]:
         return True
     letters = Sensitive("".join(header.reveal()[3].split()).rstrip("=").translate(_URL_SAFE))
+    decoded = Sensitive("")
     with suppress(ValueError):
-        return b":" in base64.b64decode(letters.reveal() + "=" * (-len(letters.reveal()) % 4), validate=True)
-    return False
+        padding = "=" * (-len(letters.reveal()) % 4)
+        # Windows PowerShell encodes UTF-16, which has a NUL beside each character.
+        decoded = Sensitive(base64.b64decode(letters.reveal() + padding, validate=True).decode().replace("\0", ""))
+    # The secret alone can be decoded too, but not to text.
+    return ":" in decoded.reveal() and decoded.reveal().strip(_SURROUNDING).isprintable()

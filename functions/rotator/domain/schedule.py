@@ -32,7 +32,7 @@ def gaps_minutes(schedule_expression: str) -> list[int]:
 
 
 def schedule_problem(schedule_expression: str, life_seconds: float, advisory_seconds: float) -> str | None:
-    """What is wrong with a schedule for tokens that live `life_seconds`, and the fix; None if nothing is known to be.
+    """Return what is wrong with a schedule for tokens valid for `life_seconds`, and the fix; None if nothing is.
 
     A token has to be replaced before its last `advisory_seconds` begin. Of cron expressions only steps of minutes are
     judged.
@@ -40,7 +40,7 @@ def schedule_problem(schedule_expression: str, life_seconds: float, advisory_sec
     latest = life_seconds - advisory_seconds
     fix = f"Use rate(), of no more than {int(latest / 60)} minutes."
     if latest < _SHORTEST_RATE_SECONDS:
-        fix = "No schedule is often enough for that: have Talend grant longer lives."
+        fix = "No schedule is often enough for that: ask Talend for tokens that are valid for longer."
     gaps = gaps_minutes(schedule_expression)
     if len(set(gaps)) > 1:
         shown = ", ".join(str(gap) for gap in gaps)
@@ -52,5 +52,5 @@ def schedule_problem(schedule_expression: str, life_seconds: float, advisory_sec
     else:
         return None
     if longest > latest:
-        return f"{schedule_expression} is too seldom for tokens that live {life_seconds:.0f} s. {fix}"
+        return f"{schedule_expression} is too rare for tokens that are valid for {life_seconds:.0f} s. {fix}"
     return None

@@ -76,7 +76,8 @@ class DryRun:
             token = published
             found.look("right to stage", lambda: self._may_stage(secret_id, token))
             found.look("right to promote", lambda: self._may_promote(secret_id))
-        found.look("key", lambda: self._key(secret_id))
+        self._keys(invocation, found)
+        self._replicas(secret_id, found)
         found.look("lock table", lambda: self._lock(invocation))
         found.look("version budget", lambda: self._budget(secret_id))
         found.look("schedule", lambda: self._schedule(issued or published.document))
@@ -151,9 +152,32 @@ class DryRun:
                 raise
         return True, "UpdateSecretVersionStage is allowed: it was called for a version that does not exist", None
 
-    def _key(self, secret_id: str) -> tuple[bool, str, None]:
-        key = self.secrets.key(secret_id) or "the AWS managed key aws/secretsmanager"
-        return True, f"the token secret is encrypted by {key}; the reads above show that the key can be used", None
+    def _keys(self, invocation: Invocation, found: _Findings) -> None:
+        """Report the keys of both secrets: another key may be why the credentials cannot be read."""
+        credentials_secret = self.settings.credentials_secret(invocation.account)
+
+        def look() -> tuple[bool, str, None]:
+            token_key = self.secrets.describe(self.settings.token_secret(invocation.account)).key
+            credentials_key = self.secrets.describe(credentials_secret).key
+            detail = f"the token secret is encrypted by {token_key}, the credentials secret by {credentials_key}"
+            if token_key == credentials_key or found.checks[0].ok:
+                return True, detail, None
+            fix = "Let the policy of the second key allow the functions' roles, or use one key for both secrets."
+            return False, f"{detail}. {fix}", None
+
+        found.look("key", look)
+
+    def _replicas(self, secret_id: str, found: _Findings) -> None:
+        """Report the replicas if there are any: one that fails is an error for its readers and for nobody else."""
+        try:
+            replicas = self.secrets.describe(secret_id).replicas
+        except SecretStoreError:
+            return
+        if replicas:
+            ok = all(status.startswith("InSync") for status in replicas.values())
+            fix = "" if ok else ". Check the replica's KMS key and its policy, then replicate again."
+            detail = "; ".join(f"{region} {status}" for region, status in replicas.items())
+            found.checks.append(Check("replicas", ok, detail + fix))
 
     def _lock(self, invocation: Invocation) -> tuple[bool, str, None]:
         unknown = str(self.new_version_id())

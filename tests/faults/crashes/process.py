@@ -174,7 +174,7 @@ def main() -> None:
     clock.install_in_powertools()
     outside.install()
     # A warm function: its clients are made, and nothing is connected that two processes would share.
-    bootstrap.rotation()
+    bootstrap.rotator()
     for line in sys.stdin:
         print(json.dumps(lines_of(json.loads(line), clock, outside)), flush=True)
 

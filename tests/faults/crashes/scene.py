@@ -61,13 +61,12 @@ class Surroundings:
         if probe_path not in self._functions:
             settings = {
                 "SECRET_PREFIX": PREFIX,
-                "TALEND_ENVIRONMENT": "eu",
                 "TALEND_API_URL": self.talend.url,
-                "MINIMUM_TOKEN_LIFE_SECONDS": "60",
                 "CREDENTIALS_SECRET": "",
                 "SCHEDULE_EXPRESSION": "rate(25 minutes)",
                 "LOCK_TABLE": TABLE,
                 "PROBE_PATH": probe_path,
+                "STACK_NAME": PREFIX,
             }
             functions = self._resources.enter_context(Functions(self._aws.environment() | settings))
             self._functions[probe_path] = functions

@@ -31,7 +31,7 @@ TWICE = chosen(
     [Scenario("watchdog", "STALE"), Scenario("rejected", "EXPIRED"), Scenario("manual", "absent")],
 )
 # What no rotation can do without; that of a secret's first version moves no label.
-NEEDED = ("GetSecretValue", "PutItem", "GetSecretValue", "POST /security/oauth/token", "PutSecretValue", "PutEvents")
+NEEDED = ("GetSecretValue", "PutItem", "GetSecretValue", "POST /security/oauth/token", "PutSecretValue", "UpdateItem")
 
 # A lock is for as long as its run could have lasted, a minute at the most.
 LATER = 61

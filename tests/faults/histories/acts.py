@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 
-from rotator.domain.event import Trigger
+from rotator.domain.invocation import Trigger
 
 # --- at one outside call ---
 

@@ -54,6 +54,9 @@ class AWS:
         assert service in ("secretsmanager", "lambda")
         return self
 
+    def close(self) -> None:
+        """Close the connections, of which there are none."""
+
     def get_secret_value(self, SecretId: str) -> Mapping[str, Any]:  # noqa: N803 (boto3's name)
         def get() -> Mapping[str, Any]:
             version = self.store.seen(SecretId, "AWSCURRENT", stale=self.outside.reads_stale())

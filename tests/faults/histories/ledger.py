@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 
 from faults.histories.outside import Frame
 from faults.invariants import DAY_SECONDS, InvariantBroken, Sight
-from rotator.domain.event import Trigger
+from rotator.domain.invocation import Trigger
 from rotator.domain.result import Outcome
 
 # What the design keeps for people.

@@ -39,7 +39,7 @@ from faults.histories.acts import (
 )
 from faults.histories.players import Players
 from faults.histories.world import World
-from rotator.domain.event import Trigger
+from rotator.domain.invocation import Trigger
 
 CONSUMERS = 3
 # A replacement has some ten outside calls, and a consumer's call that has one made a few more.

@@ -29,7 +29,7 @@ from faults.histories.acts import (
 )
 from faults.histories.players import Players
 from faults.histories.world import World
-from rotator.domain.event import Trigger
+from rotator.domain.invocation import Trigger
 
 DAY_SECONDS = 86_400
 _CALLS_EVERY_SECONDS = 300

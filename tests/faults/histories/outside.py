@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 
 from faults.histories.acts import Act, Die, Fail, Incident, Meanwhile, Odd, Plan, Slow, Stale
-from rotator.domain.event import Trigger
+from rotator.domain.invocation import Trigger
 
 # An act within an act within an act; what would be due deeper down is late.
 DEEPEST = 3

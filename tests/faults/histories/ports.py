@@ -22,7 +22,7 @@ from rotator.domain.errors import (
     TokenRefused,
     TokenUnavailable,
 )
-from rotator.domain.event import Trigger
+from rotator.domain.invocation import Trigger
 from rotator.domain.result import Result
 from rotator.domain.token_response import TokenResponse
 from rotator.ports import Probed, SecretVersion, Verdict

@@ -35,19 +35,12 @@ _OF_TABLES = {
     "a conflict": (400, "TransactionConflictException"),
     "an item too large": (400, "ItemCollectionSizeLimitExceededException"),
 }
-_OF_EVENTS = {
-    "throttled": (400, "ThrottlingException"),
-    "internal error": (500, "InternalException"),
-    "denied": (400, "AccessDeniedException"),
-    "not found": (400, "ResourceNotFoundException"),
-}
 READ_TOKEN, READ_STAGED = "GetSecretValue of the token", "GetSecretValue of the token AWSPENDING"
 READ_PREVIOUS = "GetSecretValue of the token AWSPREVIOUS"
 READ_CREDENTIALS, LIST = "GetSecretValue of the credentials", "ListSecretVersionIds of the token"
 STAGE, PROMOTE = "PutSecretValue of the token", "UpdateSecretVersionStage of the token"
-LOCK, UNLOCK, EVENT = "PutItem of the lock", "UpdateItem of the lock", "PutEvents"
-READ_BREAKER, READ_PAIRS = "GetItem of the breaker", "GetItem of the pair's breaker"
-CLOSE_BREAKER, CLOSE_PAIRS = "UpdateItem of the breaker", "UpdateItem of the pair's breaker"
+LOCK, UNLOCK = "PutItem of the lock", "UpdateItem of the lock"
+READ_BREAKER, CLOSE_BREAKER = "GetItem of the breaker", "UpdateItem of the breaker"
 _SECRETS = (READ_TOKEN, READ_STAGED, READ_PREVIOUS, READ_CREDENTIALS, LIST, STAGE, PROMOTE)
 
 
@@ -61,19 +54,18 @@ def calls(trigger: Trigger, state: State) -> list[str]:
     # Whether what is staged was left over, or published before.
     made += [READ_PREVIOUS] if state is State.LEFT_OVER else []
     if asks(trigger, state):
-        made += [LIST] if trigger.is_consumers else []
+        made += [LIST] if trigger is Trigger.REJECTED else []
         made.append(READ_CREDENTIALS)
-        made += [READ_BREAKER, READ_PAIRS] if trigger.minds_the_breaker else []
-        passes_and_closes = trigger in (Trigger.MANUAL, Trigger.CREDENTIALS_CHANGED)
-        made += [CLOSE_PAIRS, CLOSE_BREAKER] if passes_and_closes else []
+        made += [READ_BREAKER] if trigger.minds_the_breaker else []
+        made += [CLOSE_BREAKER] if trigger in (Trigger.MANUAL, Trigger.CREDENTIALS_CHANGED) else []
         made.append(STAGE)
     # The first version of a secret is the current one by itself.
     made += [PROMOTE] if state is not State.ABSENT else []
-    return [*made, UNLOCK, EVENT]
+    return [*made, UNLOCK]
 
 
 def rows() -> Iterator[Fault]:
-    for name in (*_SECRETS, LOCK, UNLOCK, EVENT, READ_BREAKER, READ_PAIRS, CLOSE_BREAKER, CLOSE_PAIRS):
+    for name in (*_SECRETS, LOCK, UNLOCK, READ_BREAKER, CLOSE_BREAKER):
         yield from _failures(name)
     yield row("the key cannot encrypt", STAGE, says("EncryptionFailure"), error(400, "EncryptionFailure"))
     yield Fault("lock table gone", at(is_of_the_table, error(400, "ResourceNotFoundException")), _unlocked, _locks)
@@ -81,7 +73,7 @@ def rows() -> Iterator[Fault]:
 
 
 def _failures(name: str) -> Iterator[Fault]:
-    kinds = _PASSING | _LASTING if name in _SECRETS else _OF_EVENTS if name == EVENT else _OF_TABLES
+    kinds = _PASSING | _LASTING if name in _SECRETS else _OF_TABLES
     for kind, (status, code) in kinds.items():
         # Of a version that is not there, the same is said: only the whole secret can be missed.
         is_read = kind == "not found" and name in (READ_TOKEN, READ_CREDENTIALS)
@@ -101,9 +93,9 @@ def _failures(name: str) -> Iterator[Fault]:
 
 def _lost_answers() -> Iterator[Fault]:
     """AWS has done what it was asked, and nobody hears of it."""
-    for name in (*_SECRETS, LOCK, UNLOCK, EVENT):
-        yield _repeatable(row(f"{name}: the answer is lost, once", name, _heals(name), lost, times=1), name)
-    for name in (STAGE, PROMOTE):
+    for name in (*_SECRETS, LOCK, UNLOCK):
+        yield _repeatable(row(f"{name}: the answer is lost, once", name, healthy, lost, times=1), name)
+    for name in (STAGE, PROMOTE, LOCK):
         yield _repeatable(row(f"{name}: every answer is lost", name, _though_lost(name), lost), name)
 
 
@@ -116,8 +108,6 @@ def _expected(name: str, code: str) -> Expectation:
         return _unlocked
     if name in _SECRETS:
         return says(code, asked=name in (STAGE, PROMOTE))
-    if name == EVENT:
-        return lambda trigger, state: replace(healthy(trigger, state), says="was not sent")
     return healthy
 
 
@@ -130,15 +120,9 @@ def says(code: str, *, asked: bool = True) -> Expectation:
 
 
 def _unlocked(trigger: Trigger, state: State) -> Expected:
-    if trigger.is_consumers:
-        return Expected("LockUnavailable", 0, "could not be asked")
+    if trigger is Trigger.REJECTED:
+        return Expected("LockUnavailable", 0, "lock table 'locks' failed with")
     return replace(healthy(trigger, state), says="went on without the lock")
-
-
-def _heals(name: str) -> Expectation:
-    if name == LOCK:
-        return _unlocked
-    return _expected(name, "ReadTimeoutError") if name == EVENT else healthy
 
 
 def _though_lost(name: str) -> Expectation:

@@ -31,7 +31,7 @@ class AwsCall:
 
     def error(self, status: int, code: str) -> AWSResponse:
         """An error as the JSON protocol of AWS has it."""
-        return self.answer(status, json.dumps({"__type": code, "message": f"{code} for the lab"}).encode())
+        return self.answer(status, json.dumps({"__type": code, "message": f"{code} for this test"}).encode())
 
 
 Serve = Callable[[], AWSResponse]
@@ -75,7 +75,7 @@ class AwsWire:
 def _call_of(request: AWSPreparedRequest) -> AwsCall:
     # `DynamoDB_20120810.GetItem`, which the SDK has signed and encoded.
     prefix, operation = request.headers["X-Amz-Target"].decode().split(".")  # type: ignore[union-attr]
-    service = {"secretsmanager": "secretsmanager", "AWSEvents": "events"}.get(prefix, "dynamodb")
+    service = "secretsmanager" if prefix == "secretsmanager" else "dynamodb"
     members = json.loads(request.body)  # type: ignore[arg-type]
     if service == "secretsmanager":
         part = members.get("SecretId", members.get("Name")).rpartition("/")[2]
@@ -84,6 +84,6 @@ def _call_of(request: AWSPreparedRequest) -> AwsCall:
         return AwsCall(f"{operation} of the {part}{label}", service, operation, request)
     if service == "dynamodb" and operation.endswith("Item"):
         item = (members.get("Key") or members["Item"])["id"]["S"]
-        part = "lock" if item.startswith("talend-token#") else "pair's breaker" if item.endswith("/pair") else "breaker"
+        part = "lock" if item.startswith("talend-token#") else "breaker"
         return AwsCall(f"{operation} of the {part}", service, operation, request)
     return AwsCall(operation, service, operation, request)

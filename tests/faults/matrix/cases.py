@@ -44,22 +44,17 @@ class Trigger(StrEnum):
     SCHEDULE = "schedule"
     WATCHDOG = "watchdog"
     MANUAL = "manual"
-    REJECTED_VERSION = "rejected version"
-    REJECTED_SHA256 = "rejected sha256"
+    REJECTED = "rejected"
     CREDENTIALS_CHANGED = "credentials changed"
 
     @property
-    def is_consumers(self) -> bool:
-        return self in (Trigger.REJECTED_VERSION, Trigger.REJECTED_SHA256)
-
-    @property
     def is_wanted(self) -> bool:
-        """Whether somebody asked for another token, be it one that ends earlier."""
+        """Whether an operator or a consumer wants another token, even one that expires earlier."""
         return self not in (Trigger.SCHEDULE, Trigger.WATCHDOG)
 
     @property
     def minds_the_breaker(self) -> bool:
-        return self is Trigger.WATCHDOG or self.is_consumers
+        return self in (Trigger.WATCHDOG, Trigger.REJECTED)
 
 
 def needs_nothing(trigger: Trigger, state: State) -> bool:
@@ -95,7 +90,7 @@ class Ending:
 
     @property
     def problem(self) -> str:
-        return " ".join([str(self.error), *getattr(self.error, "__notes__", [])]) if self.error else ""
+        return str(self.error) if self.error else ""
 
     @property
     def published(self) -> bool:
@@ -210,7 +205,7 @@ class Case:
             self.world.talend.revoke(published.access_token)
 
     def _rejected(self) -> tuple[str, str]:
-        """The version and the SHA-256 that a consumer tells of."""
+        """The version that a consumer reports, and the fingerprint of its token."""
         sight = self.sight()
         token = sight.document.access_token if sight.document else "no token was published"
         return sight.version_id or str(uuid.uuid4()), fingerprint(token)
@@ -253,7 +248,7 @@ class Case:
         """Invoke the function that the trigger is for, and look."""
         self.trigger = trigger or self.trigger
         function, event = self._event()
-        if self.trigger.is_consumers:
+        if self.trigger is Trigger.REJECTED:
             self.told.add(self.rejected[1])
         before, asked = self.sight(), len(self.world.talend.token_calls())
         self.world.output.seek(0)
@@ -272,10 +267,8 @@ class Case:
 
     def _event(self) -> tuple[str, dict[str, Any]]:
         match self.trigger:
-            case Trigger.REJECTED_VERSION:
+            case Trigger.REJECTED:
                 return "renew", {"account": self.name, "rejected_version_id": self.rejected[0]}
-            case Trigger.REJECTED_SHA256:
-                return "renew", {"account": self.name, "rejected_token_sha256": self.rejected[1]}
             case Trigger.CREDENTIALS_CHANGED:
                 changed = datetime.fromtimestamp(self.world.clock() - _CHANGED_SECONDS_AGO, UTC)
                 detail = {"name": self.secret_id("credentials"), "labelUpdated": "AWSCURRENT"}
@@ -305,8 +298,8 @@ class Case:
         return [place for place, text in places.items() if any(secret in text for secret in secrets)]
 
 
-def is_told_of(error: BaseException, account: str) -> bool:
-    """Whether an error is one of the contract: of the rotator's own, naming the account, with a fix after it."""
-    told = str(error)
-    is_ours = isinstance(error, RotatorError) and error.account == account and f"account {account!r}" in told
-    return is_ours and re.search(r"[^.]\. [A-Z]\w+ .{10,}", told) is not None
+def is_of_the_contract(error: BaseException, account: str) -> bool:
+    """True for one of the rotator's own errors that names the account, or its secret, and says what to do."""
+    message = str(error)
+    names = f"/{account}/" in message or f"account {account!r}" in message
+    return isinstance(error, RotatorError) and names and re.search(r"[^.]\. [A-Z]\w+ .{10,}", message) is not None

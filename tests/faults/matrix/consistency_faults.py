@@ -112,7 +112,7 @@ def _quota() -> Iterator[Fault]:
         at(lambda call: call.name == STAGE, refuse)(case)
 
     def expected(trigger: Trigger, _: State) -> Expected:
-        if trigger.is_consumers:
+        if trigger is Trigger.REJECTED:
             return Expected("budget_exhausted", 0)
         return Expected("SecretStoreError", 1, "failed with LimitExceededException")
 

@@ -7,9 +7,10 @@ from dataclasses import dataclass
 
 from faults.matrix.cases import LIFE_SECONDS, Case, State, Trigger, needs_nothing, promotes
 
-# What a run needs after its token call has been given up at once: `PUBLICATION_SECONDS` of the publisher, and the
-# shortest time-out there is.
+# The ten seconds that a run keeps for publishing, and a moment that ends its token call at once.
 NO_TIME_TO_WAIT = 10.05
+# How often a run requests a token that may be had later.
+ATTEMPTS = 4
 
 
 @dataclass(frozen=True)
@@ -17,22 +18,24 @@ class Expected:
     """How a run ends under a fault."""
 
     kind: str
-    """The error's class or, in `rotate`'s words, the outcome."""
+    """The error's class, or the outcome."""
     calls: int
-    """How often the token endpoint is asked, if it can be."""
+    """How often the token endpoint is requested, if it can be reached."""
     says: str = ""
-    """Part of the error's message, or of the log line."""
+    """Part of the error's message, or of the log line if there is no error."""
+    logs: str = ""
+    """Part of the log line."""
     life_seconds: int | None = None
-    """Of what is published."""
-    breaker: bool = False
-    """Whether the watchdog and consumers are then kept from the token endpoint for a minute."""
+    """For how long the published token is valid in all."""
+    again: tuple[str, int] | None = None
+    """How another run ends at once after this one, if the circuit breaker holds its trigger: its kind and calls."""
     publishes: bool = False
     """Whether something is published although the run raises (AWS did what it was asked, and its answer was lost) or
     finds nothing due (another run was faster)."""
 
-    def kind_for(self, trigger: Trigger) -> str:
-        names = {"rotated": "renewed", "superseded": "already_renewed"} if trigger.is_consumers else {}
-        return names.get(self.kind, self.kind)
+
+# What a run does that the circuit breaker keeps from the token endpoint.
+HELD = ("CircuitOpen", 0)
 
 
 def healthy(trigger: Trigger, state: State) -> Expected:
@@ -64,11 +67,11 @@ class Fault:
 
 def published(calls: int = 1, life_seconds: int = LIFE_SECONDS, says: str = "") -> Callable[[Trigger, State], Expected]:
     """A token is published all the same."""
-    return lambda *_: Expected("rotated", calls, says, life_seconds)
+    return lambda *_: Expected("rotated", calls, says, life_seconds=life_seconds)
 
 
 def failed(
     kind: type[Exception], calls: int, says: str = "", *, breaker: bool = False
 ) -> Callable[[Trigger, State], Expected]:
-    """The run raises, and what is published stays."""
-    return lambda *_: Expected(kind.__name__, calls, says, breaker=breaker)
+    """The run raises, and the published token stays; `breaker` opens the circuit breaker."""
+    return lambda *_: Expected(kind.__name__, calls, says, again=HELD if breaker else None)

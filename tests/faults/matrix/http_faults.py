@@ -5,9 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 
 from faults.matrix.arming import always, cut_short
-from faults.matrix.faults import Fault, failed, published
+from faults.matrix.faults import ATTEMPTS, Fault, failed, published
 from faults.matrix.wire_faults import DripAll, Wire, http, plain
-from rotator.adapters.retry import ATTEMPTS
 from rotator.domain.errors import (
     InvalidTokenResponse,
     TokenUnavailable,

@@ -10,7 +10,7 @@ from typing import Any
 
 from faults.matrix.arming import always, setting
 from faults.matrix.cases import Case, State, Trigger, seconds_left
-from faults.matrix.faults import Expected, Fault, failed, published
+from faults.matrix.faults import HELD, Expected, Fault, failed, published
 from rotator.domain.errors import (
     InvalidTokenResponse,
     TokenRejectedByProbe,
@@ -73,12 +73,14 @@ def _lives() -> Iterator[Fault]:
         "a negative string": "-1800",
         "a second": 1,
         "negative zero": -0.0,
-        "the minimum": 60,
+        "as long as its own publication": 10,
         "infinitely negative": "-Infinity",
     }.items():
-        expected = published() if name == "infinitely negative" else failed(InvalidTokenResponse, 1, "not longer than")
+        expected = (
+            published() if name == "infinitely negative" else failed(InvalidTokenResponse, 1, "not for more than")
+        )
         yield Fault(f"expires_in {name}", always(Amend({"expires_in": value})), expected)
-    yield Fault("expires_in just above the minimum", always(Amend({"expires_in": 61})), _shorter(61))
+    yield Fault("expires_in just above that", always(Amend({"expires_in": 11})), _shorter(11))
     yield Fault("expires_in shorter than what is left", always(Amend({"expires_in": "200"})), _shorter(200))
 
 
@@ -104,7 +106,7 @@ def _claims() -> Iterator[Fault]:
         fault = Amend({"access_token": jwt(claims), "expires_in": 1800})
         yield Fault(f"a token with {name}", always(fault), _shorter(life))
     past = Amend({"access_token": jwt({"exp": now - 60})})
-    yield Fault("a token with exp in the past", always(past), failed(InvalidTokenResponse, 1, "not longer than"))
+    yield Fault("a token with exp in the past", always(past), failed(InvalidTokenResponse, 1, "not for more than"))
     for name, audience in {"wrong": "https://api.us.cloud.talend.com", "numeric": 7, "list of wrong": ["a", 1]}.items():
         fault = Amend({"access_token": jwt({"aud": audience}), "expires_in": 1800})
         yield Fault(f"a token with a {name} aud", always(fault), published(says="audience is not"))
@@ -117,8 +119,8 @@ def _same_token() -> Iterator[Fault]:
     def expected(trigger: Trigger, state: State) -> Expected:
         if state in (State.ABSENT, State.UNREADABLE):
             return Expected("rotated", 1)
-        if trigger.is_consumers:
-            return Expected("RejectedTokenAgain", 1, breaker=True)
+        if trigger is Trigger.REJECTED:
+            return Expected("RejectedTokenAgain", 1, again=HELD)
         if state is State.EXPIRED:
             return Expected("InvalidTokenResponse", 1, "although that has expired")
         return Expected("unchanged", 1)
@@ -147,7 +149,7 @@ def _probe() -> Iterator[Fault]:
 
     refused = failed(TokenRejectedByProbe, 1, "/account/users answered 401", breaker=True)
     yield Fault("a token that the API refuses", probing(Amend({"access_token": "of-nobody"})), refused)
-    nothing = "the probe tells nothing"
+    nothing = "the probe says nothing about the token"
     yield Fault("a probe path that is not there", probing(None, "/no/such/path"), published(says=nothing))
     yield Fault("too many requests for the probe", probing(None, requests_per_minute=0), published(says=nothing))
 

@@ -11,10 +11,9 @@ from tempfile import TemporaryDirectory
 
 from doubles import raw_server, tls_context
 from faults.matrix.cases import Case
-from faults.matrix.faults import NO_TIME_TO_WAIT, Expected, Fault
+from faults.matrix.faults import ATTEMPTS, NO_TIME_TO_WAIT, Expected, Fault
 from faults.matrix.world import World
 from rotator.adapters.bounded_http import BoundedSession
-from rotator.adapters.retry import ATTEMPTS
 
 Serve = Callable[[socket.socket], None]
 

@@ -9,12 +9,11 @@ from typing import Any
 
 from faults.matrix.arming import always, once
 from faults.matrix.cases import Case
-from faults.matrix.faults import Fault, failed, published
+from faults.matrix.faults import ATTEMPTS, Fault, failed, published
 from faults.matrix.wire_faults import Wire, http
-from rotator.adapters.retry import ATTEMPTS
 from rotator.domain.errors import (
+    CredentialsRefused,
     InvalidTokenResponse,
-    TokenRefused,
     TokenUnavailable,
 )
 from talend_simulator import (
@@ -35,12 +34,14 @@ def rows() -> Iterator[Fault]:
 
 def _statuses() -> Iterator[Fault]:
     for status in (400, 401, 403):
-        expected = failed(TokenRefused, 1, f"answered {status}. Check the ID and secret", breaker=True)
+        expected = failed(CredentialsRefused, 1, f"answered {status} for the credentials in secret", breaker=True)
         yield Fault(f"{status}", always(Answer(status)), expected)
     page = Answer(403, "<html>Access denied by the firewall</html>", {"Content-Type": "text/html"})
-    yield Fault("403 with a page", always(page), failed(TokenRefused, 1, "answered 403", breaker=True))
+    yield Fault("403 with a page", always(page), failed(CredentialsRefused, 1, "answered 403", breaker=True))
     again = {"WWW-Authenticate": 'Digest realm="talend", nonce="1"'}
-    yield Fault("401 that asks for Digest", always(Answer(401, headers=again)), failed(TokenRefused, 1, breaker=True))
+    yield Fault(
+        "401 that asks for Digest", always(Answer(401, headers=again)), failed(CredentialsRefused, 1, breaker=True)
+    )
     for status in (500, 502, 503, 504):
         says = f"answered {status} after {ATTEMPTS} attempts"
         yield Fault(f"{status}", always(Answer(status)), failed(TokenUnavailable, ATTEMPTS, says))
@@ -76,7 +77,7 @@ def _statuses() -> Iterator[Fault]:
         def elsewhere(case: Case, status: int = status) -> None:
             case.world.talend.faults.add(Redirect(case.world.elsewhere.token_url, status), times=None)
 
-        says = f"answered {status}. Check that the API URL"
+        says = f"answered {status} for the credentials in secret"
         yield Fault(f"{status} to another host", elsewhere, failed(InvalidTokenResponse, 1, says))
 
     def circle(case: Case) -> None:

@@ -101,7 +101,7 @@ def expecting(expected, arm=lambda _: None):
         Expected("rotated", 2),
         Expected("rotated", 1, says="not in the log"),
         Expected("rotated", 1, life_seconds=1799),
-        Expected("TokenRefused", 1),
+        Expected("CredentialsRefused", 1),
     ],
 )
 def test_another_ending_than_the_expected_one_is_noticed(world, expected):
@@ -110,7 +110,7 @@ def test_another_ending_than_the_expected_one_is_noticed(world, expected):
 
 
 @pytest.mark.no_cover
-@pytest.mark.parametrize("name", [aws_faults.LOCK, aws_faults.UNLOCK, aws_faults.EVENT])
+@pytest.mark.parametrize("name", [aws_faults.LOCK, aws_faults.READ_CREDENTIALS, aws_faults.UNLOCK])
 def test_harm_that_is_done_at_any_call_is_noticed(world, name):
     def arm(case):
         def interfere(call, serve):

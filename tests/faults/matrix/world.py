@@ -12,6 +12,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, ExitStack, contextmanager
 from dataclasses import replace
+from decimal import Decimal
 from typing import Any
 
 import boto3
@@ -25,12 +26,12 @@ import renew
 import rotate
 from faults.matrix.aws_wire import AwsWire
 from rotator import bootstrap
-from rotator.service.rotator import Rotation
+from rotator.service.rotator import Rotator
 from talend_simulator import Settings as TalendSettings
 from talend_simulator import TalendSimulator
 
 REGION = "eu-west-1"
-PREFIX = "lab"
+PREFIX = "talend-token"
 # A minute of the watchdog's, and a second for what is rounded.
 TICK_SECONDS = 61
 
@@ -81,8 +82,8 @@ class World:
         self._lasting: dict[str, str] = {}
         self.aws_client: Any
         """The client of a person, for Secrets Manager."""
-        self.healthy: Rotation
-        self.rotation: Rotation
+        self.healthy: Rotator
+        self.rotator: Rotator
 
     def lasting(self, name: str, make: Callable[[], AbstractContextManager[str]]) -> str:
         """What `make` yields: made when it is first asked for, and there until the world ends."""
@@ -91,23 +92,23 @@ class World:
         return self._lasting[name]
 
     def build(self) -> None:
-        """Make the rotation as a cold start does; its pauses move the world's clock."""
-        bootstrap.rotation.cache_clear()
-        made = bootstrap.rotation()
-        issuer = made.replacement.issuer
+        """Make the rotator as a cold start does; its pauses move the world's clock."""
+        bootstrap.rotator.cache_clear()
+        made = bootstrap.rotator()
+        issuer = made.publisher.issuer
         issuer = replace(
             issuer,
             clock=self.clock,
             token_endpoint=replace(issuer.token_endpoint, clock=self.clock, sleep=self.clock.sleep, jitter=lambda: 1.0),
             probe=replace(issuer.probe, clock=self.clock),
         )
-        made.replacement.single_flight._clock = self.clock  # type: ignore[attr-defined]
-        replacement = replace(made.replacement, issuer=issuer, clock=self.clock)
-        self.healthy = replace(made, replacement=replacement, clock=self.clock, sleep=self.clock.sleep)
+        made.publisher.lock._clock = self.clock  # type: ignore[attr-defined]
+        publisher = replace(made.publisher, issuer=issuer, clock=self.clock)
+        self.healthy = replace(made, publisher=publisher, clock=self.clock, sleep=self.clock.sleep)
         self.calm()
 
     def calm(self) -> None:
-        self.rotation = self.healthy
+        self.rotator = self.healthy
         self.aws.interference = None
         self.talend.faults.clear()
         self.talend.settings.change(
@@ -116,17 +117,17 @@ class World:
 
     def with_settings(self, **changes: Any) -> None:
         """The function's settings are others until `calm`."""
-        settings = replace(self.rotation.settings, **changes)
-        replacement = self.rotation.replacement
-        replacement = replace(replacement, settings=settings, issuer=replace(replacement.issuer, settings=settings))
-        self.rotation = replace(self.rotation, settings=settings, replacement=replacement)
+        settings = replace(self.rotator.settings, **changes)
+        publisher = self.rotator.publisher
+        publisher = replace(publisher, settings=settings, issuer=replace(publisher.issuer, settings=settings))
+        self.rotator = replace(self.rotator, settings=settings, publisher=publisher)
 
     def with_token_endpoint(self, **changes: Any) -> None:
         """The adapter of the token endpoint is another until `calm`."""
-        replacement = self.rotation.replacement
-        endpoint = replace(replacement.issuer.token_endpoint, **changes)  # type: ignore[type-var]
-        replacement = replace(replacement, issuer=replace(replacement.issuer, token_endpoint=endpoint))
-        self.rotation = replace(self.rotation, replacement=replacement)
+        publisher = self.rotator.publisher
+        endpoint = replace(publisher.issuer.token_endpoint, **changes)  # type: ignore[type-var]
+        publisher = replace(publisher, issuer=replace(publisher.issuer, token_endpoint=endpoint))
+        self.rotator = replace(self.rotator, publisher=publisher)
 
     def invoke(self, function: str, event: dict[str, Any], seconds: float) -> dict[str, Any]:
         handler = {"rotate": rotate.handler, "renew": renew.handler}[function]
@@ -146,22 +147,23 @@ class World:
         self.output.seek(0)
         self.output.truncate()
         self.secrets().clear()
-        self._records().clear()
+        self.records().clear()
 
     def secrets(self) -> Any:
         """Secrets Manager's secrets by name, as moto keeps them."""
         return get_backend("secretsmanager")[DEFAULT_ACCOUNT_ID][REGION].secrets
 
-    def _records(self) -> Any:
+    def records(self) -> Any:
+        """The lock table's records by key, as moto keeps them."""
         return get_backend("dynamodb")[DEFAULT_ACCOUNT_ID][REGION].tables["locks"].items
 
     def tick(self) -> None:
         """A minute passes, for the lock table as well, whose times are the wall clock's."""
         self.clock.ahead += TICK_SECONDS
-        for item in self._records().values():
+        for item in self.records().values():
             for name, unit in (("expiration", 1), ("in_progress_expiration", 1000), ("opened_at", 1)):
                 if name in item.attrs:
-                    item.attrs[name].value = str(int(item.attrs[name].value) - TICK_SECONDS * unit)
+                    item.attrs[name].value = str(Decimal(item.attrs[name].value) - TICK_SECONDS * unit)
 
 
 @contextmanager
@@ -174,13 +176,12 @@ def running_world() -> Iterator[World]:
             "AWS_SECRET_ACCESS_KEY": "testing",
             "AWS_DEFAULT_REGION": REGION,
             "SECRET_PREFIX": PREFIX,
-            "TALEND_ENVIRONMENT": "eu",
             "TALEND_API_URL": world.talend.url,
-            "MINIMUM_TOKEN_LIFE_SECONDS": "60",
             "CREDENTIALS_SECRET": "",
             "SCHEDULE_EXPRESSION": "rate(25 minutes)",
             "LOCK_TABLE": "locks",
             "PROBE_PATH": "",
+            "STACK_NAME": "faults",
         }.items():
             patch.setenv(name, value)
         with mock_aws():
@@ -201,7 +202,7 @@ def running_world() -> Iterator[World]:
             )
             world.aws_client = boto3.client("secretsmanager")
             world.build()
-            patch.setattr(bootstrap, "rotation", lambda: world.rotation)
+            patch.setattr(bootstrap, "rotator", lambda: world.rotator)
             yield world
         patch.undo()
-        bootstrap.rotation.cache_clear()
+        bootstrap.rotator.cache_clear()

@@ -63,7 +63,7 @@ def test_without_another_token_the_401_is_handed_to_the_caller(session, api, sou
     (warning,) = [record for record in caplog.records if record.name == "talend_token"]
     assert warning.levelno == logging.WARNING
     assert re.fullmatch(
-        r"token secret 'talend/default/token': version v1 was rejected .* budget_exhausted, for 600 seconds\. .* API\.",
+        r"token secret '\S+': version v1 was rejected .* budget_exhausted, for 600 seconds\. .* Region's\.",
         warning.getMessage(),
     )
 

@@ -12,10 +12,10 @@ from botocore.exceptions import ClientError, EndpointConnectionError, ReadTimeou
 from moto import mock_aws
 
 from talend_token import RenewalFailed, TokenClient, TokenUnavailable
-from talend_token._environment import source_from_environment
+from talend_token._sources import source_from_environment
 from talend_token.secrets_manager import SecretsManagerSource
 
-NAME = "talend/default/token"
+NAME = "talend-token/default/token"
 V1 = "11111111-1111-1111-1111-111111111111"
 DOCUMENT = {
     "access_token": "hunter2",
@@ -47,9 +47,12 @@ class Functions:
     def __init__(self):
         self.events = []
         self.names = []
-        self.answer = {"outcome": "renewed", "version_id": "2" * 32, "retry_after_seconds": 0}
+        self.answer = {"outcome": "rotated", "version_id": "2" * 32, "retry_after_seconds": 0}
         self.function_error = None
         self.error = None
+
+    def close(self):
+        """Close the connections, of which there are none."""
 
     def invoke(self, FunctionName, Payload):  # noqa: N803 (as boto3 has it)
         self.names.append(FunctionName)
@@ -70,6 +73,12 @@ class Session:
     def client(self, service, **how):
         self.made.append((service, how))
         return self.clients[service]
+
+
+def reading_by(get_secret_value):
+    """A session whose client of Secrets Manager has that one operation."""
+    operations = {"get_secret_value": staticmethod(get_secret_value), "close": lambda _: None}
+    return Session(secretsmanager=type("Client", (), operations)())
 
 
 @pytest.fixture
@@ -96,6 +105,28 @@ def test_a_published_token_is_read_by_name_and_by_arn(secret, by_arn):
     assert published.issued_at == 1795472989
 
 
+def test_the_session_that_the_program_has_set_up_is_used(monkeypatch):
+    monkeypatch.delenv("AWS_DEFAULT_REGION")
+    monkeypatch.setattr(boto3, "DEFAULT_SESSION", None)
+    source = SecretsManagerSource(NAME)
+    boto3.setup_default_session(region_name="eu-west-3")
+    boto3.client("secretsmanager").create_secret(Name=NAME, SecretString=json.dumps(DOCUMENT), ClientRequestToken=V1)
+    assert source.read().token.version_id == V1
+
+
+def test_a_session_of_its_own_wins_over_the_programs(aws, functions, monkeypatch):
+    monkeypatch.setattr(boto3, "DEFAULT_SESSION", Session())
+    source = SecretsManagerSource(NAME, "renew", session=Session(secretsmanager=aws, **{"lambda": functions}))
+    assert source.renew(V1).outcome == "rotated"
+
+
+@pytest.mark.usefixtures("secret")
+def test_a_program_without_a_session_is_not_given_one(monkeypatch):
+    monkeypatch.setattr(boto3, "DEFAULT_SESSION", None)
+    SecretsManagerSource(NAME).read()
+    assert boto3.DEFAULT_SESSION is None
+
+
 @pytest.mark.usefixtures("secret")
 def test_the_answers_date_is_aws_s_time(aws):
     def dated(**request):
@@ -103,8 +134,7 @@ def test_the_answers_date_is_aws_s_time(aws):
         answer["ResponseMetadata"]["HTTPHeaders"] = {"date": "Mon, 23 Nov 2026 22:29:49 GMT"}
         return answer
 
-    aws_with_dates = type("Client", (), {"get_secret_value": staticmethod(dated)})
-    published = SecretsManagerSource(NAME, session=Session(secretsmanager=aws_with_dates)).read()
+    published = SecretsManagerSource(NAME, session=reading_by(dated)).read()
     assert published.answered_at == datetime(2026, 11, 23, 22, 29, 49, tzinfo=UTC).timestamp()
 
 
@@ -116,8 +146,7 @@ def test_an_answer_without_a_date_leaves_the_time_open(aws, headers):
         answer["ResponseMetadata"]["HTTPHeaders"] = headers
         return answer
 
-    client = type("Client", (), {"get_secret_value": staticmethod(undated)})
-    assert SecretsManagerSource(NAME, session=Session(secretsmanager=client)).read().answered_at is None
+    assert SecretsManagerSource(NAME, session=reading_by(undated)).read().answered_at is None
 
 
 def test_an_arn_decides_the_region(monkeypatch):
@@ -143,8 +172,7 @@ def failing(error):
     def get_secret_value(**_):
         raise error
 
-    client = type("Client", (), {"get_secret_value": staticmethod(get_secret_value)})
-    return SecretsManagerSource(NAME, session=Session(secretsmanager=client))
+    return SecretsManagerSource(NAME, session=reading_by(get_secret_value))
 
 
 @pytest.mark.parametrize(
@@ -158,12 +186,16 @@ def failing(error):
             ClientError({"Error": {"Code": "ResourceNotFoundException"}}, "GetSecretValue"),
             "ResourceNotFoundException. Check its name and the Region; if it is new, force the first rotation.",
         ),
-        (ClientError({}, "GetSecretValue"), "unknown. Try again; if it goes on, look at the AWS Health Dashboard."),
+        (ClientError({}, "GetSecretValue"), "unknown. Try again; if it goes on, check the AWS Health Dashboard."),
         (
             EndpointConnectionError(endpoint_url="https://x"),
-            "EndpointConnectionError. Try again; if it goes on, look at the AWS Health Dashboard.",
+            "EndpointConnectionError. Try again; if it goes on, check the AWS Health Dashboard.",
         ),
-        (KeyError("hunter2"), "KeyError. Try again; if it goes on, look at the AWS Health Dashboard."),
+        (
+            KeyError("hunter2"),
+            "an unexpected answer. Another server may answer for AWS: check AWS_ENDPOINT_URL, the proxy, or "
+            "the test's stub.",
+        ),
     ],
 )
 def test_a_failed_read_says_which_secret_why_and_what_to_do(error, message):
@@ -205,7 +237,7 @@ def test_no_local_variable_shows_the_token_when_something_fails(monkeypatch):
 
 
 def test_the_renew_function_is_told_the_version_and_the_account(source, functions):
-    assert source.renew(V1).outcome == "renewed"
+    assert source.renew(V1).outcome == "rotated"
     assert functions.events == [{"account": "default", "rejected_version_id": V1}]
     assert functions.names == ["renew"]
 
@@ -227,7 +259,7 @@ def test_the_environment_names_the_secret_and_the_renew_function(aws, functions,
     monkeypatch.delenv("TALEND_ACCESS_TOKEN", raising=False)
     monkeypatch.setenv("TALEND_TOKEN_SECRET", NAME)
     monkeypatch.setenv("TALEND_RENEW_FUNCTION", "renew-of-the-stack")
-    monkeypatch.setattr(boto3.session, "Session", lambda: Session(secretsmanager=aws, **{"lambda": functions}))
+    monkeypatch.setattr(boto3, "DEFAULT_SESSION", Session(secretsmanager=aws, **{"lambda": functions}))
     source = source_from_environment()
     assert source.read().token.version_id == V1
     source.renew(V1)
@@ -242,7 +274,7 @@ def test_an_answer_is_handed_on_with_its_waiting_time(source, functions):
 
 @pytest.mark.parametrize("waiting_time", [{}, {"retry_after_seconds": None}, {"retry_after_seconds": 0}])
 def test_an_answer_without_a_waiting_time_means_none(source, functions, waiting_time):
-    functions.answer = {"outcome": "renewed"} | waiting_time
+    functions.answer = {"outcome": "rotated"} | waiting_time
     assert source.renew(V1).retry_after_seconds == 0
 
 
@@ -283,11 +315,11 @@ def test_a_function_that_failed_is_told_with_its_message(source, functions):
 
 
 @pytest.mark.parametrize(
-    "answer", [None, [], "text", {"message": "ok"}, {"outcome": "renewed", "retry_after_seconds": "x"}]
+    "answer", [None, [], "text", {"message": "ok"}, {"outcome": "rotated", "retry_after_seconds": "x"}]
 )
 def test_an_answer_of_another_function_is_told(source, functions, answer):
     functions.answer = answer
-    with pytest.raises(RenewalFailed, match="its answer is not one of a renew function: check TALEND_RENEW_FUNCTION"):
+    with pytest.raises(RenewalFailed, match="its answer is not a renew function's: check TALEND_RENEW_FUNCTION"):
         source.renew(V1)
 
 
@@ -307,7 +339,7 @@ def test_the_function_may_be_another_regions(source):
 
 
 def test_before_the_first_read_the_account_is_that_of_the_arn(functions):
-    arn = "arn:aws:secretsmanager:eu-west-1:123456789012:secret:talend/sales/token-a1b2c3"
+    arn = "arn:aws:secretsmanager:eu-west-1:123456789012:secret:talend-token/sales/token-a1b2c3"
     SecretsManagerSource(arn, "renew", session=Session(**{"lambda": functions})).renew(V1)
     assert functions.events[0]["account"] == "sales"
 
@@ -330,5 +362,5 @@ def test_a_client_of_the_real_thing_renews_by_reading_invoking_and_reading(aws, 
         rejected = client.get_token()
         document = DOCUMENT | {"access_token": "next", "issued_at": 1795473000, "expires_at": 1795474800}
         publish = lambda: aws.put_secret_value(SecretId=NAME, SecretString=json.dumps(document))  # noqa: E731
-        functions.invoke = lambda **_: (publish(), {"Payload": io.BytesIO(b'{"outcome": "renewed"}')})[1]
+        functions.invoke = lambda **_: (publish(), {"Payload": io.BytesIO(b'{"outcome": "rotated"}')})[1]
         assert client.renew(rejected).access_token == "next"

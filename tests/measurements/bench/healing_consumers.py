@@ -23,7 +23,7 @@ from botocore.config import Config
 from bench.by_hand import TIMEOUT_SECONDS
 from bench.crowd import at_a_moment
 from talend_token import TokenClient
-from talend_token._ports import Published, Renewal
+from talend_token._sources import Published, Renewal
 from talend_token.requests import TalendAuth
 from talend_token.secrets_manager import SecretsManagerSource
 

@@ -14,7 +14,7 @@ from botocore.exceptions import EndpointConnectionError
 from requests.adapters import BaseAdapter
 
 from talend_token import Token
-from talend_token._ports import Published, Renewal
+from talend_token._sources import Published, Renewal
 from talend_token.errors import TokenUnavailable
 
 DAY_SECONDS = 86_400
@@ -95,7 +95,7 @@ class Secrets:
 
 
 class Source:
-    """A `talend_token._ports.TokenSource`."""
+    """A `talend_token._sources.TokenSource`."""
 
     def __init__(self, world: World) -> None:
         self._world = world

@@ -10,9 +10,9 @@ import heapq
 from dataclasses import dataclass
 from enum import Enum
 
-from doubles.system import System
+from doubles.system import CREDENTIALS, System
 from rotator.domain.errors import TokenUnavailable
-from rotator.domain.event import Trigger
+from rotator.domain.invocation import Trigger
 from rotator.domain.result import Outcome
 
 # A whole second, as the token document's times are.
@@ -96,4 +96,4 @@ def _agenda(outage: Outage | None, clockwork: Clockwork, end: int, watchdog_at: 
 
 
 def _down() -> TokenUnavailable:
-    return TokenUnavailable("the token endpoint", "answered 503", "Wait.", status=503)
+    return TokenUnavailable("https://api.example", CREDENTIALS, "answered 503", "Wait.", status=503)

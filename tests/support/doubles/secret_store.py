@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from rotator.domain.errors import SecretStoreError
-from rotator.ports import SecretVersion
+from rotator.ports import SecretDescription, SecretVersion
 from talend_token.document import Sensitive, TokenDocument
 
 
@@ -22,7 +22,7 @@ class InMemorySecretStore:
 
     `calls` lists every operation. `fail_on` maps an operation to the error code that it fails with, and `before` maps
     one to something that happens just before it, such as another run. `stale` maps a secret to what its next read
-    answers, as an eventually consistent one may. `keys` maps a secret to its KMS key.
+    answers, as an eventually consistent one may. `descriptions` maps a secret to how it is kept.
     """
 
     def __init__(self, clock: Callable[[], float]) -> None:
@@ -32,7 +32,7 @@ class InMemorySecretStore:
         self.fail_on: dict[str, str] = {}
         self.before: dict[str, Callable[[], object]] = {}
         self.stale: dict[str, SecretVersion] = {}
-        self.keys: dict[str, str] = {}
+        self.descriptions: dict[str, SecretDescription] = {}
 
     def create(self, secret_id: str) -> None:
         self._secrets[secret_id] = _Secret()
@@ -53,9 +53,9 @@ class InMemorySecretStore:
         version_id = secret.labels[stage]
         return self._version(secret_id, version_id)
 
-    def key(self, secret_id: str) -> str | None:
-        self._call("key", secret_id)
-        return self.keys.get(secret_id)
+    def describe(self, secret_id: str) -> SecretDescription:
+        self._call("describe", secret_id)
+        return self.descriptions.get(secret_id, SecretDescription())
 
     def stage(self, secret_id: str, version_id: str, text: Sensitive[str]) -> frozenset[str]:
         secret = self._call("stage", secret_id)

@@ -9,7 +9,7 @@ from collections.abc import Callable
 
 from doubles.clock import Clock
 from talend_token import RenewalFailed, Token, TokenUnavailable
-from talend_token._ports import Published, Renewal
+from talend_token._sources import Published, Renewal
 
 API = "https://api.eu.cloud.talend.com"
 
@@ -64,7 +64,7 @@ class InMemoryTokenSource:
 
     def _renew(self) -> Renewal:
         self.publish()
-        return Renewal("renewed")
+        return Renewal("rotated")
 
     def refuse(self, outcome: str, retry_after_seconds: float = 0) -> None:
         """Have the renew function answer that."""
@@ -79,4 +79,4 @@ class InMemoryTokenSource:
         self.on_renew = renew
 
     def __str__(self) -> str:
-        return "token secret 'talend/default/token'"
+        return "token secret 'talend-token/default/token'"

@@ -1,173 +1,186 @@
-"""The lock that both functions share: Powertools Idempotency on a table, against moto in process."""
+"""The lock that both functions share: Powertools Idempotency's persistence on a table, against moto in process."""
 
+import json
 import time
 
 import boto3
 import pytest
-from aws_lambda_powertools.utilities.idempotency.base import IdempotencyHandler
-from aws_lambda_powertools.utilities.idempotency.exceptions import IdempotencyInconsistentStateError
 from botocore.stub import Stubber
 
 from doubles.unreachable import unreachable
-from rotator.adapters.lock_table import IdempotentSingleFlight, lock_table_client
-from rotator.domain.errors import LockUnavailable, ReplacementInProgress, TokenUnavailable
-from rotator.domain.event import Trigger
+from rotator.adapters.lock_table import LockTable, lock_table_client
+from rotator.domain.errors import LockUnavailable, ReplacementInProgress
+from rotator.domain.invocation import Invocation, Trigger
 from rotator.domain.result import Outcome, Result
 
-RESULT = Result(Outcome.ROTATED, "default", Trigger.SCHEDULE, "v2", 1_795_474_789)
+
+def invocation(seconds=30.0, account="default"):
+    return Invocation(Trigger.SCHEDULE, time.time() + seconds, account)
+
+
+def result(outcome=Outcome.ROTATED):
+    return Result(outcome, invocation(), "v2", 1_795_474_789)
 
 
 @pytest.fixture
-def flights(lock_table):
+def locks(lock_table):
     """The lock as two functions have it."""
-    return [IdempotentSingleFlight(lock_table_client(), lock_table) for _ in range(2)]
+    return [LockTable(lock_table_client(), lock_table) for _ in range(2)]
 
 
-def once(flight, replace=lambda: RESULT, version="v1", account="default", seconds=30.0):
-    return flight.once(account, version, time.time() + seconds, replace)
-
-
-def never():
-    raise AssertionError("not to be called")
+def items():
+    return boto3.client("dynamodb").scan(TableName="locks")["Items"]
 
 
 def drop_table():
     boto3.client("dynamodb").delete_table(TableName="locks")
 
 
-def test_the_client_gives_up_soon(aws):  # noqa: ARG001
+def test_the_client_gives_up_soon_and_repeats_a_call_once(aws):  # noqa: ARG001
     config = lock_table_client().meta.config
     assert (config.connect_timeout, config.read_timeout) == (1, 2)
-    # A second attempt at a lock whose first answer was lost would find it taken.
-    assert config.retries["total_max_attempts"] == 1
+    assert config.retries == {"mode": "standard", "total_max_attempts": 2}
 
 
-def test_the_first_caller_replaces_and_the_next_gets_its_result(flights):
-    assert once(flights[0]) == (RESULT, True)
-    assert once(flights[1], never) == (RESULT, False)
+@pytest.mark.parametrize("outcome", [Outcome.ROTATED, Outcome.SUPERSEDED])
+def test_after_a_replacement_the_next_run_is_superseded(locks, outcome):
+    assert locks[0].acquire(invocation(), "v1") is None
+    locks[0].release(invocation(), "v1", result(outcome))
+    late = invocation()
+    assert locks[1].acquire(late, "v1") == Result(Outcome.SUPERSEDED, late, "v2", 1_795_474_789)
 
 
-@pytest.mark.parametrize("outcome", [Outcome.UNCHANGED, Outcome.BUDGET_EXHAUSTED])
-def test_a_run_that_replaced_nothing_leaves_the_version_to_the_next(flights, outcome):
-    nothing = Result(outcome, "default", Trigger.SCHEDULE)
-    assert once(flights[0], lambda: nothing) == (nothing, True)
-    assert once(flights[1]) == (RESULT, True)
+@pytest.mark.parametrize("ended", [None, result(Outcome.UNCHANGED), result(Outcome.BUDGET_EXHAUSTED)])
+def test_a_run_that_failed_or_replaced_nothing_leaves_no_record(locks, ended):
+    locks[0].acquire(invocation(), "v1")
+    locks[0].release(invocation(), "v1", ended)
+    assert items() == []
+    assert locks[1].acquire(invocation(), "v1") is None
 
 
-def test_a_record_that_expires_while_it_is_read_is_no_lock(flights, monkeypatch):
-    def inconsistent(*_, **__):
-        raise IdempotencyInconsistentStateError
-
-    monkeypatch.setattr(IdempotencyHandler, "_process_idempotency", inconsistent)
-    with pytest.raises(LockUnavailable, match="IdempotencyInconsistentStateError"):
-        once(flights[0], never)
-
-
-def test_who_comes_meanwhile_is_told_so_at_once(flights):
-    def replace():
-        with pytest.raises(ReplacementInProgress):
-            once(flights[1], never)
-        return RESULT
-
-    assert once(flights[0], replace) == (RESULT, True)
-
-
-@pytest.mark.parametrize("other", [{"version": "v2"}, {"account": "finance"}])
-def test_another_version_and_another_account_have_locks_of_their_own(flights, other):
-    once(flights[0])
-    another = Result(Outcome.ROTATED, "default", Trigger.MANUAL)
-    assert once(flights[1], lambda: another, **other) == (another, True)
-
-
-def test_the_first_token_of_an_account_has_a_lock_too(flights):
-    once(flights[0], version="")
-    assert once(flights[1], never, version="") == (RESULT, False)
-
-
-def test_a_run_that_failed_blocks_nobody_and_its_error_is_raised(flights):
-    error = TokenUnavailable("url", "answered 503", "Wait.")
-
-    def fail():
-        raise error
-
-    with pytest.raises(TokenUnavailable) as caught:
-        once(flights[0], fail)
-    assert caught.value is error
-    assert once(flights[1]) == (RESULT, True)
-
-
-def test_a_run_that_died_blocks_nobody_longer_than_its_own_time(flights):
-    class Killed(BaseException):
-        pass
-
-    def die():
-        raise Killed
-
-    with pytest.raises(Killed):
-        once(flights[0], die, seconds=30)
+def test_another_run_finds_the_lock_taken(locks):
+    locks[0].acquire(invocation(), "v1")
     with pytest.raises(ReplacementInProgress):
-        once(flights[1], never)
-    # The time that it had is over.
-    with pytest.raises(Killed):
-        once(flights[0], die, version="v3", seconds=-1)
-    assert once(flights[1], version="v3") == (RESULT, True)
+        locks[1].acquire(invocation(), "v1")
 
 
-def test_a_version_is_blocked_until_the_time_of_the_run_that_replaces_it_is_over(flights):
-    def replace():
-        items.extend(boto3.client("dynamodb").scan(TableName="locks")["Items"])
-        return RESULT
-
-    items = []
-    once(flights[0], replace, seconds=1_000_000)
-    ends_at = int(items[0]["in_progress_expiration"]["N"]) / 1000
-    assert ends_at == pytest.approx(time.time() + 1_000_000, abs=60)
+@pytest.mark.parametrize("other", [{"version": "v2"}, {"account": "finance"}, {"version": ""}])
+def test_each_version_of_each_account_has_a_lock_of_its_own(locks, other):
+    locks[0].acquire(invocation(), "v1")
+    assert locks[1].acquire(invocation(account=other.get("account", "default")), other.get("version", "v1")) is None
 
 
-def test_a_table_that_is_gone_is_named(flights):
+def test_a_run_that_died_blocks_others_until_its_time_is_up(locks):
+    locks[0].acquire(invocation(seconds=1_000_000), "v1")
+    assert float(items()[0]["in_progress_expiration"]["N"]) / 1000 == pytest.approx(time.time() + 1_000_000, abs=60)
+    with pytest.raises(ReplacementInProgress):
+        locks[1].acquire(invocation(), "v1")
+    locks[0].acquire(invocation(seconds=-1), "v3")
+    assert locks[1].acquire(invocation(), "v3") is None
+
+
+def test_a_repeated_write_recognizes_its_own_record(locks, monkeypatch):
+    """The SDK repeats a request whose answer was lost; the first one may have written the record."""
+    client = locks[0]._store.client
+    put_item = client.put_item
+
+    def lose_the_answer(**request):
+        put_item(**request)
+        return put_item(**request)
+
+    monkeypatch.setattr(client, "put_item", lose_the_answer)
+    assert locks[0].acquire(invocation(), "v1") is None
+    with pytest.raises(ReplacementInProgress):
+        locks[1].acquire(invocation(), "v1")
+
+
+def test_runs_of_the_same_millisecond_are_told_apart(locks):
+    same = invocation()
+    for lock in locks:
+        lock._clock = lambda: same.ends_at - 30
+    assert locks[0].acquire(same, "v1") is None
+    with pytest.raises(ReplacementInProgress):
+        locks[1].acquire(same, "v1")
+
+
+@pytest.mark.parametrize(("races", "taken"), [(2, False), (3, True)])
+def test_a_record_that_expires_while_it_is_read_is_not_a_lock(locks, monkeypatch, races, taken):
+    """The write is tried three times in all."""
+    locks[0].acquire(invocation(seconds=-1), "v1")
+    stored = items()[0]
+    client = locks[1]._store.client
+    put_item, tries = client.put_item, []
+
+    def expire(**request):
+        tries.append(1)
+        if len(tries) <= races:
+            error = {"Error": {"Code": "ConditionalCheckFailedException"}, "Item": stored}
+            raise client.exceptions.ConditionalCheckFailedException(error, "PutItem")
+        return put_item(**request)
+
+    monkeypatch.setattr(client, "put_item", expire)
+    if taken:
+        with pytest.raises(ReplacementInProgress):
+            locks[1].acquire(invocation(), "v1")
+    else:
+        assert locks[1].acquire(invocation(), "v1") is None
+    assert len(tries) == 3
+
+
+def test_a_table_that_is_gone_is_named(locks):
     drop_table()
-    with pytest.raises(LockUnavailable, match=r"lock table 'locks'.*ResourceNotFoundException") as caught:
-        once(flights[0], never)
-    assert caught.value.table == "locks"
+    match = r"lock table 'locks' failed with ResourceNotFoundException for account 'finance'"
+    with pytest.raises(LockUnavailable, match=match) as caught:
+        locks[0].acquire(invocation(account="finance"), "v1")
+    assert (caught.value.table, caught.value.account) == ("locks", "finance")
 
 
-@pytest.mark.parametrize(
-    "code", ["ProvisionedThroughputExceededException", "AccessDeniedException", "InternalServerError"]
-)
-def test_a_table_that_refuses_is_named_before_anything_is_replaced(lock_table, code):
+@pytest.mark.parametrize("code", ["ProvisionedThroughputExceededException", "AccessDeniedException"])
+def test_a_table_that_refuses_is_named(lock_table, code):
     client = lock_table_client()
-    stubber = Stubber(client)
-    stubber.add_client_error("put_item", code)
-    stubber.activate()
-    with pytest.raises(LockUnavailable, match="lock table 'locks'"):
-        once(IdempotentSingleFlight(client, lock_table), never)
+    with Stubber(client) as stubber:
+        stubber.add_client_error("put_item", code)
+        with pytest.raises(LockUnavailable, match="lock table 'locks'"):
+            LockTable(client, lock_table).acquire(invocation(), "v1")
+
+
+@pytest.mark.parametrize("answer", [None, KeyError("x"), TypeError("x"), AttributeError("x")])
+def test_a_strange_answer_is_a_failure_of_the_table(locks, monkeypatch, answer):
+    def put_item(**_):
+        raise answer or ValueError
+
+    monkeypatch.setattr(locks[0]._store.client, "put_item", put_item)
+    with pytest.raises(LockUnavailable):
+        locks[0].acquire(invocation(), "v1")
+
+
+@pytest.mark.parametrize("stored", ["null", "[]", "{", '{"version_id": "v2"}'])
+def test_a_record_that_cannot_be_read_is_a_failure_of_the_table(locks, stored):
+    locks[0].acquire(invocation(), "v1")
+    locks[0].release(invocation(), "v1", result())
+    (item,) = items()
+    boto3.client("dynamodb").put_item(TableName="locks", Item=item | {"data": {"S": stored}})
+    with pytest.raises(LockUnavailable, match="UnexpectedAnswer"):
+        locks[1].acquire(invocation(), "v1")
 
 
 def test_a_table_that_cannot_be_reached_is_named():
     with pytest.raises(LockUnavailable, match="EndpointConnectionError"):
-        once(IdempotentSingleFlight(unreachable("dynamodb"), "locks"), never)
+        LockTable(unreachable("dynamodb"), "locks").acquire(invocation(), "v1")
 
 
-def test_a_table_that_goes_meanwhile_does_not_take_the_result_along(flights):
-    def replace():
-        drop_table()
-        return RESULT
-
-    assert once(flights[0], replace) == (RESULT, True)
-
-
-def test_a_table_that_goes_meanwhile_does_not_take_the_error_along(flights):
-    def fail():
-        drop_table()
-        raise TokenUnavailable("url", "answered 503", "Wait.")
-
-    with pytest.raises(TokenUnavailable):
-        once(flights[0], fail)
+@pytest.mark.parametrize("ended", [None, result()])
+def test_a_release_never_raises(locks, ended):
+    locks[0].acquire(invocation(), "v1")
+    drop_table()
+    locks[0].release(invocation(), "v1", ended)
 
 
-def test_the_record_holds_what_the_answer_holds_and_no_more(flights):
-    once(flights[0])
-    (item,) = boto3.client("dynamodb").scan(TableName="locks")["Items"]
+def test_the_record_holds_version_and_expiry_and_no_more(locks):
+    locks[0].acquire(invocation(), "v1")
+    locks[0].release(invocation(), "v1", result())
+    (item,) = items()
     assert item.keys() == {"id", "expiration", "in_progress_expiration", "status", "data"}
     assert item["id"]["S"].startswith("talend-token#")
+    assert json.loads(item["data"]["S"]) == {"version_id": "v2", "expires_at": 1_795_474_789}
     assert 55 < int(item["expiration"]["N"]) - time.time() <= 60

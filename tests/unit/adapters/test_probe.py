@@ -57,7 +57,7 @@ def test_a_token_that_lacks_a_right_is_accepted(talend, probe):
 
 def test_a_token_that_the_api_does_not_know_is_refused(talend, probe):
     probed = ask(probe, document(talend.url))
-    assert (probed.verdict, probed.url) == (Verdict.REFUSED, f"{talend.url}/account/users")
+    assert (probed.verdict, probed.url) == (Verdict.REJECTED, f"{talend.url}/account/users")
     assert probed.detail == f"{talend.url}/account/users answered 401"
 
 
@@ -68,10 +68,11 @@ def test_a_success_and_a_missing_right_accept_the_token(talend, probe, status):
 
 
 @pytest.mark.parametrize("status", [300, 400, 402, 404, 405, 429, 500, 503])
-def test_any_other_status_tells_nothing(talend, probe, status):
+def test_any_other_status_says_nothing(talend, probe, status):
     talend.faults.add(Answer(status), times=1)
     probed = ask(probe, document(talend.url), FAULTY)
-    assert (probed.verdict, probed.detail) == (Verdict.UNKNOWN, f"{talend.url}{FAULTY} answered {status}")
+    hint = ": this path does not exist" if status == 404 else ""
+    assert (probed.verdict, probed.detail) == (Verdict.UNKNOWN, f"{talend.url}{FAULTY} answered {status}{hint}")
 
 
 def test_a_redirect_is_not_followed_so_that_the_token_stays_with_its_api(talend, probe):
@@ -151,7 +152,7 @@ def test_an_api_that_nobody_vouches_for_tells_nothing(probe, tmp_path):
 def test_without_time_for_an_answer_the_api_is_not_asked(talend, probe, seconds):
     probed = ask(probe, document(talend.url), seconds=seconds)
     assert (probed.verdict, probed.url) == (Verdict.UNKNOWN, f"{talend.url}/account/users")
-    assert probed.detail == f"{talend.url}/account/users was not asked: no time was left"
+    assert probed.detail == f"{talend.url}/account/users was not requested: no time was left"
     assert list(talend.journal) == []
 
 

@@ -12,9 +12,11 @@ from botocore.stub import Stubber
 from doubles.unreachable import unreachable
 from rotator.adapters.secrets_manager import SecretsManagerStore, secrets_manager_client
 from rotator.domain.errors import SecretStoreError
+from rotator.ports import SecretDescription
 from talend_token.document import Sensitive
 
-NAME = "talend/default/token"
+NAME = "talend-token/default/token"
+ARN = "arn:aws:secretsmanager:eu-west-1:123456789012:secret:talend-token/default/token-a1b2c3"
 
 
 @pytest.fixture
@@ -49,8 +51,8 @@ def test_an_empty_secret_has_no_version(store):
 
 
 def test_a_missing_secret_is_an_error_that_names_it(store):
-    with pytest.raises(SecretStoreError, match=r"talend/nobody/token.*ResourceNotFoundException.*Create it"):
-        store.read("talend/nobody/token", "AWSCURRENT")
+    with pytest.raises(SecretStoreError, match=r"talend-token/nobody/token.*ResourceNotFoundException.*Create it"):
+        store.read("talend-token/nobody/token", "AWSCURRENT")
 
 
 def test_a_version_is_read_by_its_label(store, client):
@@ -60,25 +62,27 @@ def test_a_version_is_read_by_its_label(store, client):
     assert store.read(NAME, "AWSPENDING") is None
 
 
-def test_reading_and_staging_tell_the_secrets_arn(store, client):
-    publish(client)
-    arn = client.describe_secret(SecretId=NAME)["ARN"]
-    assert store.read(NAME, "AWSCURRENT").arn == arn
-    assert store.stage(NAME, version(), Sensitive("two")).arn == arn
-
-
 def test_reading_tells_when_the_version_was_made(store, client):
     publish(client)
     made = client.list_secret_version_ids(SecretId=NAME)["Versions"][0]["CreatedDate"].timestamp()
     assert store.read(NAME, "AWSCURRENT").created_at == made
 
 
-def test_the_key_is_the_one_that_the_secret_was_made_with(store, client):
-    client.create_secret(Name="talend/finance/token", KmsKeyId="alias/of-our-own")
-    assert store.key(NAME) is None
-    assert store.key("talend/finance/token") == "alias/of-our-own"
+def test_a_description_has_the_key_that_was_named(store, client):
+    client.create_secret(Name="talend-token/finance/token", KmsKeyId="alias/of-our-own")
+    assert store.describe(NAME) == SecretDescription("the AWS managed key aws/secretsmanager")
+    assert store.describe("talend-token/finance/token").key == "alias/of-our-own"
     with pytest.raises(SecretStoreError, match=r"DescribeSecret.*ResourceNotFoundException"):
-        store.key("talend/nobody/token")
+        store.describe("talend-token/nobody/token")
+
+
+def test_a_description_has_the_status_of_each_replica(client):
+    replicas = [
+        {"Region": "us-east-1", "Status": "InSync"},
+        {"Region": "ap-south-1", "Status": "Failed", "StatusMessage": "no such key"},
+    ]
+    store = answering(client, ("describe_secret", {"ARN": ARN, "ReplicationStatus": replicas}))
+    assert store.describe(NAME).replicas == {"us-east-1": "InSync", "ap-south-1": "Failed: no such key"}
 
 
 def test_a_binary_value_is_told_from_a_string(store, client):
@@ -89,8 +93,7 @@ def test_a_binary_value_is_told_from_a_string(store, client):
 def test_staging_leaves_the_published_version_as_it_was(store, client):
     published = publish(client)
     staged = version()
-    stored = store.stage(NAME, staged, Sensitive("two"))
-    assert (stored.version_id, stored.stages, stored.text.reveal()) == (staged, {"AWSPENDING"}, "two")
+    assert store.stage(NAME, staged, Sensitive("two")) == {"AWSPENDING"}
     assert store.read(NAME, "AWSCURRENT").version_id == published
     assert store.read(NAME, "AWSPENDING").version_id == staged
 
@@ -115,8 +118,8 @@ def test_every_version_that_is_kept_tells_when_it_was_made(store, client):
 def test_all_pages_of_versions_are_read_those_without_a_label_included(client):
     made = datetime.datetime(2026, 11, 23, tzinfo=datetime.UTC)
     pages = [
-        {"Versions": [{"VersionId": version(), "CreatedDate": made}] * 2, "NextToken": "more"},
-        {"Versions": [{"VersionId": version(), "CreatedDate": made}]},
+        {"ARN": ARN, "Versions": [{"VersionId": version(), "CreatedDate": made}] * 2, "NextToken": "more"},
+        {"ARN": ARN, "Versions": [{"VersionId": version(), "CreatedDate": made}]},
     ]
     asked = {"SecretId": NAME, "IncludeDeprecated": True, "MaxResults": 100}
     stubber = Stubber(client)
@@ -132,7 +135,7 @@ def test_promotion_names_the_version_that_is_replaced_if_there_is_one(client, re
     asked = {"SecretId": NAME, "VersionStage": "AWSCURRENT", "MoveToVersionId": staged}
     stubber = Stubber(client)
     stubber.add_response(
-        "update_secret_version_stage", {}, asked | ({"RemoveFromVersionId": replaced} if replaced else {})
+        "update_secret_version_stage", {"ARN": ARN}, asked | ({"RemoveFromVersionId": replaced} if replaced else {})
     )
     stubber.activate()
     assert SecretsManagerStore(client).promote(NAME, staged, replaced)
@@ -150,16 +153,21 @@ def answering(client, *answers):
     return SecretsManagerStore(client)
 
 
-def test_promotion_says_so_if_another_version_holds_the_label_by_now(client):
-    labels = {"VersionIdsToStages": {version(): ["AWSCURRENT"]}}
-    store = answering(client, ("update_secret_version_stage", "InvalidParameterException"), ("describe_secret", labels))
+LABEL_MOVED = pytest.mark.parametrize("code", ["InvalidParameterException", "InvalidRequestException"])
+
+
+@LABEL_MOVED
+def test_promotion_is_false_if_another_version_holds_the_label(client, code):
+    labels = {"ARN": ARN, "VersionIdsToStages": {version(): ["AWSCURRENT"]}}
+    store = answering(client, ("update_secret_version_stage", code), ("describe_secret", labels))
     assert not store.promote(NAME, version(), version())
 
 
-def test_promotion_that_the_sdk_repeated_after_a_lost_answer_is_a_promotion(client):
+@LABEL_MOVED
+def test_a_promotion_that_the_sdk_repeated_is_a_promotion(client, code):
     staged = version()
-    labels = {"VersionIdsToStages": {staged: ["AWSCURRENT", "AWSPENDING"]}}
-    store = answering(client, ("update_secret_version_stage", "InvalidParameterException"), ("describe_secret", labels))
+    labels = {"ARN": ARN, "VersionIdsToStages": {staged: ["AWSCURRENT", "AWSPENDING"]}}
+    store = answering(client, ("update_secret_version_stage", code), ("describe_secret", labels))
     assert store.promote(NAME, staged, version())
 
 
@@ -184,22 +192,63 @@ def test_each_refusal_names_operation_secret_code_and_fix(client, code, fix):
     assert caught.value.__context__ is None
 
 
+@LABEL_MOVED
+def test_a_refusal_although_the_label_has_not_moved_is_raised(client, code):
+    replaced = version()
+    labels = {"ARN": ARN, "VersionIdsToStages": {replaced: ["AWSCURRENT"]}}
+    store = answering(client, ("update_secret_version_stage", code), ("describe_secret", labels))
+    with pytest.raises(SecretStoreError, match=f"UpdateSecretVersionStage .* failed with {code}"):
+        store.promote(NAME, version(), replaced)
+
+
 def test_promotion_in_a_secret_without_labels_is_none(client):
-    store = answering(client, ("update_secret_version_stage", "InvalidParameterException"), ("describe_secret", {}))
+    store = answering(
+        client, ("update_secret_version_stage", "InvalidParameterException"), ("describe_secret", {"ARN": ARN})
+    )
     assert not store.promote(NAME, version(), version())
 
 
-@pytest.mark.parametrize(
+OPERATIONS = pytest.mark.parametrize(
     ("operation", "call"),
     [
         ("GetSecretValue", lambda store: store.read(NAME, "AWSCURRENT")),
-        ("DescribeSecret", lambda store: store.key(NAME)),
+        ("DescribeSecret", lambda store: store.describe(NAME)),
         ("ListSecretVersionIds", lambda store: store.created(NAME)),
         ("PutSecretValue", lambda store: store.stage(NAME, version(), Sensitive("two"))),
         ("UpdateSecretVersionStage", lambda store: store.promote(NAME, version(), version())),
     ],
 )
-def test_a_refusal_of_any_operation_is_named_and_not_taken_for_an_answer(client, operation, call):
+
+
+@OPERATIONS
+@pytest.mark.parametrize("answer", [{}, None, [], "<html>"])
+def test_a_strange_answer_of_any_operation_is_named(client, monkeypatch, operation, call, answer):
+    """Something else than AWS answers, such as a proxy: no raw KeyError, and nothing is taken for an answer."""
+    monkeypatch.setattr(client, xform_name(operation), lambda **_: answer)
+    with pytest.raises(
+        SecretStoreError, match=f"{operation} on secret '{NAME}' failed with UnexpectedAnswer. Something"
+    ):
+        call(SecretsManagerStore(client))
+
+
+@pytest.mark.parametrize("member", ["VersionId", "VersionStages", "CreatedDate"])
+def test_an_answer_without_what_it_must_have_is_named(client, monkeypatch, member):
+    whole = {
+        "ARN": ARN,
+        "VersionId": version(),
+        "VersionStages": ["AWSCURRENT"],
+        "SecretString": "hunter2",
+        "CreatedDate": datetime.datetime(2026, 11, 23, tzinfo=datetime.UTC),
+    }
+    answer = {name: value for name, value in whole.items() if name != member}
+    monkeypatch.setattr(client, "get_secret_value", lambda **_: answer)
+    with pytest.raises(SecretStoreError, match="UnexpectedAnswer") as caught:
+        SecretsManagerStore(client).read(NAME, "AWSCURRENT")
+    assert caught.value.__context__ is None
+
+
+@OPERATIONS
+def test_a_refusal_of_any_operation_is_named(client, operation, call):
     store = answering(client, (xform_name(operation), "AccessDeniedException"))
     with pytest.raises(SecretStoreError) as caught:
         call(store)

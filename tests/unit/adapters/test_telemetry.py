@@ -1,4 +1,4 @@
-"""One log line an invocation, and metrics that alarms can rely on."""
+"""One log line for each invocation, and metrics that alarms can rely on."""
 
 import io
 import itertools
@@ -8,12 +8,13 @@ import uuid
 import pytest
 from aws_lambda_powertools import Logger, Metrics
 
-from rotator.adapters.telemetry import Report
-from rotator.domain.errors import CredentialsError, RotatorError
-from rotator.domain.event import Trigger
+from rotator.adapters.telemetry import reported
+from rotator.domain.errors import CredentialsError, NoCredentialsYet
+from rotator.domain.invocation import Invocation, Trigger
 from rotator.domain.result import Outcome, Result
 
 NOW = 1_795_472_989.0
+SECRET = "talend-token/finance/credentials"
 
 
 class Output:
@@ -22,18 +23,24 @@ class Output:
     def __init__(self, capsys):
         self._log = io.StringIO()
         self._capsys = capsys
-        # A logger is kept by its name for the life of the process, so each test has one of its own.
+        # A logger is kept by its name until the process ends, so each test has one of its own.
         self.logger = Logger(service=str(uuid.uuid4()), stream=self._log)
         self.metrics = Metrics(namespace="TalendToken")
 
-    def report(self, trigger=Trigger.SCHEDULE, *, seconds=0.5, **options):
-        """A report on a run that takes half a second, if nothing else is said."""
+    def report(self, invocation=None, outcome=None, *, seconds=0.5, error=None, **result):
+        """Report an invocation that took half a second, if nothing else is said."""
         times = itertools.chain([NOW - seconds], itertools.repeat(NOW))
-        return Report(self.logger, self.metrics, "finance", trigger, clock=lambda: next(times), **options)
+        with reported(self.logger, self.metrics, clock=lambda: next(times)) as report:
+            report.stack = "talend-token"
+            report.invocation = invocation
+            if error:
+                raise error
+            report.result = Result(outcome, invocation, **result)
 
     @property
-    def lines(self):
-        return [json.loads(line) for line in self._log.getvalue().splitlines()]
+    def line(self):
+        (line,) = self._log.getvalue().splitlines()
+        return json.loads(line)
 
     def emf(self):
         return [json.loads(line) for line in self._capsys.readouterr().out.splitlines()]
@@ -50,161 +57,135 @@ def output(capsys):
     return Output(capsys)
 
 
-def result(outcome=Outcome.ROTATED, **changes):
-    values = {"version_id": "v2", "expires_at": int(NOW) + 1790, "token_endpoint_seconds": 0.25} | changes
-    return Result(outcome, "finance", Trigger.SCHEDULE, **values)
+def invocation(trigger=Trigger.SCHEDULE, **noted):
+    return Invocation(trigger, NOW + 30, "finance", **noted)
 
 
-def test_a_rotation_is_one_line_that_says_what_was_decided(output):
-    with output.report() as report:
-        report.result(result())
-    (line,) = output.lines
-    said = {name: line[name] for name in ("level", "message", "account", "trigger", "version_id")}
-    assert said == {
+PUBLISHED = {"version_id": "v2", "expires_at": int(NOW) + 1790}
+
+
+def test_an_invocation_is_one_line_with_its_outcome(output):
+    output.report(invocation(reason="new permissions"), Outcome.ROTATED, **PUBLISHED)
+    expected = {
         "level": "INFO",
         "message": "rotated",
         "account": "finance",
         "trigger": "schedule",
         "version_id": "v2",
+        "remaining_seconds": 1790,
+        "duration_seconds": 0.5,
+        "reason": "new permissions",
+        "warnings": [],
     }
-    assert (line["remaining_seconds"], line["duration_seconds"]) == (1790, 0.5)
+    assert {name: output.line.get(name) for name in expected} == expected
 
 
-def test_a_run_is_timed_to_the_millisecond(output):
-    with output.report(seconds=0.1236) as report:
-        report.result(result())
-    assert output.lines[0]["duration_seconds"] == 0.124
-
-
-def test_a_reason_given_by_a_person_is_logged(output):
-    with output.report(reason="new permissions") as report:
-        report.result(result())
-    assert output.lines[0]["reason"] == "new permissions"
+def test_an_invocation_is_timed_to_the_millisecond(output):
+    output.report(invocation(), Outcome.FRESH, seconds=0.0126)
+    assert output.line["duration_seconds"] == 0.013
 
 
 def test_warnings_make_the_line_a_warning(output):
-    with output.report() as report:
-        report.result(result(warnings=("odd audience",)))
-    assert (output.lines[0]["level"], output.lines[0]["warnings"]) == ("WARNING", ["odd audience"])
+    output.report(invocation(warnings=["odd"]), Outcome.ROTATED, **PUBLISHED)
+    assert (output.line["level"], output.line["warnings"]) == ("WARNING", ["odd"])
 
 
-def test_metrics_have_the_account_as_their_only_dimension(output):
-    with output.report() as report:
-        report.result(result())
+def test_metrics_have_the_stack_and_the_account_as_dimensions(output):
+    output.report(invocation(), Outcome.ROTATED, **PUBLISHED)
     (document,) = output.emf()
     (directive,) = document["_aws"]["CloudWatchMetrics"]
-    assert (directive["Namespace"], directive["Dimensions"]) == ("TalendToken", [["account"]])
-    assert document["account"] == "finance"
-    assert {metric["Name"]: metric["Unit"] for metric in directive["Metrics"]} == {
-        "Rotated": "Count",
-        "RotationFailed": "Count",
-        "TokenRemainingSeconds": "Seconds",
-        "TokenEndpointLatency": "Seconds",
-    }
-
-
-def test_a_rotation_counts_itself_the_life_left_and_the_token_endpoints_time(output):
-    with output.report() as report:
-        report.result(result())
-    assert output.values() == {
-        "Rotated": [1.0],
-        "RotationFailed": [0.0],
-        "TokenRemainingSeconds": [1790.0],
-        "TokenEndpointLatency": [0.25],
-    }
-
-
-def test_a_run_that_published_nothing_counts_as_no_rotation(output):
-    with output.report() as report:
-        report.result(result(Outcome.FRESH, token_endpoint_seconds=None))
-    assert output.values() == {"Rotated": [0.0], "RotationFailed": [0.0], "TokenRemainingSeconds": [1790.0]}
+    assert (directive["Namespace"], directive["Dimensions"]) == ("TalendToken", [["stack", "account"]])
+    assert (document["stack"], document["account"]) == ("talend-token", "finance")
+    assert directive["Metrics"] == [{"Name": "TokenRemainingSeconds", "Unit": "Seconds"}]
+    assert document["TokenRemainingSeconds"] == [1790]
 
 
 @pytest.mark.parametrize(
-    ("outcome", "coalesced"),
-    [(Outcome.SUPERSEDED, 1), (Outcome.IN_PROGRESS, 1), (Outcome.ROTATED, 0), (Outcome.TOO_SOON, 0)],
+    "outcome", [Outcome.ROTATED, Outcome.FRESH, Outcome.UNCHANGED, Outcome.WAITING_FOR_CREDENTIALS]
 )
-def test_a_renewal_counts_whether_another_run_had_done_its_work(output, outcome, coalesced):
-    with output.report(Trigger.REJECTED) as report:
-        report.result(result(outcome))
-    assert output.values()["RenewalCoalesced"] == [float(coalesced)]
+def test_a_good_run_writes_the_remaining_seconds_and_no_more(output, outcome):
+    """CloudWatch bills a metric by the hours in which it is written, whatever its value."""
+    output.report(invocation(credentials_refused=False), outcome, **PUBLISHED)
+    assert output.values() == {"TokenRemainingSeconds": [1790]}
 
 
-def test_a_renewal_that_counted_the_version_budget_reports_it(output):
-    with output.report(Trigger.REJECTED) as report:
-        report.result(result(version_budget_left=0))
-    assert output.values()["VersionBudgetLeft"] == [0.0]
+@pytest.mark.parametrize(
+    ("noted", "trigger", "outcome", "written"),
+    [
+        ({"credentials_refused": True}, Trigger.SCHEDULE, Outcome.ROTATED, {"CredentialsRefused": [1]}),
+        ({"credentials_refused": True}, Trigger.MANUAL, Outcome.ROTATED, {"CredentialsRefused": [1]}),
+        ({"credentials_refused": False}, Trigger.MANUAL, Outcome.ROTATED, {"CredentialsRefused": [0]}),
+        ({"credentials_refused": None}, Trigger.MANUAL, Outcome.IN_PROGRESS, {}),
+        ({"credentials_refused": False}, Trigger.REJECTED, Outcome.ROTATED, {}),
+        ({"lock_unavailable": True}, Trigger.SCHEDULE, Outcome.ROTATED, {"LockUnavailable": [1]}),
+        ({"version_budget_left": 0}, Trigger.REJECTED, Outcome.BUDGET_EXHAUSTED, {"VersionBudgetLeft": [0]}),
+        ({}, Trigger.REJECTED, Outcome.SUPERSEDED, {"RenewalCoalesced": [1]}),
+        ({}, Trigger.REJECTED, Outcome.IN_PROGRESS, {"RenewalCoalesced": [1]}),
+        ({}, Trigger.REJECTED, Outcome.TOO_SOON, {}),
+        ({}, Trigger.SCHEDULE, Outcome.SUPERSEDED, {}),
+    ],
+)
+def test_each_other_metric_is_written_when_it_has_something_to_say(output, noted, trigger, outcome, written):
+    output.report(invocation(trigger, **noted), outcome, **PUBLISHED)
+    assert output.values() == written | {"TokenRemainingSeconds": [1790]}
 
 
-def test_a_run_that_went_on_without_the_lock_is_counted(output):
-    with output.report() as report:
-        report.result(result(locked=False))
-    assert output.values()["LockUnavailable"] == [1.0]
+@pytest.mark.parametrize(("expires_at", "remaining"), [(NOW + 1, 1), (NOW - 5, 0), (0, 0)])
+def test_an_expired_or_missing_token_has_no_seconds_left(output, expires_at, remaining):
+    output.report(invocation(expires_at=int(expires_at)), Outcome.IN_PROGRESS)
+    assert output.line["remaining_seconds"] == remaining
+    assert output.values()["TokenRemainingSeconds"] == [remaining]
 
 
-def test_an_expired_token_has_no_seconds_left(output):
-    with output.report() as report:
-        report.result(result(Outcome.CHECKED, expires_at=int(NOW) - 60))
-    assert output.values()["TokenRemainingSeconds"] == [0.0]
+def test_what_could_not_be_read_has_no_metric(output):
+    output.report(invocation(), Outcome.CHECKED)
+    assert "remaining_seconds" not in output.line or output.line["remaining_seconds"] is None
+    assert output.emf() == []
 
 
-def test_where_nothing_that_can_be_read_is_published_no_life_is_left(output):
-    """So that an alarm on little life left goes off."""
-    with output.report() as report:
-        report.result(result(Outcome.IN_PROGRESS, version_id=None, expires_at=None))
-    assert output.values()["TokenRemainingSeconds"] == [0.0]
-    assert output.lines[0]["remaining_seconds"] == 0
+def test_a_failure_is_one_error_line_with_problem_and_fix(output):
+    error = NoCredentialsYet(SECRET)
+    with pytest.raises(NoCredentialsYet) as caught:
+        output.report(invocation(expires_at=int(NOW) + 700, credentials_refused=True), error=error)
+    assert caught.value is error
+    expected = {
+        "level": "ERROR",
+        "message": "failed",
+        "error": "NoCredentialsYet",
+        "problem": str(error),
+        "account": "finance",
+        "trigger": "schedule",
+        "remaining_seconds": 700,
+        "duration_seconds": 0.5,
+    }
+    assert {name: output.line.get(name) for name in expected} == expected
+    assert output.values() == {"RotationFailed": [1], "TokenRemainingSeconds": [700], "CredentialsRefused": [1]}
 
 
-def test_a_dry_run_that_could_not_read_the_secret_says_nothing_of_the_life_left(output):
-    """It must not set off the alarm of a token that still works."""
-    with output.report() as report:
-        report.result(result(Outcome.CHECKED, version_id=None, expires_at=None))
-    assert "TokenRemainingSeconds" not in output.values()
+def test_a_failure_of_another_kind_is_reported_and_raised_too(output):
+    with pytest.raises(ZeroDivisionError):
+        output.report(invocation(), error=ZeroDivisionError("division by zero"))
+    assert (output.line["error"], output.line["problem"]) == ("ZeroDivisionError", "division by zero")
+    assert output.values() == {"RotationFailed": [1]}
 
 
-@pytest.mark.parametrize("refused", [True, False])
-def test_a_run_that_asked_with_credentials_tells_whether_the_current_ones_were_refused(output, refused):
-    with output.report() as report:
-        report.result(result(credentials_refused=refused))
-    assert output.values()["CredentialsRefused"] == [float(refused)]
+def test_a_failure_before_the_event_is_read_is_one_line_without_a_metric(output):
+    """No account is known then; Lambda's own metric counts the error."""
+    with pytest.raises(CredentialsError):
+        output.report(error=CredentialsError(SECRET, "is empty", "Fill it."))
+    assert (output.line["message"], output.line["error"]) == ("failed", "CredentialsError")
+    assert "account" not in output.line
+    assert output.emf() == []
 
 
-def test_a_failure_is_one_error_line_with_the_fix_and_one_count_and_is_raised(output):
-    error = CredentialsError("talend/finance/credentials", "is empty", "Store it.")
-    with pytest.raises(CredentialsError), output.report():
-        raise error
-    (line,) = output.lines
-    assert (line["level"], line["message"], line["error"]) == ("ERROR", "failed", "CredentialsError")
-    assert line["problem"] == "credentials secret 'talend/finance/credentials' is empty. Store it."
-    assert (line["account"], line["trigger"], line["duration_seconds"]) == ("finance", "schedule", 0.5)
-    assert output.values() == {"RotationFailed": [1.0]}
-    assert "remaining_seconds" not in line
+def test_an_ignored_event_is_a_line_without_a_metric(output):
+    output.report(Invocation(Trigger.MANUAL, NOW, ""), Outcome.IGNORED)
+    assert output.line["message"] == "ignored"
+    assert output.emf() == []
 
 
-@pytest.mark.parametrize(("expires_at", "left"), [(int(NOW) + 700, 700), (int(NOW) - 5, 0), (0, 0)])
-def test_a_failure_still_tells_how_long_the_published_token_lives(output, expires_at, left):
-    error = RotatorError("no luck")
-    error.expires_at = expires_at
-    with pytest.raises(RotatorError), output.report():
-        raise error
-    assert output.lines[0]["remaining_seconds"] == left
-    assert output.values() == {"RotationFailed": [1.0], "TokenRemainingSeconds": [float(left)]}
-
-
-def test_a_failure_by_refused_credentials_is_counted_and_both_refusals_are_named(output):
-    error = RotatorError("refused")
-    error.credentials_refused = True
-    error.add_note("The previous pair too.")
-    with pytest.raises(RotatorError), output.report(reason="credentials changed"):
-        raise error
-    assert output.lines[0]["problem"] == "refused The previous pair too."
-    assert output.lines[0]["reason"] == "credentials changed"
-    assert output.values() == {"RotationFailed": [1.0], "CredentialsRefused": [1.0]}
-
-
-def test_a_failure_of_another_kind_is_told_of_and_raised_as_well(output):
-    with pytest.raises(ZeroDivisionError), output.report():
-        raise ZeroDivisionError("oh")
-    assert (output.lines[0]["error"], output.lines[0]["problem"]) == ("ZeroDivisionError", "oh")
-    assert output.values() == {"RotationFailed": [1.0]}
+def test_an_interrupted_invocation_has_no_outcome_to_log(output):
+    """The process ends, and Lambda reports that itself."""
+    with pytest.raises(KeyboardInterrupt):
+        output.report(invocation(), error=KeyboardInterrupt())
+    assert output._log.getvalue() == ""

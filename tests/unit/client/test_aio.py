@@ -206,7 +206,7 @@ def test_one_client_serves_one_event_loop_after_the_other(tokens):
 
 
 def test_it_prints_where_its_tokens_come_from(tokens):
-    assert repr(tokens) == "AsyncTokenClient(TokenClient(token secret 'talend/default/token'))"
+    assert repr(tokens) == "AsyncTokenClient(TokenClient(token secret 'talend-token/default/token'))"
 
 
 def test_without_a_client_the_environment_names_the_source(monkeypatch):

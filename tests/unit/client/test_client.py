@@ -212,7 +212,7 @@ def test_the_error_says_what_is_published_and_since_when(client, aws_clock):
     with pytest.raises(TokenUnavailable) as caught:
         client.get_token()
     assert str(caught.value) == (
-        "token secret 'talend/default/token': version v1, published since 2026-11-23T22:29:49Z, expired at "
+        "token secret 'talend-token/default/token': version v1, published since 2026-11-23T22:29:49Z, expired at "
         "2026-11-23T22:59:49Z, and no newer token is published. The rotate function's log says why."
     )
 
@@ -281,9 +281,9 @@ def test_a_caller_gets_a_token_that_lasts_as_long_as_it_asks_if_one_is_published
 
 def test_a_caller_that_needs_longer_than_what_is_published_is_told(client, aws_clock):
     aws_clock.advance(minutes=20)
-    with pytest.raises(TokenUnavailable, match=r"version v1, .* has 599 seconds to live, and 700 were asked for"):
+    with pytest.raises(TokenUnavailable, match=r"version v1, .* is valid for 599 more seconds, and 700 were asked for"):
         client.get_token(min_remaining=700)
-    with pytest.raises(TokenUnavailable, match=r"version v1, .* has 599 seconds to live, and 599 were asked for"):
+    with pytest.raises(TokenUnavailable, match=r"version v1, .* is valid for 599 more seconds, and 599 were asked for"):
         client.get_token(min_remaining=599)
     assert client.get_token(min_remaining=500).version_id == "v1"
 
@@ -291,7 +291,7 @@ def test_a_caller_that_needs_longer_than_what_is_published_is_told(client, aws_c
 def test_a_caller_that_needs_longer_than_the_last_second_is_told_that_there_is_one(client, aws_clock):
     client.get_token()
     aws_clock.advance(seconds=1798.25)
-    with pytest.raises(TokenUnavailable, match=r"version v1, .* has 1 seconds to live, and 5 were asked for"):
+    with pytest.raises(TokenUnavailable, match=r"version v1, .* is valid for 1 more seconds, and 5 were asked for"):
         client.get_token(min_remaining=5)
 
 
@@ -439,7 +439,7 @@ def test_another_process_starts_afresh_but_for_the_token(client, source, aws_clo
 
 def test_a_client_prints_where_its_tokens_come_from(client):
     client.get_token()
-    assert repr(client) == "TokenClient(token secret 'talend/default/token')"
+    assert repr(client) == "TokenClient(token secret 'talend-token/default/token')"
 
 
 def test_a_client_without_a_source_takes_the_one_that_the_environment_names(monkeypatch):

@@ -11,7 +11,7 @@ from talend_token.document import LAST_SECOND, Sensitive, TokenDocument
 
 TEXT = (
     '{"access_token": "a.b.c", "token_type": "Bearer", "issued_at": 1795472989, "expires_at": 1795474789, '
-    '"api_url": "https://api.eu.cloud.talend.com"}'
+    '"api_url": "https://api.eu.cloud.talend.com", "version_id": "v1"}'
 )
 
 
@@ -58,6 +58,8 @@ def test_every_member_is_needed(name):
         ("api_url", "api.eu.cloud.talend.com"),
         ("api_url", "https://"),
         ("api_url", "file:///etc"),
+        ("version_id", 1),
+        ("version_id", None),
     ],
 )
 def test_a_member_of_the_wrong_type_is_named(name, value):
@@ -78,6 +80,14 @@ def test_what_is_after_the_last_second_is_no_time():
         TokenDocument.from_json(with_member(expires_at=LAST_SECOND + 1))
 
 
+def test_a_document_says_which_version_holds_it():
+    assert TokenDocument.from_json(Sensitive(TEXT)).version_id == "v1"
+
+
+def test_a_document_need_not_say_which_version_holds_it():
+    assert TokenDocument.from_json(without_member("version_id")).version_id == ""
+
+
 def test_a_token_that_expires_when_it_is_issued_is_no_token():
     with pytest.raises(InvalidTokenDocument, match="expires_at"):
         TokenDocument.from_json(with_member(expires_at=1795472989))
@@ -96,12 +106,6 @@ def test_it_knows_its_life_and_what_is_left_of_it():
     assert document.life_seconds == 1800
     assert document.remaining_seconds(1795474788.5) == 0.5
     assert document.remaining_seconds(1795474790) == -1
-
-
-def test_its_fingerprint_names_the_token_without_showing_it():
-    # printf a.b.c | sha256sum
-    expected = "845e30448809e2bc8958eb025bfc795235d13b077a53d0c3abbd2385170dc9b8"
-    assert TokenDocument.from_json(Sensitive(TEXT)).fingerprint == expected
 
 
 @pytest.mark.parametrize("way", [pickle.dumps, copy.copy])

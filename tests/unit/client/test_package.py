@@ -23,8 +23,8 @@ imported = [name for name in ("boto3", "botocore", "requests", "httpx", "asyncio
 import asyncio
 from talend_token import RenewalFailed, Token, TokenClient
 from talend_token.aio import AsyncTokenClient
-from talend_token._ports import Published, Renewal
-import talend_token.document, talend_token._environment, talend_token._origin, talend_token.secrets_manager
+from talend_token._sources import Published, Renewal
+import talend_token.document, talend_token.secrets_manager
 
 class Source:
     version, renewals = 1, 0
@@ -34,7 +34,7 @@ class Source:
     def renew(self, rejected_version_id):
         self.version += 1
         self.renewals += 1
-        return Renewal("renewed")
+        return Renewal("rotated")
 
 source = Source()
 client = TokenClient(source, clock=lambda: 0.0, monotonic=lambda: 0.0, sleep=lambda _: None)
@@ -73,7 +73,10 @@ def test_it_works_on_each_python_that_is_at_hand(version):
 
 
 def test_importing_it_imports_no_sdk_and_no_http_library():
-    heavy = "{'boto3', 'botocore', 'requests', 'httpx', 'asyncio', 'email', 'hashlib', 'inspect', 'json', 'logging'}"
+    heavy = (
+        "{'boto3', 'botocore', 'requests', 'httpx', 'asyncio', 'dataclasses', 'email', 'functools', 'hashlib', "
+        "'inspect', 'json', 'logging', 'typing', 'urllib'}"
+    )
     command = [
         *(sys.executable, "-I", "-c"),
         f"import sys; before = set(sys.modules); sys.path.insert(0, {str(ROOT / 'functions')!r}); import talend_token; "

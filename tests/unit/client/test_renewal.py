@@ -9,7 +9,7 @@ import pytest
 
 from doubles.threads import in_threads
 from talend_token import RenewalFailed, Token, TokenUnavailable
-from talend_token._ports import Renewal
+from talend_token._sources import Renewal
 
 
 @pytest.fixture
@@ -54,7 +54,7 @@ def test_a_new_token_is_looked_for_until_it_shows_with_growing_jittered_pauses(c
     )
 
 
-@pytest.mark.parametrize("outcome", ["renewed", "already_renewed", "in_progress"])
+@pytest.mark.parametrize("outcome", ["rotated", "superseded", "in_progress"])
 def test_a_new_token_that_does_not_show_is_waited_for_until_the_deadline(client, source, machine, rejected, outcome):
     source.refuse(outcome)
     with pytest.raises(RenewalFailed, match="no other version than v1 has shown within 30 seconds") as caught:
@@ -212,34 +212,33 @@ def test_a_roll_back_to_a_version_that_has_just_expired_is_none(client, source, 
     assert client.get_token().version_id == "v1"
 
 
-def test_a_version_that_was_rejected_before_and_is_published_again_is_renewed_too(client, source, rejected):
-    """Or else every client that had seen both rejected would wait for the schedule."""
+def test_a_roll_back_to_a_rejected_version_is_left_to_the_schedule(client, source, rejected):
     second = client.renew(rejected)
     source.published.append(source.published[0])
-
-    def renew():
-        return source._renew() if source.renewals[-1] == "v1" else Renewal("already_renewed")
-
-    source.on_renew = renew
+    source.refuse("superseded")
+    with pytest.raises(RenewalFailed, match="no other version than v2 has shown"):
+        client.renew(second)
+    assert source.renewals == ["v1", "v2"]
+    source.publish()
     assert client.renew(second).version_id == "v4"
-    assert source.renewals == ["v1", "v2", "v1"]
+    assert source.renewals == ["v1", "v2"]
 
 
-def test_what_is_already_renewed_is_used_without_another_renewal(client, source, machine, rejected):
+def test_a_superseded_version_is_not_renewed_again(client, source, machine, rejected):
     def renewed_by_others():
         source.publish()
-        return Renewal("already_renewed")
+        return Renewal("superseded")
 
     source.on_renew = renewed_by_others
     assert client.renew(rejected).version_id == "v2"
     assert (source.renewals, machine.pauses) == (["v1"], [])
 
 
-def test_an_already_renewed_token_that_does_not_show_yet_is_not_renewed_twice(client, source, rejected):
+def test_a_successor_that_does_not_show_yet_is_waited_for(client, source, rejected):
     def renewed_by_others():
         source.publish()
         source.stale_reads = 2
-        return Renewal("already_renewed")
+        return Renewal("superseded")
 
     source.on_renew = renewed_by_others
     assert client.renew(rejected).version_id == "v2"

@@ -25,7 +25,7 @@ def with_httpx(client: TokenClient) -> int:
 
 
 def by_hand() -> dict[str, str]:
-    client = TokenClient(SecretsManagerSource("talend/default/token", "renew"), renewal_timeout_seconds=10)
+    client = TokenClient(SecretsManagerSource("talend-token/default/token", "renew"), renewal_timeout_seconds=10)
     try:
         token: Token = client.get_token(min_remaining=60)
         token = client.renew(token)

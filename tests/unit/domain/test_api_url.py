@@ -4,19 +4,8 @@ import re
 
 import pytest
 
-from rotator.domain.api_url import api_url_of, checked_api_url, environment_of
+from rotator.domain.api_url import checked_api_url
 from rotator.domain.errors import InvalidApiUrl
-
-
-@pytest.mark.parametrize("environment", ["eu", "us", "us-west", "sg", "ap2"])
-def test_any_environment_that_can_be_a_host_name_is_accepted(environment):
-    assert api_url_of(environment) == f"https://api.{environment}.cloud.talend.com"
-
-
-@pytest.mark.parametrize("environment", ["", "EU", "eu.evil.example/", "eu west", "-eu", "eu-", "eu\n", "é"])
-def test_an_environment_that_would_change_the_host_is_refused(environment):
-    with pytest.raises(InvalidApiUrl, match="not a Talend Cloud environment"):
-        api_url_of(environment)
 
 
 @pytest.mark.parametrize(
@@ -75,18 +64,3 @@ def test_a_url_with_a_user_query_or_fragment_is_refused_without_being_shown(url)
     with pytest.raises(InvalidApiUrl, match="host 'host'") as caught:
         checked_api_url(url)
     assert "hunter2" not in str(caught.value)
-
-
-@pytest.mark.parametrize(
-    ("api_url", "environment"),
-    [
-        ("https://api.eu.cloud.talend.com", "eu"),
-        ("https://api.us-west.cloud.talend.com", "us-west"),
-        ("https://proxy.example", None),
-        ("http://127.0.0.1:8000", None),
-        ("eu", None),
-        ("https://api.a.b.cloud.talend.com", None),
-    ],
-)
-def test_the_environment_is_told_from_the_api(api_url, environment):
-    assert environment_of(api_url) == environment

@@ -3,6 +3,7 @@
 import base64
 import json
 import re
+import textwrap
 import traceback
 
 import pytest
@@ -11,11 +12,12 @@ from rotator.domain.credentials import parse_credentials
 from rotator.domain.errors import CredentialsError
 from talend_token.document import Sensitive
 
-SECRET_ID = "talend/default/credentials"
+API_URL = "https://api.eu.cloud.talend.com"
+SECRET_ID = "talend-token/default/credentials"
 
 
 def parse(text):
-    return parse_credentials(SECRET_ID, Sensitive(text))
+    return parse_credentials(SECRET_ID, "version-1", None if text is None else Sensitive(text), API_URL)
 
 
 @pytest.mark.parametrize(
@@ -27,9 +29,10 @@ def parse(text):
         ("abc : s3cret", "abc", "s3cret"),
         ("abc:\ufeffs3cret", "abc", "s3cret"),
         ("a bc:s3 cret", "a bc", "s3 cret"),
-        ("abc:\ud7ff\ue000", "abc", "\ud7ff\ue000"),
         ("abc:with:colons:", "abc", "with:colons:"),
-        ("ünï:pässwörd", "ünï", "pässwörd"),
+        ("!abc:~s3cret", "!abc", "~s3cret"),
+        ("basic:s3cret", "basic", "s3cret"),
+        ("authorization1:s3cret", "authorization1", "s3cret"),
         ('{"id": "abc", "secret": "s3cret"}', "abc", "s3cret"),
         ('\n{"id": " abc ", "secret": "s3:cret", "note": 1}\n', "abc", "s3:cret"),
     ],
@@ -37,16 +40,17 @@ def parse(text):
 def test_the_pair_is_read_from_either_form(text, client_id, client_secret):
     credentials = parse(text)
     assert (credentials.client_id, credentials.client_secret) == (client_id, client_secret)
-    assert credentials.api_url is None
+    assert (credentials.secret_id, credentials.version_id) == (SECRET_ID, "version-1")
+    assert credentials.api_url == API_URL
+    assert credentials.token_endpoint == "https://api.eu.cloud.talend.com/security/oauth/token"
 
 
 @pytest.mark.parametrize(
     ("members", "api_url"),
     [
-        ({"environment": "us"}, "https://api.us.cloud.talend.com"),
         ({"api_url": "https://proxy.example/"}, "https://proxy.example"),
-        ({"environment": "us", "api_url": "https://proxy.example"}, "https://proxy.example"),
-        ({"environment": "", "api_url": ""}, None),
+        ({"api_url": ""}, API_URL),
+        ({"api_url": None}, API_URL),
     ],
 )
 def test_json_may_name_the_api(members, api_url):
@@ -59,7 +63,7 @@ MALFORMED = pytest.mark.parametrize(
         ("", "is empty"),
         (" \n\ufeff", "is empty"),
         ("hunter2", "no colon"),
-        (base64.b64encode(b"abc:hunter2").decode(), "Base64"),
+        (None, "binary"),
         (":hunter2", "empty ID"),
         ("hunter2:", "empty secret"),
         (" : ", "empty ID"),
@@ -68,8 +72,8 @@ MALFORMED = pytest.mark.parametrize(
         ('["abc", "hunter2"]', "bracket"),
         ("abc:hunter2\nhunter2", "line break"),
         ("a\tbc:hunter2", "line break"),
-        ("abc:hunter2\x7fhunter2", "control character"),
-        ("abc:hunter2\ud800", "not UTF-8"),
+        ("abc:hunter2\x7fhunter2", r"U\+007F \(a control character"),
+        ("abc:hunter2\ud800", r"U\+D800"),
         ("{hunter2", "not a JSON object"),
         ('{"a":' * 100_000, "not a JSON object"),
         ('{"secret": "hunter2"}', "'id'"),
@@ -77,10 +81,9 @@ MALFORMED = pytest.mark.parametrize(
         ('{"id": "hunter2"}', "'secret'"),
         ('{"id": "abc", "secret": null}', "'secret'"),
         ('{"id": "abc", "secret": " "}', "empty secret"),
-        ('{"id": "abc", "secret": "hunter2\\udfff"}', "not UTF-8"),
+        ('{"id": "abc", "secret": "hunter2\\udfff"}', r"U\+DFFF"),
         ('{"id": "a:bc", "secret": "hunter2"}', "colon in its ID"),
-        ('{"id": "abc", "secret": "x", "environment": 7}', "'environment'"),
-        ('{"id": "abc", "secret": "x", "environment": "HUNTER2"}', "'environment'"),
+        ('{"id": "abc", "secret": "x", "api_url": {"hunter2": 1}}', "'api_url'"),
         ('{"id": "abc", "secret": "x", "api_url": ["hunter2"]}', "'api_url'"),
         ('{"id": "abc", "secret": "x", "api_url": "http://hunter2"}', "'api_url'"),
     ],
@@ -92,17 +95,59 @@ def test_a_malformed_secret_is_refused_by_name_with_the_fix(text, problem):
     with pytest.raises(CredentialsError, match=problem) as caught:
         parse(text)
     assert caught.value.secret_id == SECRET_ID
-    assert re.fullmatch(rf"credentials secret '{SECRET_ID}' .+\. (Store|Make|Give) .+\.", str(caught.value))
+    assert re.fullmatch(rf"credentials secret '{SECRET_ID}' .+\. (Store|Copy|Give) .+\.", str(caught.value))
     assert "hunter2" not in str(caught.value)
 
 
+LONG = base64.b64encode(b"0123456789abcdef0123456789abcdef:" + b"hunter2-" * 8).decode()
+
+
 @pytest.mark.parametrize(
-    "text", ["hunter2", "aHVudGVyMg==", "YWJj,OmZlZA=="], ids=["text", "no pair", "not only Base64"]
+    "prefix", ["", "Basic ", "basic  ", "Authorization: Basic ", "authorization:Basic ", '"Authorization": "Basic ']
 )
-def test_what_does_not_look_like_an_encoded_pair_is_not_said_to(text):
+@pytest.mark.parametrize(
+    "encoded",
+    [
+        base64.b64encode(b"abc:hunter2").decode(),
+        base64.b64encode(b"abc:hunter2").decode().rstrip("="),
+        LONG,
+        "\n".join(textwrap.wrap(LONG, 76)),
+        "\r\n".join(textwrap.wrap(LONG.rstrip("="), 64)) + "\r\n",
+        base64.urlsafe_b64encode(b"abc:??>>~~").decode(),
+    ],
+)
+def test_an_encoded_pair_is_refused_with_the_one_fix(prefix, encoded):
+    with pytest.raises(CredentialsError, match="Store the pair itself, 'ID:secret'") as caught:
+        parse(prefix + encoded + ('"' if prefix.startswith('"') else ""))
+    assert encoded[:8] not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    "text", ["hunter2", "aHVudGVyMg==", "YWJj,OmZlZA=="], ids=["text", "not a pair", "not only Base64"]
+)
+def test_what_is_not_an_encoded_pair_is_not_said_to_be_one(text):
     with pytest.raises(CredentialsError, match="no colon") as caught:
         parse(text)
     assert "Base64" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("text", "what"),
+    [
+        ("ï»¿abc:hunter2", "U+00EF (LATIN SMALL LETTER I WITH DIAERESIS) at position 1 of its ID"),
+        ("abc\u200b:hunter2", "U+200B (ZERO WIDTH SPACE) at position 4 of its ID"),
+        ("abc:hunter2\xa0", "U+00A0 (NO-BREAK SPACE) at position 8 of its secret"),
+        ("abc:\u2060hunter2", "U+2060 (WORD JOINER) at position 1 of its secret"),
+        ("\u201cabc:hunter2\u201d", "U+201C (LEFT DOUBLE QUOTATION MARK) at position 1 of its ID"),
+        ("\u0430bc:hunter2", "U+0430 (CYRILLIC SMALL LETTER A) at position 1 of its ID"),
+        ("abc:hunter\uff12", "U+FF12 (FULLWIDTH DIGIT TWO) at position 7 of its secret"),
+        ('{"id": "abc\u00ad", "secret": "hunter2"}', "U+00AD (SOFT HYPHEN) at position 4 of its ID"),
+        ("abc:hun\x00ter2", "U+0000 (a control character or line break) at position 4 of its secret"),
+    ],
+)
+def test_an_invisible_or_foreign_character_is_named_with_its_place(text, what):
+    with pytest.raises(CredentialsError, match=re.escape(f"has the character {what}. Copy the pair again")):
+        parse(text)
 
 
 @MALFORMED

@@ -2,23 +2,28 @@
 
 import pytest
 
-from rotator.domain.errors import InvalidTokenResponse, TokenRefused, TokenUnavailable
+from rotator.domain.errors import CredentialsRefused, InvalidTokenResponse, TokenUnavailable
 
-ENDPOINT_ERRORS = (TokenRefused, TokenUnavailable, InvalidTokenResponse)
+ENDPOINT_ERRORS = (CredentialsRefused, TokenUnavailable, InvalidTokenResponse)
 
 
 @pytest.mark.parametrize("kind", ENDPOINT_ERRORS)
-def test_the_first_attempt_is_not_counted_out(kind):
-    error = kind("https://api.example/token", "answered 404", "Mend it.")
-    assert str(error) == "token endpoint https://api.example/token answered 404. Mend it."
+def test_a_token_endpoint_error_names_the_credentials_secret(kind):
+    error = kind("https://api.example/token", "talend-token/default/credentials", "answered 404", "Fix it.")
+    assert str(error) == (
+        "token endpoint https://api.example/token answered 404 for the credentials in secret "
+        "'talend-token/default/credentials'. Fix it."
+    )
     assert (error.status, error.attempts) == (None, 1)
 
 
 @pytest.mark.parametrize("kind", ENDPOINT_ERRORS)
-def test_further_attempts_and_the_account_are_told(kind):
-    error = kind("https://api.example/token", "answered 404", "Mend it.", status=404, attempts=2)
-    error.account = "finance"
-    assert str(error) == (
-        "account 'finance': token endpoint https://api.example/token answered 404 after 2 attempts. Mend it."
+def test_further_attempts_are_counted(kind):
+    error = kind("https://api.example/token", "a/credentials", "answered 404", "Fix it.", status=404, attempts=2)
+    assert "answered 404 after 2 attempts for the credentials in secret 'a/credentials'" in str(error)
+    assert (error.url, error.secret_id, error.status, error.attempts) == (
+        "https://api.example/token",
+        "a/credentials",
+        404,
+        2,
     )
-    assert (error.url, error.status, error.attempts) == ("https://api.example/token", 404, 2)

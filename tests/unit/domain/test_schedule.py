@@ -2,7 +2,22 @@
 
 import pytest
 
-from rotator.domain.schedule import gaps_minutes, schedule_problem
+from rotator.domain.schedule import gaps_minutes, interval_seconds, schedule_problem
+
+
+@pytest.mark.parametrize(
+    ("expression", "seconds"),
+    [
+        ("rate(25 minutes)", 1500),
+        ("rate(1 minute)", 60),
+        ("rate(2 hours)", 7200),
+        ("rate(1 day)", 86_400),
+        ("cron(0/25 * * * ? *)", 1200),
+        ("rate(x)", 1200),
+    ],
+)
+def test_the_schedules_interval_is_read_from_its_expression(expression, seconds):
+    assert interval_seconds(expression) == seconds
 
 
 @pytest.mark.parametrize(
@@ -31,10 +46,13 @@ def test_a_step_begins_anew_with_each_hour(expression, gaps):
             "cron(0/25 * * * ? *)",
             "leaves gaps of 25, 25, 10 minutes, not equal ones. Use rate(), of no more than 25 min",
         ),
-        ("cron(0/30 * * * ? *)", "too seldom for tokens that live 1800 s. Use rate(), of no more than 25 minutes"),
-        ("rate(26 minutes)", "too seldom for tokens that live 1800 s"),
-        ("rate(1 hour)", "too seldom"),
-        ("cron(30/30 * * * ? *)", "too seldom"),
+        (
+            "cron(0/30 * * * ? *)",
+            "too rare for tokens that are valid for 1800 s. Use rate(), of no more than 25 minutes",
+        ),
+        ("rate(26 minutes)", "too rare for tokens that are valid for 1800 s"),
+        ("rate(1 hour)", "too rare"),
+        ("cron(30/30 * * * ? *)", "too rare"),
     ],
 )
 def test_what_a_schedule_gets_wrong_is_named_with_the_fix(expression, problem):
@@ -48,10 +66,10 @@ def test_a_schedule_that_keeps_a_token_published_is_no_problem(expression):
     assert schedule_problem(expression, 1800, 300) is None
 
 
-def test_what_is_too_seldom_depends_on_the_life_that_the_server_grants():
+def test_what_is_too_rare_depends_on_the_life_that_the_server_grants():
     assert schedule_problem("rate(25 minutes)", 3600, 300) is None
     assert schedule_problem("cron(0/20 * * * ? *)", 1440, 240) is None
-    assert "too seldom" in schedule_problem("cron(0/20 * * * ? *)", 1439, 240)
+    assert "too rare" in schedule_problem("cron(0/20 * * * ? *)", 1439, 240)
     assert "10 minutes" not in schedule_problem("rate(25 minutes)", 600, 100)
     assert "no more than 8 minutes" in schedule_problem("rate(25 minutes)", 600, 100)
 
@@ -62,4 +80,4 @@ def test_once_a_minute_is_the_most_often_that_a_schedule_can_be():
 
 
 def test_a_life_that_no_schedule_can_follow_is_told_so():
-    assert "have Talend grant longer lives" in schedule_problem("rate(1 minute)", 20, 3)
+    assert "ask Talend for tokens that are valid for longer" in schedule_problem("rate(1 minute)", 20, 3)

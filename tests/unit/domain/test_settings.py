@@ -6,21 +6,16 @@ from rotator.domain.errors import InvalidSettings
 from rotator.domain.settings import Settings
 
 COMPLETE = {
-    "SECRET_PREFIX": "talend",
-    "TALEND_ENVIRONMENT": "eu",
-    "TALEND_API_URL": "",
-    "MINIMUM_TOKEN_LIFE_SECONDS": "60",
+    "TALEND_API_URL": "https://api.eu.cloud.talend.com",
+    "SECRET_PREFIX": "talend-token",
     "CREDENTIALS_SECRET": "",
     "SCHEDULE_EXPRESSION": "rate(25 minutes)",
     "LOCK_TABLE": "locks",
+    "STACK_NAME": "talend-token",
 }
 
 
-def test_the_api_follows_from_the_environment():
-    assert Settings.from_environment(COMPLETE).api_url == "https://api.eu.cloud.talend.com"
-
-
-def test_a_given_api_url_wins_over_the_environment():
+def test_the_api_url_is_kept_without_a_trailing_slash():
     settings = Settings.from_environment(COMPLETE | {"TALEND_API_URL": "https://proxy.example/"})
     assert settings.api_url == "https://proxy.example"
 
@@ -29,22 +24,22 @@ def test_secrets_are_named_by_prefix_and_account():
     settings = Settings.from_environment(COMPLETE | {"SECRET_PREFIX": "team/talend"})
     assert settings.credentials_secret("default") == "team/talend/default/credentials"
     assert settings.token_secret("finance") == "team/talend/finance/token"
-    assert settings.minimum_life_seconds == 60
     assert (settings.schedule_expression, settings.lock_table) == ("rate(25 minutes)", "locks")
+    assert settings.stack_name == "talend-token"
 
 
 def test_an_existing_credentials_secret_serves_the_default_account_alone():
     settings = Settings.from_environment(COMPLETE | {"CREDENTIALS_SECRET": "arn:existing"})
     assert settings.credentials_secret("default") == "arn:existing"
-    assert settings.credentials_secret("finance") == "talend/finance/credentials"
+    assert settings.credentials_secret("finance") == "talend-token/finance/credentials"
 
 
 def test_all_that_is_missing_is_reported_together():
     with pytest.raises(InvalidSettings) as caught:
         Settings.from_environment({})
-    for name in COMPLETE.keys() - {"TALEND_API_URL", "CREDENTIALS_SECRET"}:
+    for name in COMPLETE.keys() - {"CREDENTIALS_SECRET"}:
         assert f"{name} is missing" in str(caught.value)
-    # And nothing else is said of what is not there.
+    # And nothing else is said about them.
     assert str(caught.value).count(";") == 4
 
 
@@ -54,10 +49,7 @@ def test_all_that_is_missing_is_reported_together():
         ("SECRET_PREFIX", "/talend"),
         ("SECRET_PREFIX", "talend/"),
         ("SECRET_PREFIX", "tal*"),
-        ("TALEND_ENVIRONMENT", "EU"),
         ("TALEND_API_URL", "http://api.example"),
-        ("MINIMUM_TOKEN_LIFE_SECONDS", "-1"),
-        ("MINIMUM_TOKEN_LIFE_SECONDS", "1.5"),
         ("PROBE_PATH", "account/users"),
         ("PROBE_PATH", "@elsewhere.example/"),
         ("PROBE_PATH", "/account users"),
@@ -71,14 +63,12 @@ def test_a_wrong_value_is_named(name, value):
 
 def test_all_that_is_wrong_is_reported_together():
     with pytest.raises(InvalidSettings) as caught:
-        Settings.from_environment(
-            COMPLETE | {"SECRET_PREFIX": "/", "TALEND_ENVIRONMENT": "EU", "MINIMUM_TOKEN_LIFE_SECONDS": "x"}
-        )
+        Settings.from_environment(COMPLETE | {"SECRET_PREFIX": "/", "TALEND_API_URL": "eu", "PROBE_PATH": "x"})
     assert str(caught.value).count(";") == 2
 
 
 def test_what_may_be_empty_may_be_missing():
-    optional = ("TALEND_API_URL", "CREDENTIALS_SECRET", "PROBE_PATH")
+    optional = ("CREDENTIALS_SECRET", "PROBE_PATH")
     least = {name: value for name, value in COMPLETE.items() if name not in optional}
     assert Settings.from_environment(least) == Settings.from_environment(COMPLETE | dict.fromkeys(optional, ""))
 
@@ -99,21 +89,21 @@ ARN = "arn:aws:secretsmanager:eu-west-1:123456789012:secret:"
 @pytest.mark.parametrize(
     ("existing", "secret_id", "account"),
     [
-        ("", "talend/finance/credentials", "finance"),
-        ("", "talend/default/credentials", "default"),
-        ("", "talend/finance/token", None),
+        ("", "talend-token/finance/credentials", "finance"),
+        ("", "talend-token/default/credentials", "default"),
+        ("", "talend-token/finance/token", None),
         ("", "other/finance/credentials", None),
         ("", "finance", None),
         ("", "", None),
-        ("", f"{ARN}talend/finance/credentials-a1b2c3", None),
+        ("", f"{ARN}talend-token/finance/credentials-a1b2c3", None),
         ("existing", "existing", "default"),
         ("existing", "existing-a1b2c3", None),
-        ("existing", "talend/default/credentials", None),
-        ("existing", "talend/finance/credentials", "finance"),
+        ("existing", "talend-token/default/credentials", None),
+        ("existing", "talend-token/finance/credentials", "finance"),
         (f"{ARN}existing", f"{ARN}existing-a1b2c3", "default"),
         (f"{ARN}existing", f"{ARN}existing-or-not-a1b2c3", None),
         (f"{ARN}existing-a1b2c3", f"{ARN}existing-a1b2c3", "default"),
-        (f"{ARN}existing-a1b2c3", "talend/default/credentials", None),
+        (f"{ARN}existing-a1b2c3", "talend-token/default/credentials", None),
     ],
 )
 def test_the_account_is_told_from_its_credentials_secret(existing, secret_id, account):

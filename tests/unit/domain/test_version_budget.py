@@ -6,9 +6,8 @@ from hypothesis import strategies as st
 
 from rotator.domain.version_budget import (
     DAY_SECONDS,
-    RESERVED_FOR_A_PERSON,
+    RESERVED_FOR_FORCED_ROTATIONS,
     VERSIONS_QUOTA,
-    interval_seconds,
     renewals_left,
 )
 
@@ -16,23 +15,8 @@ NOW = 1_795_472_989.0
 TICK = 1500
 
 
-@pytest.mark.parametrize(
-    ("expression", "seconds"),
-    [
-        ("rate(25 minutes)", 1500),
-        ("rate(1 minute)", 60),
-        ("rate(2 hours)", 7200),
-        ("rate(1 day)", 86_400),
-        ("cron(0/25 * * * ? *)", 1200),
-        ("rate(x)", 1200),
-    ],
-)
-def test_the_schedules_interval_is_read_from_its_expression(expression, seconds):
-    assert interval_seconds(expression) == seconds
-
-
-def test_a_new_secret_has_room_for_what_the_schedule_and_a_person_leave():
-    # 58 ticks in 24 hours, the one at their end included, and 10 for a person.
+def test_a_new_secret_has_room_beside_schedule_and_forced_rotations():
+    # 58 ticks in 24 hours, the one at their end included, and 10 reserved.
     assert renewals_left([], NOW, TICK) == 100 - 10 - 58
 
 
@@ -57,7 +41,7 @@ def test_a_full_secret_has_nothing_left():
 
 
 @given(st.lists(st.floats(min_value=NOW - 2 * DAY_SECONDS, max_value=NOW), max_size=100), st.integers(900, 7200))
-def test_whatever_was_spent_the_schedule_and_a_person_always_fit_after_what_is_allowed(created, tick):
+def test_schedule_and_forced_rotations_fit_after_what_is_allowed(created, tick):
     left = renewals_left(created, NOW, tick)
     written = [*created, *[NOW] * left]
     if left == 0:
@@ -66,4 +50,4 @@ def test_whatever_was_spent_the_schedule_and_a_person_always_fit_after_what_is_a
         moment = NOW + number * tick
         written.append(moment)
         young = sum(1 for one in written if one > moment - DAY_SECONDS)
-        assert young <= VERSIONS_QUOTA - RESERVED_FOR_A_PERSON
+        assert young <= VERSIONS_QUOTA - RESERVED_FOR_FORCED_ROTATIONS

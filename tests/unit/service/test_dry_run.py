@@ -6,9 +6,9 @@ import pytest
 
 from doubles import access_token, jwt
 from doubles.system import CREDENTIALS, TOKEN, System
-from rotator.domain.errors import ReplacementInProgress, TokenRefused, TokenUnavailable
+from rotator.domain.errors import CredentialsRefused, SecretStoreError, TokenUnavailable
 from rotator.domain.result import Outcome
-from rotator.ports import Verdict
+from rotator.ports import SecretDescription, Verdict
 
 LINKS = [
     "credentials",
@@ -19,7 +19,6 @@ LINKS = [
     "right to promote",
     "key",
     "lock table",
-    "event bus",
     "version budget",
     "schedule",
 ]
@@ -52,7 +51,7 @@ def test_a_chain_without_a_fault_is_listed_link_by_link(system):
     assert list(checks) == LINKS
     assert broken(checks) == []
     assert checks["token call"] == (True, "200")
-    assert result.warnings == ()
+    assert system.invocation.warnings == []
     assert (result.version_id, result.expires_at) == ("v1", system.published.expires_at)
 
 
@@ -61,7 +60,6 @@ def test_nothing_is_published_and_no_version_is_spent(system):
     check(system)
     assert system.secrets.versions(TOKEN) == 1
     assert (system.published_version, system.secrets.label(TOKEN, "AWSPREVIOUS")) == ("v1", None)
-    assert len(system.event_bus.sent) == 1
     assert len(system.endpoint.calls) == 2
 
 
@@ -72,7 +70,7 @@ def test_the_answer_is_the_documented_one_with_the_checks(system):
     assert answer["checks"][0] == {
         "link": "credentials",
         "ok": True,
-        "detail": "version credentials-1 leads to https://api.eu.cloud.talend.com (environment eu)",
+        "detail": "version credentials-1 is for https://api.eu.cloud.talend.com",
     }
     json.dumps(answer)
 
@@ -84,64 +82,52 @@ def test_no_check_shows_a_credential_or_a_token(system):
     assert not any(secret in told for secret in ("s3cret", "hunter2", access_token(1), access_token(2)))
 
 
-def test_the_token_endpoints_time_is_reported_and_the_time_of_publication_is_left(system):
-    ask = system.endpoint.request_token
+def test_it_leaves_the_time_that_a_publication_takes(system):
     begun = system.clock()
-
-    def slowly(*request):
-        system.clock.advance(seconds=2)
-        return ask(*request)
-
-    system.endpoint.request_token = slowly
-    result, _ = check(system)
-    assert result.token_endpoint_seconds == 2
-    assert system.endpoint.calls[1][2] == begun + 50
+    check(system)
+    assert system.endpoint.calls[1][1] == begun + 50
 
 
-def test_a_server_that_is_no_environment_of_talends_is_said_to_be_none(system):
+def test_an_api_that_the_credentials_name_is_shown(system):
     system.secrets.put(CREDENTIALS, '{"id": "a", "secret": "b", "api_url": "https://proxy.example"}')
     _, checks = check(system)
-    assert checks["credentials"] == (
-        True,
-        "version v-by-hand leads to https://proxy.example (no environment of Talend Cloud's own)",
-    )
+    assert checks["credentials"] == (True, "version v-by-hand is for https://proxy.example")
 
 
-def test_credentials_that_cannot_be_read_stop_what_hangs_on_them_and_nothing_else(system):
+def test_unreadable_credentials_stop_only_what_depends_on_them(system):
     system.secrets.put(CREDENTIALS, "no colon", "credentials-2")
-    result, checks = check(system)
+    _, checks = check(system)
     assert list(checks) == LINKS
     assert broken(checks) == ["credentials", "token call", "token checks"]
     assert "no colon" in checks["credentials"][1]
-    assert checks["token call"][1] == "not checked: mend what is listed before it"
+    assert checks["token call"][1] == "not checked: fix what is listed before it"
     assert checks["token call"] == checks["token checks"]
-    assert [warning.split(":")[0] for warning in result.warnings] == broken(checks)
-    assert result.warnings[0] == f"credentials: {checks['credentials'][1]}"
-    # The previous pair, which a rotation would fall back to, is not what is checked.
+    assert [warning.split(":")[0] for warning in system.invocation.warnings] == broken(checks)
+    assert system.invocation.warnings[0] == f"credentials: {checks['credentials'][1]}"
+    # A rotation would use the previous credentials; a dry run checks the current ones.
     assert len(system.endpoint.calls) == 1
 
 
 @pytest.mark.parametrize(
     "error",
     [
-        TokenRefused("url", "answered 401", "Check.", status=401),
-        TokenUnavailable("url", "answered 503", "Wait.", status=503),
+        CredentialsRefused("url", CREDENTIALS, "answered 401", "Check.", status=401),
+        TokenUnavailable("url", CREDENTIALS, "answered 503", "Wait.", status=503),
     ],
 )
 def test_a_token_endpoint_that_fails_is_listed_and_not_raised(system, error):
     system.endpoint.answers = [error]
-    result, checks = check(system)
+    _, checks = check(system)
     assert broken(checks) == ["token call", "token checks"]
     assert str(error) in checks["token call"][1]
-    assert result.token_endpoint_seconds == 0
 
 
-def test_a_dry_run_neither_minds_nor_opens_the_breaker(system):
+def test_a_dry_run_passes_the_breaker_and_does_not_open_it(system):
     def refuse():
-        return TokenRefused("url", "answered 401", "Check.", status=401)
+        return CredentialsRefused("url", CREDENTIALS, "answered 401", "Check.", status=401)
 
     system.endpoint.answers = [refuse()]
-    with pytest.raises(TokenRefused):
+    with pytest.raises(CredentialsRefused):
         system.renew()
     system.endpoint.answers = [refuse()]
     check(system)
@@ -152,19 +138,19 @@ def test_a_dry_run_neither_minds_nor_opens_the_breaker(system):
     assert system.renew().outcome is Outcome.ROTATED
 
 
-def test_a_token_of_no_use_is_listed(system):
-    system.endpoint.answers = [{"access_token": "x", "token_type": "Bearer", "expires_in": 30}]
+def test_an_unusable_token_is_listed(system):
+    system.endpoint.answers = [{"access_token": "x", "token_type": "Bearer", "expires_in": 10}]
     _, checks = check(system)
     assert broken(checks) == ["token checks"]
-    assert "minimum" in checks["token checks"][1]
+    assert "valid for 10 s" in checks["token checks"][1]
 
 
-def test_an_odd_audience_is_shown_and_is_a_warning_and_no_fault(system):
+def test_an_odd_audience_is_a_warning_not_a_fault(system):
     system.endpoint.answers = [{"access_token": jwt(aud="elsewhere"), "token_type": "Bearer"}]
-    result, checks = check(system)
+    _, checks = check(system)
     assert checks["token checks"][0]
-    assert checks["token checks"][1].startswith("lives 1800 s; the token's audience is not")
-    assert "audience" in result.warnings[0]
+    assert checks["token checks"][1].startswith("valid for 1800 s; the token's audience is not")
+    assert "audience" in system.invocation.warnings[0]
 
 
 # --- the probe ---
@@ -174,8 +160,8 @@ def test_an_odd_audience_is_shown_and_is_a_warning_and_no_fault(system):
     ("verdict", "ok", "said"),
     [
         (Verdict.ACCEPTED, True, "answered as scripted"),
-        (Verdict.REFUSED, False, "is not published"),
-        (Verdict.UNKNOWN, False, "check PROBE_PATH"),
+        (Verdict.REJECTED, False, "is not published"),
+        (Verdict.UNKNOWN, False, "check ProbePath"),
     ],
 )
 def test_a_probe_that_is_configured_is_a_link_of_the_chain(verdict, ok, said):
@@ -195,31 +181,31 @@ def test_a_probe_that_is_configured_is_a_link_of_the_chain(verdict, ok, said):
 @pytest.mark.parametrize(
     ("minutes", "ok", "said"),
     [
-        (0, True, "FRESH: version v1 has 1200 s left"),
-        (16, True, "STALE: version v1 has 240 s left"),
-        (25, False, "INVALID: version v1 has -300 s left. Force a rotation with {}"),
+        (0, True, "FRESH: version v1 is valid for 1200 s"),
+        (16, True, "STALE: version v1 is valid for 240 s"),
+        (25, False, "INVALID: version v1 is valid for -300 s. Force a rotation and read"),
     ],
 )
-def test_what_is_published_is_told_with_its_state_and_its_time(system, minutes, ok, said):
+def test_the_published_token_is_shown_with_its_state(system, minutes, ok, said):
     system.clock.advance(minutes=minutes)
     _, checks = check(system)
     assert checks["token secret"][0] is ok
     assert said in checks["token secret"][1]
 
 
-def test_before_the_first_rotation_nothing_is_broken_and_a_rotation_is_asked_for():
+def test_before_the_first_rotation_nothing_is_broken():
     _, checks = check(System())
     assert broken(checks) == []
     assert "nothing is published yet. Force a rotation" in checks["token secret"][1]
-    assert "Cannot be known without writing" in checks["right to stage"][1]
+    assert "cannot be checked without writing" in checks["right to stage"][1]
 
 
-def test_an_unreadable_token_is_told_once(system):
+def test_an_unreadable_token_is_listed_once(system):
     system.secrets.put(TOKEN, "not a document")
     result, checks = check(system)
     assert broken(checks) == ["token secret"]
-    assert "INVALID: version v-by-hand of the token secret is not a token document" in checks["token secret"][1]
-    assert "Cannot be known" in checks["right to stage"][1]
+    assert f"INVALID: version v-by-hand of secret {TOKEN!r} is not a token document" in checks["token secret"][1]
+    assert "cannot be checked" in checks["right to stage"][1]
     assert result.expires_at is None
 
 
@@ -228,7 +214,7 @@ def test_a_token_secret_that_cannot_be_read_leaves_the_rest_to_be_checked(system
     result, checks = check(system)
     assert list(checks) == LINKS
     assert broken(checks) == ["token secret", "right to stage", "right to promote", "key", "version budget"]
-    assert checks["right to stage"][1] == checks["right to promote"][1] == "not checked: mend what is listed before it"
+    assert checks["right to stage"][1] == checks["right to promote"][1] == "not checked: fix what is listed before it"
     assert result.version_id is None
 
 
@@ -237,16 +223,16 @@ def test_a_token_secret_that_cannot_be_read_leaves_the_rest_to_be_checked(system
 
 @pytest.mark.parametrize(
     ("operation", "link"),
-    [("stage", "right to stage"), ("promote", "right to promote"), ("key", "key"), ("created", "version budget")],
+    [("stage", "right to stage"), ("promote", "right to promote"), ("describe", "key"), ("created", "version budget")],
 )
 def test_a_right_that_is_missing_is_listed(system, operation, link):
     system.secrets.fail_on[operation] = "AccessDeniedException"
     _, checks = check(system)
     assert broken(checks) == [link]
-    assert "AccessDeniedException. Mend it." in checks[link][1]
+    assert "AccessDeniedException. Fix it." in checks[link][1]
 
 
-def test_a_token_put_by_hand_in_another_layout_shows_the_right_to_stage_as_well(system):
+def test_a_token_in_another_layout_shows_the_right_to_stage_too(system):
     members = json.loads(system.published.to_json().reveal())
     system.secrets.put(TOKEN, json.dumps(members, indent=1))
     _, checks = check(system)
@@ -254,7 +240,7 @@ def test_a_token_put_by_hand_in_another_layout_shows_the_right_to_stage_as_well(
     assert system.secrets._secrets[TOKEN].versions["v-by-hand"].reveal() == json.dumps(members, indent=1)
 
 
-def test_the_right_to_promote_is_asked_for_in_a_way_that_can_never_promote(system):
+def test_the_right_to_promote_is_tried_on_no_real_version(system):
     asked = []
     promote = system.secrets.promote
     system.secrets.promote = lambda *request: asked.append(request) or promote(*request)
@@ -262,10 +248,48 @@ def test_the_right_to_promote_is_asked_for_in_a_way_that_can_never_promote(syste
     assert asked == [(TOKEN, "nobody", "nobody")]
 
 
-def test_the_key_is_named(system):
-    assert "aws/secretsmanager" in check(system)[1]["key"][1]
-    system.secrets.keys[TOKEN] = "arn:aws:kms:eu-west-1:123456789012:key/k"
-    assert "encrypted by arn:aws:kms:eu-west-1:123456789012:key/k" in check(system)[1]["key"][1]
+def test_the_keys_of_both_secrets_are_named(system):
+    assert check(system)[1]["key"][1].count("aws/secretsmanager") == 2
+    system.secrets.descriptions[TOKEN] = SecretDescription("arn:aws:kms:eu-west-1:123456789012:key/k")
+    ok, detail = check(system)[1]["key"]
+    assert ok
+    assert detail.startswith(
+        "the token secret is encrypted by arn:aws:kms:eu-west-1:123456789012:key/k, the credentials"
+    )
+
+
+def test_another_key_is_named_if_the_credentials_cannot_be_read(system):
+    system.secrets.descriptions[CREDENTIALS] = SecretDescription("their-key")
+    read = system.secrets.read
+
+    def deny(secret_id, stage):
+        if secret_id == CREDENTIALS:
+            raise SecretStoreError("GetSecretValue", secret_id, "AccessDeniedException", "Check.")
+        return read(secret_id, stage)
+
+    system.secrets.read = deny
+    ok, detail = check(system)[1]["key"]
+    assert not ok
+    assert "the credentials secret by their-key. Let the policy of the second key allow" in detail
+
+
+# --- replicas ---
+
+
+def test_replicas_are_listed_if_there_are_any(system):
+    system.secrets.descriptions[TOKEN] = SecretDescription(replicas={"us-east-1": "InSync", "ap-south-1": "InSync"})
+    assert check(system)[1]["replicas"] == (True, "us-east-1 InSync; ap-south-1 InSync")
+
+
+@pytest.mark.parametrize("status", ["Failed: no such key", "InProgress"])
+def test_a_replica_that_is_not_in_sync_is_listed_with_the_fix(system, status):
+    system.secrets.descriptions[TOKEN] = SecretDescription(replicas={"us-east-1": status})
+    _, checks = check(system)
+    assert broken(checks) == ["replicas"]
+    assert (
+        checks["replicas"][1]
+        == f"us-east-1 {status}. Check the replica's KMS key and its policy, then replicate again."
+    )
 
 
 # --- the lock table, the budget, the schedule ---
@@ -273,28 +297,22 @@ def test_the_key_is_named(system):
 
 def test_a_lock_is_taken_and_released(system):
     taken = []
-    once = system.single_flight.once
-    system.single_flight.once = lambda *request: taken.append(request[:3]) or once(*request)
+    acquire = system.lock.acquire
+    system.lock.acquire = lambda *request: taken.append(request) or acquire(*request)
     check(system)
-    assert taken == [("default", "nobody", system.clock() + 60)] * 2
-    assert ("default", "nobody") not in system.single_flight._until
+    assert taken == [(system.invocation, "nobody")] * 2
+    assert ("default", "nobody") not in system.lock._until
 
 
 def test_a_lock_table_that_is_down_is_listed(system):
-    system.single_flight.down = True
+    system.lock.down = True
     _, checks = check(system)
     assert broken(checks) == ["lock table"]
-    assert "lock table 'locks' could not be asked" in checks["lock table"][1]
+    assert "lock table 'locks' failed with EndpointConnectionError" in checks["lock table"][1]
 
 
 def test_a_lock_that_cannot_be_released_is_listed(system):
-    def kept(*_):
-        if kept.taken:
-            raise ReplacementInProgress
-        kept.taken = True
-
-    kept.taken = False
-    system.single_flight.once = kept
+    system.lock.release = lambda *_: None
     _, checks = check(system)
     assert checks["lock table"] == (
         False,
@@ -328,13 +346,16 @@ def test_a_schedule_with_gaps_is_listed_with_the_fix():
 
 def test_a_schedule_is_judged_by_the_life_that_the_server_grants_now():
     system = System(expires_in=600)
-    assert "tokens that live 600 s" in check(system)[1]["schedule"][1]
+    assert "tokens that are valid for 600 s" in check(system)[1]["schedule"][1]
     system.rotate()
-    system.endpoint.answers = [TokenUnavailable("url", "answered 503", "Wait.", status=503)]
-    assert "tokens that live 600 s" in check(system)[1]["schedule"][1]
+    system.endpoint.answers = [TokenUnavailable("url", CREDENTIALS, "answered 503", "Wait.", status=503)]
+    assert "tokens that are valid for 600 s" in check(system)[1]["schedule"][1]
 
 
 def test_without_any_token_a_schedule_is_judged_by_the_documented_life():
     system = System()
-    system.endpoint.answers = [TokenUnavailable("url", "answered 503", "Wait.", status=503)]
-    assert check(system)[1]["schedule"] == (True, "rate(25 minutes) is soon enough for tokens that live 1800 s")
+    system.endpoint.answers = [TokenUnavailable("url", CREDENTIALS, "answered 503", "Wait.", status=503)]
+    assert check(system)[1]["schedule"] == (
+        True,
+        "rate(25 minutes) is often enough for tokens that are valid for 1800 s",
+    )

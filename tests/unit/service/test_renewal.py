@@ -1,4 +1,4 @@
-"""A consumer's token was rejected: it is replaced once, for everybody, and not for nothing."""
+"""A consumer's token was rejected: it is replaced once for all consumers, and not in vain."""
 
 import dataclasses
 
@@ -8,16 +8,16 @@ from doubles import access_token
 from doubles.system import CREDENTIALS, TOKEN, System
 from rotator.domain.errors import (
     CircuitOpen,
+    CredentialsRefused,
     LockUnavailable,
     RejectedTokenAgain,
     SecretStoreError,
-    TokenRefused,
     TokenUnavailable,
 )
-from rotator.domain.event import Trigger
+from rotator.domain.invocation import Trigger
 from rotator.domain.result import Outcome
 
-REFUSED = TokenRefused("url", "answered 401", "Check.", status=401)
+REFUSED = CredentialsRefused("url", CREDENTIALS, "answered 401", "Check.", status=401)
 OTHER_VERSION = "another-version-that-is-not-there"
 
 
@@ -46,14 +46,9 @@ def test_a_rejected_token_is_replaced(system):
     assert system.published.access_token == access_token(2)
 
 
-def test_a_rejected_token_may_be_named_by_its_fingerprint(system):
-    assert system.renew(sha256=system.published.fingerprint).outcome is Outcome.ROTATED
-
-
-@pytest.mark.parametrize("rejected", [{"version_id": OTHER_VERSION}, {"sha256": "0" * 64}])
-def test_a_rejected_token_that_is_no_longer_published_costs_no_token_call_and_no_write(system, rejected):
+def test_a_rejected_token_that_is_no_longer_published_costs_nothing(system):
     system.secrets.calls.clear()
-    result = system.renew(**rejected)
+    result = system.renew(OTHER_VERSION)
     assert (result.outcome, result.version_id) == (Outcome.SUPERSEDED, "v1")
     assert result.expires_at == system.published.expires_at
     assert calls(system) == 0
@@ -72,13 +67,13 @@ def test_any_rejection_replaces_a_published_token_that_cannot_be_read(system):
 
 def test_the_answer_is_the_documented_object(system):
     assert system.renew().as_renewal() == {
-        "outcome": "renewed",
+        "outcome": "rotated",
         "account": "default",
         "version_id": "v2",
         "expires_at": system.published.expires_at,
         "retry_after_seconds": 0,
     }
-    assert system.renew("v1").as_renewal()["outcome"] == "already_renewed"
+    assert system.renew("v1").as_renewal()["outcome"] == "superseded"
 
 
 # --- single flight ---
@@ -92,7 +87,7 @@ def test_a_storm_of_consumers_makes_one_token_call_and_one_version(system):
 
 
 @pytest.mark.parametrize("other", ["renew", "schedule", "manual"])
-def test_who_comes_while_a_version_is_being_replaced_is_told_so_and_does_not_wait(system, other):
+def test_a_run_that_finds_the_lock_taken_returns_at_once(system, other):
     answers = []
     run = {
         "renew": lambda: system.renew("v1"),
@@ -113,25 +108,26 @@ def test_who_comes_while_a_version_is_being_replaced_is_told_so_and_does_not_wai
         }
 
 
-def test_who_reads_a_stale_secret_after_a_replacement_is_answered_from_its_record(system):
+def test_a_stale_read_is_answered_from_the_locks_record(system):
     stale = system.secrets.read(TOKEN, "AWSCURRENT")
     system.renew()
     system.secrets.stale[TOKEN] = stale
     late = system.renew("v1")
     assert (late.outcome, late.version_id) == (Outcome.SUPERSEDED, "v2")
     duplicate = system.rotate(Trigger.SCHEDULE)
-    assert (duplicate.outcome, duplicate.version_id, duplicate.trigger) == (Outcome.SUPERSEDED, "v2", Trigger.SCHEDULE)
+    assert (duplicate.outcome, duplicate.version_id) == (Outcome.SUPERSEDED, "v2")
+    assert duplicate.as_rotation()["trigger"] == "schedule"
     assert calls(system) == 1
 
 
-def test_a_run_that_died_blocks_nobody_longer_than_its_own_time(system):
-    system.single_flight.hold("default", "v1", system.clock() + 20)
+def test_a_run_that_died_blocks_others_for_its_own_time_only(system):
+    system.lock.hold("default", "v1", system.clock() + 20)
     assert system.renew().outcome is Outcome.IN_PROGRESS
     system.clock.advance(seconds=21)
     assert system.renew().outcome is Outcome.ROTATED
 
 
-def test_a_token_that_a_dead_run_left_staged_is_promoted_and_not_asked_for_again(system):
+def test_a_token_that_a_dead_run_left_staged_is_promoted(system):
     system.secrets.fail_on["promote"] = "InternalServiceError"
     with pytest.raises(SecretStoreError):
         system.renew()
@@ -141,14 +137,14 @@ def test_a_token_that_a_dead_run_left_staged_is_promoted_and_not_asked_for_again
     assert calls(system) == 1
 
 
-def test_a_failed_renewal_blocks_nobody(system):
-    system.endpoint.answers = [TokenUnavailable("url", "answered 503", "Wait.", status=503)]
+def test_a_failed_renewal_releases_the_lock(system):
+    system.endpoint.answers = [TokenUnavailable("url", CREDENTIALS, "answered 503", "Wait.", status=503)]
     with pytest.raises(TokenUnavailable):
         system.renew()
     assert system.renew().outcome is Outcome.ROTATED
 
 
-def test_a_version_that_a_person_rolled_back_to_can_be_replaced_again_after_a_minute(system):
+def test_a_rolled_back_version_can_be_replaced_after_a_minute(system):
     first = system.published.to_json().reveal()
     system.renew()
     system.secrets.put(TOKEN, first, "v1")
@@ -160,16 +156,16 @@ def test_a_version_that_a_person_rolled_back_to_can_be_replaced_again_after_a_mi
 # --- a late loser ---
 
 
-def test_a_late_loser_never_puts_an_older_token_over_a_newer_one(system):
+def test_a_late_loser_never_replaces_a_newer_token(system):
     """Without the lock, which is down: the compare and swap alone holds it back."""
-    system.single_flight.down = True
+    system.lock.down = True
     system.secrets.before["stage"] = system.rotate
     late = system.rotate(Trigger.SCHEDULE)
     assert late.outcome is Outcome.SUPERSEDED
     assert system.published.access_token == access_token(3)
 
 
-def test_a_winner_that_outlives_its_lock_is_superseded_by_who_took_over(system):
+def test_a_winner_that_outlives_its_lock_is_superseded(system):
     others = []
 
     def another_takes_over():
@@ -203,22 +199,22 @@ def test_a_manual_rotation_is_not_held_back_by_a_young_token(system):
 
 
 def repeats(system):
-    """The token endpoint hands out the published token again."""
+    """The token endpoint returns the published token again."""
     token = system.published.access_token
     system.endpoint.answers.append({"access_token": token, "token_type": "Bearer", "expires_in": 1200})
 
 
-def test_a_token_that_was_rejected_and_comes_back_again_is_an_error(system):
+def test_the_rejected_token_again_is_an_error(system):
     repeats(system)
     with pytest.raises(
-        RejectedTokenAgain, match=r"account 'default'.*handed out the rejected token again\. If .*Talend\."
+        RejectedTokenAgain, match=rf"returned the rejected token again .*{CREDENTIALS}.*\. If .*Talend\."
     ) as caught:
         system.renew()
     assert caught.value.status == 200
     assert system.secrets.versions(TOKEN) == 1
 
 
-def test_a_storm_over_a_rejected_token_that_comes_back_again_is_one_token_call(system):
+def test_a_storm_over_the_rejected_token_again_is_one_call(system):
     repeats(system)
     with pytest.raises(RejectedTokenAgain):
         system.renew()
@@ -229,7 +225,7 @@ def test_a_storm_over_a_rejected_token_that_comes_back_again_is_one_token_call(s
     assert system.rotate().outcome is Outcome.ROTATED
 
 
-def test_a_tick_that_found_the_same_token_again_holds_back_neither_a_person_nor_a_consumer(system):
+def test_an_unchanged_token_holds_back_no_other_run(system):
     repeats(system)
     assert system.rotate(Trigger.SCHEDULE).outcome is Outcome.UNCHANGED
     assert system.renew().outcome is Outcome.ROTATED
@@ -242,7 +238,7 @@ def test_a_tick_that_found_the_same_token_again_holds_back_neither_a_person_nor_
 # --- the version budget ---
 
 
-def test_a_day_of_a_consumer_that_rejects_everything_leaves_the_schedule_on_time_and_room_for_a_person():
+def test_a_consumer_that_rejects_everything_leaves_the_schedule_on_time():
     system = System()
     outcomes, expired = [], 0
     for minute in range(48 * 60):
@@ -257,16 +253,17 @@ def test_a_day_of_a_consumer_that_rejects_everything_leaves_the_schedule_on_time
     assert [system.rotate().outcome for _ in range(10)] == [Outcome.ROTATED] * 10
 
 
-def test_an_exhausted_budget_is_said_with_the_time_of_the_schedules_next_tick(system):
+def test_an_exhausted_budget_names_the_next_scheduled_rotation(system):
     for _ in range(40):
         system.secrets.put(TOKEN, system.published.to_json().reveal(), "v1")
     result = system.renew()
-    assert (result.outcome, result.version_id, result.version_budget_left) == (Outcome.BUDGET_EXHAUSTED, "v1", 0)
+    assert (result.outcome, result.version_id) == (Outcome.BUDGET_EXHAUSTED, "v1")
+    assert system.invocation.version_budget_left == 0
     assert 890 <= result.as_renewal()["retry_after_seconds"] <= 900
     assert calls(system) == 0
 
 
-def test_an_exhausted_budget_blocks_neither_the_schedule_nor_a_person(system):
+def test_an_exhausted_budget_blocks_no_rotation(system):
     for _ in range(40):
         system.secrets.put(TOKEN, system.published.to_json().reveal(), "v1")
     system.renew()
@@ -274,7 +271,7 @@ def test_an_exhausted_budget_blocks_neither_the_schedule_nor_a_person(system):
     assert system.rotate().outcome is Outcome.ROTATED
 
 
-def test_an_exhausted_budget_of_an_unreadable_token_is_said_too(system):
+def test_an_exhausted_budget_holds_for_an_unreadable_token_too(system):
     for _ in range(40):
         system.secrets.put(TOKEN, "not a document", "v1")
     assert system.renew().outcome is Outcome.BUDGET_EXHAUSTED
@@ -282,7 +279,8 @@ def test_an_exhausted_budget_of_an_unreadable_token_is_said_too(system):
 
 def test_a_renewal_says_how_many_are_left(system):
     # One version an hour ago counts until it is a day old.
-    assert system.renew().version_budget_left == 100 - 10 - 1 - 58 - 1
+    system.renew()
+    assert system.invocation.version_budget_left == 100 - 10 - 1 - 58 - 1
 
 
 def test_only_renewals_count_versions(system):
@@ -295,23 +293,23 @@ def test_only_renewals_count_versions(system):
 
 
 @pytest.mark.parametrize("trigger", [Trigger.REJECTED, Trigger.WATCHDOG])
-def test_a_permanent_refusal_keeps_consumers_and_the_watchdog_from_the_token_endpoint(system, trigger):
+def test_a_refusal_keeps_consumers_and_watchdog_from_the_endpoint(system, trigger):
     system.clock.advance(minutes=25)
     system.endpoint.answers = [REFUSED]
-    with pytest.raises(TokenRefused):
+    with pytest.raises(CredentialsRefused):
         system.renew()
     for _ in range(100):
-        with pytest.raises(CircuitOpen, match=r"account 'default'.*Mend the credentials"):
+        with pytest.raises(CircuitOpen, match=rf"{CREDENTIALS}.*Fix the credentials"):
             system.renew() if trigger is Trigger.REJECTED else system.rotate(trigger)
     assert calls(system) == 1
 
 
 def test_after_a_minute_one_renewal_asks_again(system):
     system.endpoint.answers = [REFUSED, REFUSED]
-    with pytest.raises(TokenRefused):
+    with pytest.raises(CredentialsRefused):
         system.renew()
     system.clock.advance(seconds=61)
-    with pytest.raises(TokenRefused):
+    with pytest.raises(CredentialsRefused):
         system.renew()
     with pytest.raises(CircuitOpen):
         system.renew()
@@ -320,16 +318,16 @@ def test_after_a_minute_one_renewal_asks_again(system):
 
 
 @pytest.mark.parametrize("trigger", [Trigger.MANUAL, Trigger.SCHEDULE])
-def test_a_person_and_the_schedule_pass_the_breaker(system, trigger):
+def test_forced_rotations_and_the_schedule_pass_the_breaker(system, trigger):
     system.endpoint.answers = [REFUSED]
-    with pytest.raises(TokenRefused):
+    with pytest.raises(CredentialsRefused):
         system.renew()
     assert system.rotate(trigger).outcome is Outcome.ROTATED
 
 
-def test_a_manual_rotation_that_succeeds_closes_the_breaker(system):
+def test_a_forced_rotation_closes_the_breaker_for_renewals(system):
     system.endpoint.answers = [REFUSED]
-    with pytest.raises(TokenRefused):
+    with pytest.raises(CredentialsRefused):
         system.renew()
     system.rotate()
     # No time has passed for the breaker, and the published token is old enough to be replaced.
@@ -341,7 +339,7 @@ def test_a_manual_rotation_that_succeeds_closes_the_breaker(system):
 
 def test_changed_credentials_are_tried_at_once(system):
     system.endpoint.answers = [REFUSED]
-    with pytest.raises(TokenRefused):
+    with pytest.raises(CredentialsRefused):
         system.renew()
     system.secrets.put(CREDENTIALS, "abc:new", "credentials-2")
     assert system.renew().outcome is Outcome.ROTATED
@@ -353,20 +351,20 @@ def test_changed_credentials_are_tried_at_once(system):
 @pytest.mark.parametrize("trigger", [Trigger.SCHEDULE, Trigger.WATCHDOG, Trigger.MANUAL])
 def test_without_the_lock_table_rotation_goes_on_with_a_warning(system, trigger):
     system.clock.advance(minutes=16)
-    system.single_flight.down = True
+    system.lock.down = True
     result = system.rotate(trigger)
-    assert (result.outcome, result.locked) == (Outcome.ROTATED, False)
-    assert "without the lock" in result.warnings[-1]
+    assert (result.outcome, system.invocation.lock_unavailable) == (Outcome.ROTATED, True)
+    assert "without the lock" in system.invocation.warnings[-1]
 
 
-def test_without_the_lock_table_renewals_fail_so_that_a_storm_is_no_token_call(system):
-    system.single_flight.down = True
+def test_without_the_lock_table_renewals_fail_before_a_token_call(system):
+    system.lock.down = True
     for _ in range(10):
-        with pytest.raises(LockUnavailable, match=r"account 'default'.*lock table 'locks'"):
+        with pytest.raises(LockUnavailable, match=r"lock table 'locks' .*account 'default'"):
             system.renew()
     assert calls(system) == 0
 
 
-def test_without_the_lock_table_a_consumer_still_learns_of_a_newer_token(system):
-    system.single_flight.down = True
+def test_without_the_lock_table_a_newer_token_is_still_named(system):
+    system.lock.down = True
     assert system.renew(OTHER_VERSION).outcome is Outcome.SUPERSEDED

@@ -4,7 +4,7 @@ import time
 
 import pytest
 
-from rotator.adapters.retry import PERMANENT_STATUSES, RETRYABLE_STATUSES, delay_seconds
+from rotator.adapters.token_endpoint import _PERMANENT_STATUSES, _RETRYABLE_STATUSES, delay_seconds
 
 NOW = 1_795_472_989.0
 
@@ -55,4 +55,4 @@ def test_a_date_is_by_greenwich_wherever_the_function_runs(zone):
 
 
 def test_no_status_is_both_retryable_and_permanent():
-    assert not RETRYABLE_STATUSES & PERMANENT_STATUSES
+    assert not _RETRYABLE_STATUSES & _PERMANENT_STATUSES

@@ -5,7 +5,7 @@ import traceback
 import pytest
 
 from talend_token import NotConfigured, RenewalFailed, TokenClient
-from talend_token._environment import source_from_environment
+from talend_token._sources import source_from_environment
 
 
 @pytest.fixture(autouse=True)
@@ -15,10 +15,10 @@ def empty_environment(monkeypatch):
 
 
 def test_a_secret_and_a_function_are_named(monkeypatch):
-    monkeypatch.setenv("TALEND_TOKEN_SECRET", "talend/default/token")
+    monkeypatch.setenv("TALEND_TOKEN_SECRET", "talend-token/default/token")
     monkeypatch.setenv("TALEND_RENEW_FUNCTION", "renew")
     source = source_from_environment()
-    assert str(source) == "token secret 'talend/default/token'"
+    assert str(source) == "token secret 'talend-token/default/token'"
 
 
 def test_an_environment_that_names_nothing_is_told_what_to_set():
@@ -31,7 +31,7 @@ def fixed(monkeypatch):
     monkeypatch.setenv("TALEND_ACCESS_TOKEN", "hunter2")
     monkeypatch.setenv("TALEND_API_URL", "https://api.us.cloud.talend.com/")
     # What wins where both are set.
-    monkeypatch.setenv("TALEND_TOKEN_SECRET", "talend/default/token")
+    monkeypatch.setenv("TALEND_TOKEN_SECRET", "talend-token/default/token")
     return TokenClient()
 
 
@@ -84,6 +84,6 @@ def test_a_fixed_token_without_its_url_is_not_shown():
 def test_a_fixed_token_that_fits_no_header_is_refused_without_being_shown(monkeypatch, token):
     monkeypatch.setenv("TALEND_ACCESS_TOKEN", token)
     monkeypatch.setenv("TALEND_API_URL", "https://api.us.cloud.talend.com")
-    with pytest.raises(NotConfigured, match="characters that no header may hold") as caught:
+    with pytest.raises(NotConfigured, match="characters that a header cannot hold") as caught:
         TokenClient()
     assert "ter2" not in str(caught.value)

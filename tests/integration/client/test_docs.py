@@ -28,7 +28,7 @@ def executed_blocks():
 @mock_aws
 def test_powertools_reads_the_token(monkeypatch, tmp_path, executed_blocks):
     monkeypatch.setenv("AWS_DEFAULT_REGION", "eu-west-1")
-    boto3.client("secretsmanager").create_secret(Name="talend/default/token", SecretString=json.dumps(DOCUMENT))
+    boto3.client("secretsmanager").create_secret(Name="talend-token/default/token", SecretString=json.dumps(DOCUMENT))
     (block,) = executed_blocks
     (tmp_path / "block.py").write_text(block)
     ran = runpy.run_path(str(tmp_path / "block.py"))

@@ -1,9 +1,9 @@
-"""A token goes to its own API, and where the user says."""
+"""A token is sent to its own API, and to the hosts that the user names."""
 
 import pytest
 
 from talend_token import HostNotAllowed, Token
-from talend_token._origin import AllowedOrigins
+from talend_token._http import AllowedOrigins
 
 TOKEN = Token("hunter2", expires_at=0, version_id="v1", api_url="https://api.eu.cloud.talend.com")
 
@@ -52,5 +52,5 @@ def test_the_user_may_allow_more(also):
 
 @pytest.mark.parametrize("also", ["api.us.cloud.talend.com", "https://", "/path"])
 def test_what_is_no_url_is_refused(also):
-    with pytest.raises(ValueError, match="no URL with a scheme and a host"):
+    with pytest.raises(ValueError, match="is not a URL with a scheme and a host"):
         AllowedOrigins([also])

@@ -1,0 +1,123 @@
+"""Where tokens come from: what the client needs of a source, and the sources that the environment names."""
+
+from __future__ import annotations
+
+import os
+
+from talend_token._token import Token
+from talend_token.errors import NotConfigured, RenewalFailed
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Protocol
+
+    class TokenSource(Protocol):
+        """Where tokens come from. Both methods may be called from several threads at once."""
+
+        def read(self) -> Published:
+            """Return the published token, whatever its state. Raises `TokenUnavailable` if it cannot be read."""
+
+        def renew(self, rejected_version_id: str) -> Renewal:
+            """Invoke `renew` once for that version. Raises `RenewalFailed`."""
+
+        def __str__(self) -> str:
+            """How errors name the source, such as `token secret 'talend-token/default/token'`."""
+
+
+class Published:
+    """What a token secret holds at the moment."""
+
+    # Not a dataclass: importing those takes longer than the rest of this package.
+    __slots__ = ("answered_at", "issued_at", "token")
+
+    def __init__(self, token: Token, issued_at: int, answered_at: float | None) -> None:
+        """
+        Args:
+            token: the published token.
+            issued_at: when it was requested, in whole seconds since the epoch, UTC, by AWS's clock.
+            answered_at: when the source answered, by AWS's clock, or up to a second before. None if it did not say.
+        """
+        self.token = token
+        self.issued_at = issued_at
+        self.answered_at = answered_at
+
+
+class Renewal:
+    """What the `renew` function answered."""
+
+    __slots__ = ("outcome", "retry_after_seconds")
+
+    def __init__(self, outcome: str, retry_after_seconds: float = 0) -> None:
+        """`outcome` is `rotated`, `superseded`, `in_progress`, `too_soon` or `budget_exhausted`."""
+        self.outcome = outcome
+        self.retry_after_seconds = retry_after_seconds
+
+
+def source_from_environment() -> TokenSource:
+    """Return the source that `TALEND_ACCESS_TOKEN`, or else `TALEND_TOKEN_SECRET`, names.
+
+    Raises:
+        NotConfigured: neither is set, or one of them is unusable.
+    """
+    if os.environ.get("TALEND_ACCESS_TOKEN"):
+        return FixedSource.from_environment()
+    if os.environ.get("TALEND_TOKEN_SECRET"):
+        # Imported here because a program that does not use AWS should not pay for it.
+        from talend_token.secrets_manager import SecretsManagerSource
+
+        return SecretsManagerSource(os.environ["TALEND_TOKEN_SECRET"], os.environ.get("TALEND_RENEW_FUNCTION"))
+    raise NotConfigured(
+        "the environment does not say where the Talend token is. Set TALEND_TOKEN_SECRET to the name or ARN of the "
+        "token secret, and TALEND_RENEW_FUNCTION to that of the renew function. Where there is no AWS, set "
+        "TALEND_ACCESS_TOKEN to a token."
+    )
+
+
+class FixedSource:
+    """A token from the environment, for work without AWS. It counts as valid until an API rejects it."""
+
+    def __init__(self, token: Token) -> None:
+        self._token = token
+
+    @classmethod
+    def from_environment(cls) -> FixedSource:
+        """Read `TALEND_ACCESS_TOKEN` and `TALEND_API_URL`.
+
+        Raises:
+            NotConfigured: the URL is missing or is not a URL, or the token has characters that a header cannot hold.
+        """
+        # Imported here because most programs have no such token.
+        from talend_token._http import is_base_url
+        from talend_token.document import LAST_SECOND, fits_a_header
+
+        if not is_base_url(os.environ.get("TALEND_API_URL", "")):
+            raise NotConfigured(
+                "TALEND_ACCESS_TOKEN is set: set TALEND_API_URL too, to the API that the token is for, such as "
+                "https://api.eu.cloud.talend.com."
+            )
+        if not fits_a_header(os.environ["TALEND_ACCESS_TOKEN"]):
+            raise NotConfigured(
+                "TALEND_ACCESS_TOKEN has characters that a header cannot hold. Check whether it was cut off, or "
+                "stored with quotation marks."
+            )
+        # Nothing says when such a token expires.
+        token = Token(
+            os.environ["TALEND_ACCESS_TOKEN"],
+            expires_at=LAST_SECOND,
+            version_id="",
+            api_url=os.environ["TALEND_API_URL"].rstrip("/"),
+        )
+        return cls(token)
+
+    def read(self) -> Published:
+        return Published(self._token, issued_at=0, answered_at=None)
+
+    def renew(self, rejected_version_id: str) -> Renewal:  # noqa: ARG002
+        raise RenewalFailed(
+            "the API rejected the token in TALEND_ACCESS_TOKEN: set another one.",
+            outcome="not_configured",
+            retry_after_seconds=0,
+        )
+
+    def __str__(self) -> str:
+        return "environment variable TALEND_ACCESS_TOKEN"

@@ -1,0 +1,209 @@
+"""A connection to AWS that died while the consumer idled costs nothing, and one that is cut is repeated once."""
+
+import json
+import socket
+import struct
+import threading
+from contextlib import contextmanager
+
+import pytest
+
+import talend_token.secrets_manager
+from doubles import raw_server, read_request
+from doubles.threads import in_threads
+from talend_token import RenewalFailed, TokenClient, TokenUnavailable
+from talend_token.secrets_manager import SecretsManagerSource
+
+DOCUMENT = {
+    "access_token": "token-of-v1",
+    "token_type": "Bearer",
+    "issued_at": 1795472989,
+    "expires_at": 1795474789,
+    "api_url": "https://api.eu.cloud.talend.com",
+}
+SECRET = {"Name": "talend-token/default/token", "VersionId": "v1", "SecretString": json.dumps(DOCUMENT)}
+RENEWAL = {"outcome": "rotated", "retry_after_seconds": 0}
+
+
+def answer(connection, body):
+    octets = body if isinstance(body, bytes) else json.dumps(body).encode()
+    connection.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n%s" % (len(octets), octets))
+
+
+def reset(connection):
+    """Answer the next byte with a reset."""
+    connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+    connection.close()
+    raise ConnectionResetError
+
+
+def close(_):
+    raise ConnectionAbortedError
+
+
+def swallow(connection):
+    """Take everything, and never answer."""
+    while connection.recv(65_536):
+        pass
+
+
+class Service:
+    """A service of AWS. `kept` happens to a connection at its second request, `new` to so many new connections."""
+
+    def __init__(self, body):
+        self.body = body
+        self.kept = None
+        self.new = []
+        self.on_request = lambda: None
+        self.requests = 0
+        self._lock = threading.Lock()
+
+    def serve(self, connection):
+        read_request(connection)
+        with self._lock:
+            self.requests += 1
+            fault = self.new.pop(0) if self.new else None
+        self.on_request()
+        if fault:
+            fault(connection)
+        answer(connection, self.body)
+        if self.kept is close:
+            raise ConnectionAbortedError
+        read_request(connection)
+        with self._lock:
+            self.requests += 1
+        (self.kept or close)(connection)
+
+
+@contextmanager
+def running(service, name, monkeypatch):
+    with raw_server(service.serve) as url:
+        monkeypatch.setenv(f"AWS_ENDPOINT_URL_{name}", url)
+        yield service
+
+
+@pytest.fixture(autouse=True)
+def aws_credentials(monkeypatch):
+    for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
+        monkeypatch.setenv(name, "testing")
+    monkeypatch.setenv("AWS_DEFAULT_REGION", "eu-west-1")
+
+
+@pytest.fixture
+def secrets(monkeypatch):
+    with running(Service(SECRET), "SECRETS_MANAGER", monkeypatch) as service:
+        yield service
+
+
+@pytest.fixture
+def functions(monkeypatch):
+    with running(Service(RENEWAL), "LAMBDA", monkeypatch) as service:
+        yield service
+
+
+@pytest.fixture
+def source(secrets, functions):  # noqa: ARG001 (they have to be there)
+    return SecretsManagerSource("talend-token/default/token", "renew")
+
+
+@pytest.fixture(params=[reset, close, swallow], ids=lambda fault: fault.__name__)
+def dead(request):
+    """What happens to a connection after its first answer."""
+    return request.param
+
+
+def test_a_read_after_idling_does_not_meet_a_dead_connection(source, secrets, dead):
+    secrets.kept = dead
+    for _ in range(3):
+        assert source.read().token.version_id == "v1"
+    assert secrets.requests == 3
+
+
+def test_a_renewal_after_idling_does_not_meet_a_dead_connection(source, functions, dead):
+    functions.kept = dead
+    for _ in range(3):
+        assert source.renew("v1").outcome == "rotated"
+    assert functions.requests == 3
+
+
+def test_calls_after_a_crowd_do_not_meet_dead_connections(source, secrets, functions, dead):
+    """Each of several threads at once has used a connection of its own."""
+    secrets.kept = functions.kept = dead
+    for call in (source.read, lambda: source.renew("v1")):
+        assert not [end for end in in_threads(call, 8) if isinstance(end, Exception)]
+        assert call() is not None
+    assert (secrets.requests, functions.requests) == (9, 9)
+
+
+def test_a_401_after_idling_is_healed(source, secrets, functions, dead):
+    secrets.kept = functions.kept = dead
+    source.renew("v0")
+    client = TokenClient(source, clock=lambda: 1795473000.0, monotonic=lambda: 0.0, sleep=lambda _: None)
+    rejected = client.get_token()
+    functions.on_request = lambda: setattr(secrets, "body", SECRET | {"VersionId": "v2"})
+    assert client.renew(rejected).version_id == "v2"
+    assert functions.requests == 2
+
+
+@pytest.mark.parametrize("cut", [reset, close], ids=lambda fault: fault.__name__)
+def test_a_call_whose_connection_is_cut_is_repeated_once(source, secrets, functions, cut):
+    secrets.new, functions.new = [cut], [cut]
+    assert source.read().token.version_id == "v1"
+    assert source.renew("v1").outcome == "rotated"
+    assert (secrets.requests, functions.requests) == (2, 2)
+
+
+@pytest.mark.parametrize("cut", [reset, close], ids=lambda fault: fault.__name__)
+def test_a_call_is_not_repeated_twice(source, secrets, functions, cut):
+    secrets.new, functions.new = [cut] * 9, [cut] * 9
+    with pytest.raises(TokenUnavailable, match="ConnectionClosedError"):
+        source.read()
+    with pytest.raises(RenewalFailed, match="ConnectionClosedError") as caught:
+        source.renew("v1")
+    assert (secrets.requests, functions.requests) == (2, 2)
+    assert caught.value.may_show
+
+
+def test_a_renewal_that_is_not_answered_in_time_is_not_invoked_again(source, functions, monkeypatch):
+    monkeypatch.setattr(talend_token.secrets_manager, "_RENEW_READ_TIMEOUT_SECONDS", 0.2)
+    functions.new = [swallow]
+    with pytest.raises(RenewalFailed, match="ReadTimeoutError") as caught:
+        source.renew("v1")
+    assert functions.requests == 1
+    assert caught.value.may_show
+    assert source.renew("v1").outcome == "rotated"
+
+
+# --- AWS answers 200 with something else: a proxy's page, an empty body ---
+
+STRANGE = {
+    "nothing": b"",
+    "an empty object": b"{}",
+    "null": b"null",
+    "a list": b"[]",
+    "a text": b'"hunter2"',
+    "a page": b"<html>sign in</html>",
+    "no UTF-8": b"\xff\xfe",
+    "too deep": b"[" * 50_000,
+    "numbers": b'{"VersionId": 5, "SecretString": 7, "outcome": "rotated", "retry_after_seconds": 1%s}' % (b"0" * 400),
+    "nulls": b'{"VersionId": null, "SecretString": null, "outcome": null, "retry_after_seconds": []}',
+}
+
+
+@pytest.mark.parametrize("body", STRANGE.values(), ids=STRANGE)
+def test_a_strange_answer_to_a_read_names_secret_and_fix(source, secrets, body):
+    secrets.body = body
+    with pytest.raises(TokenUnavailable) as caught:
+        source.read()
+    assert str(caught.value) == (
+        "token secret 'talend-token/default/token' cannot be read: an unexpected answer. Another server may answer for "
+        "AWS: check AWS_ENDPOINT_URL, the proxy, or the test's stub."
+    )
+    assert caught.value.__context__ is None
+
+
+@pytest.mark.parametrize("body", STRANGE.values(), ids=STRANGE)
+def test_a_strange_answer_to_a_renewal_names_secret_and_fix(source, functions, body):
+    functions.body = body
+    with pytest.raises(RenewalFailed, match=r"'talend-token/default/token': version v1 .* check TALEND_RENEW_FUNCTION"):
+        source.renew("v1")
