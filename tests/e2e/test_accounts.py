@@ -128,7 +128,7 @@ def alarms(deployment, metric):
     return {of["account"]: alarm["StateValue"] for of, alarm in zip(dimensions, found, strict=True)}
 
 
-def test_a_refused_pair_rings_for_its_account_alone(deployment, accounts):
+def test_a_refused_pair_alarms_for_its_account_alone(deployment, accounts):
     refused, quiet = accounts["research"], dict.fromkeys([*accounts, "default"], "OK")
     eventually(lambda: alarms(deployment, "CredentialsRefused") == quiet)
     pair = json.dumps({"id": "nobody", "secret": "x", "api_url": refused.talend.url})
@@ -141,7 +141,7 @@ def test_a_refused_pair_rings_for_its_account_alone(deployment, accounts):
     eventually(lambda: alarms(deployment, "CredentialsRefused") == quiet)
 
 
-def test_a_version_budget_that_is_nearly_spent_rings_for_its_account_alone(deployment, accounts):
+def test_a_nearly_used_version_budget_alarms_for_its_account_alone(deployment, accounts):
     spender, quiet = accounts["sales"], dict.fromkeys([*accounts, "default"], "OK")
     eventually(lambda: alarms(deployment, "VersionBudgetLeft") == quiet)
     links = {check["link"]: check for check in deployment.invoke({"account": spender.name, "dry_run": True})["checks"]}

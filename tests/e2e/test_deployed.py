@@ -28,7 +28,7 @@ def rotated(deployment):
     return deployment.invoke({}).get("outcome") == "rotated"
 
 
-def test_the_schedule_fires_by_itself_and_keeps_a_valid_token_published(deployment):
+def test_the_schedule_alone_keeps_a_valid_token_published(deployment):
     def published_by_schedule():
         # Of the other tests' bad credentials the schedule may have seen some, too.
         return [line for line in deployment.logs() if (line["trigger"], line["message"]) == ("schedule", "rotated")]
@@ -65,7 +65,7 @@ def test_sam_remote_invoke_forces_a_rotation(deployment):
         ('{"id": "x"}', "no member 'secret'"),
     ],
 )
-def test_strange_credentials_fail_by_name_and_leave_the_published_token(deployment, text, problem):
+def test_malformed_credentials_fail_by_name_and_change_nothing(deployment, text, problem):
     """The pair before them is as strange: a good one would serve in their place."""
 
     def failed():

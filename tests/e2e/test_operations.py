@@ -89,7 +89,7 @@ def works(deployment):
 # --- the watchdog and the published token ---------------------------------------------------------
 
 
-def test_the_watchdog_replaces_an_expired_token_at_its_next_tick_after_an_outage(deployment):
+def test_the_watchdog_replaces_an_expired_token_after_an_outage(deployment):
     alarm = Alarm(deployment, "TokenAlarm")
     with without_schedules(deployment.aws, "Schedule"):
         publish_a_short_token(deployment)
@@ -105,7 +105,7 @@ def test_the_watchdog_replaces_an_expired_token_at_its_next_tick_after_an_outage
     assert looks.index("rotated") <= 1
 
 
-def test_a_rotator_that_never_runs_is_noticed_before_the_token_ends(deployment):
+def test_a_dead_rotator_is_noticed_before_the_token_expires(deployment):
     alarm = Alarm(deployment, "TokenAlarm")
     force_rotation(deployment)
     with without_schedules(deployment.aws, "Schedule", "Watchdog"):
@@ -114,7 +114,7 @@ def test_a_rotator_that_never_runs_is_noticed_before_the_token_ends(deployment):
     alarm.ends()
 
 
-def test_a_deleted_token_secret_rings_until_it_is_restored(deployment):
+def test_a_deleted_token_secret_alarms_until_it_is_restored(deployment):
     alarm = Alarm(deployment, "TokenAlarm")
     deployment.invoke({})
     secret = {"SecretId": deployment["TokenSecretArn"]}
@@ -144,7 +144,7 @@ def test_a_wrong_clock_at_the_token_server_does_no_harm(deployment, seconds):
 # --- the other alarms -------------------------------------------------------------------------------
 
 
-def test_an_outage_of_talend_is_one_notice_and_so_is_its_end(deployment):
+def test_an_outage_of_talend_is_one_notice_and_one_at_its_end(deployment):
     alarm, watch = Alarm(deployment, "TokenAlarm"), Watch(deployment)
     force_rotation(deployment)
     with token_endpoint_down(deployment):
@@ -178,7 +178,7 @@ def failures(deployment):
     return [line for line in deployment.logs() if line["message"] == "failed"]
 
 
-def test_ticks_that_are_not_handed_over_ring_and_leave_their_message(deployment):
+def test_a_tick_that_is_not_handed_over_alarms_and_is_kept(deployment):
     alarm = Alarm(deployment, "DeadLettersAlarm")
     iam, role = deployment.aws.client("iam"), deployment.resource("SchedulerRole")
     denied = {"Effect": "Deny", "Action": "lambda:InvokeFunction", "Resource": "*"}
@@ -195,7 +195,7 @@ def test_ticks_that_are_not_handed_over_ring_and_leave_their_message(deployment)
     assert json.loads(message["Body"]) == {"trigger": "schedule", "account": "default"}
 
 
-def test_renewals_that_keep_failing_ring_and_a_lone_one_does_not(deployment):
+def test_renewals_that_keep_failing_alarm_and_a_lone_one_does_not(deployment):
     alarm = Alarm(deployment, "RenewalFailingAlarm")
     rejected = {"rejected_version_id": deployment.published()["VersionId"]}
 
@@ -213,7 +213,7 @@ def test_renewals_that_keep_failing_ring_and_a_lone_one_does_not(deployment):
     alarm.ends()
 
 
-def test_a_storm_of_renewals_rings_until_it_is_over(deployment):
+def test_a_storm_of_renewals_alarms_until_it_is_over(deployment):
     alarm = Alarm(deployment, "RenewalsStormingAlarm")
     # Somebody who never reads the new token; it costs a read each.
     rejected = {"rejected_version_id": str(uuid.uuid4())}
@@ -246,7 +246,7 @@ def test_new_credentials_are_used_at_once(deployment):
             eventually(lambda account=account: issued_to(deployment) == account.client_id)
 
 
-def test_a_refused_pair_rings_while_the_one_before_it_still_serves_and_a_good_one_ends_it(deployment):
+def test_credentials_alarm_fires_on_fallback_and_clears_on_valid_pair(deployment):
     deployment.put_credentials()
     alarm = Alarm(deployment, "CredentialsRefusedAlarm")
     before = deployment.published()["VersionId"]

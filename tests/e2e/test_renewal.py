@@ -53,7 +53,8 @@ def works(deployment):
     return requests.get(f"{document['api_url']}/account/users", headers=headers, timeout=5).status_code == 200
 
 
-def test_a_thousand_consumers_a_tick_and_a_forced_rotation_cost_one_token_call_and_one_version(deployment, rejected):
+def test_a_thousand_consumers_cost_one_token_call_and_one_version(deployment, rejected):
+    """With a tick of the schedule and a forced rotation among them."""
     calls, before = len(deployment.talend.token_calls()), versions(deployment)
     # The winner is held at the token endpoint until a tick and a person have come by.
     deployment.talend.faults.add(Stall(), times=1)
@@ -152,7 +153,7 @@ def no_lock_table(deployment):
 
 
 @pytest.mark.usefixtures("no_lock_table")
-def test_without_its_table_rotation_goes_on_and_renewals_say_what_is_missing(deployment, rejected):
+def test_without_the_lock_table_rotation_goes_on_and_renewals_fail(deployment, rejected):
     calls = len(deployment.talend.token_calls())
     error = deployment.invoke({"rejected_version_id": rejected}, "RenewFunctionName")
     assert error["errorType"] == "LockUnavailable"

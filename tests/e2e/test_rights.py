@@ -216,7 +216,7 @@ def test_no_other_rule_may_invoke_a_function(system, function):
         ("secretsmanager:DescribeSecret", System.describes),
     ],
 )
-def test_a_named_principal_reads_the_token_by_the_secrets_policy_alone(system, neighbour, action, probe):
+def test_a_named_principal_reads_by_the_secrets_policy_alone(system, neighbour, action, probe):
     secrets, secret = system.aws.client("secretsmanager"), {"SecretId": system.outputs["TokenSecretArn"]}
     policy = json.loads(secrets.get_resource_policy(**secret)["ResourcePolicy"])
     (statement,) = policy["Statement"]
