@@ -5,7 +5,8 @@ from collections import Counter
 
 import pytest
 
-from demo.deployment import DeploymentError, deploy, resources
+from demo.deployment import DeploymentError, deploy
+from e2e.alarms import alarm_states
 from e2e.conftest import Deployment
 from local_aws import LocalAWS
 from local_aws.waiting import eventually
@@ -27,17 +28,6 @@ def deployed(template):
         yield Deployment(aws, talend, account, deploy(aws, template, {"TalendApiUrl": talend.url}))
 
 
-def alarms(deployment):
-    """The state of every alarm of the stack, by its logical id."""
-    names = {
-        one["PhysicalResourceId"]: one["LogicalResourceId"]
-        for one in resources(deployment.aws, deployment.stack.name)
-        if one["ResourceType"] == "AWS::CloudWatch::Alarm"
-    }
-    found = deployment.aws.client("cloudwatch").describe_alarms(AlarmNames=list(names))["MetricAlarms"]
-    return {names[alarm["AlarmName"]]: alarm["StateValue"] for alarm in found}
-
-
 def messages(deployment):
     """How many dead letters there are."""
     asked = {"QueueUrl": deployment["DeadLetterQueueUrl"], "AttributeNames": ["ApproximateNumberOfMessages"]}
@@ -46,8 +36,8 @@ def messages(deployment):
 
 def test_a_stack_without_credentials_waits_quietly_and_then_begins(deployed):
     eventually(lambda: len(deployed.logs()) >= QUIET_MINUTES, 60)
-    eventually(lambda: alarms(deployed)["TokenAlarm"] == "ALARM")
-    assert Counter(alarms(deployed).values()) == {"ALARM": 1, "OK": 5}
+    eventually(lambda: alarm_states(deployed)["TokenAlarm"] == "ALARM")
+    assert Counter(alarm_states(deployed).values()) == {"ALARM": 1, "OK": 5}
     assert {(line["trigger"], line["message"], line["level"]) for line in deployed.logs()} <= {
         ("watchdog", "waiting_for_credentials", "INFO"),
         ("schedule", "waiting_for_credentials", "INFO"),
@@ -58,9 +48,9 @@ def test_a_stack_without_credentials_waits_quietly_and_then_begins(deployed):
     deployed.put_credentials()
     eventually(deployed.has_token)
     # Stored credentials make a rotation by themselves: the first token does not wait for a tick.
-    first = next(line for line in deployed.logs() if line["message"] == "rotated")
+    first, *_ = eventually(lambda: [line for line in deployed.logs() if line["message"] == "rotated"])
     assert (first["trigger"], first["reason"]) == ("manual", "credentials changed")
-    eventually(lambda: set(alarms(deployed).values()) == {"OK"})
+    eventually(lambda: set(alarm_states(deployed).values()) == {"OK"})
     assert messages(deployed) == 0
 
 

@@ -1,8 +1,9 @@
-"""The deployed system breaks while it runs: what the watchdog, the alarms, the events, the doctor and the logs do then.
+"""The deployed system breaks while it runs: what the alarms, the events, the dry run and the logs do then.
 
-Every alarm is made to fire and to end; the one on the version budget in `test_accounts.py`, as that spends an account's
-day. What is not shown here: that the saved query and the dashboard show what they should, as the local AWS does not
-read the members of a JSON log line and draws nothing; the template's tests hold them.
+Every alarm is made to fire and to end: the one on the token in `test_outage.py`, the one on the version budget in
+`test_accounts.py`, because it uses up an account's day. What is not shown here: that the saved query and the dashboard
+show what they should, as the local AWS does not read the members of a JSON log line and draws nothing. The templates'
+tests hold them.
 """
 
 import json
@@ -10,19 +11,15 @@ import time
 import uuid
 from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
-from datetime import datetime
 
 import pytest
-import requests
 
 from demo.deployment import without_schedules
-from e2e.breakage import force_rotation, publish_a_short_token, renew_denied, token_endpoint_down
+from e2e.alarms import Alarm
+from e2e.breakage import force_rotation, renew_denied, token_endpoint_down
 from local_aws.listener import Listener
 from local_aws.waiting import eventually
-from talend_simulator import HtmlAnswer
 
-# The alarm's three minutes.
-ALARM_BELOW_SECONDS = 3
 LOG_GROUPS = ("/aws/lambda/talend-token-rotate", "/aws/lambda/talend-token-renew")
 
 
@@ -32,86 +29,7 @@ def speed():
     return 60
 
 
-class Alarm:
-    """One alarm of the stack, by its logical id. It ends before a test begins, whatever other tests have done."""
-
-    def __init__(self, deployment, logical_id):
-        self._cloudwatch = deployment.aws.client("cloudwatch")
-        pages = self._cloudwatch.get_paginator("describe_alarms").paginate()
-        names = [alarm["AlarmName"] for page in pages for alarm in page["MetricAlarms"]]
-        (self.name,) = [name for name in names if f"-{logical_id}-" in name]
-        self.ends()
-
-    @property
-    def state(self):
-        (alarm,) = self._cloudwatch.describe_alarms(AlarmNames=[self.name])["MetricAlarms"]
-        return alarm["StateValue"]
-
-    def fires(self, meanwhile=lambda: None):
-        """Wait until it is on; what the test does meanwhile is done again and again."""
-
-        def look():
-            meanwhile()
-            return self.state == "ALARM"
-
-        eventually(look, 40)
-
-    def ends(self):
-        eventually(lambda: self.state == "OK", 40)
-
-
-class Watch:
-    """What the alarms of the stack notify their topic of, from here on."""
-
-    def __init__(self, deployment):
-        self._listener = Listener(deployment.aws)
-        raw = {"RawMessageDelivery": "true"}
-        deployment.aws.client("sns").subscribe(
-            TopicArn=deployment["AlarmTopicArn"], Protocol="sqs", Endpoint=self._listener.arn, Attributes=raw
-        )
-
-    def heard(self, number):
-        """The logical ids of the alarms and the states that they have got into, of so many notices at the least."""
-        notices = self._listener.heard(number)
-        return [(notice["AlarmName"].split("-")[-2], notice["NewStateValue"]) for notice in notices]
-
-
-def document(deployment):
-    return json.loads(deployment.published()["SecretString"])
-
-
-def works(deployment):
-    token = document(deployment)
-    headers = {"Authorization": f"Bearer {token['access_token']}"}
-    return requests.get(f"{token['api_url']}/account/users", headers=headers, timeout=5).status_code == 200
-
-
-# --- the watchdog and the published token ---------------------------------------------------------
-
-
-def test_the_watchdog_replaces_an_expired_token_after_an_outage(deployment):
-    alarm = Alarm(deployment, "TokenAlarm")
-    with without_schedules(deployment.aws, "Schedule"):
-        publish_a_short_token(deployment)
-        with token_endpoint_down(deployment):
-            eventually(lambda: not works(deployment))
-            alarm.fires()
-        ended = time.time()
-        eventually(lambda: works(deployment))
-        alarm.ends()
-    since = [line for line in deployment.logs() if datetime.fromisoformat(line["timestamp"]).timestamp() > ended]
-    looks = [line["message"] for line in since if line["trigger"] == "watchdog"]
-    # A tick that was at the token endpoint when the outage ended may be told of after it.
-    assert looks.index("rotated") <= 1
-
-
-def test_a_dead_rotator_is_noticed_before_the_token_expires(deployment):
-    alarm = Alarm(deployment, "TokenAlarm")
-    force_rotation(deployment)
-    with without_schedules(deployment.aws, "Schedule", "Watchdog"):
-        alarm.fires()
-        assert document(deployment)["expires_at"] - time.time() > ALARM_BELOW_SECONDS
-    alarm.ends()
+# --- the published token --------------------------------------------------------------------------
 
 
 def test_a_deleted_token_secret_alarms_until_it_is_restored(deployment):
@@ -126,7 +44,7 @@ def test_a_deleted_token_secret_alarms_until_it_is_restored(deployment):
     finally:
         deployment.secrets.restore_secret(**secret)
     alarm.ends()
-    assert works(deployment)
+    assert deployment.works()
 
 
 @pytest.mark.parametrize("seconds", [3600, -3600])
@@ -138,44 +56,10 @@ def test_a_wrong_clock_at_the_token_server_does_no_harm(deployment, seconds):
         finally:
             deployment.talend.settings.clock_error_seconds = 0
         assert 0 < answer["expires_at"] - time.time() <= deployment.talend.settings.life_seconds
-        assert works(deployment)
+        assert deployment.works()
 
 
 # --- the other alarms -------------------------------------------------------------------------------
-
-
-def test_an_outage_of_talend_is_one_notice_and_one_at_its_end(deployment):
-    alarm, watch = Alarm(deployment, "TokenAlarm"), Watch(deployment)
-    force_rotation(deployment)
-    with token_endpoint_down(deployment):
-        alarm.fires()
-        # It goes on until the token has long expired, and consumers have noticed.
-        eventually(lambda: not works(deployment))
-        failed = len(failures(deployment))
-        eventually(lambda: len(failures(deployment)) > failed + 5)
-    alarm.ends()
-    assert watch.heard(2) == [("TokenAlarm", "ALARM"), ("TokenAlarm", "OK")]
-
-
-def test_a_lone_failed_run_is_no_notice(deployment):
-    """The watchdog's next tick makes up for it."""
-    alarm, watch = Alarm(deployment, "TokenAlarm"), Watch(deployment)
-    force_rotation(deployment)
-    failed, before = len(failures(deployment)), deployment.published()["VersionId"]
-    deployment.talend.faults.add(HtmlAnswer(), times=1)
-    eventually(lambda: len(failures(deployment)) > failed, 40)
-    eventually(lambda: deployment.published()["VersionId"] != before)
-    # The first notice that comes is of what is broken now.
-    with without_schedules(deployment.aws, "Schedule", "Watchdog"):
-        alarm.fires()
-    alarm.ends()
-    assert len(failures(deployment)) == failed + 1
-    assert watch.heard(2)[0] == ("TokenAlarm", "ALARM")
-    assert len(watch.heard(2)) == 2
-
-
-def failures(deployment):
-    return [line for line in deployment.logs() if line["message"] == "failed"]
 
 
 def test_a_tick_that_is_not_handed_over_alarms_and_is_kept(deployment):
@@ -234,7 +118,7 @@ def test_a_storm_of_renewals_alarms_until_it_is_over(deployment):
 
 def issued_to(deployment):
     """The service account that the published token was issued to."""
-    token = deployment.talend.tokens.live(document(deployment)["access_token"])
+    token = deployment.talend.tokens.live(deployment.document()["access_token"])
     return token and token.client_id
 
 
@@ -254,7 +138,7 @@ def test_credentials_alarm_fires_on_fallback_and_clears_on_valid_pair(deployment
         deployment.put_credentials("nobody:with-this-pair")
         alarm.fires()
         eventually(lambda: deployment.published()["VersionId"] != before)
-        assert works(deployment)
+        assert deployment.works()
         assert issued_to(deployment) == deployment.account.client_id
         warned = [line for line in deployment.logs() if line["level"] == "WARNING" and line["message"] == "rotated"]
         assert "the current credentials are unusable" in warned[-1]["warnings"][0]
@@ -286,7 +170,7 @@ def test_the_doctor_finds_every_link_good(deployment):
     assert answer["outcome"] == "checked"
     broken = {check["link"]: check["detail"] for check in answer["checks"] if not check["ok"]}
     # Time runs faster for Talend and for schedules, and the text of the schedule does not know.
-    assert "is too seldom for tokens" in broken.pop("schedule")
+    assert "tokens that are valid for 30 s" in broken.pop("schedule")
     assert broken == {}
     assert {"credentials", "token call", "token secret", "right to promote", "lock table", "version budget"} <= {
         check["link"] for check in answer["checks"]

@@ -4,7 +4,8 @@ import json
 
 import pytest
 
-from demo.deployment import deploy, resources, switch_schedule
+from demo.deployment import deploy, switch_schedule
+from e2e.alarms import alarm_states
 from local_aws.waiting import eventually
 
 SECOND = "staging"
@@ -28,13 +29,7 @@ def second(deployment, template):
 
 
 def token_alarm(deployment, stack_name):
-    (name,) = [
-        one["PhysicalResourceId"]
-        for one in resources(deployment.aws, stack_name)
-        if one["LogicalResourceId"] == "TokenAlarm"
-    ]
-    (alarm,) = deployment.aws.client("cloudwatch").describe_alarms(AlarmNames=[name])["MetricAlarms"]
-    return alarm["StateValue"]
+    return alarm_states(deployment, stack_name)["TokenAlarm"]
 
 
 @pytest.mark.parametrize(("dead", "alive"), [("talend-token", SECOND), (SECOND, "talend-token")])
