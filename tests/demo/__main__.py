@@ -24,6 +24,7 @@ from demo.deployment import (
     build,
     deploy,
     deploy_consumer,
+    switch_schedule,
 )
 from demo.timeline import DecisionLog, Timeline, short
 from local_aws import ENVIRONMENTS, LocalAWS, LocalAWSError
@@ -87,11 +88,9 @@ class Demo:
             consumer = pool.submit(build, CONSUMER_TEMPLATE, folder / "consumer" / "build")
         self._consumer_template = consumer.result()
         step("sam deploy: the project's own template.yaml")
-        # At this speed whole seconds are minutes: the watchdog would find tokens about to expire before their time.
-        # The shortest life that a token may have is a setting, too: it is granted seconds.
-        minimum = str(int(60 / self.speed))
-        parameters = {"TalendApiUrl": self.talend.url, "MinimumTokenLifeSeconds": minimum, "WatchdogState": "DISABLED"}
-        self.stack = deploy(self.aws, main.result(), parameters)
+        self.stack = deploy(self.aws, main.result(), {"TalendApiUrl": self.talend.url})
+        # A token's times are whole seconds, which are minutes at this speed: the watchdog would replace tokens early.
+        switch_schedule(self.aws, "Watchdog", "DISABLED")
         step("storing ID:secret in the credentials secret: the first token follows by itself")
         self.secrets = self.aws.client("secretsmanager")
         pair = f"{self.account.client_id}:{self.account.client_secret}"
@@ -125,7 +124,7 @@ class Demo:
         # On a slow machine the schedule has fired before the consumer was there.
         rotated = max(SCHEDULED_ROTATIONS - 1, len(_scheduled(rotations)) + 1)
         self._wait(lambda: len(_scheduled(rotations)) >= rotated and bool(refusals))
-        # A token that has just been issued is not replaced: until then Talend has not revoked it.
+        # A token that has just been issued is not replaced, because a new one would be rejected too.
         self._sleep(minutes=5)
         timeline.event("Talend", "revokes the published token: each consumer gets a 401")
         self.talend.tokens.revoke_all(self.account.client_id)

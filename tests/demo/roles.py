@@ -25,12 +25,15 @@ class Role:
             iam.put_role_policy(RoleName=name, PolicyName="only", PolicyDocument=policy)
         self._credentials = aws.client("sts").assume_role(RoleArn=role["Arn"], RoleSessionName=name)["Credentials"]
 
-    def client(self, service: str) -> Any:
-        """A client of `service` with the role's rights."""
-        session: Any = boto3.Session(
+    def session(self, region: str = "") -> Any:
+        """A session with the role's rights, in the Region of the local AWS if none is named."""
+        return boto3.Session(
             aws_access_key_id=self._credentials["AccessKeyId"],
             aws_secret_access_key=self._credentials["SecretAccessKey"],
             aws_session_token=self._credentials["SessionToken"],
-            region_name=self._aws.region,
+            region_name=region or self._aws.region,
         )
-        return session.client(service, endpoint_url=self._aws.endpoint_url)
+
+    def client(self, service: str, region: str = "") -> Any:
+        """A client of `service` with the role's rights."""
+        return self.session(region).client(service, endpoint_url=self._aws.endpoint_url)

@@ -79,8 +79,9 @@ class DecisionLog(threading.Thread):
             line = json.loads(event["message"])
         except ValueError:
             return
-        # The function's own lines have a trigger; the platform's and the metrics' lines have none.
-        if "trigger" not in line:
+        # The function's own lines have a trigger; the platform's and the metrics' lines have none. What it did before
+        # there were credentials is no part of the story.
+        if "trigger" not in line or line["message"] == "waiting_for_credentials":
             return
         self.decisions.append(line)
         when = event["timestamp"] / 1000
@@ -89,14 +90,11 @@ class DecisionLog(threading.Thread):
         if line["message"] == "failed":
             self._timeline.event(who, f"FAILED: {line['problem']}", when)
             return
-        life = minutes(line.get("remaining_seconds", 0) * self._speed)
+        version, left = short(line.get("version_id")), minutes(line.get("remaining_seconds", 0) * self._speed)
         if line["message"] == "rotated":
-            version = short(line["version_id"])
-            self._timeline.event(who, f"published version {version}, {life} to live", when)
+            self._timeline.event(who, f"published version {version}, valid for {left}", when)
         elif not rejected:
-            self._timeline.event(
-                who, f"{line['message']}: version {short(line.get('version_id'))}, {life} to live", when
-            )
+            self._timeline.event(who, f"{line['message']}: version {version}, valid for {left}", when)
 
     def stop(self) -> None:
         """Show what is left, and end; nothing happens if it has ended."""

@@ -4,6 +4,7 @@ import json
 import subprocess
 
 import pytest
+import requests
 
 from demo.deployment import ROOT, SAM, deploy, physical_id, switch_schedule
 from local_aws import ENVIRONMENTS, LocalAWS
@@ -31,6 +32,15 @@ class Deployment:
 
     def published(self):
         return self.secrets.get_secret_value(SecretId=self["TokenSecretArn"])
+
+    def document(self):
+        return json.loads(self.published()["SecretString"])
+
+    def works(self):
+        """Whether the API accepts the published token."""
+        token = self.document()
+        headers = {"Authorization": f"Bearer {token['access_token']}"}
+        return requests.get(f"{token['api_url']}/account/users", headers=headers, timeout=5).status_code == 200
 
     def has_token(self):
         versions = self.secrets.describe_secret(SecretId=self["TokenSecretArn"]).get("VersionIdsToStages", {})

@@ -56,16 +56,12 @@ NOBODY: list[Call] = [
     ("sqs", "receive_message", QUEUE),
     ("sqs", "purge_queue", QUEUE),
     ("sqs", "send_message", {"QueueUrl": "elsewhere", "MessageBody": "x"}),
-    (
-        "events",
-        "put_events",
-        {"Entries": [{"EventBusName": "elsewhere", "Source": "x", "DetailType": "x", "Detail": "{}"}]},
-    ),
+    ("events", "put_events", {"Entries": [{"Source": "x", "DetailType": "x", "Detail": "{}"}]}),
     ("events", "disable_rule", {"Name": "RotateFunctionCredentialsChanged"}),
     ("logs", "filter_log_events", {"logGroupName": "RotateLogGroup"}),
     ("logs", "delete_log_group", {"logGroupName": "RotateLogGroup"}),
     ("logs", "create_log_group", {"logGroupName": "elsewhere"}),
-    ("scheduler", "delete_schedule", {"Name": "RotateFunctionSchedule"}),
+    ("scheduler", "delete_schedule", {"Name": "Schedule"}),
     ("cloudwatch", "delete_alarms", {"AlarmNames": ["elsewhere"]}),
     ("cloudformation", "delete_stack", {"StackName": STACK_NAME}),
     ("iam", "put_role_policy", {"RoleName": "RotateRole", "PolicyName": "x", "PolicyDocument": "{}"}),
@@ -76,7 +72,6 @@ NO_PUBLICATION: list[Call] = [
     ("secretsmanager", "put_secret_value", SECRETS["token"] | {"SecretString": "x"}),
     ("secretsmanager", "update_secret_version_stage", SECRETS["token"] | {"VersionStage": "AWSCURRENT"}),
     ("dynamodb", "put_item", LOCKS | {"Item": {"id": {"S": "x"}}}),
-    ("events", "put_events", {"Entries": [{"Source": "x", "DetailType": "x", "Detail": "{}"}]}),
 ]
 RENEW: Call = ("lambda", "invoke", {"FunctionName": "RenewFunction"})
 DEAD_LETTER: Call = ("sqs", "send_message", QUEUE | {"MessageBody": "x"})
@@ -89,7 +84,7 @@ def log_of(function: str) -> Call:
 
 
 DENIED: dict[str, list[Call]] = {
-    "RotateRole": [*NOBODY, RENEW, log_of("Renew")],
+    "RotateRole": [*NOBODY, RENEW, DEAD_LETTER, log_of("Renew")],
     "RenewRole": [*NOBODY, RENEW, log_of("Rotate")],
     "SchedulerRole": [
         *[call for call in NOBODY if call[2] != {"FunctionName": "RotateFunction"}],

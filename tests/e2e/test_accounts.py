@@ -1,7 +1,8 @@
-"""Three more accounts beside the default one, two of them in other Talend environments, on the same two functions."""
+"""Three more accounts beside the default one, two of them on other Talend APIs, on the same two functions."""
 
 import json
 import re
+import subprocess
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 
@@ -9,37 +10,37 @@ import pytest
 import requests
 from botocore.exceptions import ClientError
 
-from demo.deployment import ROOT, deploy
+from demo.deployment import ROOT
 from demo.roles import Role
 from local_aws.waiting import eventually
 from talend_simulator import Settings, Stall, TalendSimulator
 
-# `sales` is in the environment of the main stack, the others in one of their own each.
+# `sales` uses the API of the main stack, the others one of their own each.
 NAMES = ("sales", "research", "overseas")
+# As it is documented, and run as it is for `sales`.
+(COMMAND,) = re.findall(r"^make account NAME=sales$", (ROOT / "README.md").read_text(), re.MULTILINE)
 
 
 class MoreAccount:
-    """An account of infra/account.yaml, and the Talend environment that knows it."""
+    """An account of infra/account.yaml, and the Talend API that knows it."""
 
     def __init__(self, deployment, talend, name):
         self.name = name
         self.talend = talend
         self.service_account = talend.add_account()
         self._secrets = deployment.secrets
-        parameters = {"Account": name, "AlarmBelowSeconds": "1"}
-        self.stack = deploy(deployment.aws, ROOT / "infra" / "account.yaml", parameters, f"talend-token-{name}")
+        self.stack_name = f"talend-token-{name}"
+        self.outputs = deploy_account(deployment.aws, COMMAND.replace("sales", name), self.stack_name)
         pair = {"id": self.service_account.client_id, "secret": self.service_account.client_secret}
         self.credentials = json.dumps(pair | {"api_url": talend.url})
 
     def put_credentials(self):
-        self._secrets.put_secret_value(
-            SecretId=self.stack.outputs["CredentialsSecretArn"], SecretString=self.credentials
-        )
+        self._secrets.put_secret_value(SecretId=self.outputs["CredentialsSecretArn"], SecretString=self.credentials)
 
     def published(self):
         """The published version; None while there is none."""
         try:
-            return self._secrets.get_secret_value(SecretId=self.stack.outputs["TokenSecretArn"])
+            return self._secrets.get_secret_value(SecretId=self.outputs["TokenSecretArn"])
         except self._secrets.exceptions.ResourceNotFoundException:
             return None
 
@@ -50,6 +51,15 @@ class MoreAccount:
         token = json.loads(published["SecretString"])
         headers = {"Authorization": f"Bearer {token['access_token']}"}
         return requests.get(f"{token['api_url']}/account/users", headers=headers, timeout=5).status_code == 200
+
+
+def deploy_account(aws, command, stack_name):
+    """The outputs of the stack that a documented command makes, in a shell that knows where AWS is."""
+    ours = {name: value for name, value in aws.subprocess_environment().items() if not name.startswith("MAKE")}
+    made = subprocess.run(["sh", "-c", command], cwd=ROOT, env=ours, capture_output=True, text=True, check=False)
+    assert made.returncode == 0, made.stdout + made.stderr
+    (stack,) = aws.client("cloudformation").describe_stacks(StackName=stack_name)["Stacks"]
+    return {output["OutputKey"]: output["OutputValue"] for output in stack["Outputs"]}
 
 
 @pytest.fixture(scope="module")
@@ -113,14 +123,16 @@ def alarms(deployment, metric):
     """The state of each account's alarm on a metric."""
     pages = deployment.aws.client("cloudwatch").get_paginator("describe_alarms").paginate()
     found = [alarm for page in pages for alarm in page["MetricAlarms"] if alarm["MetricName"] == metric]
-    return {alarm["Dimensions"][0]["Value"]: alarm["StateValue"] for alarm in found}
+    dimensions = [{one["Name"]: one["Value"] for one in alarm["Dimensions"]} for alarm in found]
+    assert {of["stack"] for of in dimensions} == {deployment.stack.name}
+    return {of["account"]: alarm["StateValue"] for of, alarm in zip(dimensions, found, strict=True)}
 
 
-def test_a_refused_pair_rings_for_its_account_alone(deployment, accounts):
+def test_a_refused_pair_alarms_for_its_account_alone(deployment, accounts):
     refused, quiet = accounts["research"], dict.fromkeys([*accounts, "default"], "OK")
     eventually(lambda: alarms(deployment, "CredentialsRefused") == quiet)
     pair = json.dumps({"id": "nobody", "secret": "x", "api_url": refused.talend.url})
-    deployment.secrets.put_secret_value(SecretId=refused.stack.outputs["CredentialsSecretArn"], SecretString=pair)
+    deployment.secrets.put_secret_value(SecretId=refused.outputs["CredentialsSecretArn"], SecretString=pair)
     try:
         eventually(lambda: alarms(deployment, "CredentialsRefused") == quiet | {refused.name: "ALARM"})
         assert refused.works()
@@ -129,20 +141,20 @@ def test_a_refused_pair_rings_for_its_account_alone(deployment, accounts):
     eventually(lambda: alarms(deployment, "CredentialsRefused") == quiet)
 
 
-def test_a_version_budget_that_is_nearly_spent_rings_for_its_account_alone(deployment, accounts):
+def test_a_nearly_used_version_budget_alarms_for_its_account_alone(deployment, accounts):
     spender, quiet = accounts["sales"], dict.fromkeys([*accounts, "default"], "OK")
     eventually(lambda: alarms(deployment, "VersionBudgetLeft") == quiet)
     links = {check["link"]: check for check in deployment.invoke({"account": spender.name, "dry_run": True})["checks"]}
     left = int(re.search(r"(\d+) are left for renewals", links["version budget"]["detail"])[1])
     for number in range(left - 1):
         deployment.secrets.put_secret_value(
-            SecretId=spender.stack.outputs["TokenSecretArn"], SecretString=f"spent {number}", VersionStages=["spent"]
+            SecretId=spender.outputs["TokenSecretArn"], SecretString=f"spent {number}", VersionStages=["spent"]
         )
 
     def renewed():
         rejected = {"account": spender.name, "rejected_version_id": spender.published()["VersionId"]}
         # A token that has just been published is not replaced.
-        return deployment.invoke(rejected, "RenewFunctionName")["outcome"] in ("renewed", "budget_exhausted")
+        return deployment.invoke(rejected, "RenewFunctionName")["outcome"] in ("rotated", "budget_exhausted")
 
     eventually(renewed)
     eventually(lambda: alarms(deployment, "VersionBudgetLeft") == quiet | {spender.name: "ALARM"})
@@ -150,10 +162,10 @@ def test_a_version_budget_that_is_nearly_spent_rings_for_its_account_alone(deplo
 
 
 def test_a_consumer_of_one_account_reads_no_other_token(deployment, accounts):
-    policy = accounts["sales"].stack.outputs["ConsumerPolicyArn"]
+    policy = accounts["sales"].outputs["ConsumerPolicyArn"]
     secrets = Role(deployment.aws, "sales-consumer", policy_arn=policy).client("secretsmanager")
-    assert secrets.get_secret_value(SecretId="talend/sales/token")["SecretString"]
-    for secret in ("talend/research/token", "talend/default/token", "talend/sales/credentials"):
+    assert secrets.get_secret_value(SecretId="talend-token/sales/token")["SecretString"]
+    for secret in ("talend-token/research/token", "talend-token/default/token", "talend-token/sales/credentials"):
         with pytest.raises(ClientError, match="AccessDenied"):
             secrets.get_secret_value(SecretId=secret)
 
@@ -162,7 +174,7 @@ def test_an_account_goes_with_its_stack_and_leaves_its_secrets(deployment, accou
     leaving = MoreAccount(deployment, deployment.talend, "leaving")
     leaving.put_credentials()
     eventually(leaving.works)
-    deployment.run("sam", "delete", "--stack-name", leaving.stack.name, "--no-prompts")
+    deployment.run("sam", "delete", "--stack-name", leaving.stack_name, "--no-prompts")
     # A last run may be under way. The others' schedules go on, and with them the time in which this one's would fire.
     another_goes_on(accounts["sales"])
     version = leaving.published()["VersionId"]

@@ -113,7 +113,7 @@ def test_the_consumer_calls_the_api(deployment, consumer):
     assert api_calls(deployment, asked) == [200]
 
 
-def test_a_herd_of_consumers_with_the_same_401_heals_itself_for_one_token_call(deployment, consumer, published):
+def test_consumers_with_one_401_cost_one_token_call(deployment, consumer, published):
     # Cold starts: from here on each of them holds the published token.
     with ThreadPoolExecutor(CONSUMERS) as pool:
         assert [answer["status"] for answer in pool.map(lambda _: consumer.call(), range(CONSUMERS))] == [
@@ -141,7 +141,7 @@ def may_not_renew(deployment, consumer):
 
 
 @pytest.mark.usefixtures("may_not_renew")
-def test_without_the_right_to_renew_the_consumer_hands_the_401_on_and_warns(deployment, consumer, published):
+def test_a_consumer_that_may_not_renew_returns_the_401_and_warns(deployment, consumer, published):
     assert consumer.call()["status"] == 200
     deployment.talend.tokens.revoke_all(deployment.account.client_id)
     token_calls, logged = len(deployment.talend.token_calls()), len(consumer.logged())
@@ -155,7 +155,7 @@ def test_without_the_right_to_renew_the_consumer_hands_the_401_on_and_warns(depl
     assert consumer.call()["status"] == 200
 
 
-def test_the_consumer_has_the_consumer_policy_and_writes_logs_and_has_no_other_right(deployment, consumer):
+def test_the_consumer_may_write_logs_and_what_its_policy_says(deployment, consumer):
     iam = deployment.aws.client("iam")
     attached = iam.list_attached_role_policies(RoleName=consumer.role)["AttachedPolicies"]
     assert {policy["PolicyArn"] for policy in attached} == {

@@ -76,7 +76,7 @@ def alive(pids):
     return [pid for pid in pids if is_running(pid)]
 
 
-def test_the_demo_ends_well_stays_up_for_a_second_terminal_and_leaves_nothing_behind(start, tmp_path):
+def test_the_demo_succeeds_stays_up_on_request_and_cleans_up(start, tmp_path):
     # Half as fast as by itself: the other tests that run now cost a rotation more than the seconds it has by itself.
     demo = start("--keep", "--speed", "45")
     demo.wait_for("Ctrl-C takes everything down.")
@@ -115,7 +115,7 @@ def test_a_killed_demo_takes_its_servers_and_functions_with_it(start, victim):
     eventually(lambda: not alive(started), 30)
 
 
-def test_a_demo_in_the_background_where_ctrl_c_is_ignored_ends_by_the_signal_all_the_same(start, tmp_path):
+def test_a_background_demo_that_ignores_ctrl_c_ends_by_the_signal(start, tmp_path):
     demo = start(ignored=signal.SIGINT)
     demo.wait_for("storing ID:secret")
     started = demo.descendants()

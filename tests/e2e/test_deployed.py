@@ -4,7 +4,6 @@ import json
 import uuid
 
 import pytest
-import requests
 from botocore.exceptions import ClientError
 
 from demo.roles import Role
@@ -18,23 +17,17 @@ def disabled():
     return ["Watchdog"]
 
 
-def call_api(deployment):
-    document = json.loads(deployment.published()["SecretString"])
-    headers = {"Authorization": f"Bearer {document['access_token']}"}
-    return requests.get(f"{document['api_url']}/account/users", headers=headers, timeout=5).status_code
-
-
 def rotated(deployment):
     return deployment.invoke({}).get("outcome") == "rotated"
 
 
-def test_the_schedule_fires_by_itself_and_keeps_a_valid_token_published(deployment):
+def test_the_schedule_alone_keeps_a_valid_token_published(deployment):
     def published_by_schedule():
         # Of the other tests' bad credentials the schedule may have seen some, too.
         return [line for line in deployment.logs() if (line["trigger"], line["message"]) == ("schedule", "rotated")]
 
     eventually(lambda: len(published_by_schedule()) >= 3, 60)
-    assert call_api(deployment) == 200
+    assert deployment.works()
 
 
 def test_the_aws_cli_forces_a_rotation_and_reads_the_token(deployment, tmp_path):
@@ -45,7 +38,7 @@ def test_the_aws_cli_forces_a_rotation_and_reads_the_token(deployment, tmp_path)
     assert outcome["outcome"] == "rotated"
     read = deployment.run("aws", "secretsmanager", "get-secret-value", "--secret-id", deployment["TokenSecretArn"])
     assert json.loads(json.loads(read)["SecretString"])["expires_at"] >= outcome["expires_at"]
-    assert call_api(deployment) == 200
+    assert deployment.works()
 
 
 def test_sam_remote_invoke_forces_a_rotation(deployment):
@@ -65,7 +58,7 @@ def test_sam_remote_invoke_forces_a_rotation(deployment):
         ('{"id": "x"}', "no member 'secret'"),
     ],
 )
-def test_strange_credentials_fail_by_name_and_leave_the_published_token(deployment, text, problem):
+def test_malformed_credentials_fail_by_name_and_change_nothing(deployment, text, problem):
     """The pair before them is as strange: a good one would serve in their place."""
 
     def failed():

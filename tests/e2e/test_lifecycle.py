@@ -13,7 +13,7 @@ def speed():
     return 1
 
 
-def test_deploying_again_leaves_the_live_token_and_deletion_leaves_both_secrets(deployment, template):
+def test_redeploying_keeps_the_token_and_deleting_keeps_the_secrets(deployment, template):
     deployment.invoke({})
     before = deployment.published()["VersionId"]
     deploy(
@@ -30,7 +30,7 @@ def test_deploying_again_leaves_the_live_token_and_deletion_leaves_both_secrets(
     assert deployment.secrets.get_secret_value(SecretId=deployment["CredentialsSecretArn"])["SecretString"]
 
 
-def test_a_second_stack_with_a_key_and_existing_credentials_lives_beside_the_first(deployment, template):
+def test_a_stack_takes_a_key_and_existing_credentials(deployment, template):
     secrets, key = deployment.secrets, deployment.aws.client("kms").create_key()["KeyMetadata"]["Arn"]
     pair = {"id": deployment.account.client_id, "secret": deployment.account.client_secret}
     text = json.dumps(pair | {"api_url": deployment.talend.url})

@@ -1,101 +1,38 @@
-"""The deployed system breaks while it runs: what the watchdog, the alarms, the events, the doctor and the logs do then.
+"""The deployed system breaks while it runs: what the alarms, the events, the dry run and the logs do then.
 
-Every alarm is made to fire and to end; the one on the version budget in `test_accounts.py`, as that spends an account's
-day. What is not shown here: that the saved query and the dashboard show what they should, as the local AWS does not
-read the members of a JSON log line and draws nothing; the template's tests hold them.
+Every alarm is made to fire and to end: the one on the token in `test_outage.py`, the one on the version budget in
+`test_accounts.py`, because it uses up an account's day. What is not shown here: that the saved query and the dashboard
+show what they should, as the local AWS does not read the members of a JSON log line and draws nothing. The templates'
+tests hold them.
 """
 
 import json
 import time
 import uuid
 from collections import Counter
-from datetime import datetime
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
-import requests
 
-from e2e.breakage import force_rotation, publish_a_short_token, renew_denied, token_endpoint_down, without
+from demo.deployment import without_schedules
+from e2e.alarms import Alarm
+from e2e.breakage import force_rotation, renew_denied, token_endpoint_down
 from local_aws.listener import Listener
 from local_aws.waiting import eventually
 
-# A token that lives 30 minutes lives 12 seconds; the alarm's three minutes are as much shorter.
-ALARM_BELOW_SECONDS = 1
-STORM = 5
 LOG_GROUPS = ("/aws/lambda/talend-token-rotate", "/aws/lambda/talend-token-renew")
 
 
 @pytest.fixture(scope="module")
-def parameters():
-    return {"AlarmBelowSeconds": str(ALARM_BELOW_SECONDS), "RenewalStormThreshold": str(STORM)}
+def speed():
+    """A minute is a second."""
+    return 60
 
 
-class Alarm:
-    """One alarm of the stack, by its logical id. It ends before a test begins, whatever other tests have done."""
-
-    def __init__(self, deployment, logical_id):
-        self._cloudwatch = deployment.aws.client("cloudwatch")
-        pages = self._cloudwatch.get_paginator("describe_alarms").paginate()
-        names = [alarm["AlarmName"] for page in pages for alarm in page["MetricAlarms"]]
-        (self.name,) = [name for name in names if f"-{logical_id}-" in name]
-        self.ends()
-
-    @property
-    def state(self):
-        (alarm,) = self._cloudwatch.describe_alarms(AlarmNames=[self.name])["MetricAlarms"]
-        return alarm["StateValue"]
-
-    def fires(self, meanwhile=lambda: None):
-        """Wait until it is on; what the test does meanwhile is done again and again."""
-
-        def look():
-            meanwhile()
-            return self.state == "ALARM"
-
-        eventually(look, 40)
-
-    def ends(self):
-        eventually(lambda: self.state == "OK", 40)
+# --- the published token --------------------------------------------------------------------------
 
 
-def document(deployment):
-    return json.loads(deployment.published()["SecretString"])
-
-
-def works(deployment):
-    token = document(deployment)
-    headers = {"Authorization": f"Bearer {token['access_token']}"}
-    return requests.get(f"{token['api_url']}/account/users", headers=headers, timeout=5).status_code == 200
-
-
-# --- the watchdog and the published token ---------------------------------------------------------
-
-
-def test_the_watchdog_replaces_an_expired_token_at_its_next_tick_after_an_outage(deployment):
-    alarm = Alarm(deployment, "TokenAlarm")
-    with without(deployment, "Schedule"):
-        publish_a_short_token(deployment, 2)
-        with token_endpoint_down(deployment):
-            eventually(lambda: not works(deployment))
-            alarm.fires()
-        ended = time.time()
-        eventually(lambda: works(deployment))
-        alarm.ends()
-    since = [line for line in deployment.logs() if datetime.fromisoformat(line["timestamp"]).timestamp() > ended]
-    looks = [line["message"] for line in since if line["trigger"] == "watchdog"]
-    # A tick that was at the token endpoint when the outage ended may be told of after it.
-    assert looks.index("rotated") <= 1
-
-
-def test_a_rotator_that_never_runs_is_noticed_before_the_token_ends(deployment):
-    alarm = Alarm(deployment, "TokenAlarm")
-    force_rotation(deployment)
-    with without(deployment, "Schedule", "Watchdog"):
-        alarm.fires()
-        assert document(deployment)["expires_at"] - time.time() > ALARM_BELOW_SECONDS
-    alarm.ends()
-
-
-def test_a_deleted_token_secret_rings_until_it_is_restored(deployment):
+def test_a_deleted_token_secret_alarms_until_it_is_restored(deployment):
     alarm = Alarm(deployment, "TokenAlarm")
     deployment.invoke({})
     secret = {"SecretId": deployment["TokenSecretArn"]}
@@ -107,82 +44,72 @@ def test_a_deleted_token_secret_rings_until_it_is_restored(deployment):
     finally:
         deployment.secrets.restore_secret(**secret)
     alarm.ends()
-    assert works(deployment)
+    assert deployment.works()
 
 
 @pytest.mark.parametrize("seconds", [3600, -3600])
 def test_a_wrong_clock_at_the_token_server_does_no_harm(deployment, seconds):
-    with without(deployment, "Schedule", "Watchdog"):
+    with without_schedules(deployment.aws, "Schedule", "Watchdog"):
         deployment.talend.settings.clock_error_seconds = seconds
         try:
             answer = force_rotation(deployment)
         finally:
             deployment.talend.settings.clock_error_seconds = 0
         assert 0 < answer["expires_at"] - time.time() <= deployment.talend.settings.life_seconds
-        assert works(deployment)
+        assert deployment.works()
 
 
 # --- the other alarms -------------------------------------------------------------------------------
 
 
-def test_a_failed_run_is_told_to_the_topic_and_so_is_its_end(deployment):
-    alarm, listener = Alarm(deployment, "RotationFailingAlarm"), Listener(deployment.aws)
-    raw = {"RawMessageDelivery": "true"}
-    topics = deployment.aws.client("sns")
-    topics.subscribe(TopicArn=deployment["AlarmTopicArn"], Protocol="sqs", Endpoint=listener.arn, Attributes=raw)
-    with token_endpoint_down(deployment):
-        alarm.fires(lambda: deployment.invoke({}))
-    alarm.ends()
-    notices = listener.heard(2, lambda notice: notice["AlarmName"] == alarm.name)
-    assert [notice["NewStateValue"] for notice in notices][:2] == ["ALARM", "OK"]
-
-
-def test_runs_that_keep_failing_ring_for_their_account_until_they_succeed(deployment):
-    alarm = Alarm(deployment, "AccountFailingAlarm")
-    with token_endpoint_down(deployment):
-        alarm.fires(meanwhile=lambda: deployment.invoke({}))
-    alarm.ends()
-
-
-def test_a_run_that_was_given_up_rings_and_leaves_its_message(deployment):
+def test_a_tick_that_is_not_handed_over_alarms_and_is_kept(deployment):
     alarm = Alarm(deployment, "DeadLettersAlarm")
-    event = {"reason": "to be given up"}
-    with token_endpoint_down(deployment):
-        deployment.functions.invoke(
-            FunctionName=deployment["RotateFunctionName"], InvocationType="Event", Payload=json.dumps(event)
-        )
+    iam, role = deployment.aws.client("iam"), deployment.resource("SchedulerRole")
+    denied = {"Effect": "Deny", "Action": "lambda:InvokeFunction", "Resource": "*"}
+    policy = json.dumps({"Version": "2012-10-17", "Statement": [denied]})
+    iam.put_role_policy(RoleName=role, PolicyName="denied", PolicyDocument=policy)
+    try:
         alarm.fires()
+    finally:
+        iam.delete_role_policy(RoleName=role, PolicyName="denied")
+    # Four periods of five minutes, and those that CloudWatch looks back for.
     alarm.ends()
     queue = {"QueueUrl": deployment["DeadLetterQueueUrl"], "MaxNumberOfMessages": 10}
-
-    def letters():
-        received = deployment.aws.client("sqs").receive_message(**queue).get("Messages", [])
-        return [json.loads(message["Body"])["requestPayload"] for message in received]
-
-    eventually(lambda: event in letters())
+    (message, *_) = deployment.aws.client("sqs").receive_message(**queue)["Messages"]
+    assert json.loads(message["Body"]) == {"trigger": "schedule", "account": "default"}
 
 
-def test_a_renewal_that_fails_rings(deployment):
+def test_renewals_that_keep_failing_alarm_and_a_lone_one_does_not(deployment):
     alarm = Alarm(deployment, "RenewalFailingAlarm")
     rejected = {"rejected_version_id": deployment.published()["VersionId"]}
-    with renew_denied(deployment, "secretsmanager:GetSecretValue"):
+
+    def fail():
         problem = deployment.invoke(rejected, "RenewFunctionName")["errorMessage"]
         assert "AccessDeniedException" in problem
-        alarm.fires()
+
+    with renew_denied(deployment, "secretsmanager:GetSecretValue"):
+        fail()
+        before = deployment.published()["VersionId"]
+        # The schedule's tick comes after all periods that have seen the failure.
+        eventually(lambda: deployment.published()["VersionId"] != before, 40)
+        assert alarm.state == "OK"
+        alarm.fires(meanwhile=fail)
     alarm.ends()
 
 
-def test_a_storm_of_renewals_rings_until_it_is_over(deployment):
+def test_a_storm_of_renewals_alarms_until_it_is_over(deployment):
     alarm = Alarm(deployment, "RenewalsStormingAlarm")
     # Somebody who never reads the new token; it costs a read each.
     rejected = {"rejected_version_id": str(uuid.uuid4())}
     outcomes = set()
 
     def storm():
-        outcomes.add(deployment.invoke(rejected, "RenewFunctionName")["outcome"])
+        with ThreadPoolExecutor(8) as pool:
+            for answer in pool.map(lambda _: deployment.invoke(rejected, "RenewFunctionName"), range(40)):
+                outcomes.add(answer["outcome"])
 
     alarm.fires(meanwhile=storm)
-    assert "already_renewed" in outcomes
+    assert outcomes == {"superseded"}
     alarm.ends()
 
 
@@ -191,19 +118,19 @@ def test_a_storm_of_renewals_rings_until_it_is_over(deployment):
 
 def issued_to(deployment):
     """The service account that the published token was issued to."""
-    token = deployment.talend.tokens.live(document(deployment)["access_token"])
+    token = deployment.talend.tokens.live(deployment.document()["access_token"])
     return token and token.client_id
 
 
 def test_new_credentials_are_used_at_once(deployment):
     other = deployment.talend.add_account()
-    with without(deployment, "Schedule", "Watchdog"):
+    with without_schedules(deployment.aws, "Schedule", "Watchdog"):
         for account in (other, deployment.account):
             deployment.put_credentials(account.credentials)
             eventually(lambda account=account: issued_to(deployment) == account.client_id)
 
 
-def test_a_refused_pair_rings_while_the_one_before_it_still_serves_and_a_good_one_ends_it(deployment):
+def test_credentials_alarm_fires_on_fallback_and_clears_on_valid_pair(deployment):
     deployment.put_credentials()
     alarm = Alarm(deployment, "CredentialsRefusedAlarm")
     before = deployment.published()["VersionId"]
@@ -211,10 +138,10 @@ def test_a_refused_pair_rings_while_the_one_before_it_still_serves_and_a_good_on
         deployment.put_credentials("nobody:with-this-pair")
         alarm.fires()
         eventually(lambda: deployment.published()["VersionId"] != before)
-        assert works(deployment)
+        assert deployment.works()
         assert issued_to(deployment) == deployment.account.client_id
         warned = [line for line in deployment.logs() if line["level"] == "WARNING" and line["message"] == "rotated"]
-        assert "the previous pair was used" in warned[-1]["warnings"][0]
+        assert "the current credentials are unusable" in warned[-1]["warnings"][0]
         assert alarm.state == "ALARM"
     finally:
         deployment.put_credentials()
@@ -224,20 +151,17 @@ def test_a_refused_pair_rings_while_the_one_before_it_still_serves_and_a_good_on
 # --- what one asks and hears ----------------------------------------------------------------------
 
 
-def test_each_publication_is_an_event_on_the_default_bus(deployment):
+def test_each_publication_is_an_event_of_secrets_manager(deployment):
+    """A rule on the name of the token secret is all that it takes to be told of a new token."""
     listener, events = Listener(deployment.aws), deployment.aws.client("events")
-    pattern = {"source": ["talend-token"], "detail-type": ["Talend Token Rotated"], "detail": {"account": ["default"]}}
-    events.put_rule(Name="rotated", EventPattern=json.dumps(pattern))
-    events.put_targets(Rule="rotated", Targets=[{"Id": "listener", "Arn": listener.arn}])
-    answer = force_rotation(deployment)
-    (event,) = listener.heard(1, lambda event: event["detail"]["version_id"] == answer["version_id"])
-    assert event["detail"] == {
-        "account": "default",
-        "secret_arn": deployment["TokenSecretArn"],
-        "version_id": answer["version_id"],
-        "expires_at": answer["expires_at"],
-        "trigger": "manual",
-    }
+    detail = {"name": ["talend-token/default/token"], "labelUpdated": ["AWSCURRENT"]}
+    pattern = {"source": ["aws.secretsmanager"], "detail-type": ["Secret Label Updated"], "detail": detail}
+    events.put_rule(Name="published", EventPattern=json.dumps(pattern))
+    events.put_targets(Rule="published", Targets=[{"Id": "listener", "Arn": listener.arn}])
+    versions = [force_rotation(deployment)["version_id"] for _ in range(2)]
+    told = listener.heard(2, lambda event: event["detail"]["versionId"] in versions)
+    assert [event["detail"]["versionId"] for event in told] == versions
+    assert {tuple(event["resources"]) for event in told} == {(deployment["TokenSecretArn"],)}
 
 
 def test_the_doctor_finds_every_link_good(deployment):
@@ -246,7 +170,7 @@ def test_the_doctor_finds_every_link_good(deployment):
     assert answer["outcome"] == "checked"
     broken = {check["link"]: check["detail"] for check in answer["checks"] if not check["ok"]}
     # Time runs faster for Talend and for schedules, and the text of the schedule does not know.
-    assert "is too seldom for tokens that live 12 s" in broken.pop("schedule")
+    assert "tokens that are valid for 30 s" in broken.pop("schedule")
     assert broken == {}
     assert {"credentials", "token call", "token secret", "right to promote", "lock table", "version budget"} <= {
         check["link"] for check in answer["checks"]

@@ -7,11 +7,10 @@ again when it is given back.
 import json
 from contextlib import contextmanager
 
-import boto3
 import pytest
 from botocore.exceptions import ClientError
 
-from demo.deployment import STACK_NAME, deploy
+from demo.deployment import ROOT, STACK_NAME, deploy, resources, switch_schedule
 from demo.roles import Role
 from e2e.rights import Holder, holders
 from e2e.rights_denied import DENIED, ELSEWHERE, EXISTING
@@ -19,16 +18,16 @@ from e2e.rights_probes import PREFIX, System
 from local_aws import LocalAWS
 from talend_simulator import Account, TalendSimulator
 
-REPLICA_REGION = "us-east-1"
 NEIGHBOUR = "neighbour"
+ELSEWHERE_STACK = "other-aws-accounts"
 
 
 @pytest.fixture(scope="module")
 def system(template, tmp_path_factory):
-    """The stack with everything that a parameter may add to a policy, beside a person's own credentials secret."""
+    """The stack with all that a parameter may add to a policy and an existing secret, beside the one for neighbours."""
     account, log = Account(), tmp_path_factory.mktemp("rights") / "server.log"
     with LocalAWS(retry_base_seconds=0.05, log=log) as aws, TalendSimulator([account]) as talend:
-        key, replica_key = (create_key(aws, region) for region in (aws.region, REPLICA_REGION))
+        key = aws.client("kms").create_key()["KeyMetadata"]["Arn"]
         existing = aws.client("secretsmanager").create_secret(
             Name=EXISTING, KmsKeyId=key, SecretString=account.credentials
         )
@@ -36,38 +35,29 @@ def system(template, tmp_path_factory):
             "TalendApiUrl": talend.url,
             "ExistingCredentialsSecretArn": existing["ARN"],
             "KmsKeyArn": key,
-            "ReplicaRegion": REPLICA_REGION,
-            "ReplicaKmsKeyArn": replica_key,
-            "RenewOnEvent": "ENABLED",
-            "WatchdogState": "DISABLED",
+        }
+        stack = deploy(aws, template, parameters)
+        switch_schedule(aws, "Watchdog", "DISABLED")
+        neighbours = {
+            "TokenSecretArn": stack.outputs["TokenSecretArn"],
             # In place of another AWS account's role, one of this account that has no right of its own but to the key.
             "ConsumerPrincipals": f"arn:aws:iam::{aws.account_id}:role/{NEIGHBOUR}",
         }
-        system = System(aws, log, talend, account, deploy(aws, template, parameters), key)
+        deploy(aws, ROOT / "infra" / "other-aws-accounts.yaml", neighbours, ELSEWHERE_STACK)
+        system = System(aws, log, talend, account, stack, key)
         assert system.replaces_default("Rotate") == ""
         yield system
 
 
-def create_key(aws, region):
-    client = boto3.Session("test", "test", region_name=region).client("kms", endpoint_url=aws.endpoint_url)
-    return client.create_key()["KeyMetadata"]["Arn"]
-
-
 @pytest.fixture(scope="module")
 def granted(system):
-    """Every resource of the stack, and of those nested in it, that grants anything: its type and physical id."""
+    """Every resource of both stacks, and of those nested in them, that grants anything: its type and physical id."""
     return {
         one["LogicalResourceId"]: (one["ResourceType"], one["PhysicalResourceId"])
-        for one in resources(system.aws, STACK_NAME)
+        for stack in (STACK_NAME, ELSEWHERE_STACK)
+        for one in resources(system.aws, stack)
         if one["ResourceType"].startswith("AWS::IAM::") or one["ResourceType"].endswith(("Policy", "Permission"))
     }
-
-
-def resources(aws, stack):
-    for one in aws.client("cloudformation").list_stack_resources(StackName=stack)["StackResourceSummaries"]:
-        yield one
-        if one["ResourceType"] == "AWS::CloudFormation::Stack":
-            yield from resources(aws, one["PhysicalResourceId"])
 
 
 @pytest.fixture(scope="module")
@@ -108,20 +98,19 @@ FUNCTION_RIGHTS = {
     "PublishTokens secretsmanager:UpdateSecretVersionStage": (System.replaces, "UpdateSecretVersionStage"),
     "UseKeyThroughSecretsManager kms:Decrypt": (System.replaces, "GetSecretValue"),
     "UseKeyThroughSecretsManager kms:GenerateDataKey": (System.replaces, "PutSecretValue"),
-    "TellOfRotations events:PutEvents": (System.replaces, "event 'Talend Token Rotated' was not sent"),
     "HoldLocks dynamodb:PutItem": (System.replaces, "lock table"),
-    "HoldLocks dynamodb:GetItem": (System.refusal_is_remembered, "TokenRefused then TokenRefused"),
+    "HoldLocks dynamodb:GetItem": (System.refusal_is_remembered, "CredentialsRefused then CredentialsRefused"),
     "HoldLocks dynamodb:UpdateItem": (System.is_superseded, "in_progress"),
     "HoldLocks dynamodb:DeleteItem": (System.failure_lets_the_lock_go, "in_progress"),
-    "ReportFailures sqs:SendMessage": (System.failed_run_is_kept, "is lost"),
     "WriteLogs logs:CreateLogStream": (System.writes_its_log, "no line in the log"),
     "WriteLogs logs:PutLogEvents": (System.writes_its_log, "no line in the log"),
 }
 LIST_VERSIONS = "PublishTokens secretsmanager:ListSecretVersionIds"
-READ = "ReadToken secretsmanager:GetSecretValue on"
-# AWS's own caching clients begin with it, in every language; talend_token does not.
-DESCRIBE = "ReadToken secretsmanager:DescribeSecret on"
-TOKEN, REPLICA = f"{PREFIX}/default/token", f"{REPLICA_REGION} {PREFIX}/default/token"
+RENEW_ALONE = {
+    LIST_VERSIONS: (System.replaces, "ListSecretVersionIds"),
+    "ReportFailures sqs:SendMessage": (System.failed_run_is_kept, "is lost"),
+}
+TOKEN = f"{PREFIX}/default/token"
 SHOWN = {
     "RotateRole": {
         right: (lambda system, _, probe=probe: probe(system, "Rotate"), shows)
@@ -131,9 +120,7 @@ SHOWN = {
     },
     "RenewRole": {
         right: (lambda system, _, probe=probe: probe(system, "Renew"), shows)
-        for right, (probe, shows) in (
-            FUNCTION_RIGHTS | {LIST_VERSIONS: (System.replaces, "ListSecretVersionIds")}
-        ).items()
+        for right, (probe, shows) in (FUNCTION_RIGHTS | RENEW_ALONE).items()
     },
     "SchedulerRole": {
         "InvokeRotate lambda:InvokeFunction": (
@@ -146,16 +133,14 @@ SHOWN = {
         ),
     },
     "ConsumerPolicy": {
-        f"{READ} {TOKEN}": (lambda system, session: system.reads(session), "AccessDenied"),
-        f"{READ} {REPLICA}": (lambda system, session: system.reads_replica(session, REPLICA_REGION), "AccessDenied"),
-        f"{DESCRIBE} {TOKEN}": (lambda system, session: system.describes(session, system.aws.region), "AccessDenied"),
-        f"{DESCRIBE} {REPLICA}": (lambda system, session: system.describes(session, REPLICA_REGION), "AccessDenied"),
-        "RenewToken lambda:InvokeFunction": (lambda system, session: system.renews(session), "AccessDenied"),
-        "DecryptThroughSecretsManager kms:Decrypt": (lambda system, session: system.reads(session), "AccessDenied"),
-        "DecryptReplicaThroughSecretsManager kms:Decrypt": (
-            lambda system, session: system.reads_replica(session, REPLICA_REGION),
+        "ReadToken secretsmanager:GetSecretValue": (lambda system, session: system.reads(session), "AccessDenied"),
+        # AWS's own caching clients begin with it, in every language; talend_token does not.
+        "ReadToken secretsmanager:DescribeSecret": (
+            lambda system, session: system.describes(session),
             "AccessDenied",
         ),
+        "RenewToken lambda:InvokeFunction": (lambda system, session: system.renews(session), "AccessDenied"),
+        "DecryptThroughSecretsManager kms:Decrypt": (lambda system, session: system.reads(session), "AccessDenied"),
     },
 }
 
@@ -181,8 +166,9 @@ def test_without_it_something_fails_and_with_it_again_nothing_does(system, roles
 
 PERMISSIONS = {
     "RotateFunctionCredentialsChangedPermission": System.changed_credentials_invoke,
-    "RenewFunctionRejectedPermission": System.reported_rejection_invokes,
+    "RejectedPermission": System.reported_rejection_invokes,
 }
+INVOKED = {"RotateFunctionCredentialsChangedPermission": "Rotate", "RejectedPermission": "Renew"}
 # The local AWS holds nobody to a bus's policy: `tests/template/test_consumers_elsewhere.py` does.
 NOT_SHOWN = {"RejectionReportPolicy"}
 
@@ -196,7 +182,7 @@ def test_all_that_grants_anything_is_looked_at(granted):
 def without_permission(system, name):
     """A function that one of its rules may not invoke."""
     functions = system.aws.client("lambda")
-    function = {"FunctionName": system.outputs[f"{name.split('Function')[0]}FunctionName"]}
+    function = {"FunctionName": system.outputs[f"{INVOKED[name]}FunctionName"]}
     (statement,) = json.loads(functions.get_policy(**function)["Policy"])["Statement"]
     functions.remove_permission(**function, StatementId=statement["Sid"])
     try:
@@ -227,10 +213,10 @@ def test_no_other_rule_may_invoke_a_function(system, function):
     ("action", "probe"),
     [
         ("secretsmanager:GetSecretValue", System.reads),
-        ("secretsmanager:DescribeSecret", lambda system, session: system.describes(session, system.aws.region)),
+        ("secretsmanager:DescribeSecret", System.describes),
     ],
 )
-def test_a_named_principal_reads_the_token_by_the_secrets_policy_alone(system, neighbour, action, probe):
+def test_a_named_principal_reads_by_the_secrets_policy_alone(system, neighbour, action, probe):
     secrets, secret = system.aws.client("secretsmanager"), {"SecretId": system.outputs["TokenSecretArn"]}
     policy = json.loads(secrets.get_resource_policy(**secret)["ResourcePolicy"])
     (statement,) = policy["Statement"]
@@ -263,7 +249,7 @@ def things(system):
     for name in [*ELSEWHERE, f"{PREFIX}/somebody/credentials", f"{PREFIX}/somebody/token"]:
         secrets.create_secret(Name=name, SecretString="x")
     key = secrets.describe_secret(SecretId=TOKEN)["KmsKeyId"]
-    logical = ["LockTable", "RotateFunction", "RenewFunction", "RotateFunctionSchedule", "RotateLogGroup"]
+    logical = ["LockTable", "RotateFunction", "RenewFunction", "Schedule", "RotateLogGroup"]
     logical += ["RenewLogGroup", "RotateFunctionCredentialsChanged"]
     return {name: system.resource(name) for name in logical} | {
         "KmsKey": key,

@@ -179,7 +179,7 @@ def test_a_schedule_invokes_rotate_for_its_account(owned, trigger, name):
     assert "Name" not in schedule
 
 
-def test_the_schedule_is_the_parameter_and_the_watchdog_ticks_each_minute(owned):
+def test_the_schedule_is_a_parameter_and_the_watchdog_is_not(owned):
     assert owned["Schedule"]["ScheduleExpression"] == {"Ref": "ScheduleExpression"}
     assert owned["Watchdog"]["ScheduleExpression"] == "rate(1 minute)"
 

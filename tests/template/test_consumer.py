@@ -14,7 +14,7 @@ def function(consumer):
     return consumer["Resources"]["Consumer"]["Properties"]
 
 
-def test_its_function_has_the_layer_and_the_two_names_that_the_client_reads(function):
+def test_its_function_has_the_layer_and_the_clients_variables(function):
     assert function["Layers"] == [{"Ref": "ClientLayerArn"}]
     assert function["Environment"]["Variables"] == {
         "TALEND_TOKEN_SECRET": {"Ref": "TokenSecretArn"},

@@ -33,7 +33,7 @@ def test_other_accounts_may_read_the_token_and_nothing_else(granted):
     assert statement["Action"] == ["secretsmanager:GetSecretValue", "secretsmanager:DescribeSecret"]
 
 
-def test_other_accounts_may_report_a_rejected_token_and_send_no_other_event(granted):
+def test_other_accounts_may_report_a_rejected_token_and_no_more(granted):
     statement = granted["RejectionReportPolicy"]["Statement"]
     assert statement["Principal"] == {"AWS": {"Ref": "ConsumerPrincipals"}}
     assert statement["Action"] == "events:PutEvents"

@@ -30,7 +30,7 @@ def rule(alarm):
     return alarm["Statistic"], alarm["ComparisonOperator"], alarm["Threshold"], alarm["TreatMissingData"]
 
 
-def test_the_main_stack_has_the_alarms_of_the_functions_and_of_an_account(alarms):
+def test_the_main_stack_has_the_functions_and_an_accounts_alarms(alarms):
     assert alarms.keys() == {*FUNCTION_ALARMS, *ACCOUNT_ALARMS}
 
 
@@ -47,7 +47,7 @@ def test_every_alarm_says_what_it_means_and_what_to_do_and_fits(alarms):
         assert len(text) < 1024 - 63, name
 
 
-def test_every_alarm_notifies_the_topic_when_it_begins_and_when_it_ends(alarms, template, nested):
+def test_every_alarm_notifies_the_topic_at_its_start_and_its_end(alarms, template, nested):
     for name, alarm in alarms.items():
         assert alarm["AlarmActions"] == alarm["OKActions"] == [{"Ref": "AlarmTopicArn"}], name
     for name in ("Monitoring", "DefaultAccount"):
@@ -84,7 +84,7 @@ def test_one_low_look_at_the_token_is_enough_and_one_missing_is_not(alarms):
     assert rule(alarms["TokenAlarm"]) == ("Minimum", "LessThanThreshold", 180, "breaching")
 
 
-def test_a_rotator_that_never_runs_is_noticed_before_the_token_expires(alarms):
+def test_a_dead_rotator_is_noticed_within_the_margin(alarms):
     """Nothing runs from the moment on at which the schedule should have replaced the token: its last five minutes."""
     period, periods, _ = window(alarms["TokenAlarm"])
     extra = 2  # Further periods in which CloudWatch looks for values before it takes them for missing.
@@ -98,7 +98,7 @@ def test_a_token_that_cannot_be_replaced_is_noticed_before_it_expires(alarms):
     assert alarm["Threshold"] > 2 * alarm["Period"]
 
 
-def test_refused_credentials_alarm_until_they_are_accepted_or_not_asked_with(alarms):
+def test_refused_credentials_alarm_until_accepted_or_no_longer_tried(alarms):
     alarm = alarms["CredentialsRefusedAlarm"]
     period, periods, _ = window(alarm)
     # A tick of the schedule falls into every window while refusals go on. None falls into it when they have stopped.
@@ -117,7 +117,7 @@ def test_a_version_budget_that_is_nearly_used_up_alarms(alarms):
 # --- the alarms of the functions ---
 
 
-def test_a_lone_failed_renewal_is_no_alarm_and_failures_that_go_on_are(alarms):
+def test_renewals_that_keep_failing_alarm_and_a_lone_one_does_not(alarms):
     alarm = alarms["RenewalFailingAlarm"]
     assert (alarm["Namespace"], alarm["MetricName"]) == ("AWS/Lambda", "Errors")
     assert alarm["Dimensions"] == [{"Name": "FunctionName", "Value": {"Ref": "RenewFunction"}}]
@@ -193,7 +193,7 @@ def test_metrics_are_of_one_stack_and_account():
     assert len(METRICS) == 6
 
 
-def test_the_dashboard_shows_each_metric_that_is_written_and_those_of_aws(dashboard):
+def test_the_dashboard_shows_each_metric_that_is_written(dashboard):
     ours = {name.removeprefix("TalendToken/") for name in shown_metrics(dashboard) if name.startswith("TalendToken/")}
     assert ours == METRICS
     assert {name for name in shown_metrics(dashboard) if name.startswith("AWS/")} == {
@@ -204,7 +204,7 @@ def test_the_dashboard_shows_each_metric_that_is_written_and_those_of_aws(dashbo
     }
 
 
-def test_the_dashboard_begins_with_the_alarms_and_ends_with_what_failed_last(dashboard, template):
+def test_the_dashboard_starts_with_alarms_and_ends_with_failures(dashboard, template):
     first, *_, last = dashboard
     assert first["type"] == "alarm"
     assert first["properties"]["alarms"] == ["arn:1", "arn:2", *[f"{name}.Arn" for name in FUNCTION_ALARMS]]
@@ -244,7 +244,7 @@ def test_two_stacks_of_one_name_in_two_regions_have_a_dashboard_each(nested):
 KILLED = 'record.status = "timeout" or record.errorType like "Runtime."'
 
 
-def test_the_saved_query_reads_both_logs_and_names_the_fields_of_our_lines(nested):
+def test_the_saved_query_names_the_fields_of_our_lines(nested):
     query = nested["Monitoring"]["Resources"]["FailuresQuery"]["Properties"]
     assert query["LogGroupNames"] == [{"Ref": "RotateLogGroup"}, {"Ref": "RenewLogGroup"}]
     selected, chosen_lines, *_ = query["QueryString"].split("\n|")
@@ -254,6 +254,40 @@ def test_the_saved_query_reads_both_logs_and_names_the_fields_of_our_lines(neste
     assert {field.removesuffix(".0") for field in fields - of_lambda} == OUR_FIELDS
     assert [field for field in OUR_FIELDS if not re.search(rf'\b{field}=|"{field}": ', TELEMETRY)] == []
     assert chosen_lines == f' filter level in ["WARNING", "ERROR", "CRITICAL"] or {KILLED}'
+
+
+PLATFORM = {"type": "platform.report", "record": {"status": "success"}}
+SHOWN = {
+    "a failed run": {"level": "ERROR", "message": "failed", "error": "CircuitOpen"},
+    "a run with a warning": {"level": "WARNING", "message": "rotated", "warnings": ["went on without the lock"]},
+    "a run that ran out of time": PLATFORM | {"record": {"status": "timeout"}},
+    "a run that was killed": PLATFORM | {"record": {"status": "failure", "errorType": "Runtime.ExitError"}},
+    "a package that cannot be imported": PLATFORM
+    | {"record": {"status": "error", "errorType": "Runtime.ImportModule"}},
+}
+NOT_SHOWN = {
+    "a healthy run": {"level": "INFO", "message": "fresh"},
+    "a healthy run's report": PLATFORM,
+    "metrics": {"_aws": {"Timestamp": 1}, "stack": "talend-token", "account": "default"},
+}
+
+
+def holds(condition, line):
+    """Whether one condition of a filter of Logs Insights holds for a line."""
+    field, operator, wanted = re.fullmatch(r"([\w.]+) (in|=|like) (.+)", condition.strip()).groups()
+    value = line
+    for name in field.split("."):
+        value = value.get(name) if isinstance(value, dict) else None
+    wanted = json.loads(wanted)
+    return value is not None and {"in": value in wanted, "=": value == wanted, "like": str(wanted) in value}[operator]
+
+
+@pytest.mark.parametrize("what", [*SHOWN, *NOT_SHOWN])
+def test_the_saved_query_shows_what_failed_however_it_did(nested, what):
+    query = nested["Monitoring"]["Resources"]["FailuresQuery"]["Properties"]["QueryString"]
+    conditions = re.search(r"\| filter (.+)", query)[1].split(" or ")
+    line = SHOWN.get(what) or NOT_SHOWN[what]
+    assert any(holds(condition, line) for condition in conditions) == (what in SHOWN)
 
 
 def test_the_dashboards_last_table_is_the_saved_query(nested, dashboard):

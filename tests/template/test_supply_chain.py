@@ -111,7 +111,7 @@ def started():
     return {command for script in scripts for command in commands(script)}
 
 
-def test_every_tool_comes_from_an_environment_with_a_lock_or_with_the_machine(started):
+def test_every_tool_comes_from_a_locked_environment_or_the_machine(started):
     environments = {name: ENVIRONMENT.match(name) for name in started}
     assert {name for name, match in environments.items() if not match} <= MACHINE
     used = {match[1] for match in environments.values() if match}
@@ -154,7 +154,7 @@ def test_a_package_holds_the_locked_distributions_and_no_other(packaged):
     assert installed(folder) == dict(pinned(lock.read_text()))
 
 
-def test_a_packages_files_are_those_of_the_locked_distributions_byte_by_byte(packaged):
+def test_a_packages_files_are_the_locked_ones_byte_by_byte(packaged):
     folder, _ = packaged
     recorded = {name: value for found in distributions(path=[str(folder)]) for name, value in record(found)}
     shipped = {str(path.relative_to(folder)) for path in folder.rglob("*") if path.is_file()}

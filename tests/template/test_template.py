@@ -180,7 +180,7 @@ def test_a_role_adds_to_what_is_shared_its_log_and_dead_letters(statements):
     assert actions(statements, "RenewRole") == logs | {"ReportFailures": "sqs:SendMessage"}
 
 
-def test_schedules_may_invoke_rotate_and_keep_what_they_could_not_hand_over(statements):
+def test_schedules_may_invoke_rotate_and_keep_failed_handovers(statements):
     allowed = {found["Sid"]: (found["Action"], found["Resource"]) for found in statements["SchedulerRole"]}
     assert allowed == {
         "InvokeRotate": ("lambda:InvokeFunction", {"Fn::GetAtt": ["RotateFunction", "Arn"]}),
@@ -195,7 +195,7 @@ def test_only_this_accounts_scheduler_may_take_the_schedules_role(resources):
 
 
 @pytest.mark.parametrize(("sid", "part"), [("ReadCredentials", "credentials"), ("PublishTokens", "token")])
-def test_the_functions_reach_the_secrets_under_their_prefix_and_no_others(statements, sid, part):
+def test_the_functions_reach_no_secrets_but_those_of_their_prefix(statements, sid, part):
     (statement,) = [statement for statement in plain(statements["PublisherPolicy"]) if statement["Sid"] == sid]
     wanted = (
         "arn:${AWS::Partition}:secretsmanager:${AWS::Region}:${AWS::AccountId}:secret:${SecretPrefix}"

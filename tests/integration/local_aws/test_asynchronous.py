@@ -122,7 +122,7 @@ def test_an_event_that_succeeds_is_sent_to_on_success(local_aws: LocalAWS) -> No
     assert record["responsePayload"] == [request_id, request_id]
 
 
-def test_an_event_is_given_up_when_it_would_be_too_old_at_the_next_attempt() -> None:
+def test_an_event_too_old_for_the_next_attempt_is_dropped() -> None:
     with LocalAWS(retry_base_seconds=61) as aws:
         url, arn = create_queue(aws)
         name = create_function(aws, FAIL, statements=may_send(arn))

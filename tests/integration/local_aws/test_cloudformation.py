@@ -149,9 +149,7 @@ def test_what_a_failed_creation_would_have_deleted_outlives_the_stack(local_aws:
     assert local_aws.client("secretsmanager").describe_secret(SecretId=name)["Name"] == name
 
 
-def test_a_nested_stack_takes_parameters_and_gives_outputs_and_goes_with_its_parent(
-    local_aws: LocalAWS, stack: Stack
-) -> None:
+def test_a_nested_stack_has_parameters_outputs_and_its_parents_end(local_aws: LocalAWS, stack: Stack) -> None:
     """Save for what its own template retains."""
     gone, kept = f"own/{uuid.uuid4().hex}", f"own/{uuid.uuid4().hex}"
     template = {
@@ -233,7 +231,7 @@ def test_a_secret_has_the_resource_policy_of_the_template(local_aws: LocalAWS, s
     assert actions() is None
 
 
-def test_a_bus_has_the_statement_of_the_template_beside_those_of_others(local_aws: LocalAWS, stack: Stack) -> None:
+def test_a_bus_keeps_the_statements_of_others(local_aws: LocalAWS, stack: Stack) -> None:
     client, other = local_aws.client("events"), f"other-{uuid.uuid4().hex}"
     client.put_permission(StatementId=other, Principal="111122223333", Action="events:PutEvents")
 
@@ -298,9 +296,7 @@ def test_a_table_has_the_time_to_live_of_the_template(local_aws: LocalAWS, stack
     assert described == {"TimeToLiveStatus": "ENABLED", "AttributeName": "expiration"}
 
 
-def test_an_update_of_the_stack_replaces_the_functions_workers_and_its_deletion_ends_them(
-    local_aws: LocalAWS, stack: Stack
-) -> None:
+def test_an_update_replaces_a_functions_workers_a_deletion_ends_them(local_aws: LocalAWS, stack: Stack) -> None:
     answers = []
     for setting in ("old", "new"):
         environment = {"Variables": {"SETTING": setting}}

@@ -94,7 +94,7 @@ def test_every_way_to_move_the_current_label_is_an_event(local_aws: LocalAWS, na
     )
 
 
-def test_a_wildcard_of_a_name_matches_every_account_and_no_other_secret(local_aws: LocalAWS) -> None:
+def test_a_wildcard_matches_every_account_and_no_other_secret(local_aws: LocalAWS) -> None:
     """EventBridge user guide, "Comparison operators": wildcard; and `$or`, of which one side names a secret by ARN."""
     secrets, prefix = local_aws.client("secretsmanager"), uuid.uuid4().hex
     existing = secrets.create_secret(Name=f"{prefix}-existing")["ARN"]

@@ -85,7 +85,7 @@ def test_a_function_sees_the_documented_variables_and_no_others(local_aws: Local
     }
 
 
-def test_a_function_runs_on_the_python_of_its_runtime_in_its_task_root(local_aws: LocalAWS) -> None:
+def test_a_function_runs_on_its_runtimes_python_in_its_task_root(local_aws: LocalAWS) -> None:
     source = """
 import importlib.util, os, sys
 def handler(event, context):
@@ -112,7 +112,7 @@ def test_a_function_of_another_runtime_fails_and_says_why(local_aws: LocalAWS, r
     assert not workers_of(local_aws, name)
 
 
-def test_an_exception_is_reported_with_its_stack_and_the_worker_lives_on(local_aws: LocalAWS) -> None:
+def test_an_exception_is_reported_with_its_stack_and_the_worker_stays(local_aws: LocalAWS) -> None:
     source = """
 import os
 def handler(event, context):
@@ -173,9 +173,7 @@ def test_a_process_that_ends_fails_its_caller_only(local_aws: LocalAWS, code: st
     assert invoke(local_aws, name)["Payload"] == 1
 
 
-def test_a_worker_killed_from_outside_fails_its_caller_and_the_next_one_gets_another(
-    local_aws: LocalAWS, tmp_path: Path
-) -> None:
+def test_a_killed_worker_fails_its_caller_and_is_replaced(local_aws: LocalAWS, tmp_path: Path) -> None:
     name = create_function(local_aws, HOLD, Timeout=60)
     with ThreadPoolExecutor() as pool:
         held = pool.submit(invoke, local_aws, name, str(tmp_path / "never"))
@@ -305,7 +303,7 @@ def test_reserved_concurrency_throttles(local_aws: LocalAWS, tmp_path: Path) -> 
     assert throttles["Sum"] == 1
 
 
-def test_new_code_and_new_configuration_take_the_place_of_the_old_workers(local_aws: LocalAWS) -> None:
+def test_new_code_or_configuration_replaces_the_workers(local_aws: LocalAWS) -> None:
     source = "import os\ndef handler(event, context): return [{}, os.environ.get('SETTING'), os.getpid()]"
     name = create_function(local_aws, source.format(1))
     client = local_aws.client("lambda")

@@ -187,7 +187,7 @@ def test_messages_that_are_sent_to_a_queue_are_counted(local_aws: LocalAWS) -> N
     assert statistics(local_aws, "AWS/SQS", "NumberOfMessagesSent", dimensions, "Sum")["Sum"] == 3
 
 
-def test_a_metric_without_dimensions_is_apart_from_those_with_dimensions(local_aws: LocalAWS, namespace: str) -> None:
+def test_a_metric_without_dimensions_is_a_metric_of_its_own(local_aws: LocalAWS, namespace: str) -> None:
     """API, GetMetricStatistics.Dimensions: "You can't retrieve statistics using combinations ... not published"."""
     data = [{"MetricName": "Rotated", "Value": 1}, {"MetricName": "Rotated", "Value": 10, "Dimensions": ACCOUNT}]
     local_aws.client("cloudwatch").put_metric_data(Namespace=namespace, MetricData=data)

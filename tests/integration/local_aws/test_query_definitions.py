@@ -26,7 +26,7 @@ def test_a_query_is_saved_changed_and_deleted(local_aws: LocalAWS) -> None:
     assert saved() == []
 
 
-def test_a_query_that_does_not_exist_can_be_neither_changed_nor_deleted(local_aws: LocalAWS) -> None:
+def test_a_missing_query_can_be_neither_changed_nor_deleted(local_aws: LocalAWS) -> None:
     """Both operations: ResourceNotFoundException."""
     logs, missing = local_aws.client("logs"), str(uuid.uuid4())
     with pytest.raises(ClientError, match="ResourceNotFoundException"):

@@ -104,7 +104,7 @@ def test_the_date_of_creation_is_that_of_the_wall_clock(fast: LocalAWS) -> None:
     assert before - datetime.timedelta(seconds=1) < created <= datetime.datetime.now(datetime.UTC)
 
 
-def test_a_schedule_of_a_name_that_existed_counts_from_its_own_creation(fast: LocalAWS) -> None:
+def test_a_recreated_schedule_counts_from_its_own_creation(fast: LocalAWS) -> None:
     name, queue = schedule_to_queue(fast, "rate(1 minute)")
     queue.arrived(1)
     fast.client("scheduler").delete_schedule(Name=name)
@@ -162,7 +162,7 @@ def test_without_an_input_the_target_gets_an_event_of_the_scheduler(fast: LocalA
     assert event["resources"] == [f"arn:aws:scheduler:{fast.region}:{fast.account_id}:schedule/default/{name}"]
 
 
-def test_a_role_that_may_not_invoke_sends_the_input_to_the_dead_letter_queue(fast: LocalAWS) -> None:
+def test_a_role_that_may_not_invoke_leaves_a_dead_letter(fast: LocalAWS) -> None:
     _, arn = function_of_targets(fast)
     queue = Queue(fast)
     role = create_role(fast, "scheduler.amazonaws.com", [may("sqs:SendMessage", queue.arn)])
@@ -217,7 +217,7 @@ def test_a_rule_with_a_schedule_fires_on_the_faster_clock(fast: LocalAWS) -> Non
     assert (event["source"], event["resources"]) == ("aws.events", [rule])
 
 
-def test_an_event_that_matches_a_rule_reaches_its_function_at_the_wall_clocks_time(fast: LocalAWS) -> None:
+def test_an_event_reaches_its_function_at_the_wall_clocks_time(fast: LocalAWS) -> None:
     name, arn = function_of_targets(fast)
     source = f"own-{uuid.uuid4().hex}"
     permit(fast, name, put_rule(fast, arn, EventPattern=json.dumps({"source": [source], "detail": {"n": [1]}})))

@@ -47,7 +47,7 @@ MOTO_DIFFERS = {
     "test_versions_without_labels_are_listed_only_when_asked_for": "lists them always",
     "test_versions_are_listed_page_by_page": "lists all versions on every page",
     "test_a_made_up_next_token_is_refused": "takes no notice of it",
-    "test_a_listed_version_has_the_dates_of_its_creation_and_of_its_last_reading": "gives both as the present time",
+    "test_a_listed_version_has_the_dates_of_creation_and_last_reading": "gives both as the present time",
     "test_the_versions_of_an_unknown_secret_are_not_found": "fails with a KeyError of its own",
     "test_a_description_has_the_versions_with_labels": "has those without labels too",
     "test_a_description_dates_the_last_reading": "does not keep the date",
@@ -160,7 +160,7 @@ def value_of(client: Client, name: str, **which: str) -> str:
 # CreateSecret
 
 
-def test_a_secret_created_with_a_value_has_one_version_that_is_current(client: Client) -> None:
+def test_a_secret_created_with_a_value_has_one_current_version(client: Client) -> None:
     """API, CreateSecret: the "initial secret version" has the staging label AWSCURRENT."""
     name = token()
     client.create_secret(Name=name, SecretString="one")
@@ -378,7 +378,7 @@ def test_a_put_takes_a_label_from_the_version_that_had_it(client: Client, create
     assert value_of(client, name, VersionStage=label) == "three"
 
 
-def test_the_first_value_of_an_empty_secret_is_current_whatever_its_labels(client: Client, create: Create) -> None:
+def test_the_first_value_of_a_secret_is_current_whatever_its_labels(client: Client, create: Create) -> None:
     """API, PutSecretValue: for the first version it "automatically attaches the staging label AWSCURRENT to it"."""
     name = create()
     put(client, name, "one", "AWSPENDING")
@@ -620,7 +620,7 @@ def test_an_unknown_secret_is_not_found(client: Client) -> None:
         client.get_secret_value(SecretId=token())
 
 
-def test_a_secret_is_found_by_its_name_its_arn_and_its_arn_without_the_suffix(client: Client, create: Create) -> None:
+def test_a_secret_is_found_by_name_arn_and_arn_without_suffix(client: Client, create: Create) -> None:
     """Guide, "Finding a secret from a partial ARN": the hyphen and the six characters may be left out."""
     name = create("one")
     arn = client.describe_secret(SecretId=name)["ARN"]
@@ -713,7 +713,7 @@ def test_a_made_up_next_token_is_refused(client: Client, create: Create) -> None
         client.list_secret_version_ids(SecretId=create("one"), NextToken="nonsense")
 
 
-def test_a_listed_version_has_the_dates_of_its_creation_and_of_its_last_reading(client: Client, create: Create) -> None:
+def test_a_listed_version_has_the_dates_of_creation_and_last_reading(client: Client, create: Create) -> None:
     """API, SecretVersionsListEntry: LastAccessedDate "is at the date level and does not include the time"."""
     name = create("one", "two")
     client.get_secret_value(SecretId=name)

@@ -222,6 +222,17 @@ def test_a_customer_managed_key_is_needed_beside_the_secret(aws: LocalAWS, clien
     reader.close()
 
 
+def test_a_secret_is_deleted_after_its_replicas(client: Client) -> None:
+    """API, DeleteSecret: "You can't delete a primary secret that is replicated to other Regions"."""
+    client.create_secret(Name="replicated", SecretString="one")
+    client.replicate_secret_to_regions(SecretId="replicated", AddReplicaRegions=[{"Region": "us-east-1"}])
+    for force in (False, True):
+        with pytest.raises(ClientError, match=r"InvalidRequestException.*replica regions \['us-east-1'\]"):
+            client.delete_secret(SecretId="replicated", ForceDeleteWithoutRecovery=force)
+    client.remove_regions_from_replication(SecretId="replicated", RemoveReplicaRegions=["us-east-1"])
+    assert client.delete_secret(SecretId="replicated")["DeletionDate"]
+
+
 def test_a_rotation_calls_its_function_step_by_step(aws: LocalAWS, client: Client) -> None:
     """API, RotateSecret: "When rotation is successful, the AWSPENDING staging label might be attached to the same
     version as the AWSCURRENT version"."""

@@ -2,7 +2,7 @@
 
 ```python
 with LocalAWS(schedule_speed=60) as aws:
-    aws.client("secretsmanager").create_secret(Name="talend/default/token")
+    aws.client("secretsmanager").create_secret(Name="talend-token/default/token")
     subprocess.run(["sam", "deploy"], env=aws.subprocess_environment(), check=True)
 ```
 

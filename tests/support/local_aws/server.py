@@ -24,6 +24,7 @@ MINISTACK_VERSION = "1.5.33"
 # One module a service, in this order: CloudFormation wraps what the others have replaced.
 SERVICES = (
     "secrets_manager",
+    "secret_replicas",
     "lambda_runtime",
     "schedules",
     "metrics",

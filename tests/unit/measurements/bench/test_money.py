@@ -35,7 +35,7 @@ def row(start):
         ("three alarms", "alarms"),
         ("44,928 invocations", "invocations"),
         ("44,928 schedules", "schedules"),
-        ("70 MB of logs", "logs"),
+        ("62 MB of logs", "logs"),
     ],
 )
 def test_each_price_of_the_readme_is_the_computed_one(readme, item):
@@ -59,7 +59,7 @@ def test_the_readmes_sum_is_the_computed_one():
     assert says(row("**together**")[-1].strip("*"), sum(items().values()))
 
 
-def test_the_readmes_month_is_the_computed_one_for_each_number_of_accounts():
+def test_the_readmes_month_is_computed_for_each_number_of_accounts():
     counts = [int(number(cell)) for cell in row("accounts")[1:-1]]
     assert len(counts) >= 3
     for cell, count in zip(row("USD a month")[1:], counts, strict=False):
@@ -67,7 +67,7 @@ def test_the_readmes_month_is_the_computed_one_for_each_number_of_accounts():
 
 
 @pytest.mark.parametrize("limit", [limit for limit in LIMITS if limit.name != "secrets"], ids=lambda limit: limit.name)
-def test_what_the_readme_says_is_taken_of_a_quota_is_the_computed_share(limit):
+def test_the_readmes_share_of_a_quota_is_the_computed_one(limit):
     cells = row(limit.name.partition(",")[0])
     counts = [int(number(cell)) for cell in row("accounts")[1:-1]]
     for cell, count in zip(cells[1:-1], counts, strict=True):
@@ -95,7 +95,7 @@ def test_amounts_have_two_digits_that_count(value, text):
     assert amount(value) == text
 
 
-def test_a_consumer_of_few_calls_pays_less_without_the_rotator_and_reading_each_time_costs_more_than_the_client():
+def test_the_rotator_costs_more_for_few_calls_and_less_for_many():
     ours, reads, mints, _ = (habit.usd(10_000) for habit in HABITS)
     assert mints < ours
     assert ours <= reads

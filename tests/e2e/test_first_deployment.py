@@ -1,0 +1,89 @@
+"""The first hour: a stack without credentials is quiet, and a deployment that fails does not stand in its own way."""
+
+import re
+from collections import Counter
+
+import pytest
+
+from demo.deployment import DeploymentError, deploy
+from e2e.alarms import alarm_states
+from e2e.conftest import Deployment
+from local_aws import LocalAWS
+from local_aws.waiting import eventually
+from talend_simulator import Account, Settings, TalendSimulator
+
+# A minute is a second.
+SPEED = 60
+QUIET_MINUTES = 10
+
+
+@pytest.fixture(scope="module")
+def deployed(template):
+    """The stack as it is deployed for the first time, without credentials."""
+    account = Account()
+    with (
+        LocalAWS(schedule_speed=SPEED) as aws,
+        TalendSimulator([account], settings=Settings(speed=SPEED)) as talend,
+    ):
+        yield Deployment(aws, talend, account, deploy(aws, template, {"TalendApiUrl": talend.url}))
+
+
+def messages(deployment):
+    """How many dead letters there are."""
+    asked = {"QueueUrl": deployment["DeadLetterQueueUrl"], "AttributeNames": ["ApproximateNumberOfMessages"]}
+    return int(deployment.aws.client("sqs").get_queue_attributes(**asked)["Attributes"]["ApproximateNumberOfMessages"])
+
+
+def test_a_stack_without_credentials_waits_quietly_and_then_begins(deployed):
+    eventually(lambda: len(deployed.logs()) >= QUIET_MINUTES, 60)
+    eventually(lambda: alarm_states(deployed)["TokenAlarm"] == "ALARM")
+    assert Counter(alarm_states(deployed).values()) == {"ALARM": 1, "OK": 5}
+    assert {(line["trigger"], line["message"], line["level"]) for line in deployed.logs()} <= {
+        ("watchdog", "waiting_for_credentials", "INFO"),
+        ("schedule", "waiting_for_credentials", "INFO"),
+    }
+    assert messages(deployed) == 0
+    assert not deployed.talend.token_calls()
+
+    deployed.put_credentials()
+    eventually(deployed.has_token)
+    # Stored credentials make a rotation by themselves: the first token does not wait for a tick.
+    first, *_ = eventually(lambda: [line for line in deployed.logs() if line["message"] == "rotated"])
+    assert (first["trigger"], first["reason"]) == ("manual", "credentials changed")
+    eventually(lambda: set(alarm_states(deployed).values()) == {"OK"})
+    assert messages(deployed) == 0
+
+
+TAKEN = """Resources:
+  Taken:
+    Type: AWS::SecretsManager::Secret
+    DependsOn: Monitoring
+    Properties:
+      Name: taken
+"""
+
+
+@pytest.fixture
+def failing(template, tmp_path):
+    """The template with one more resource, which fails when all others are there."""
+    path = tmp_path / "template.yaml"
+    text = re.sub(
+        r"\b(CodeUri|ContentUri|TemplateURL): (\S+)",
+        lambda found: f"{found[1]}: {(template.parent / found[2]).resolve()}",
+        template.read_text(),
+    )
+    path.write_text(re.sub(r"^Resources:\n", TAKEN, text, flags=re.MULTILINE))
+    return path
+
+
+def test_a_first_deployment_that_fails_leaves_no_secret_in_the_way(template, failing):
+    with LocalAWS() as aws:
+        secrets = aws.client("secretsmanager")
+        secrets.create_secret(Name="taken")
+        with pytest.raises(DeploymentError, match="ROLLBACK_COMPLETE"):
+            deploy(aws, failing, {})
+        assert [found["Name"] for found in secrets.list_secrets()["SecretList"]] == ["taken"]
+        # A stack that was never there is deleted before it is tried again.
+        aws.client("cloudformation").delete_stack(StackName="talend-token")
+        stack = deploy(aws, template, {})
+        assert secrets.describe_secret(SecretId="talend-token/default/token")["ARN"] == stack.outputs["TokenSecretArn"]
