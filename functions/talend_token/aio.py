@@ -54,6 +54,10 @@ class AsyncTokenClient:
     def __repr__(self) -> str:
         return f"AsyncTokenClient({self._client!r})"
 
+    def __reduce__(self) -> tuple[type[AsyncTokenClient], tuple[TokenClient]]:
+        """Tasks belong to an event loop of this process."""
+        return type(self), (self._client,)
+
 
 async def _shared(task: asyncio.Task[Token]) -> Token:
     """Await the shared task. Cancelling one waiter does not cancel it; each waiter gets its own copy of the error."""

@@ -66,13 +66,13 @@ def test_a_new_token_that_does_not_show_is_waited_for_until_the_deadline(client,
 def test_a_new_token_that_shows_at_the_deadline_is_in_time(machine, source):
     client = machine.client(source, renewal_timeout_seconds=0.1)
     source.refuse("in_progress")
-    client._sleep = lambda _: source.publish()
+    client._time.sleep = lambda _: source.publish()
     assert client.renew(client.get_token()).version_id == "v2"
 
 
 def test_a_renewal_in_progress_is_waited_for_and_not_asked_for_again(client, source, rejected):
     source.refuse("in_progress")
-    client._sleep = lambda _: source.publish()
+    client._time.sleep = lambda _: source.publish()
     assert client.renew(rejected).version_id == "v2"
     assert source.renewals == ["v1"]
 
@@ -126,7 +126,7 @@ def test_a_refused_token_is_still_given_out_because_it_may_work_for_other_calls(
 
 def test_a_throttled_invocation_means_that_others_renew(client, source, rejected):
     source.fail("throttled", may_show=True)
-    client._sleep = lambda _: source.publish()
+    client._time.sleep = lambda _: source.publish()
     assert client.renew(rejected).version_id == "v2"
     assert source.renewals == ["v1"]
 
@@ -154,7 +154,7 @@ def test_with_secrets_manager_down_the_renewal_goes_on(client, source, rejected,
     def back(_):
         source.outage = None
 
-    client._sleep = back
+    client._time.sleep = back
     assert client.renew(rejected).version_id == "v2"
     assert "the published one cannot be read: token secret: down" in caplog.text
 
