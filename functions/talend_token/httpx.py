@@ -9,7 +9,7 @@ from typing import Any
 import httpx
 
 from talend_token._client import TokenClient
-from talend_token._http import AllowedOrigins, check_repeatable, is_file
+from talend_token._http import AllowedOrigins, start_of
 from talend_token._token import Token
 from talend_token.aio import AsyncTokenClient
 from talend_token.errors import RenewalFailed, TokenUnavailable
@@ -140,15 +140,13 @@ class _Body:
         Raises:
             BodyNotRepeatable: the body cannot be sent a second time.
         """
-        parts = _parts(request)
-        for part in parts:
-            check_repeatable(request.method, part)
-        self._files = [(part, part.tell()) for part in parts if is_file(part)]
+        self._starts = [(part, start_of(request.method, part)) for part in _parts(request)]
 
     def rewind(self) -> None:
         """Set the files back to where they were."""
-        for file, start in self._files:
-            file.seek(start)
+        for part, start in self._starts:
+            if start is not None:
+                part.seek(start)
 
 
 def _parts(request: httpx.Request) -> list[Any]:

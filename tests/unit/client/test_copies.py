@@ -17,7 +17,7 @@ from talend_token.requests import TalendAuth
 from talend_token.secrets_manager import SecretsManagerSource
 
 WAYS = {
-    "pickle": lambda thing: pickle.loads(pickle.dumps(thing)),
+    "pickle": lambda thing: pickle.loads(pickle.dumps(thing)),  # noqa: S301 (its own)
     "copy": copy.copy,
     "deepcopy": copy.deepcopy,
 }
@@ -59,7 +59,7 @@ def test_a_pickle_has_no_token(used):
 def test_a_token_from_the_environment_is_read_where_the_pickle_is_loaded(used, monkeypatch):
     stored = pickle.dumps(used)
     monkeypatch.setenv("TALEND_ACCESS_TOKEN", "of-the-other-process")
-    assert pickle.loads(stored).get_token().access_token == "of-the-other-process"
+    assert pickle.loads(stored).get_token().access_token == "of-the-other-process"  # noqa: S301 (its own)
 
 
 def test_an_async_client_is_copied_without_its_tasks(used, copied):

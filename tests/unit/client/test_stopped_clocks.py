@@ -92,7 +92,7 @@ def test_a_token_ages_with_the_clock_of_a_test(client, clocks, source):
     assert client.get_token().version_id == "v1"
     assert source.reads == 1
     clocks.advance(16 * 60)
-    with pytest.raises(TokenUnavailable, match="version v1, .* expired"):
+    with pytest.raises(TokenUnavailable, match=r"version v1, .* expired"):
         client.get_token()
     source.publish()
     assert client.get_token().version_id == "v2"
