@@ -3,9 +3,11 @@
 import asyncio
 import gc
 import math
+import sys
 import threading
 
 import pytest
+import trio
 
 from talend_token import TokenUnavailable
 from talend_token.aio import AsyncTokenClient
@@ -62,6 +64,107 @@ def test_while_a_stale_tokens_successor_is_looked_for_all_tasks_keep_the_token(c
     assert {token.version_id for token in first} == {"v1"}
     assert then.version_id == "v2"
     assert source.reads == 2
+
+
+def by_hand(coroutine):
+    """Run a coroutine that waits for nothing, without any event loop."""
+    with pytest.raises(StopIteration) as end:
+        coroutine.send(None)
+    return end.value.value
+
+
+def test_a_fresh_token_needs_no_event_loop(client, tokens):
+    client.get_token()
+    assert by_hand(tokens.get_token(min_remaining=60)).version_id == "v1"
+
+
+@pytest.mark.parametrize("has_trio", [True, False])
+def test_waiting_under_another_event_loop_is_refused(client, tokens, source, monkeypatch, has_trio):
+    if not has_trio:
+        monkeypatch.setitem(sys.modules, "trio", None)
+    for waiting in (tokens.get_token(), tokens.renew(source.published[0].token)):
+        with pytest.raises(RuntimeError, match="waited for under asyncio and trio only"):
+            waiting.send(None)
+    assert (source.reads, client._held.token.version_id) == (0, "none yet")
+
+
+def in_trio(call, *arguments):
+    """Run a call under trio."""
+    return trio.run(call, *arguments)
+
+
+def in_a_guest(call, *arguments):
+    """Run a call under trio that is a guest of asyncio."""
+
+    async def host():
+        loop, end = asyncio.get_running_loop(), asyncio.get_running_loop().create_future()
+        trio.lowlevel.start_guest_run(
+            call,
+            *arguments,
+            run_sync_soon_threadsafe=loop.call_soon_threadsafe,
+            done_callback=end.set_result,
+            host_uses_signal_set_wakeup_fd=True,
+        )
+        return (await end).unwrap()
+
+    return asyncio.run(host())
+
+
+@pytest.fixture(params=[in_trio, in_a_guest])
+def run_in_trio(request):
+    return request.param
+
+
+def test_trio_is_served_too(tokens, source, aws_clock, run_in_trio):
+    threads = []
+    source.on_read = lambda: threads.append(threading.current_thread())
+
+    async def life():
+        first = await tokens.get_token()
+        aws_clock.advance(minutes=31)
+        source.publish()
+        second = await tokens.get_token()
+        return [first, second, await tokens.renew(second)]
+
+    assert [token.version_id for token in run_in_trio(life)] == ["v1", "v2", "v3"]
+    assert source.renewals == ["v2"]
+    assert threading.main_thread() not in threads
+
+
+def test_many_tasks_of_trio_share_one_read(tokens, source, run_in_trio):
+    ends = []
+
+    async def task():
+        ends.append((await tokens.get_token()).version_id)
+
+    async def herd():
+        async with trio.open_nursery() as nursery:
+            for _ in range(TASKS):
+                nursery.start_soon(task)
+
+    run_in_trio(herd)
+    assert ends == ["v1"] * TASKS
+    assert source.reads == 1
+
+
+def test_trio_is_told_of_a_failure(tokens, source, run_in_trio):
+    source.outage = TokenUnavailable("token secret: down")
+    with pytest.raises(TokenUnavailable, match="token secret: down"):
+        run_in_trio(tokens.get_token)
+
+
+def test_a_task_of_trio_that_is_cancelled_leaves_the_read_behind(tokens, source):
+    go_on, ended = threading.Event(), threading.Event()
+    source.on_read = lambda: (go_on.wait(10), ended.set())
+
+    async def leave():
+        with trio.move_on_after(0.01) as scope:
+            await tokens.get_token()
+        go_on.set()
+        return scope.cancelled_caught
+
+    assert trio.run(leave)
+    assert ended.wait(10)
 
 
 def test_a_stale_token_that_was_asked_about_a_moment_ago_starts_no_thread(client, tokens, aws_clock, monkeypatch):
