@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from functools import lru_cache
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -55,6 +56,8 @@ def is_base_url(url: str) -> bool:
         return False
 
 
+# A request's URL is looked at several times, and its token's at each request.
+@lru_cache(maxsize=64)
 def _origin(url: str) -> tuple[str, str, int | None]:
     """Return scheme, host and port [RFC 6454, 4]."""
     parts = urlsplit(url)

@@ -97,14 +97,14 @@ def test_a_401_is_answered_by_one_renewal_and_one_repetition(call, api, source):
 
 
 @pytest.mark.usefixtures("revoked")
-def test_a_second_401_is_handed_to_the_caller(call, api, source):
+def test_a_second_401_is_returned(call, api, source):
     source.publish = type(source).publish.__get__(source)
     assert call("GET", api.url).status_code == 401
     assert api.tokens == ["token-of-v1", "token-of-v2"]
 
 
 @pytest.mark.usefixtures("revoked")
-def test_without_another_token_the_401_is_handed_to_the_caller(call, api, source, caplog):
+def test_without_another_token_the_401_is_returned(call, api, source, caplog):
     source.refuse("too_soon", retry_after_seconds=30)
     response = call("GET", api.url)
     assert (response.status_code, response.text) == (401, "no")
@@ -163,7 +163,7 @@ def test_what_can_be_iterated_again_is_sent_again(client, api):
 
 
 @pytest.mark.usefixtures("revoked")
-def test_a_post_that_succeeded_is_not_repeated_for_the_401_of_what_it_leads_to(call, api):
+def test_a_successful_post_is_not_repeated_for_its_redirects_401(call, api):
     api.accepted.add("token-of-v1")
     api.redirects["/create"] = "/result"
     api.redirect_status = 303
@@ -209,7 +209,7 @@ def _pipe():
 
 
 @pytest.mark.parametrize("body", [_generator, _pipe])
-def test_a_body_that_cannot_be_sent_twice_is_refused_before_it_is_sent(client, api, body):
+def test_a_body_that_cannot_be_sent_twice_is_refused_unsent(client, api, body):
     content = body()
     with pytest.raises(BodyNotRepeatable, match=r"POST request cannot be sent a second time.*Give bytes or a file"):
         Sync(TalendAuth(client))("POST", api.url, content=content)
@@ -233,7 +233,7 @@ class Once(httpx.SyncByteStream):
         raise StopIteration
 
 
-def test_a_stream_of_the_users_own_that_cannot_be_sent_twice_is_refused_before_it_is_sent(client, api):
+def test_a_users_own_stream_that_is_used_up_is_refused_unsent(client, api):
     request = httpx.Request("POST", api.url, stream=Once())
     with httpx.Client(auth=TalendAuth(client), trust_env=False) as http, pytest.raises(BodyNotRepeatable, match="POST"):
         http.send(request)
@@ -246,7 +246,7 @@ def test_a_multipart_upload_from_a_pipe_is_refused_before_it_is_sent(client, api
     assert api.calls == []
 
 
-def test_a_redirect_to_another_host_carries_no_token_and_its_401_is_not_ours(call, api, other_host, source):
+def test_a_redirect_to_another_host_carries_no_token(call, api, other_host, source):
     api.redirects["/"] = f"{other_host.url}/elsewhere"
     response = call("GET", api.url, follow_redirects=True)
     assert (response.status_code, str(response.url)) == (401, f"{other_host.url}/elsewhere")
@@ -271,7 +271,7 @@ def test_other_authentication_is_left_alone(call, other_host, source):
     assert source.reads == 0
 
 
-def test_many_tasks_that_see_one_401_each_retry_once_and_make_one_renewal(client, api, source):
+def test_many_tasks_retry_once_each_and_renew_once(client, api, source):
     source.publish()
     auth = TalendAuth(client)
 

@@ -52,7 +52,7 @@ def test_a_401_is_answered_by_one_renewal_and_one_repetition(session, api, sourc
 
 
 @pytest.mark.usefixtures("revoked")
-def test_a_second_401_is_handed_to_the_caller(session, api, source):
+def test_a_second_401_is_returned(session, api, source):
     source.publish = type(source).publish.__get__(source)
     response = session.get(api.url)
     assert response.status_code == 401
@@ -60,7 +60,7 @@ def test_a_second_401_is_handed_to_the_caller(session, api, source):
 
 
 @pytest.mark.usefixtures("revoked")
-def test_without_another_token_the_401_is_handed_to_the_caller(session, api, source, caplog):
+def test_without_another_token_the_401_is_returned(session, api, source, caplog):
     source.refuse("budget_exhausted", retry_after_seconds=600)
     response = session.get(api.url)
     assert (response.status_code, response.text) == (401, "no")
@@ -73,7 +73,7 @@ def test_without_another_token_the_401_is_handed_to_the_caller(session, api, sou
     )
 
 
-def test_a_403_is_handed_to_the_caller(session, api, source):
+def test_a_403_is_returned(session, api, source):
     api.redirects["/"] = ""
     api.answer = lambda handler: (
         handler.send_response(403),
@@ -245,7 +245,7 @@ _USED_UP += [_of(kind) for kind in (Unseekable, Lying, Honest, Asynchronous)]
 
 
 @pytest.mark.parametrize("body", _USED_UP)
-def test_a_body_that_cannot_be_sent_twice_is_refused_before_it_is_sent(session, api, body):
+def test_a_body_that_cannot_be_sent_twice_is_refused_unsent(session, api, body):
     data = body()
     with pytest.raises(BodyNotRepeatable, match=r"POST request cannot be sent a second time.*Give bytes or a file"):
         session.post(api.url, data=data)
@@ -290,7 +290,7 @@ def test_a_redirect_on_the_same_host_keeps_the_token(session, api):
     assert api.tokens == ["token-of-v1", "token-of-v1"]
 
 
-def test_a_redirect_to_another_host_carries_no_token_and_its_401_is_not_ours(session, api, other_host, source):
+def test_a_redirect_to_another_host_carries_no_token(session, api, other_host, source):
     api.redirects["/"] = f"{other_host.url}/elsewhere"
     response = session.get(api.url)
     assert (response.status_code, response.url) == (401, f"{other_host.url}/elsewhere")
@@ -429,7 +429,7 @@ def test_a_proxys_credentials_are_left_alone(session, api, other_host):
 
 
 @pytest.mark.usefixtures("revoked")
-def test_many_threads_that_see_one_401_each_retry_once_and_make_one_renewal(client, api, source):
+def test_many_threads_retry_once_each_and_renew_once(client, api, source):
     auth = TalendAuth(client)
     both = threading.Barrier(100)
     first_answers = iter(range(100))

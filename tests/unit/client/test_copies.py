@@ -56,7 +56,7 @@ def test_a_pickle_has_no_token(used):
         assert b"hunter2" not in pickle.dumps(thing)
 
 
-def test_a_token_from_the_environment_is_read_where_the_pickle_is_loaded(used, monkeypatch):
+def test_a_fixed_token_is_read_where_the_pickle_is_loaded(used, monkeypatch):
     stored = pickle.dumps(used)
     monkeypatch.setenv("TALEND_ACCESS_TOKEN", "of-the-other-process")
     assert pickle.loads(stored).get_token().access_token == "of-the-other-process"  # noqa: S301 (its own)

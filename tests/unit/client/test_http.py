@@ -54,7 +54,7 @@ def test_the_user_may_allow_more(also):
 
 
 @pytest.mark.parametrize("also", ["api.us.cloud.talend.com", "https://", "/path"])
-def test_what_is_no_url_is_refused(also):
+def test_a_text_that_is_not_a_url_is_refused(also):
     with pytest.raises(ValueError, match="is not a URL with a scheme and a host"):
         AllowedOrigins([also])
 

@@ -78,33 +78,38 @@ def source():
 
 
 @pytest.fixture(params=["before", "after"])
-def client(request, clocks, source):
-    """A client that is made before or after the clocks are stopped."""
-    made_before = TokenClient(source)
+def made(request):
+    """When a client is made: before or after the clocks are stopped."""
+    return request.param
+
+
+def test_a_token_ages_with_the_clock_of_a_test(clocks, source, made):
+    client = TokenClient(source)
     with clocks:
         source.publish()
-        yield made_before if request.param == "before" else TokenClient(source)
+        if made == "after":
+            client = TokenClient(source)
+        assert client.get_token().version_id == "v1"
+        clocks.advance(24 * 60)
+        assert client.get_token().version_id == "v1"
+        assert source.reads == 1
+        clocks.advance(16 * 60)
+        with pytest.raises(TokenUnavailable, match=r"version v1, .* expired"):
+            client.get_token()
+        source.publish()
+        assert client.get_token().version_id == "v2"
 
 
-def test_a_token_ages_with_the_clock_of_a_test(client, clocks, source):
-    assert client.get_token().version_id == "v1"
-    clocks.advance(24 * 60)
-    assert client.get_token().version_id == "v1"
-    assert source.reads == 1
-    clocks.advance(16 * 60)
-    with pytest.raises(TokenUnavailable, match=r"version v1, .* expired"):
-        client.get_token()
-    source.publish()
-    assert client.get_token().version_id == "v2"
-
-
-def test_a_renewal_gives_up_although_the_clock_stands_still(client, source, monkeypatch):
+def test_a_renewal_gives_up_although_the_clock_stands_still(clocks, source, monkeypatch):
     slept = []
     monkeypatch.setattr(time, "sleep", slept.append)
-    token = client.get_token()
-    source.refuse("in_progress")
-    with pytest.raises(RenewalFailed, match="within 30 seconds"):
-        client.renew(token)
+    with clocks:
+        source.publish()
+        client = TokenClient(source)
+        token = client.get_token()
+        source.refuse("in_progress")
+        with pytest.raises(RenewalFailed, match="within 30 seconds"):
+            client.renew(token)
     assert 25 < sum(slept) <= 30
 
 
