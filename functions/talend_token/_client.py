@@ -7,6 +7,7 @@ import os
 import random
 import time
 from collections import deque
+from types import SimpleNamespace
 
 from talend_token._single_flight import SingleFlight
 from talend_token._sources import source_from_environment
@@ -16,6 +17,7 @@ from talend_token.errors import RenewalFailed, TokenUnavailable
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from typing import Any
 
     from talend_token._sources import Published, TokenSource
     from talend_token._token import Token
@@ -61,9 +63,9 @@ class TokenClient:
         source: TokenSource | None = None,
         *,
         renewal_timeout_seconds: float = 30,
-        clock: Callable[[], float] = time.time,
-        monotonic: Callable[[], float] = time.monotonic,
-        sleep: Callable[[float], None] = time.sleep,
+        clock: Callable[[], float] | None = None,
+        monotonic: Callable[[], float] | None = None,
+        sleep: Callable[[float], None] | None = None,
     ) -> None:
         """Make a client. Nothing is read before the first token is needed.
 
@@ -73,16 +75,19 @@ class TokenClient:
                 or else `TALEND_TOKEN_SECRET` and `TALEND_RENEW_FUNCTION`, names or ARNs.
             renewal_timeout_seconds: how long a caller of `renew` waits for the new token to show, once the renew
                 function has answered; that may take 30 more.
-            clock, monotonic, sleep: the machine's, for tests to replace.
+            clock, monotonic, sleep: for tests; by default those of the module `time`.
 
         Raises:
             NotConfigured: no source is given, and the environment names none.
         """
         self._source = source or source_from_environment()
         self._renewal_timeout_seconds = renewal_timeout_seconds
-        self._clock = clock
-        self._monotonic = monotonic
-        self._sleep = sleep
+        # The module itself, so that its functions are looked up at each call: that is where tests replace them.
+        self._time: Any = time
+        if clock or monotonic or sleep:
+            self._time = SimpleNamespace(
+                time=clock or time.time, monotonic=monotonic or time.monotonic, sleep=sleep or time.sleep
+            )
         self._held = HeldToken.none()
         self._state = _State()
 
@@ -94,7 +99,7 @@ class TokenClient:
             ValueError: `min_remaining` is negative.
         """
         held = self._held
-        if self._clock() < held.fresh_until and not min_remaining:
+        if self._time.time() < held.fresh_until and not min_remaining:
             return held.token
         return self._refresh(min_remaining)
 
@@ -114,6 +119,17 @@ class TokenClient:
 
     def __repr__(self) -> str:
         return f"TokenClient({self._source})"
+
+    def __getstate__(self) -> dict[str, Any]:
+        """Return the configuration alone: a pickle or a copy has no token, and reads one of its own."""
+        # A module cannot be pickled.
+        left_out = ("_held", "_state", "_time") if self._time is time else ("_held", "_state")
+        return {name: value for name, value in vars(self).items() if name not in left_out}
+
+    def __setstate__(self, configuration: dict[str, Any]) -> None:
+        vars(self).update({"_time": time} | configuration)
+        self._held = HeldToken.none()
+        self._state = _State()
 
     # --- a token that is not FRESH ---
 
@@ -147,13 +163,13 @@ class TokenClient:
         if not min_remaining >= 0 or self._remaining(held) <= min_remaining:
             return None
         fresh = self._remaining(held) > held.advisory_seconds
-        if fresh or others_read or self._monotonic() < self._state.next_read_at:
+        if fresh or others_read or self._time.monotonic() < self._state.next_read_at:
             return held.token
         return None
 
     def _read_successor(self) -> None:
         """Read the secret, unless that was done a moment ago; if it fails, the STALE token is still valid."""
-        if self._monotonic() < self._state.next_read_at:
+        if self._time.monotonic() < self._state.next_read_at:
             return
         try:
             self._read(since=self._state.reads)
@@ -163,14 +179,14 @@ class TokenClient:
 
     def _pause_reads(self, seconds: float) -> None:
         self._state.read_pause_seconds = seconds
-        self._state.next_read_at = self._monotonic() + seconds * random.uniform(0.75, 1.25)  # noqa: S311
+        self._state.next_read_at = self._time.monotonic() + seconds * random.uniform(0.75, 1.25)  # noqa: S311
 
     def _read(self, since: int) -> None:
         """Return once a read has ended since `since` were counted. Threads share one read at a time."""
 
         def read() -> None:
             if self._state.reads == since:
-                wall, monotonic = self._clock(), self._monotonic()
+                wall, monotonic = self._time.time(), self._time.monotonic()
                 self._keep_better(self._source.read(), wall, monotonic)
                 self._pause_reads(_READ_PAUSE_SECONDS)
                 self._state.reads += 1
@@ -198,7 +214,7 @@ class TokenClient:
         return is_valid, is_good, held.token.expires_at
 
     def _remaining(self, held: HeldToken) -> float:
-        return held.remaining_seconds(self._clock(), self._monotonic())
+        return held.remaining_seconds(self._time.time(), self._time.monotonic())
 
     # --- a token that was rejected ---
 
@@ -211,14 +227,14 @@ class TokenClient:
             return
         if rejected in self._state.refusals:
             refusal, until = self._state.refusals[rejected]
-            if self._monotonic() < until:
+            if self._time.monotonic() < until:
                 raise copy.copy(refusal)
         try:
             self._invoke_renew(rejected)
         except RenewalFailed as refusal:
             if refusal.may_show and self._read_replacement(rejected):
                 return
-            until = self._monotonic() + min(refusal.retry_after_seconds, _LONGEST_REFUSAL_SECONDS)
+            until = self._time.monotonic() + min(refusal.retry_after_seconds, _LONGEST_REFUSAL_SECONDS)
             # A copy without the traceback, which holds the callers' variables.
             self._state.refusals = {rejected: (copy.copy(refusal), until)}
             raise
@@ -244,15 +260,18 @@ class TokenClient:
 
     def _await_replacement(self, rejected: str) -> None:
         """Read the secret until the new token shows."""
-        deadline, pause = self._monotonic() + self._renewal_timeout_seconds, _FIRST_POLL_SECONDS
+        start, slept, pause = self._time.monotonic(), 0.0, _FIRST_POLL_SECONDS
         while not self._read_replacement(rejected):
-            if self._monotonic() + pause > deadline:
+            # A test may have stopped the clock, so the pauses count too.
+            if max(self._time.monotonic() - start, slept) + pause > self._renewal_timeout_seconds:
                 raise RenewalFailed(
                     f"{self._source}: no other version than {rejected} has shown within "
                     f"{self._renewal_timeout_seconds:g} seconds.",
                     outcome="in_progress",
                 )
-            self._sleep(pause * random.uniform(0.5, 1))  # noqa: S311
+            jittered = pause * random.uniform(0.5, 1)  # noqa: S311
+            self._time.sleep(jittered)
+            slept += jittered
             pause = min(2 * pause, _LONGEST_POLL_SECONDS)
 
     def _read_replacement(self, rejected: str) -> bool:

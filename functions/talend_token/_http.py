@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from functools import lru_cache
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -27,7 +28,10 @@ class AllowedOrigins:
 
     def allow(self, url: str, token: Token) -> bool:
         """True if scheme, host and port are those of the token's API, or of a URL that the user named."""
-        origin = _origin(url)
+        try:
+            origin = _origin(url)
+        except ValueError:
+            return False
         return origin == _origin(token.api_url) or origin in self._also
 
     def check(self, url: str, token: Token) -> None:
@@ -52,6 +56,8 @@ def is_base_url(url: str) -> bool:
         return False
 
 
+# A request's URL is looked at several times, and its token's at each request.
+@lru_cache(maxsize=64)
 def _origin(url: str) -> tuple[str, str, int | None]:
     """Return scheme, host and port [RFC 6454, 4]."""
     parts = urlsplit(url)
@@ -60,27 +66,35 @@ def _origin(url: str) -> tuple[str, str, int | None]:
     return parts.scheme, parts.hostname, parts.port or _DEFAULT_PORTS.get(parts.scheme)
 
 
-def is_file(body: Any) -> bool:
-    """True for a body that is read from a position, which has to be restored before it is sent again."""
-    return hasattr(body, "read")
-
-
-def check_repeatable(method: str | None, body: Any) -> None:
-    """Refuse a body that is used up by being sent once.
+def start_of(method: str | None, body: Any) -> int | None:
+    """Return the position that a file is read from, to set it back there; None for any other body.
 
     Raises:
-        BodyNotRepeatable: a generator, another iterator, or a file that cannot be rewound, such as a pipe.
+        BodyNotRepeatable: the body is used up by being sent once, such as a generator or a pipe.
     """
-    if body is None or isinstance(body, (str, bytes, bytearray)):
-        return
-    if is_file(body):
-        repeatable = hasattr(body, "seekable") and body.seekable()
-    else:
-        # An object that makes a new iterator for each pass can be sent again.
-        repeatable = isinstance(body, Iterable) and iter(body) is not body
-    if not repeatable:
-        raise BodyNotRepeatable(
-            f"the body of this {method} request cannot be sent a second time, should the token be rejected. Give bytes "
-            "or a file that can be rewound; or set the header yourself, with the token of a TokenClient, and handle "
-            "the 401."
-        )
+    if hasattr(body, "read"):
+        position = _position(body)
+        if position is not None:
+            return position
+    # An object that makes a new iterator for each pass can be sent again.
+    elif body is None or (isinstance(body, Iterable) and iter(body) is not body):
+        return None
+    raise BodyNotRepeatable(
+        f"the body of this {method} request cannot be sent a second time, should the token be rejected. Give bytes or "
+        "a file that can be rewound; or set the header yourself, with the token of a TokenClient, and handle the 401."
+    )
+
+
+def _position(file: Any) -> int | None:
+    """Return the position of a file that can be set back; None if it cannot, or has to be awaited."""
+    if hasattr(file, "__aiter__"):
+        return None
+    try:
+        # Some files do not say whether they are seekable: a mmap, and on Python 3.10 a SpooledTemporaryFile.
+        if not getattr(file, "seekable", lambda: True)():
+            return None
+        position = file.tell()
+        file.seek(position)
+    except Exception:  # noqa: BLE001 (a file of the user's own may raise anything)
+        return None
+    return position if isinstance(position, int) else None

@@ -9,6 +9,7 @@ from talend_token.errors import NotConfigured, RenewalFailed
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from typing import Protocol
 
     class TokenSource(Protocol):
@@ -121,3 +122,7 @@ class FixedSource:
 
     def __str__(self) -> str:
         return "environment variable TALEND_ACCESS_TOKEN"
+
+    def __reduce__(self) -> tuple[Callable[[], FixedSource], tuple[()]]:
+        """A pickle has no token: whoever loads it reads the environment."""
+        return FixedSource.from_environment, ()

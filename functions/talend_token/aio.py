@@ -1,9 +1,10 @@
-"""The client for asyncio."""
+"""The client for asyncio and trio."""
 
 from __future__ import annotations
 
 import asyncio
 import copy
+from functools import partial
 from typing import TYPE_CHECKING
 
 from talend_token._client import TokenClient
@@ -18,7 +19,8 @@ if TYPE_CHECKING:
 class AsyncTokenClient:
     """A `TokenClient` that does not block the event loop: see there for what it returns and raises.
 
-    boto3 blocks, so it works in a thread. All tasks that wait for the same token share one thread.
+    A FRESH token is returned at once, on any event loop. For anything else boto3 blocks, so it works in a thread. All
+    tasks of asyncio that wait for the same token share one thread; each task of trio has one of its own.
     """
 
     def __init__(self, client: TokenClient | None = None) -> None:
@@ -28,18 +30,22 @@ class AsyncTokenClient:
 
     async def get_token(self, min_remaining: float = 0) -> Token:
         """See `TokenClient.get_token`."""
-        key = ("get", asyncio.get_running_loop(), min_remaining)
-        token = self._client._without_read(min_remaining, others_read=key in self._tasks)
-        if token is None:
-            task = self._begin(key, lambda: self._client.get_token(min_remaining))
-            # While the thread reads a STALE token's successor, this task gets the token too.
-            token = self._client._without_read(min_remaining, others_read=True) or await _shared(task)
-        return token
+        token = self._client._without_read(min_remaining, others_read=False)
+        if token is not None:
+            return token
+        call = partial(self._client.get_token, min_remaining)
+        if not _is_asyncio():
+            return await _in_trio_thread(call)
+        task = self._begin(("get", asyncio.get_running_loop(), min_remaining), call)
+        # While the thread reads a STALE token's successor, this task gets the token too.
+        return self._client._without_read(min_remaining, others_read=True) or await _shared(task)
 
     async def renew(self, rejected: Token) -> Token:
         """See `TokenClient.renew`."""
-        key = ("renew", asyncio.get_running_loop(), rejected.version_id)
-        return await _shared(self._begin(key, lambda: self._client.renew(rejected)))
+        call = partial(self._client.renew, rejected)
+        if not _is_asyncio():
+            return await _in_trio_thread(call)
+        return await _shared(self._begin(("renew", asyncio.get_running_loop(), rejected.version_id), call))
 
     def _begin(self, key: Hashable, call: Callable[[], Token]) -> asyncio.Task[Token]:
         """Return the task that makes the call in a thread: the running one, or else a new one."""
@@ -54,6 +60,10 @@ class AsyncTokenClient:
     def __repr__(self) -> str:
         return f"AsyncTokenClient({self._client!r})"
 
+    def __reduce__(self) -> tuple[type[AsyncTokenClient], tuple[TokenClient]]:
+        """Tasks belong to an event loop of this process."""
+        return type(self), (self._client,)
+
 
 async def _shared(task: asyncio.Task[Token]) -> Token:
     """Await the shared task. Cancelling one waiter does not cancel it; each waiter gets its own copy of the error."""
@@ -61,3 +71,22 @@ async def _shared(task: asyncio.Task[Token]) -> Token:
         return await asyncio.shield(task)
     except TalendTokenError as error:
         raise copy.copy(error) from None
+
+
+def _is_asyncio() -> bool:
+    """True in a task of asyncio. In trio's guest mode its loop runs too, but none of its tasks."""
+    try:
+        return asyncio.current_task() is not None
+    except RuntimeError:
+        return False
+
+
+async def _in_trio_thread(call: Callable[[], Token]) -> Token:
+    """Make the call in a thread. A task that is cancelled leaves it running."""
+    try:
+        import trio
+
+        trio.lowlevel.current_task()
+    except (ImportError, RuntimeError):
+        raise RuntimeError("a token that is not FRESH is waited for under asyncio and trio only") from None
+    return await trio.to_thread.run_sync(call, abandon_on_cancel=True)

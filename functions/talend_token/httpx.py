@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import logging
+import time
 from collections.abc import AsyncGenerator, AsyncIterator, Generator, Iterable, Iterator
+from contextlib import suppress
 from typing import Any
 
 import httpx
 
 from talend_token._client import TokenClient
-from talend_token._http import AllowedOrigins, check_repeatable, is_file
+from talend_token._http import AllowedOrigins, start_of
 from talend_token._token import Token
 from talend_token.aio import AsyncTokenClient
 from talend_token.errors import RenewalFailed, TokenUnavailable
@@ -18,13 +20,17 @@ __all__ = ["TalendAuth"]
 
 logger = logging.getLogger("talend_token")
 
+# Error pages are far smaller and arrive at once.
+_DISCARDED_BYTES = 1_048_576
+_DISCARDED_SECONDS = 5
+
 
 class TalendAuth(httpx.Auth):
     """Sends the published token, and on a 401 repeats the request once with the token that replaced it.
 
     If there is no other token, or the second answer is a 401 too, the caller gets that answer. A request that has an
-    Authorization header of its own is left alone. One instance serves any number of clients, threads and tasks;
-    `httpx.AsyncClient` needs asyncio as its event loop.
+    Authorization header of its own is left alone. One instance serves any number of clients, threads and tasks, of
+    asyncio and of trio.
     """
 
     def __init__(self, client: TokenClient | None = None, *, also_for: Iterable[str] = ()) -> None:
@@ -90,7 +96,7 @@ class TalendAuth(httpx.Auth):
         """
         if not self._origins.allow(str(response.request.url), renewed):
             return False
-        response.stream = _Unread(response.stream)
+        response.stream = _Discarded(response)
         _authorize(response.request, renewed)
         body.rewind()
         return True
@@ -107,25 +113,54 @@ def _rejects(response: httpx.Response, token: Token) -> bool:
     )
 
 
-class _Unread(httpx.SyncByteStream, httpx.AsyncByteStream):
-    """Replaces the body of a 401: httpx would read it to its end before it repeats the request."""
+class _Discarded(httpx.SyncByteStream, httpx.AsyncByteStream):
+    """Replaces the body of a 401, which httpx reads to its end before it repeats the request.
 
-    def __init__(self, stream: Any) -> None:
-        self._stream = stream
+    Over HTTP/1.1 the body is closed unread, and its connection with it. Over HTTP/2 a connection is shared, and every
+    stream that is not read to its end uses up some of it. So that body is read, within limits.
+    """
+
+    def __init__(self, response: httpx.Response) -> None:
+        self._stream: Any = response.stream
+        self._is_shared = not response.http_version.startswith("HTTP/1")
 
     def __iter__(self) -> Iterator[bytes]:
+        if self._is_shared:
+            limits = _Limits()
+            with suppress(httpx.TransportError):
+                for chunk in self._stream:
+                    if limits.exceeded(chunk):
+                        break
         # A generator needs a yield; httpx drops the empty chunk.
         yield b""
 
     async def __aiter__(self) -> AsyncIterator[bytes]:
-        for chunk in self:
-            yield chunk
+        if self._is_shared:
+            limits = _Limits()
+            with suppress(httpx.TransportError):
+                async for chunk in self._stream:
+                    if limits.exceeded(chunk):
+                        break
+        yield b""
 
     def close(self) -> None:
         self._stream.close()
 
     async def aclose(self) -> None:
         await self._stream.aclose()
+
+
+class _Limits:
+    """How much of a body is read that nothing needs, and for how long."""
+
+    def __init__(self) -> None:
+        self._bytes = _DISCARDED_BYTES
+        self._until = time.monotonic() + _DISCARDED_SECONDS
+
+    def exceeded(self, chunk: bytes) -> bool:
+        """Count a chunk; True if it was the last one."""
+        self._bytes -= len(chunk)
+        return self._bytes <= 0 or time.monotonic() > self._until
 
 
 class _Body:
@@ -140,15 +175,13 @@ class _Body:
         Raises:
             BodyNotRepeatable: the body cannot be sent a second time.
         """
-        parts = _parts(request)
-        for part in parts:
-            check_repeatable(request.method, part)
-        self._files = [(part, part.tell()) for part in parts if is_file(part)]
+        self._starts = [(part, start_of(request.method, part)) for part in _parts(request)]
 
     def rewind(self) -> None:
         """Set the files back to where they were."""
-        for file, start in self._files:
-            file.seek(start)
+        for part, start in self._starts:
+            if start is not None:
+                part.seek(start)
 
 
 def _parts(request: httpx.Request) -> list[Any]:

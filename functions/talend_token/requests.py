@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 import logging
+import time
 from collections.abc import Iterable
-from functools import partial
+from datetime import timedelta
 from typing import Any
 
 import requests
 from requests.auth import AuthBase
 from requests.cookies import extract_cookies_to_jar
+from requests.structures import CaseInsensitiveDict
 from requests.utils import rewind_body
 
 from talend_token._client import TokenClient
-from talend_token._http import AllowedOrigins, check_repeatable, is_file
+from talend_token._http import AllowedOrigins, start_of
 from talend_token._token import Token
 from talend_token.errors import RenewalFailed, TokenUnavailable
 
@@ -53,40 +55,97 @@ class TalendAuth(AuthBase):
         """
         if "Authorization" in request.headers:
             return request
-        check_repeatable(request.method, request.body)
+        start = start_of(request.method, request.body)
         token = self._client.get_token()
         self._origins.check(str(request.url), token)
-        _authorize(request, token)
-        request.hooks["response"].append(partial(self._answered, token))
-        return request
+        request.hooks["response"].append(self._answered)
+        if start is not None:
+            # requests does not note it for a file without an iterator, such as a mmap.
+            vars(request)["_body_position"] = start
+        made: requests.PreparedRequest = _TokenRequest.made_of(request, self, token)
+        return made
 
-    def _answered(self, token: Token, response: requests.Response, **kwargs: Any) -> requests.Response:
-        # After a redirect to another host the request no longer has the token, so the 401 is not about it.
-        if response.status_code != 401 or not _carries(response.request, token):
+    def _answered(self, response: requests.Response, **options: Any) -> requests.Response:
+        # Not typed as what it is: libraries that stand in for servers in tests wrap it.
+        request: Any = response.request
+        if response.status_code != 401 or not request.carries_token:
             return response
         try:
-            renewed = self._client.renew(token)
+            renewed = self._client.renew(request.token)
         except (RenewalFailed, TokenUnavailable) as error:
             logger.warning("%s", error)
             return response
-        if not self._origins.allow(str(response.request.url), renewed):
+        if not self._origins.allow(request.url, renewed):
             return response
         response.close()
-        # Its cookies and the position of its body are not in the published types.
-        request: Any = response.request.copy()
-        _authorize(request, renewed)
-        if is_file(request.body):
-            rewind_body(request)
-        _keep_cookies(request._cookies, response.request, response.raw)
-        request.prepare_cookies(request._cookies)
-        repeated: requests.Response = response.connection.send(request, **kwargs)
+        again = request.copy()
+        again.token = renewed
+        if hasattr(again.body, "read"):
+            rewind_body(again)
+        _keep_cookies(again._cookies, request, response.raw)
+        again.prepare_cookies(again._cookies)
+        start = time.perf_counter()
+        repeated: requests.Response = response.connection.send(again, **options)
+        repeated.elapsed = timedelta(seconds=time.perf_counter() - start)
         repeated.history = [*response.history, response]
         return repeated
 
 
-def _authorize(request: requests.PreparedRequest, token: Token) -> None:
-    request.headers["Authorization"] = f"Bearer {token.access_token}"
+class _Headers(CaseInsensitiveDict):  # type: ignore[type-arg]
+    """Headers that print their names alone."""
+
+    def __repr__(self) -> str:
+        return f"<headers {', '.join(self)}>"
 
 
-def _carries(request: requests.PreparedRequest, token: Token) -> bool:
-    return request.headers.get("Authorization") == f"Bearer {token.access_token}"
+class _TokenRequest(requests.PreparedRequest):
+    """A request that carries the token to allowed hosts and to no other, on each hop of a redirect.
+
+    For each hop requests copies the request, strips its Authorization header, and may take another one from ~/.netrc.
+    So this header is decided whenever the headers are read, the last time when they are sent.
+    """
+
+    auth: TalendAuth
+    token: Token
+
+    @classmethod
+    def made_of(cls, request: Any, auth: TalendAuth, token: Token) -> Any:
+        """Turn a request into one with a token."""
+        request.__class__ = cls
+        request.auth = auth
+        request.token = token
+        request.headers = vars(request)["headers"]
+        return request
+
+    @property
+    def carries_token(self) -> bool:
+        """True if the token may be sent to this URL."""
+        return self.auth._origins.allow(str(self.url), self.token)
+
+    @property
+    def headers(self) -> Any:
+        """The headers, with the token if it may be sent to this URL."""
+        headers = vars(self)["headers"]
+        if self.carries_token:
+            headers["Authorization"] = f"Bearer {self.token.access_token}"
+        elif headers.get("Authorization") == f"Bearer {self.token.access_token}":
+            del headers["Authorization"]
+        return headers
+
+    @headers.setter
+    def headers(self, headers: Any) -> None:
+        vars(self)["headers"] = _Headers(headers)
+
+    def copy(self) -> Any:
+        """Return a copy with the newest token that is at hand."""
+        newest = self.auth._client._without_read(0, others_read=True)
+        return self.made_of(super().copy(), self.auth, newest or self.token)
+
+    def __reduce__(self) -> tuple[type[requests.PreparedRequest], tuple[()], dict[str, Any]]:
+        """A pickle or a deep copy, which a response has of its request, is an ordinary request without the token."""
+        state = {name: value for name, value in vars(self).items() if name not in ("auth", "token", "headers")}
+        state["hooks"] = {"response": [hook for hook in self.hooks["response"] if hook != self.auth._answered]}
+        headers = _Headers(self.headers)
+        if self.carries_token:
+            del headers["Authorization"]
+        return requests.PreparedRequest, (), state | {"headers": CaseInsensitiveDict(headers)}

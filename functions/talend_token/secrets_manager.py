@@ -160,6 +160,21 @@ class SecretsManagerSource:
     def __str__(self) -> str:
         return f"token secret {self._name!r}"
 
+    def __copy__(self) -> SecretsManagerSource:
+        return type(self)(self._token_secret, self._renew_function, session=self._session)
+
+    def __deepcopy__(self, _: object) -> SecretsManagerSource:
+        return self.__copy__()
+
+    def __reduce__(self) -> tuple[type[SecretsManagerSource], tuple[str, str | None]]:
+        """A pickle has names alone."""
+        if self._session is not None:
+            raise TypeError(
+                "a source with a boto3 session is not pickled, because the session may hold AWS credentials. Make the "
+                "source in the other process, or have it use boto3's default session there."
+            )
+        return type(self), (self._token_secret, self._renew_function)
+
 
 class _AWSError(Exception):
     """A call of AWS failed."""

@@ -5,12 +5,15 @@ import io
 import logging
 import os
 import re
+import time
 
 import httpx
 import pytest
+import trio
 
+from integration.client.http2_api import http2_api
 from talend_token import BodyNotRepeatable, HostNotAllowed, TokenUnavailable
-from talend_token.httpx import TalendAuth
+from talend_token.httpx import TalendAuth, _Limits
 
 
 class Sync:
@@ -23,30 +26,57 @@ class Sync:
         with httpx.Client(auth=self.auth, trust_env=False) as client:
             return client.request(method, url, **options)
 
+    def revoked_again_and_again(self, api2, times, **options):
+        """The states of so many requests over HTTP/2, each with a token that is revoked at that moment."""
+        with httpx.Client(auth=self.auth, **HTTP2 | options) as client:
+            return {(api2.accepted.clear(), client.get(api2.url).status_code)[1] for _ in range(times)}
+
 
 class Async:
-    """Makes one call with httpx.AsyncClient."""
+    """Makes one call with httpx.AsyncClient, under asyncio."""
 
     def __init__(self, auth):
         self.auth = auth
+
+    run = staticmethod(asyncio.run)
 
     def __call__(self, method, url, **options):
         async def call():
             async with httpx.AsyncClient(auth=self.auth, trust_env=False) as client:
                 return await client.request(method, url, **options)
 
-        return asyncio.run(call())
+        return self.run(call())
+
+    def revoked_again_and_again(self, api2, times, **options):
+        """See `Sync`."""
+
+        async def call():
+            async with httpx.AsyncClient(auth=self.auth, **HTTP2 | options) as client:
+                return {(api2.accepted.clear(), (await client.get(api2.url)).status_code)[1] for _ in range(times)}
+
+        return self.run(call())
 
 
-@pytest.fixture(params=[Sync, Async])
+class Trio(Async):
+    """Makes one call with httpx.AsyncClient, under trio."""
+
+    @staticmethod
+    def run(coroutine):
+        async def main():
+            return await coroutine
+
+        return trio.run(main)
+
+
+@pytest.fixture(params=[Sync, Async, Trio])
 def call(request, client):
     return request.param(TalendAuth(client))
 
 
 @pytest.fixture
-def revoked(api, call):
+def revoked(api, client):
     """v1 has been used, and the API has refused it ever since."""
-    assert call("GET", api.url).status_code == 200
+    assert Sync(TalendAuth(client))("GET", api.url).status_code == 200
     api.accepted.clear()
     api.calls.clear()
 
@@ -67,14 +97,14 @@ def test_a_401_is_answered_by_one_renewal_and_one_repetition(call, api, source):
 
 
 @pytest.mark.usefixtures("revoked")
-def test_a_second_401_is_handed_to_the_caller(call, api, source):
+def test_a_second_401_is_returned(call, api, source):
     source.publish = type(source).publish.__get__(source)
     assert call("GET", api.url).status_code == 401
     assert api.tokens == ["token-of-v1", "token-of-v2"]
 
 
 @pytest.mark.usefixtures("revoked")
-def test_without_another_token_the_401_is_handed_to_the_caller(call, api, source, caplog):
+def test_without_another_token_the_401_is_returned(call, api, source, caplog):
     source.refuse("too_soon", retry_after_seconds=30)
     response = call("GET", api.url)
     assert (response.status_code, response.text) == (401, "no")
@@ -133,7 +163,7 @@ def test_what_can_be_iterated_again_is_sent_again(client, api):
 
 
 @pytest.mark.usefixtures("revoked")
-def test_a_post_that_succeeded_is_not_repeated_for_the_401_of_what_it_leads_to(call, api):
+def test_a_successful_post_is_not_repeated_for_its_redirects_401(call, api):
     api.accepted.add("token-of-v1")
     api.redirects["/create"] = "/result"
     api.redirect_status = 303
@@ -179,7 +209,7 @@ def _pipe():
 
 
 @pytest.mark.parametrize("body", [_generator, _pipe])
-def test_a_body_that_cannot_be_sent_twice_is_refused_before_it_is_sent(client, api, body):
+def test_a_body_that_cannot_be_sent_twice_is_refused_unsent(client, api, body):
     content = body()
     with pytest.raises(BodyNotRepeatable, match=r"POST request cannot be sent a second time.*Give bytes or a file"):
         Sync(TalendAuth(client))("POST", api.url, content=content)
@@ -203,7 +233,7 @@ class Once(httpx.SyncByteStream):
         raise StopIteration
 
 
-def test_a_stream_of_the_users_own_that_cannot_be_sent_twice_is_refused_before_it_is_sent(client, api):
+def test_a_users_own_stream_that_is_used_up_is_refused_unsent(client, api):
     request = httpx.Request("POST", api.url, stream=Once())
     with httpx.Client(auth=TalendAuth(client), trust_env=False) as http, pytest.raises(BodyNotRepeatable, match="POST"):
         http.send(request)
@@ -216,7 +246,7 @@ def test_a_multipart_upload_from_a_pipe_is_refused_before_it_is_sent(client, api
     assert api.calls == []
 
 
-def test_a_redirect_to_another_host_carries_no_token_and_its_401_is_not_ours(call, api, other_host, source):
+def test_a_redirect_to_another_host_carries_no_token(call, api, other_host, source):
     api.redirects["/"] = f"{other_host.url}/elsewhere"
     response = call("GET", api.url, follow_redirects=True)
     assert (response.status_code, str(response.url)) == (401, f"{other_host.url}/elsewhere")
@@ -241,7 +271,7 @@ def test_other_authentication_is_left_alone(call, other_host, source):
     assert source.reads == 0
 
 
-def test_many_tasks_that_see_one_401_each_retry_once_and_make_one_renewal(client, api, source):
+def test_many_tasks_retry_once_each_and_renew_once(client, api, source):
     source.publish()
     auth = TalendAuth(client)
 
@@ -259,6 +289,108 @@ def test_many_tasks_that_see_one_401_each_retry_once_and_make_one_renewal(client
     assert asyncio.run(herd()) == [200] * 100
     assert source.renewals == ["v2"]
     assert max(api.tokens.count("token-of-v2"), api.tokens.count("token-of-v3")) == 100
+
+
+# --- HTTP/2: one connection for all ---
+
+
+@pytest.fixture
+def api2(source):
+    with http2_api() as api2:
+        source.api_url = api2.url
+        publish = source.publish
+
+        def published_and_accepted(**how):
+            token = publish(**how)
+            api2.accepted.add(token.access_token)
+            return token
+
+        source.publish = published_and_accepted
+        source.publish()
+        yield api2
+
+
+HTTP2 = {"http1": False, "http2": True, "trust_env": False, "timeout": 30}
+PAGES = [0, 500, 60_000, 200_000]
+
+
+@pytest.mark.parametrize("refusal_bytes", PAGES)
+def test_many_tasks_over_http2_each_retry_once(client, api2, source, refusal_bytes):
+    api2.refusal_bytes = refusal_bytes
+
+    async def herd():
+        async with httpx.AsyncClient(auth=TalendAuth(client), **HTTP2) as http:
+            assert (await http.get(api2.url)).status_code == 200
+            api2.accepted.clear()
+            answers = await asyncio.gather(*(http.get(api2.url) for _ in range(150)))
+            assert (await http.get(api2.url)).http_version == "HTTP/2"
+            return [answer.status_code for answer in answers]
+
+    assert asyncio.run(herd()) == [200] * 150
+    assert source.renewals == ["v2"]
+    assert api2.connections == 1
+
+
+@pytest.mark.parametrize("refusal_bytes", PAGES)
+@pytest.mark.parametrize("way", [Sync, Async, Trio])
+def test_http2_does_not_wear_out(client, api2, source, refusal_bytes, way):
+    """A connection has 100 streams at once, and a window that is shared by all."""
+    api2.refusal_bytes = refusal_bytes
+    assert way(TalendAuth(client)).revoked_again_and_again(api2, 120) == {200}
+    assert len(source.renewals) == 120
+    assert api2.connections == 1
+
+
+@pytest.mark.parametrize("way", [Sync, Async])
+def test_a_large_page_is_not_read_to_its_end(client, api2, way, monkeypatch):
+    read = []
+    exceeded = _Limits.exceeded
+    monkeypatch.setattr(
+        _Limits, "exceeded", lambda limits, chunk: (read.append(len(chunk)), exceeded(limits, chunk))[1]
+    )
+    api2.refusal_bytes = 10_000_000
+    assert way(TalendAuth(client)).revoked_again_and_again(api2, 1) == {200}
+    assert 1_048_576 <= sum(read) < 1_148_576
+
+
+@pytest.mark.parametrize("way", [Sync, Async, Trio])
+def test_a_page_without_end_does_not_keep_the_request(client, api2, way):
+    api2.refusal_ends = False
+    assert way(TalendAuth(client)).revoked_again_and_again(api2, 1, timeout=0.5) == {200}
+
+
+def test_a_page_that_drips_is_given_up_after_a_while(monkeypatch):
+    now = 100.0
+    monkeypatch.setattr(time, "monotonic", lambda: now)
+    limits = _Limits()
+    assert not limits.exceeded(b"x" * 1_048_575)
+    now += 5
+    assert not limits.exceeded(b"")
+    now += 0.1
+    assert limits.exceeded(b"")
+
+
+def test_a_page_that_is_too_large_is_given_up_at_once():
+    assert _Limits().exceeded(b"x" * 1_048_576)
+
+
+@pytest.mark.usefixtures("revoked")
+def test_many_tasks_of_trio_make_one_renewal(client, api, source):
+    statuses = []
+
+    async def call(http):
+        statuses.append((await http.get(api.url)).status_code)
+
+    async def herd():
+        limits = httpx.Limits(max_connections=None)
+        http = httpx.AsyncClient(auth=TalendAuth(client), trust_env=False, timeout=30, limits=limits)
+        async with http, trio.open_nursery() as nursery:
+            for _ in range(60):
+                nursery.start_soon(call, http)
+
+    trio.run(herd)
+    assert statuses == [200] * 60
+    assert source.renewals == ["v1"]
 
 
 def test_an_empty_file_is_repeated_too(client, api):

@@ -1,10 +1,15 @@
 """requests with a token: the right one, to the right host, and once more after a 401."""
 
+import copy
 import io
 import logging
+import mmap
 import os
+import pickle
 import re
+import tempfile
 import threading
+from datetime import timedelta
 
 import pytest
 import requests
@@ -47,7 +52,7 @@ def test_a_401_is_answered_by_one_renewal_and_one_repetition(session, api, sourc
 
 
 @pytest.mark.usefixtures("revoked")
-def test_a_second_401_is_handed_to_the_caller(session, api, source):
+def test_a_second_401_is_returned(session, api, source):
     source.publish = type(source).publish.__get__(source)
     response = session.get(api.url)
     assert response.status_code == 401
@@ -55,7 +60,7 @@ def test_a_second_401_is_handed_to_the_caller(session, api, source):
 
 
 @pytest.mark.usefixtures("revoked")
-def test_without_another_token_the_401_is_handed_to_the_caller(session, api, source, caplog):
+def test_without_another_token_the_401_is_returned(session, api, source, caplog):
     source.refuse("budget_exhausted", retry_after_seconds=600)
     response = session.get(api.url)
     assert (response.status_code, response.text) == (401, "no")
@@ -68,7 +73,7 @@ def test_without_another_token_the_401_is_handed_to_the_caller(session, api, sou
     )
 
 
-def test_a_403_is_handed_to_the_caller(session, api, source):
+def test_a_403_is_returned(session, api, source):
     api.redirects["/"] = ""
     api.answer = lambda handler: (
         handler.send_response(403),
@@ -127,8 +132,65 @@ def test_what_can_be_iterated_again_is_sent_again(session, api):
     assert [call.body for call in api.calls] == [b"ab", b"ab"]
 
 
+class Progress:
+    """A progress bar around a file, without an iterator."""
+
+    def __init__(self, file):
+        self._file = file
+
+    def read(self, size=-1):
+        return self._file.read(size)
+
+    def seek(self, *position):
+        return self._file.seek(*position)
+
+    def tell(self):
+        return self._file.tell()
+
+    def __len__(self):
+        return 13
+
+
+class Silent(Progress):
+    """Has an iterator, and does not say whether it is seekable, as a SpooledTemporaryFile on Python 3.10."""
+
+    def __iter__(self):
+        return iter(self._file)
+
+
+def _mmap(file):
+    return mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
+
+
+@pytest.mark.parametrize("wrapped", [lambda file: file, _mmap, Progress, Silent, io.BufferedReader])
+@pytest.mark.parametrize("redirect", [False, True])
+@pytest.mark.usefixtures("revoked")
+def test_each_kind_of_file_is_rewound_to_where_it_was(session, api, tmp_path, wrapped, redirect):
+    if redirect:
+        api.redirects["/"] = "/elsewhere"
+        api.accepted.add("token-of-v1")
+        api.on_call = lambda: api.calls[-1].path == "/" or api.accepted.discard("token-of-v1")
+    (tmp_path / "file").write_bytes(b"headercontent")
+    with (tmp_path / "file").open("rb") as file:
+        body = wrapped(file)
+        body.seek(6)
+        assert session.put(api.url, data=body).status_code == 200
+    assert [call.body for call in api.calls] == [b"content"] * (3 if redirect else 2)
+
+
+def test_a_spooled_file_is_rewound(session, api):
+    with tempfile.SpooledTemporaryFile() as file:
+        file.write(b"content")
+        file.seek(0)
+        session.put(api.url, data=file)
+        file.seek(0)
+        api.accepted.clear()
+        assert session.put(api.url, data=file).status_code == 200
+    assert [call.body for call in api.calls] == [b"content"] * 3
+
+
 class Stream:
-    """What can be read and says nothing of its position, such as an upload that some framework hands on."""
+    """Can be read and does not know its position, such as an upload that a framework hands on."""
 
     def read(self, _size=-1):
         return b""
@@ -137,14 +199,53 @@ class Stream:
         return 5
 
 
+class Unseekable(Progress):
+    """Says so only when it is asked to seek."""
+
+    def seek(self, *_):
+        raise NotImplementedError
+
+
+class Lying(Progress):
+    """Says that it is seekable, and is not."""
+
+    def seekable(self):
+        return True
+
+    def tell(self):
+        raise OSError
+
+
+class Honest(Progress):
+    """Says that it is not seekable, and ignores a seek."""
+
+    def seekable(self):
+        return False
+
+
+class Asynchronous(Progress):
+    """Has to be awaited."""
+
+    def __aiter__(self):
+        return self
+
+
 def _pipe():
     reading, writing = os.pipe()
     os.close(writing)
     return os.fdopen(reading, "rb")
 
 
-@pytest.mark.parametrize("body", [lambda: (chunk for chunk in [b"a"]), lambda: iter([b"a"]), _pipe, Stream])
-def test_a_body_that_cannot_be_sent_twice_is_refused_before_it_is_sent(session, api, body):
+def _of(kind):
+    return lambda: kind(io.BytesIO(b"headercontent"))
+
+
+_USED_UP = [lambda: (chunk for chunk in [b"a"]), lambda: iter([b"a"]), _pipe, Stream]
+_USED_UP += [_of(kind) for kind in (Unseekable, Lying, Honest, Asynchronous)]
+
+
+@pytest.mark.parametrize("body", _USED_UP)
+def test_a_body_that_cannot_be_sent_twice_is_refused_unsent(session, api, body):
     data = body()
     with pytest.raises(BodyNotRepeatable, match=r"POST request cannot be sent a second time.*Give bytes or a file"):
         session.post(api.url, data=data)
@@ -157,6 +258,13 @@ def test_a_streamed_answer_is_closed_before_the_request_is_repeated(session, api
     with session.get(api.url, stream=True) as response:
         assert response.content == b"welcome"
         assert response.history[0].raw.closed
+
+
+@pytest.mark.usefixtures("revoked")
+def test_a_repeated_request_says_how_long_it_took(session, api):
+    response = session.get(api.url)
+    assert response.elapsed > timedelta(0)
+    assert response.history[0].elapsed > timedelta(0)
 
 
 @pytest.mark.usefixtures("revoked")
@@ -182,7 +290,7 @@ def test_a_redirect_on_the_same_host_keeps_the_token(session, api):
     assert api.tokens == ["token-of-v1", "token-of-v1"]
 
 
-def test_a_redirect_to_another_host_carries_no_token_and_its_401_is_not_ours(session, api, other_host, source):
+def test_a_redirect_to_another_host_carries_no_token(session, api, other_host, source):
     api.redirects["/"] = f"{other_host.url}/elsewhere"
     response = session.get(api.url)
     assert (response.status_code, response.url) == (401, f"{other_host.url}/elsewhere")
@@ -197,6 +305,84 @@ def test_a_redirect_after_a_renewal_carries_the_new_token(session, api, source):
     assert session.get(f"{api.url}/new").status_code == 200
     assert api.tokens[-1] == "token-of-v2"
     assert source.renewals == ["v1"]
+
+
+@pytest.fixture
+def netrc(tmp_path, monkeypatch, session):
+    """The user has passwords for some hosts, or for all."""
+
+    def write(text):
+        (tmp_path / "netrc").write_text(text)
+        monkeypatch.setenv("NETRC", str(tmp_path / "netrc"))
+        session.trust_env = True
+
+    for name in ("HTTP_PROXY", "http_proxy"):
+        monkeypatch.delenv(name, raising=False)
+    return write
+
+
+@pytest.fixture(params=["machine 127.0.0.1 login mine password hunter2", "default login mine password hunter2"])
+def passwords(request, netrc):
+    netrc(request.param)
+
+
+@pytest.mark.parametrize("status", [301, 302, 303, 307, 308])
+@pytest.mark.usefixtures("passwords")
+def test_netrc_does_not_take_the_tokens_place(session, api, status):
+    api.redirects |= {"/": "/second", "/second": f"{api.url}/third"}
+    api.redirect_status = status
+    assert session.get(f"{api.url}/").status_code == 200
+    assert api.tokens == ["token-of-v1"] * 3
+
+
+@pytest.mark.usefixtures("passwords")
+def test_a_401_after_a_redirect_is_healed_whatever_netrc_has(session, api, source):
+    api.redirects["/"] = "/second"
+    api.on_call = lambda: api.calls[-1].path == "/second" and api.accepted.discard("token-of-v1")
+    assert session.get(api.url).status_code == 200
+    assert api.tokens == ["token-of-v1", "token-of-v1", "token-of-v2"]
+    assert source.renewals == ["v1"]
+
+
+@pytest.mark.usefixtures("passwords")
+def test_netrc_is_for_the_hosts_that_may_not_see_the_token(session, api, other_host, source):
+    api.redirects["/"] = f"{other_host.url}/elsewhere"
+    assert session.get(api.url).status_code == 401
+    assert [call.headers["authorization"] for call in other_host.calls] == ["Basic bWluZTpodW50ZXIy"]
+    assert source.renewals == []
+
+
+@pytest.mark.parametrize("entry", ["machine example.com login a password b", "default login mine password hunter2"])
+def test_each_hop_to_an_allowed_host_carries_the_token(client, api, other_host, netrc, session, entry):
+    """There and back again."""
+    netrc(entry)
+    session.auth = TalendAuth(client, also_for=[other_host.url])
+    other_host.accepted.add("token-of-v1")
+    api.redirects["/"] = f"{other_host.url}/there"
+    other_host.redirects["/there"] = f"{api.url}/back"
+    assert session.get(api.url).status_code == 200
+    assert (api.tokens, other_host.tokens) == (["token-of-v1"] * 2, ["token-of-v1"])
+
+
+def test_a_hop_back_from_another_host_carries_the_token(session, api, other_host):
+    api.redirects["/"] = f"{other_host.url}/there"
+    other_host.redirects["/there"] = f"{api.url}/back"
+    assert session.get(api.url).status_code == 200
+    assert (api.tokens, other_host.tokens) == (["token-of-v1"] * 2, [None])
+
+
+def test_a_hop_carries_the_newest_token_at_hand(session, api, client, source):
+    api.redirects["/"] = "/second"
+    first = client.get_token()
+    api.on_call = lambda: api.calls[-1].path == "/" and (source.publish(), client.renew(first))
+    assert session.get(api.url).status_code == 200
+    assert api.tokens[-1] == "token-of-v2"
+
+
+def test_a_redirect_to_no_host_is_the_libraries_own_error(session, api):
+    api.redirects["/"] = "mailto:somebody@example.com"
+    with pytest.raises(requests.exceptions.InvalidSchema):
+        session.get(api.url)
 
 
 def test_a_token_is_not_sent_to_another_host(session, api, other_host):
@@ -243,7 +429,7 @@ def test_a_proxys_credentials_are_left_alone(session, api, other_host):
 
 
 @pytest.mark.usefixtures("revoked")
-def test_many_threads_that_see_one_401_each_retry_once_and_make_one_renewal(client, api, source):
+def test_many_threads_retry_once_each_and_renew_once(client, api, source):
     auth = TalendAuth(client)
     both = threading.Barrier(100)
     first_answers = iter(range(100))
@@ -271,6 +457,28 @@ def test_no_printed_form_shows_a_token(session, api, source, caplog):
     source.refuse("too_soon")
     response = session.get(api.url)
     assert "token-of" not in repr(session.auth) + repr(response) + repr(vars(session.auth)) + caplog.text
+
+
+@pytest.mark.parametrize("way", [lambda answer: pickle.loads(pickle.dumps(answer)), copy.deepcopy])  # noqa: S301
+def test_a_copied_answer_has_no_token(session, api, way):
+    api.redirects["/"] = "/second"
+    answer = way(session.get(api.url, headers={"X": "mine"}))
+    assert (answer.text, answer.url, answer.request.method) == ("welcome", f"{api.url}/second", "GET")
+    for request in (answer.request, answer.history[0].request):
+        assert "Authorization" not in request.headers
+        assert request.headers["X"] == "mine"
+        assert request.hooks == {"response": []}
+
+
+def test_a_copied_answer_of_another_host_keeps_its_own_authorization(session, api, other_host, netrc):
+    netrc("default login mine password hunter2")
+    api.redirects["/"] = f"{other_host.url}/elsewhere"
+    answer = copy.deepcopy(session.get(api.url))
+    assert answer.request.headers["Authorization"] == "Basic bWluZTpodW50ZXIy"
+
+
+def test_the_headers_of_a_request_print_their_names_alone(session, api):
+    assert repr(session.get(api.url).request.headers).startswith("<headers User-Agent, ")
 
 
 @pytest.mark.usefixtures("revoked")

@@ -206,7 +206,7 @@ def test_a_failed_read_says_which_secret_why_and_what_to_do(error, message):
 
 
 @pytest.mark.parametrize("value", [{"SecretString": "hunter2"}, {"SecretBinary": b"hunter2"}, {"SecretString": "{}"}])
-def test_a_secret_that_holds_something_else_is_told_without_being_shown(aws, value):
+def test_a_secret_that_is_not_a_document_is_reported_unseen(aws, value):
     aws.create_secret(Name=NAME, **value)
     with pytest.raises(TokenUnavailable, match=r"it holds no token document: .* Force a rotation") as caught:
         SecretsManagerSource(NAME).read()
@@ -236,7 +236,7 @@ def test_no_local_variable_shows_the_token_when_something_fails(monkeypatch):
 # --- renewing ---
 
 
-def test_the_renew_function_is_told_the_version_and_the_account(source, functions):
+def test_the_renew_function_gets_version_and_account(source, functions):
     assert source.renew(V1).outcome == "rotated"
     assert functions.events == [{"account": "default", "rejected_version_id": V1}]
     assert functions.names == ["renew"]
@@ -266,7 +266,7 @@ def test_the_environment_names_the_secret_and_the_renew_function(aws, functions,
     assert functions.names == ["renew-of-the-stack"]
 
 
-def test_an_answer_is_handed_on_with_its_waiting_time(source, functions):
+def test_an_answer_is_returned_with_its_waiting_time(source, functions):
     functions.answer = {"outcome": "too_soon", "retry_after_seconds": 37}
     renewal = source.renew(V1)
     assert (renewal.outcome, renewal.retry_after_seconds) == ("too_soon", 37)
@@ -292,7 +292,7 @@ def code(name):
         (ReadTimeoutError(endpoint_url="https://x"), "failed", 5, True),
     ],
 )
-def test_an_invocation_that_fails_is_told_by_its_kind(source, functions, error, outcome, retry_after, may_show):
+def test_a_failed_invocation_is_reported_by_its_kind(source, functions, error, outcome, retry_after, may_show):
     functions.error = error
     with pytest.raises(RenewalFailed, match=f"version {V1} was rejected, and function 'renew' could not be") as caught:
         source.renew(V1)
@@ -300,13 +300,13 @@ def test_an_invocation_that_fails_is_told_by_its_kind(source, functions, error, 
     assert caught.value.may_show is may_show
 
 
-def test_a_consumer_without_the_right_is_told_which_policy_gives_it(source, functions):
+def test_a_missing_right_is_reported_with_its_policy(source, functions):
     functions.error = code("AccessDeniedException")
     with pytest.raises(RenewalFailed, match="attach the managed policy of the stack's output ConsumerPolicyArn"):
         source.renew(V1)
 
 
-def test_a_function_that_failed_is_told_with_its_message(source, functions):
+def test_a_failed_function_is_reported_with_its_message(source, functions):
     functions.function_error = "Unhandled"
     functions.answer = {"errorType": "LockUnavailable", "errorMessage": "the lock table cannot be asked"}
     with pytest.raises(RenewalFailed, match="'renew' failed to replace it: the lock table cannot be asked") as caught:
@@ -317,7 +317,7 @@ def test_a_function_that_failed_is_told_with_its_message(source, functions):
 @pytest.mark.parametrize(
     "answer", [None, [], "text", {"message": "ok"}, {"outcome": "rotated", "retry_after_seconds": "x"}]
 )
-def test_an_answer_of_another_function_is_told(source, functions, answer):
+def test_an_answer_of_another_function_is_reported(source, functions, answer):
     functions.answer = answer
     with pytest.raises(RenewalFailed, match="its answer is not a renew function's: check TALEND_RENEW_FUNCTION"):
         source.renew(V1)
@@ -353,7 +353,7 @@ def test_a_forked_process_makes_clients_of_its_own(source, monkeypatch):
 
 
 @pytest.mark.usefixtures("secret")
-def test_a_client_of_the_real_thing_renews_by_reading_invoking_and_reading(aws, functions):
+def test_a_renewal_reads_invokes_and_reads(aws, functions):
     source = SecretsManagerSource(NAME, "renew", session=Session(secretsmanager=aws, **{"lambda": functions}))
     client = TokenClient(source, clock=lambda: 1795473000.0, monotonic=lambda: 0.0, sleep=lambda _: None)
     with pytest.MonkeyPatch.context() as patch:

@@ -55,9 +55,7 @@ def test_a_life_that_is_short_is_fresh_for_five_sixths_of_it(machine, source, aw
 
 
 @pytest.mark.parametrize(("seconds", "reads"), [(1498.75, 1), (1499, 2)])
-def test_a_token_is_fresh_until_five_minutes_before_its_end_and_then_no_longer(
-    client, source, aws_clock, seconds, reads
-):
+def test_a_token_is_fresh_until_five_minutes_before_it_expires(client, source, aws_clock, seconds, reads):
     client.get_token()
     aws_clock.advance(seconds=seconds)
     client.get_token()
@@ -80,7 +78,7 @@ def test_a_stale_token_is_replaced_by_its_successor(stale, source):
     assert stale.get_token().version_id == "v2"
 
 
-def test_a_stale_token_without_a_successor_is_given_out_and_asked_about_every_few_seconds(stale, source, aws_clock):
+def test_a_stale_tokens_successor_is_read_every_few_seconds(stale, source, aws_clock):
     moments = []
     source.on_read = lambda: moments.append(aws_clock())
     for _ in range(600):
@@ -90,7 +88,7 @@ def test_a_stale_token_without_a_successor_is_given_out_and_asked_about_every_fe
     assert 3.7 < min(pauses) <= max(pauses) < 6.4
 
 
-def test_a_stale_token_is_asked_about_again_when_the_pause_is_over(stale, source, aws_clock, jitter):
+def test_a_stale_token_is_read_again_after_the_pause(stale, source, aws_clock, jitter):
     stale.get_token()
     aws_clock.advance(seconds=5 * jitter - 0.25)
     stale.get_token()
@@ -100,13 +98,13 @@ def test_a_stale_token_is_asked_about_again_when_the_pause_is_over(stale, source
     assert source.reads == 3
 
 
-def test_a_stale_tokens_successor_that_ends_at_the_same_moment_is_used(stale, source):
+def test_a_successor_that_expires_at_the_same_moment_is_used(stale, source):
     source.publish(life=120)
     assert source.published[1].token.expires_at == source.published[0].token.expires_at
     assert stale.get_token().version_id == "v2"
 
 
-def test_while_one_caller_asks_the_others_keep_the_stale_token(stale, source):
+def test_other_callers_keep_a_stale_token_while_one_reads(stale, source):
     asking, go_on = threading.Event(), threading.Event()
 
     def wait():
@@ -130,7 +128,7 @@ def test_many_threads_with_a_stale_token_make_one_read(stale, source):
     assert source.reads == 2
 
 
-def test_a_failing_secrets_manager_does_not_matter_while_the_token_works(stale, source, aws_clock, caplog):
+def test_a_valid_token_outlasts_an_outage_of_secrets_manager(stale, source, aws_clock, caplog):
     source.outage = TokenUnavailable("token secret: InternalServiceError")
     for _ in range(118):
         assert stale.get_token().version_id == "v1"
@@ -139,7 +137,7 @@ def test_a_failing_secrets_manager_does_not_matter_while_the_token_works(stale, 
     assert {(record.name, record.levelno) for record in caplog.records} == {("talend_token", logging.WARNING)}
 
 
-def test_the_longer_secrets_manager_fails_the_seldomer_it_is_asked(machine, source, aws_clock, jitter):
+def test_reads_become_rarer_while_secrets_manager_fails(machine, source, aws_clock, jitter):
     source.publish(life=7200)
     client, moments = machine.client(source), []
     client.get_token()
@@ -153,13 +151,13 @@ def test_the_longer_secrets_manager_fails_the_seldomer_it_is_asked(machine, sour
     assert pauses[:4] == [10 * jitter, 20 * jitter, 40 * jitter, 60 * jitter]
 
 
-def test_a_read_that_outlasts_the_token_gives_nobody_an_expired_one(stale, source, aws_clock):
+def test_a_read_that_outlasts_the_token_returns_nothing_expired(stale, source, aws_clock):
     source.on_read = lambda: aws_clock.advance(minutes=3)
     with pytest.raises(TokenUnavailable, match=r"version v1, .* expired at"):
         stale.get_token()
 
 
-def test_a_read_that_fails_at_the_tokens_end_gives_nobody_an_expired_one(stale, source, aws_clock):
+def test_a_failed_read_that_outlasts_the_token_is_reported(stale, source, aws_clock):
     source.outage = TokenUnavailable("down")
     source.on_read = lambda: aws_clock.advance(seconds=119)
     with pytest.raises(TokenUnavailable, match="down"):
@@ -169,7 +167,7 @@ def test_a_read_that_fails_at_the_tokens_end_gives_nobody_an_expired_one(stale, 
 # --- INVALID ---
 
 
-def test_an_expired_token_is_never_given_out(client, source, aws_clock):
+def test_an_expired_token_is_never_returned(client, source, aws_clock):
     client.get_token()
     while True:
         aws_clock.advance(seconds=0.5)
@@ -183,7 +181,7 @@ def test_an_expired_token_is_never_given_out(client, source, aws_clock):
 
 
 @pytest.mark.parametrize("seconds_left", [0.25, 0.75])
-def test_a_token_works_until_the_last_moment_of_its_life(client, source, aws_clock, seconds_left):
+def test_a_token_is_returned_until_the_moment_it_expires(client, source, aws_clock, seconds_left):
     client.get_token()
     source.outage = TokenUnavailable("down")
     aws_clock.advance(seconds=1799 - seconds_left)
@@ -217,7 +215,7 @@ def test_the_error_says_what_is_published_and_since_when(client, aws_clock):
     )
 
 
-def test_a_token_is_served_exactly_as_long_as_it_lives_while_secrets_manager_is_down(client, source, aws_clock):
+def test_in_an_outage_a_token_is_returned_until_it_expires(client, source, aws_clock):
     client.get_token()
     source.outage = TokenUnavailable("token secret: EndpointConnectionError")
     for _ in range(1799):
@@ -259,7 +257,7 @@ def test_a_read_that_ended_just_now_is_not_made_again(client, source):
     assert source.reads == 1
 
 
-def test_an_older_token_that_a_lagging_reader_sees_does_not_replace_a_newer_one(stale, source, aws_clock):
+def test_an_older_token_of_a_lagging_read_does_not_replace_a_newer(stale, source, aws_clock):
     source.publish(age=60)
     assert stale.get_token().version_id == "v2"
     aws_clock.advance(minutes=25)
@@ -270,7 +268,7 @@ def test_an_older_token_that_a_lagging_reader_sees_does_not_replace_a_newer_one(
 # --- how long a caller needs it ---
 
 
-def test_a_caller_gets_a_token_that_lasts_as_long_as_it_asks_if_one_is_published(client, source, aws_clock):
+def test_min_remaining_finds_a_published_token_that_lasts(client, source, aws_clock):
     client.get_token()
     aws_clock.advance(minutes=20)
     assert client.get_token(min_remaining=590).version_id == "v1"
@@ -279,7 +277,7 @@ def test_a_caller_gets_a_token_that_lasts_as_long_as_it_asks_if_one_is_published
     assert client.get_token(min_remaining=700).version_id == "v2"
 
 
-def test_a_caller_that_needs_longer_than_what_is_published_is_told(client, aws_clock):
+def test_a_published_token_that_is_too_short_is_reported(client, aws_clock):
     aws_clock.advance(minutes=20)
     with pytest.raises(TokenUnavailable, match=r"version v1, .* is valid for 599 more seconds, and 700 were asked for"):
         client.get_token(min_remaining=700)
@@ -288,7 +286,7 @@ def test_a_caller_that_needs_longer_than_what_is_published_is_told(client, aws_c
     assert client.get_token(min_remaining=500).version_id == "v1"
 
 
-def test_a_caller_that_needs_longer_than_the_last_second_is_told_that_there_is_one(client, aws_clock):
+def test_the_error_reports_the_last_second_of_a_token(client, aws_clock):
     client.get_token()
     aws_clock.advance(seconds=1798.25)
     with pytest.raises(TokenUnavailable, match=r"version v1, .* is valid for 1 more seconds, and 5 were asked for"):
@@ -296,7 +294,7 @@ def test_a_caller_that_needs_longer_than_the_last_second_is_told_that_there_is_o
 
 
 @pytest.mark.parametrize("min_remaining", [-1, -0.5, math.nan])
-def test_a_caller_cannot_ask_for_an_expired_token(client, min_remaining):
+def test_min_remaining_may_not_be_negative(client, min_remaining):
     with pytest.raises(ValueError, match="min_remaining"):
         client.get_token(min_remaining)
     client.get_token()
@@ -336,9 +334,7 @@ def test_a_wall_clock_that_is_set_while_a_token_is_held_does_no_harm(machine, cl
     assert aws_clock() > token.expires_at - 3
 
 
-def test_a_wall_clock_that_is_set_back_does_not_lengthen_a_life_while_secrets_manager_is_down(
-    machine, client, source, aws_clock
-):
+def test_a_clock_set_back_in_an_outage_does_not_prolong_a_token(machine, client, source, aws_clock):
     client.get_token()
     source.outage = TokenUnavailable("down")
     machine.skew_seconds = -120
@@ -366,7 +362,7 @@ def test_without_a_date_in_the_answer_the_machines_clock_counts(machine, source,
         client.get_token()
 
 
-def test_without_a_date_in_the_answer_it_is_no_earlier_than_the_token_was_issued(machine, source, aws_clock):
+def test_without_a_date_the_time_is_not_before_issued_at(machine, source, aws_clock):
     source.says_when = False
     machine.skew_seconds = -120
     client = machine.client(source)
@@ -404,7 +400,7 @@ def test_an_answer_dated_before_the_token_was_issued_is_not_believed(machine, so
 # --- processes, and what is printed ---
 
 
-def test_a_forked_process_does_not_wait_for_a_thread_that_stayed_behind(client, source, aws_clock):
+def test_a_forked_process_does_not_wait_for_its_parents_threads(client, source, aws_clock):
     client.get_token()
     aws_clock.advance(minutes=31)
     source.publish()
@@ -442,7 +438,7 @@ def test_a_client_prints_where_its_tokens_come_from(client):
     assert repr(client) == "TokenClient(token secret 'talend-token/default/token')"
 
 
-def test_a_client_without_a_source_takes_the_one_that_the_environment_names(monkeypatch):
+def test_the_default_source_is_the_one_the_environment_names(monkeypatch):
     monkeypatch.setenv("TALEND_ACCESS_TOKEN", "mine")
     monkeypatch.setenv("TALEND_API_URL", "https://api.us.cloud.talend.com/")
     token = TokenClient().get_token()

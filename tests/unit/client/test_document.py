@@ -75,7 +75,7 @@ def test_a_time_may_be_any_from_the_first_second_to_the_last(issued_at, expires_
     assert (document.issued_at, document.expires_at) == (issued_at, expires_at)
 
 
-def test_what_is_after_the_last_second_is_no_time():
+def test_a_time_after_the_last_second_is_refused():
     with pytest.raises(InvalidTokenDocument, match="'expires_at' is missing or is not a whole number of seconds"):
         TokenDocument.from_json(with_member(expires_at=LAST_SECOND + 1))
 
@@ -88,7 +88,7 @@ def test_a_document_need_not_say_which_version_holds_it():
     assert TokenDocument.from_json(without_member("version_id")).version_id == ""
 
 
-def test_a_token_that_expires_when_it_is_issued_is_no_token():
+def test_a_token_that_expires_when_it_is_issued_is_refused():
     with pytest.raises(InvalidTokenDocument, match="expires_at"):
         TokenDocument.from_json(with_member(expires_at=1795472989))
 

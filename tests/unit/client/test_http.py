@@ -1,9 +1,12 @@
-"""A token is sent to its own API, and to the hosts that the user names."""
+"""A token is sent to its own API and to the hosts that the user names, with a body that can be sent twice."""
+
+import io
+import mmap
 
 import pytest
 
-from talend_token import HostNotAllowed, Token
-from talend_token._http import AllowedOrigins
+from talend_token import BodyNotRepeatable, HostNotAllowed, Token
+from talend_token._http import AllowedOrigins, start_of
 
 TOKEN = Token("hunter2", expires_at=0, version_id="v1", api_url="https://api.eu.cloud.talend.com")
 
@@ -51,6 +54,60 @@ def test_the_user_may_allow_more(also):
 
 
 @pytest.mark.parametrize("also", ["api.us.cloud.talend.com", "https://", "/path"])
-def test_what_is_no_url_is_refused(also):
+def test_a_text_that_is_not_a_url_is_refused(also):
     with pytest.raises(ValueError, match="is not a URL with a scheme and a host"):
         AllowedOrigins([also])
+
+
+@pytest.mark.parametrize("url", ["", "/path", "mailto:somebody@example.com", "https://"])
+def test_a_url_without_a_host_is_not_allowed(url):
+    assert not AllowedOrigins().allow(url, TOKEN)
+
+
+@pytest.mark.parametrize("body", [None, b"", "text", bytearray(b"x"), memoryview(b"x"), [b"x"], {"a": "b"}])
+def test_a_body_in_memory_has_no_position(body):
+    assert start_of("PUT", body) is None
+
+
+def _spent(size):
+    file = io.BytesIO(bytes(size))
+    file.read(3)
+    return file
+
+
+def _mapped():
+    mapped = mmap.mmap(-1, 10)
+    mapped.read(3)
+    return mapped
+
+
+@pytest.mark.parametrize("file", [_spent(10), _spent(3), _mapped()])
+def test_a_file_starts_where_it_is_and_stays_there(file):
+    assert start_of("PUT", file) == 3
+    assert file.tell() == 3
+
+
+class File(io.BytesIO):
+    """A file of the user's own."""
+
+
+def _raises(*_):
+    raise RuntimeError
+
+
+@pytest.mark.parametrize(
+    "broken",
+    [
+        {"tell": _raises},
+        {"seek": _raises},
+        {"seekable": _raises},
+        {"seekable": lambda: False},
+        {"seek": None},
+        {"tell": lambda: None, "seek": lambda _: None},
+    ],
+)
+def test_a_file_that_cannot_be_set_back_is_refused(broken):
+    file = File(b"x")
+    vars(file).update(broken)
+    with pytest.raises(BodyNotRepeatable, match="the body of this PUT request cannot be sent a second time"):
+        start_of("PUT", file)

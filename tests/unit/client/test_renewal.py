@@ -26,7 +26,7 @@ def test_a_newer_token_that_is_published_already_is_used_at_once(client, source,
     assert source.renewals == []
 
 
-def test_otherwise_the_renew_function_replaces_the_rejected_version(client, source, rejected):
+def test_the_renew_function_replaces_the_rejected_version(client, source, rejected):
     assert client.renew(rejected).version_id == "v2"
     assert source.renewals == ["v1"]
     assert client.get_token().version_id == "v2"
@@ -39,7 +39,7 @@ def test_a_late_401_of_a_token_that_is_replaced_costs_nothing(client, source, re
     assert (source.renewals, source.reads) == (["v1"], reads)
 
 
-def test_a_new_token_is_looked_for_until_it_shows_with_growing_jittered_pauses(client, source, machine, rejected):
+def test_reads_for_a_new_token_pause_longer_each_time_with_jitter(client, source, machine, rejected):
     def renew():
         source.stale_reads = 6
         return source._renew()
@@ -55,7 +55,7 @@ def test_a_new_token_is_looked_for_until_it_shows_with_growing_jittered_pauses(c
 
 
 @pytest.mark.parametrize("outcome", ["rotated", "superseded", "in_progress"])
-def test_a_new_token_that_does_not_show_is_waited_for_until_the_deadline(client, source, machine, rejected, outcome):
+def test_a_new_token_that_does_not_show_is_awaited_to_the_deadline(client, source, machine, rejected, outcome):
     source.refuse(outcome)
     with pytest.raises(RenewalFailed, match="no other version than v1 has shown within 30 seconds") as caught:
         client.renew(rejected)
@@ -66,19 +66,19 @@ def test_a_new_token_that_does_not_show_is_waited_for_until_the_deadline(client,
 def test_a_new_token_that_shows_at_the_deadline_is_in_time(machine, source):
     client = machine.client(source, renewal_timeout_seconds=0.1)
     source.refuse("in_progress")
-    client._sleep = lambda _: source.publish()
+    client._time.sleep = lambda _: source.publish()
     assert client.renew(client.get_token()).version_id == "v2"
 
 
-def test_a_renewal_in_progress_is_waited_for_and_not_asked_for_again(client, source, rejected):
+def test_a_renewal_in_progress_is_awaited_and_not_invoked_again(client, source, rejected):
     source.refuse("in_progress")
-    client._sleep = lambda _: source.publish()
+    client._time.sleep = lambda _: source.publish()
     assert client.renew(rejected).version_id == "v2"
     assert source.renewals == ["v1"]
 
 
 @pytest.mark.parametrize("outcome", ["too_soon", "budget_exhausted", "something_new"])
-def test_a_refused_renewal_is_told_at_once(client, source, machine, rejected, outcome):
+def test_a_refused_renewal_is_reported_at_once(client, source, machine, rejected, outcome):
     source.refuse(outcome, retry_after_seconds=40)
     with pytest.raises(RenewalFailed, match=f"version v1 was rejected and is not replaced: {outcome}") as caught:
         client.renew(rejected)
@@ -86,7 +86,7 @@ def test_a_refused_renewal_is_told_at_once(client, source, machine, rejected, ou
     assert machine.pauses == []
 
 
-def test_a_refused_renewal_is_not_asked_for_again_before_its_time(client, source, rejected, aws_clock):
+def test_a_refused_renewal_is_not_invoked_before_its_time(client, source, rejected, aws_clock):
     source.refuse("too_soon", retry_after_seconds=40)
     for _ in range(39):
         with pytest.raises(RenewalFailed, match="too_soon"):
@@ -99,7 +99,7 @@ def test_a_refused_renewal_is_not_asked_for_again_before_its_time(client, source
     assert source.renewals == ["v1", "v1"]
 
 
-def test_a_refusal_holds_nobody_back_for_longer_than_a_minute(client, source, rejected, aws_clock):
+def test_a_refusal_is_remembered_for_a_minute_at_most(client, source, rejected, aws_clock):
     source.refuse("budget_exhausted", retry_after_seconds=1500)
     with pytest.raises(RenewalFailed):
         client.renew(rejected)
@@ -109,7 +109,7 @@ def test_a_refusal_holds_nobody_back_for_longer_than_a_minute(client, source, re
     assert len(source.renewals) == 2
 
 
-def test_after_a_refusal_a_token_that_is_published_meanwhile_is_used_at_once(client, source, rejected):
+def test_a_token_published_after_a_refusal_is_used_at_once(client, source, rejected):
     source.refuse("too_soon", retry_after_seconds=40)
     with pytest.raises(RenewalFailed):
         client.renew(rejected)
@@ -117,7 +117,7 @@ def test_after_a_refusal_a_token_that_is_published_meanwhile_is_used_at_once(cli
     assert client.renew(rejected).version_id == "v2"
 
 
-def test_a_refused_token_is_still_given_out_because_it_may_work_for_other_calls(client, source, rejected):
+def test_a_rejected_token_without_replacement_is_still_returned(client, source, rejected):
     source.refuse("too_soon", retry_after_seconds=40)
     with pytest.raises(RenewalFailed):
         client.renew(rejected)
@@ -126,7 +126,7 @@ def test_a_refused_token_is_still_given_out_because_it_may_work_for_other_calls(
 
 def test_a_throttled_invocation_means_that_others_renew(client, source, rejected):
     source.fail("throttled", may_show=True)
-    client._sleep = lambda _: source.publish()
+    client._time.sleep = lambda _: source.publish()
     assert client.renew(rejected).version_id == "v2"
     assert source.renewals == ["v1"]
 
@@ -141,7 +141,7 @@ def test_a_failed_renewal_that_has_published_all_the_same_counts(client, source,
 
 
 @pytest.mark.parametrize("outcome", ["failed", "denied", "not_configured"])
-def test_a_renewal_that_fails_is_told_at_once(client, source, machine, rejected, outcome):
+def test_a_failed_renewal_is_reported_at_once(client, source, machine, rejected, outcome):
     source.fail(outcome, may_show=outcome == "failed")
     with pytest.raises(RenewalFailed, match=f"renew: {outcome}"):
         client.renew(rejected)
@@ -154,27 +154,27 @@ def test_with_secrets_manager_down_the_renewal_goes_on(client, source, rejected,
     def back(_):
         source.outage = None
 
-    client._sleep = back
+    client._time.sleep = back
     assert client.renew(rejected).version_id == "v2"
     assert "the published one cannot be read: token secret: down" in caplog.text
 
 
 @pytest.mark.parametrize("age", [1900, 1799])
-def test_a_published_token_that_has_expired_is_no_replacement(machine, source, age):
+def test_an_expired_published_token_is_not_a_replacement(machine, source, age):
     rejected = source.published[0].token
     source.publish(age=age)
     assert machine.client(source).renew(rejected).version_id == "v3"
     assert source.renewals == ["v1"]
 
 
-def test_a_published_token_that_has_half_a_second_to_live_is_a_replacement(client, source, rejected, aws_clock):
+def test_a_token_valid_for_half_a_second_is_a_replacement(client, source, rejected, aws_clock):
     source.publish(age=1798)
     source.on_read = lambda: aws_clock.advance(seconds=0.5)
     assert client.renew(rejected).version_id == "v2"
     assert source.renewals == []
 
 
-def test_a_token_that_was_rejected_before_is_no_replacement_for_the_next_one(client, source, rejected, aws_clock):
+def test_a_token_that_was_rejected_before_is_not_a_replacement(client, source, rejected, aws_clock):
     second = client.renew(rejected)
     aws_clock.advance(minutes=2)
     # Readers lag: for a moment they see the first one again.
@@ -184,7 +184,7 @@ def test_a_token_that_was_rejected_before_is_no_replacement_for_the_next_one(cli
     assert source.renewals == ["v1", "v2"]
 
 
-def test_who_has_held_nothing_yet_is_told_of_the_version_that_has_expired(machine, source, aws_clock):
+def test_a_new_client_reports_the_version_that_has_expired(machine, source, aws_clock):
     other = machine.client(source).get_token()
     aws_clock.advance(minutes=31)
     source.refuse("budget_exhausted", 60)
@@ -204,7 +204,7 @@ def test_a_roll_back_by_hand_is_a_replacement(client, source, aws_clock):
     assert source.renewals == []
 
 
-def test_a_roll_back_to_a_version_that_has_just_expired_is_none(client, source, rejected):
+def test_a_roll_back_to_an_expired_version_is_not_a_replacement(client, source, rejected):
     source.refuse("too_soon")
     source.publish(age=1799)
     with pytest.raises(RenewalFailed):
@@ -245,7 +245,7 @@ def test_a_successor_that_does_not_show_yet_is_waited_for(client, source, reject
     assert source.renewals == ["v1"]
 
 
-def test_a_token_that_is_rejected_again_and_again_does_not_make_an_older_one_look_better(client, source, rejected):
+def test_repeated_rejections_do_not_rank_an_older_token_higher(client, source, rejected):
     second = client.renew(rejected)
     source.refuse("too_soon")
     for _ in range(30):
@@ -257,7 +257,7 @@ def test_a_token_that_is_rejected_again_and_again_does_not_make_an_older_one_loo
     assert client.get_token().version_id == "v2"
 
 
-def test_a_renewal_that_took_long_leaves_time_for_the_new_token_to_show(client, source, rejected, aws_clock):
+def test_a_slow_renewal_leaves_time_for_the_new_token_to_show(client, source, rejected, aws_clock):
     def renew():
         aws_clock.advance(seconds=29.95)
         source.stale_reads = 1
@@ -267,7 +267,7 @@ def test_a_renewal_that_took_long_leaves_time_for_the_new_token_to_show(client, 
     assert client.renew(rejected).version_id == "v2"
 
 
-def test_a_refusal_that_is_remembered_keeps_nothing_of_its_caller_alive(client, source, rejected):
+def test_a_remembered_refusal_keeps_nothing_of_its_caller_alive(client, source, rejected):
     class Body:
         """Something large."""
 
@@ -298,7 +298,7 @@ def test_refusals_of_many_versions_are_not_all_remembered(client, source, aws_cl
     assert len(client._state.rejected) <= 16
 
 
-def test_a_forked_process_does_not_wait_for_a_renewal_that_stayed_behind(client, source, rejected):
+def test_a_forked_process_does_not_wait_for_its_parents_renewal(client, source, rejected):
     renewing, go_on = threading.Event(), threading.Event()
 
     def wait():
@@ -356,7 +356,7 @@ def test_a_rejected_version_does_not_wait_for_another_ones_renewal(client, sourc
     assert was_let_go == [True]
 
 
-def test_who_is_interrupted_leaves_the_renewal_to_the_next(client, source, rejected):
+def test_an_interrupted_renewal_is_made_by_the_next_thread(client, source, rejected):
     renewing, interrupt = threading.Event(), threading.Event()
 
     def interrupted():
@@ -388,6 +388,6 @@ def test_who_is_interrupted_leaves_the_renewal_to_the_next(client, source, rejec
     assert ends[1] == "v2"
 
 
-def test_a_token_that_another_client_had_is_renewed_too(client):
+def test_another_clients_token_is_renewed_too(client):
     foreign = Token("token-of-v1", expires_at=0, version_id="v1", api_url="https://api.eu.cloud.talend.com")
     assert client.renew(foreign).version_id == "v2"

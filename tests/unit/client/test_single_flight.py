@@ -47,7 +47,7 @@ def test_another_key_is_another_call(flights, under_way):
     assert not under_way.is_set()
 
 
-def test_who_does_not_want_to_wait_leaves_it_to_the_one_who_is_at_it(flights, under_way):
+def test_a_caller_that_does_not_wait_returns_at_once(flights, under_way):
     calls = []
     flights.do_unless_under_way("key", lambda: calls.append(1))
     assert calls == []
@@ -65,7 +65,7 @@ def test_a_failure_leaves_nothing_behind(flights):
     assert calls == [1]
 
 
-def test_each_waiting_thread_gets_a_failure_of_its_own_that_shows_nothing_of_the_others(flights):
+def test_each_waiting_thread_gets_its_own_copy_of_the_failure(flights):
     begun, end = threading.Event(), threading.Event()
 
     def fail():
@@ -90,7 +90,7 @@ def test_each_waiting_thread_gets_a_failure_of_its_own_that_shows_nothing_of_the
     assert all(error.__cause__ is None and error.__context__ is None for error in ends)
 
 
-def test_who_waits_for_a_call_that_is_interrupted_makes_it(flights):
+def test_a_waiting_thread_makes_a_call_that_was_interrupted(flights):
     begun, end, calls = threading.Event(), threading.Event(), []
 
     def interrupted():
@@ -125,7 +125,7 @@ def test_a_call_that_ends_just_when_it_is_given_up_has_ended(flights):
     assert calls == [1]
 
 
-def test_who_waits_too_long_for_another_thread_makes_the_call(under_way_for_ever):
+def test_a_thread_that_waits_too_long_makes_the_call(under_way_for_ever):
     flights, end = under_way_for_ever
     calls = []
     in_threads(lambda: flights.do("key", lambda: calls.append(1)), 5)
@@ -146,7 +146,7 @@ def under_way_for_ever():
     thread.join()
 
 
-def test_who_is_told_that_a_call_was_given_up_does_not_go_without_it(under_way_for_ever):
+def test_a_call_that_was_given_up_is_made_by_a_waiting_thread(under_way_for_ever):
     flights, end = under_way_for_ever
     (flight,) = flights._flights.values()
     wait, begun, calls = flight.landed.wait, threading.Event(), []

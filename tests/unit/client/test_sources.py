@@ -21,7 +21,7 @@ def test_a_secret_and_a_function_are_named(monkeypatch):
     assert str(source) == "token secret 'talend-token/default/token'"
 
 
-def test_an_environment_that_names_nothing_is_told_what_to_set():
+def test_an_empty_environment_is_reported_with_what_to_set():
     with pytest.raises(NotConfigured, match=r"Set TALEND_TOKEN_SECRET .* TALEND_RENEW_FUNCTION .* TALEND_ACCESS_TOKEN"):
         TokenClient()
 
@@ -42,7 +42,7 @@ def test_a_fixed_token_needs_no_aws(fixed):
     assert repr(fixed) == "TokenClient(environment variable TALEND_ACCESS_TOKEN)"
 
 
-def test_a_fixed_token_that_is_rejected_has_no_successor(fixed):
+def test_a_rejected_fixed_token_has_no_replacement(fixed):
     with pytest.raises(RenewalFailed, match="rejected the token in TALEND_ACCESS_TOKEN: set another one") as caught:
         fixed.renew(fixed.get_token())
     assert (caught.value.outcome, caught.value.retry_after_seconds) == ("not_configured", 0)
@@ -81,7 +81,7 @@ def test_a_fixed_token_without_its_url_is_not_shown():
 
 
 @pytest.mark.parametrize("token", ["hunter2\n", "hun ter2", "hünter2"])
-def test_a_fixed_token_that_fits_no_header_is_refused_without_being_shown(monkeypatch, token):
+def test_a_fixed_token_that_fits_no_header_is_refused_unseen(monkeypatch, token):
     monkeypatch.setenv("TALEND_ACCESS_TOKEN", token)
     monkeypatch.setenv("TALEND_API_URL", "https://api.us.cloud.talend.com")
     with pytest.raises(NotConfigured, match="characters that a header cannot hold") as caught:

@@ -11,7 +11,7 @@ from talend_token import Token
 TOKEN = Token("hunter2", expires_at=1795474789, version_id="v1", api_url="https://api.eu.cloud.talend.com")
 
 
-def test_it_is_had_by_asking_for_it():
+def test_access_token_returns_it():
     assert TOKEN.access_token == "hunter2"
 
 
@@ -27,7 +27,7 @@ def test_no_way_of_storing_holds_it(way):
         way(TOKEN)
 
 
-def test_who_wants_to_store_it_is_told_what_to_do_instead():
+def test_the_error_for_pickling_names_the_fix():
     with pytest.raises(TypeError, match=r"the pickle would show it\. Have each process read its own\."):
         pickle.dumps(TOKEN)
 

@@ -1,0 +1,103 @@
+"""A Talend API that speaks HTTP/2 without TLS, as a client with prior knowledge of it does."""
+
+from __future__ import annotations
+
+import socket
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+
+import h2.config
+import h2.connection
+import h2.events
+import h2.exceptions
+
+from doubles import raw_server
+
+_ROUND_TRIPS = 20
+
+
+@dataclass
+class Http2Api:
+    """Answers 200 to an accepted token, and 401 with a page of `refusal_bytes` to any other."""
+
+    url: str = ""
+    accepted: set[str] = field(default_factory=set)
+    refusal_bytes: int = 500
+    refusal_ends: bool = True
+    """Whether its pages are ever finished."""
+    tokens: list[str] = field(default_factory=list)
+    connections: int = 0
+    lock: threading.Lock = field(default_factory=threading.Lock)
+
+
+@contextmanager
+def http2_api() -> Iterator[Http2Api]:
+    """A running API. A page comes so late after its headers that the client may have sent other requests meanwhile."""
+    api = Http2Api()
+    with raw_server(lambda connection: _Connection(api, connection).serve()) as url:
+        api.url = url
+        yield api
+
+
+class _Connection:
+    def __init__(self, api: Http2Api, connection: socket.socket) -> None:
+        self._api = api
+        self._socket = connection
+        self._h2 = h2.connection.H2Connection(h2.config.H2Configuration(client_side=False, header_encoding="utf-8"))
+        self._announced: list[tuple[int, int, bytes]] = []
+        """Round trips to wait for, stream and page."""
+        self._unsent: dict[int, bytes] = {}
+        """What flow control has held back, by stream."""
+        self._accepted: set[int] = set()
+
+    def serve(self) -> None:
+        with self._api.lock:
+            self._api.connections += 1
+        self._h2.initiate_connection()
+        while True:
+            self._socket.sendall(self._h2.data_to_send())
+            octets = self._socket.recv(65_536)
+            if not octets:
+                raise ConnectionAbortedError
+            for event in self._h2.receive_data(octets):
+                if isinstance(event, h2.events.RequestReceived):
+                    self._answer(event)
+                elif isinstance(event, h2.events.PingAckReceived):
+                    self._come_closer(*self._announced.pop(0))
+            for stream in list(self._unsent):
+                self._send(stream)
+
+    def _answer(self, request: h2.events.RequestReceived) -> None:
+        token = dict(request.headers or [])["authorization"].removeprefix("Bearer ")
+        with self._api.lock:
+            self._api.tokens.append(token)
+            is_accepted = token in self._api.accepted
+        assert request.stream_id is not None
+        if is_accepted:
+            self._accepted.add(request.stream_id)
+        self._h2.send_headers(request.stream_id, [(":status", "200" if is_accepted else "401")])
+        page = b"welcome" if is_accepted else b"x" * self._api.refusal_bytes
+        self._come_closer(_ROUND_TRIPS, request.stream_id, page)
+
+    def _come_closer(self, round_trips: int, stream: int, page: bytes) -> None:
+        if round_trips:
+            self._announced.append((round_trips - 1, stream, page))
+            self._h2.ping(bytes(8))
+        else:
+            self._unsent[stream] = page
+
+    def _send(self, stream: int) -> None:
+        try:
+            while self._unsent[stream]:
+                size = min(self._h2.local_flow_control_window(stream), self._h2.max_outbound_frame_size)
+                if size <= 0:
+                    return
+                self._h2.send_data(stream, self._unsent[stream][:size])
+                self._unsent[stream] = self._unsent[stream][size:]
+            if self._api.refusal_ends or stream in self._accepted:
+                self._h2.end_stream(stream)
+                del self._unsent[stream]
+        except h2.exceptions.StreamClosedError:
+            del self._unsent[stream]

@@ -1,0 +1,115 @@
+"""A client is pickled and copied as it was configured: without a token, a lock or a connection."""
+
+import asyncio
+import copy
+import pickle
+import time
+
+import boto3
+import pytest
+
+from doubles.system import TOKEN
+from talend_token import TokenClient
+from talend_token._sources import FixedSource
+from talend_token.aio import AsyncTokenClient
+from talend_token.httpx import TalendAuth as HttpxAuth
+from talend_token.requests import TalendAuth
+from talend_token.secrets_manager import SecretsManagerSource
+
+WAYS = {
+    "pickle": lambda thing: pickle.loads(pickle.dumps(thing)),  # noqa: S301 (its own)
+    "copy": copy.copy,
+    "deepcopy": copy.deepcopy,
+}
+
+
+@pytest.fixture(params=WAYS.values(), ids=WAYS)
+def copied(request):
+    return request.param
+
+
+@pytest.fixture
+def used(monkeypatch):
+    """A client that holds a token from the environment."""
+    monkeypatch.setenv("TALEND_ACCESS_TOKEN", "hunter2")
+    monkeypatch.setenv("TALEND_API_URL", "https://api.us.cloud.talend.com")
+    client = TokenClient(renewal_timeout_seconds=7)
+    client.get_token()
+    return client
+
+
+def test_a_copy_of_a_used_client_has_its_configuration_alone(used, copied):
+    other = copied(used)
+    assert (other._renewal_timeout_seconds, repr(other)) == (7, repr(used))
+    assert other._held.token.access_token == ""
+    assert other._state is not used._state
+    assert other.get_token().access_token == "hunter2"
+
+
+def test_a_copy_keeps_clocks_that_can_be_pickled(used, copied):
+    client = TokenClient(used._source, clock=time.monotonic)
+    assert copied(client)._time.time is time.monotonic
+
+
+def test_a_pickle_has_no_token(used):
+    for thing in (used, AsyncTokenClient(used), HttpxAuth(used), TalendAuth(used), used._source):
+        assert b"hunter2" not in pickle.dumps(thing)
+
+
+def test_a_fixed_token_is_read_where_the_pickle_is_loaded(used, monkeypatch):
+    stored = pickle.dumps(used)
+    monkeypatch.setenv("TALEND_ACCESS_TOKEN", "of-the-other-process")
+    assert pickle.loads(stored).get_token().access_token == "of-the-other-process"  # noqa: S301 (its own)
+
+
+def test_an_async_client_is_copied_without_its_tasks(used, copied):
+    async def in_use():
+        tokens = AsyncTokenClient(used)
+        task = asyncio.ensure_future(tokens.renew(used.get_token()))
+        await asyncio.sleep(0)
+        assert tokens._tasks
+        try:
+            return copied(tokens)
+        finally:
+            await asyncio.wait([task])
+            task.exception()
+
+    other = asyncio.run(in_use())
+    assert other._tasks == {}
+    assert asyncio.run(other.get_token()).access_token == "hunter2"
+
+
+@pytest.mark.parametrize("auth", [TalendAuth, HttpxAuth])
+def test_an_authentication_is_copied_with_its_hosts(used, copied, auth):
+    other = copied(auth(used, also_for=["https://gateway.example.com"]))
+    assert other._origins.allow("https://gateway.example.com/x", used.get_token())
+    assert other._client.get_token().access_token == "hunter2"
+
+
+def test_an_httpx_authentication_has_one_client_in_the_copy_too(used, copied):
+    other = copied(HttpxAuth(used))
+    assert other._async_client._client is other._client
+
+
+def test_a_source_is_copied_without_its_connections(copied):
+    source = SecretsManagerSource(TOKEN, "renew")
+    source._clients["used"] = object()
+    other = copied(source)
+    assert (other._token_secret, other._renew_function, other._clients) == (TOKEN, "renew", {})
+
+
+@pytest.mark.parametrize("way", [copy.copy, copy.deepcopy])
+def test_a_session_of_boto3_is_shared_by_copies(way):
+    session = boto3.Session()
+    assert way(SecretsManagerSource(TOKEN, session=session))._session is session
+
+
+def test_a_session_of_boto3_is_not_pickled():
+    client = TokenClient(SecretsManagerSource(TOKEN, session=boto3.Session(aws_secret_access_key="hunter2")))
+    with pytest.raises(TypeError, match=r"may hold AWS credentials\. Make the source in the other process") as caught:
+        pickle.dumps(client)
+    assert "hunter2" not in str(caught.value)
+
+
+def test_a_fixed_source_is_not_copied_with_its_token(used):
+    assert used._source.__reduce__() == (FixedSource.from_environment, ())
