@@ -3,6 +3,11 @@
 SHELL := /bin/bash
 MAKEFLAGS += --no-print-directory
 
+# GNU make splits names at spaces, whatever their quotes.
+ifneq ($(words $(CURDIR)),1)
+$(error the path of this checkout has a space in it, which make cannot handle: move it, or clone it elsewhere)
+endif
+
 ENVIRONMENTS := $(CURDIR)/.environments
 UV := $(ENVIRONMENTS)/uv/bin/uv
 PYTHON_VERSION := 3.13

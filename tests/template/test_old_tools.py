@@ -169,3 +169,18 @@ def test_an_account_takes_more_parameters(arguments, given):
     said = " ".join(command.replace("\\\n", " ").split())
     assert said.endswith(f"--stack-name talend-token-sales {given}")
     assert f"--config-file {ROOT}/samconfig.toml --template-file infra/account.yaml" in said
+
+
+# --- a path with a space ---
+
+
+@pytest.mark.parametrize("command", ["help", "demo", "test"])
+def test_a_checkout_whose_path_has_a_space_is_refused_in_one_line(tmp_path, command):
+    folder = tmp_path / "two words"
+    folder.mkdir()
+    shutil.copy(ROOT / "Makefile", folder)
+    done = subprocess.run(["make", command], cwd=folder, capture_output=True, text=True, check=False)
+    assert done.returncode != 0
+    (line,) = done.stderr.splitlines()
+    assert "the path of this checkout has a space in it" in line
+    assert "move it" in line

@@ -61,7 +61,7 @@ def test_the_configuration_table_is_the_templates(template):
 
 def test_every_outcome_is_explained():
     rotations = {outcome.strip("`") for outcome, _ in table("**Force a rotation**")}
-    renewals = {outcome.strip("`") for outcome, _, _ in table("The answer holds\nno token")}
+    renewals = {outcome.strip("`") for outcome, _, _ in table("The answer holds no token")}
     waiting = {"waiting_for_credentials", "ignored"}
     assert rotations == {"rotated", "fresh", "unchanged", "superseded", "in_progress", "checked", *waiting}
     assert renewals - {"a function error"} == {
