@@ -116,7 +116,8 @@ def test_no_makefile_relies_on_what_macos_lacks(makefile):
     assert ".SHELLFLAGS" not in text
     assert "\\t" not in text
     loops = [line for line in text.splitlines() if line.startswith("\t") and re.search(r"\bfor \w+ in\b|foreach", line)]
-    assert loops
+    # The main one is what this is about: make of macOS runs it, and `sam build` the other.
+    assert loops or makefile.parent.name == "functions"
     for line in loops:
         assert line.startswith("\t@set -e; ") or "|| exit 1" in line or "exit $$failed" in line, line
 
