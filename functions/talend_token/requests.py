@@ -143,7 +143,7 @@ class _TokenRequest(requests.PreparedRequest):
 
     def __reduce__(self) -> tuple[type[requests.PreparedRequest], tuple[()], dict[str, Any]]:
         """A pickle or a deep copy, which a response has of its request, is an ordinary request without the token."""
-        state = {name: value for name, value in vars(self).items() if name not in ("auth", "token", "headers")}
+        state = {name: value for name, value in vars(self).items() if name not in ("auth", "token")}
         state["hooks"] = {"response": [hook for hook in self.hooks["response"] if hook != self.auth._answered]}
         headers = _Headers(self.headers)
         if self.carries_token:

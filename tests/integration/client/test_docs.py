@@ -3,13 +3,11 @@
 import json
 import re
 import runpy
-import types
 from pathlib import Path
 
 import boto3
 import pytest
 import time_machine
-from botocore.stub import Stubber
 from moto import mock_aws
 
 from talend_token import TokenClient, TokenUnavailable
@@ -69,47 +67,6 @@ def test_the_same_holds_for_time_machine(run):
         clock.shift(40 * 60)
         with pytest.raises(TokenUnavailable, match="expired at 2026-12-01T12:30:00Z"):
             tokens.get_token()
-
-
-@pytest.fixture
-def stubbed(monkeypatch):
-    """A source over a client whose answers are a stub's."""
-    monkeypatch.setattr(boto3, "DEFAULT_SESSION", None)
-    client = boto3.client("secretsmanager", region_name="eu-west-1")
-    session = types.SimpleNamespace(client=lambda *_, **__: client)
-    with Stubber(client) as stubber:
-        yield stubber, SecretsManagerSource(NAME, session=session)
-
-
-def test_a_stub_needs_the_text_and_its_version(stubbed):
-    stubber, source = stubbed
-    stubber.add_response("get_secret_value", {"SecretString": json.dumps(DOCUMENT), "VersionId": "1" * 32})
-    published = source.read()
-    assert (published.token.access_token, published.token.version_id) == ("mine", "1" * 32)
-    assert published.answered_at is None
-    assert str(source) == f"token secret '{NAME}'"
-
-
-@pytest.mark.parametrize(
-    ("answer", "problem"),
-    [
-        ({}, "an unexpected answer. Another server may answer for AWS: .* the test's stub"),
-        ({"SecretString": json.dumps(DOCUMENT)}, "an unexpected answer. Another server may answer for AWS"),
-        ({"VersionId": "1" * 32}, "it holds no token document: not a JSON object. Force a rotation"),
-    ],
-)
-def test_a_stub_that_leaves_something_out_is_reported(stubbed, answer, problem):
-    stubber, source = stubbed
-    stubber.add_response("get_secret_value", answer)
-    with pytest.raises(TokenUnavailable, match=rf"^token secret '{NAME}' cannot be read: {problem}"):
-        source.read()
-
-
-def test_a_stubs_error_is_reported_by_its_code(stubbed):
-    stubber, source = stubbed
-    stubber.add_client_error("get_secret_value", "AccessDeniedException")
-    with pytest.raises(TokenUnavailable, match=r"AccessDeniedException\. Attach the managed policy"):
-        source.read()
 
 
 def test_every_module_that_the_page_names_exists():

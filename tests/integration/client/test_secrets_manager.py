@@ -4,11 +4,13 @@ import io
 import json
 import os
 import sys
+import types
 from datetime import UTC, datetime
 
 import boto3
 import pytest
 from botocore.exceptions import ClientError, EndpointConnectionError, ReadTimeoutError
+from botocore.stub import Stubber
 from moto import mock_aws
 
 from talend_token import RenewalFailed, TokenClient, TokenUnavailable
@@ -138,6 +140,20 @@ def test_the_answers_date_is_aws_s_time(aws):
     assert published.answered_at == datetime(2026, 11, 23, 22, 29, 49, tzinfo=UTC).timestamp()
 
 
+def test_after_a_read_the_name_is_that_of_the_answer(functions):
+    """An ARN need not end in seven more characters."""
+    answer = {"Name": NAME, "VersionId": V1, "SecretString": json.dumps(DOCUMENT), "ResponseMetadata": {}}
+    session = reading_by(lambda **_: answer)
+    session.clients["lambda"] = functions
+    source = SecretsManagerSource(
+        f"arn:aws:secretsmanager:eu-west-1:123456789012:secret:{NAME}", "renew", session=session
+    )
+    assert source.read().answered_at is None
+    assert str(source) == f"token secret '{NAME}'"
+    source.renew(V1)
+    assert functions.events[0]["account"] == "default"
+
+
 @pytest.mark.usefixtures("secret")
 @pytest.mark.parametrize("headers", [{}, {"date": "yesterday"}, {"date": ""}])
 def test_an_answer_without_a_date_leaves_the_time_open(aws, headers):
@@ -231,6 +247,50 @@ def test_no_local_variable_shows_the_token_when_something_fails(monkeypatch):
         source.read()
     assert any("document" in variables for variables in shown)
     assert "hunter2" not in "".join(shown)
+
+
+# --- a stub of botocore's ---
+
+
+@pytest.fixture
+def stubbed(monkeypatch):
+    """A source over a client whose answers are a stub's."""
+    monkeypatch.setattr(boto3, "DEFAULT_SESSION", None)
+    client = boto3.client("secretsmanager", region_name="eu-west-1")
+    session = types.SimpleNamespace(client=lambda *_, **__: client)
+    with Stubber(client) as stubber:
+        yield stubber, SecretsManagerSource(NAME, session=session)
+
+
+def test_a_stub_needs_the_text_and_its_version(stubbed):
+    stubber, source = stubbed
+    stubber.add_response("get_secret_value", {"SecretString": json.dumps(DOCUMENT), "VersionId": "1" * 32})
+    published = source.read()
+    assert (published.token.access_token, published.token.version_id) == ("hunter2", "1" * 32)
+    assert published.answered_at is None
+    assert str(source) == f"token secret '{NAME}'"
+
+
+@pytest.mark.parametrize(
+    ("answer", "problem"),
+    [
+        ({}, "an unexpected answer. Another server may answer for AWS: .* the test's stub"),
+        ({"SecretString": json.dumps(DOCUMENT)}, "an unexpected answer. Another server may answer for AWS"),
+        ({"VersionId": "1" * 32}, "it holds no token document: not a JSON object. Force a rotation"),
+    ],
+)
+def test_a_stub_that_leaves_something_out_is_reported(stubbed, answer, problem):
+    stubber, source = stubbed
+    stubber.add_response("get_secret_value", answer)
+    with pytest.raises(TokenUnavailable, match=rf"^token secret '{NAME}' cannot be read: {problem}"):
+        source.read()
+
+
+def test_a_stubs_error_is_reported_by_its_code(stubbed):
+    stubber, source = stubbed
+    stubber.add_client_error("get_secret_value", "AccessDeniedException")
+    with pytest.raises(TokenUnavailable, match=r"AccessDeniedException\. Attach the managed policy"):
+        source.read()
 
 
 # --- renewing ---

@@ -43,12 +43,14 @@ def test_a_copy_of_a_used_client_has_its_configuration_alone(used, copied):
     assert (other._renewal_timeout_seconds, repr(other)) == (7, repr(used))
     assert other._held.token.access_token == ""
     assert other._state is not used._state
+    assert used.__getstate__().keys() == {"_source", "_renewal_timeout_seconds"}
     assert other.get_token().access_token == "hunter2"
 
 
 def test_a_copy_keeps_clocks_that_can_be_pickled(used, copied):
     client = TokenClient(used._source, clock=time.monotonic)
     assert copied(client)._time.time is time.monotonic
+    assert client.__getstate__().keys() == {"_source", "_renewal_timeout_seconds", "_time"}
 
 
 def test_a_pickle_has_no_token(used):
