@@ -4,6 +4,7 @@ import collections
 import re
 import time
 
+import boto3
 import pytest
 from botocore.retries.quota import RetryQuota
 
@@ -172,7 +173,8 @@ def test_the_probe_keeps_no_connection():
 @pytest.mark.usefixtures("world")
 def test_the_silence_of_every_connection_fits_into_a_renewal():
     """The rows about silence wait for less, so this is about the limits themselves."""
-    silences = [make().meta.config.read_timeout for make in (secrets_manager_client, lock_table_client)]
+    clients = [make(boto3.Session()) for make in (secrets_manager_client, lock_table_client)]
+    silences = [client.meta.config.read_timeout for client in clients]
     renewal = Invocation(InvocationTrigger.REJECTED, RENEW_SECONDS)
     assert sum(silences) + token_endpoint._READ_SECONDS < renewal.token_deadline
 
