@@ -222,6 +222,7 @@ def running_world() -> Iterator[World]:
         }.items():
             patch.setenv(name, value)
         with mock_aws(), world.aws.installed():
+            # The operator's clients below are of this world too, whoever has used the default session before.
             patch.setattr(boto3, "DEFAULT_SESSION", None)
             # The SDK's own pauses are not waited for, and its allowance of retries is that of a cold start each time.
             patch.setattr("botocore.endpoint.time", world.clock)

@@ -24,7 +24,7 @@ REASONS = {
     "jmespath": "Idempotency finds its key with it; botocore would import it for paginators and waiters",
     "s3transfer": "boto3 imports it; nothing here uses it",
     "boto3": "the clients; Powertools imports it itself, so that botocore alone would save nothing",
-    "botocore": "the calls of AWS, from Lambda's runtime",
+    "botocore": "the calls of AWS",
     "urllib3": "the connections of botocore and of requests: one copy, ours, for both",
     "charset_normalizer": "requests imports it; nothing here guesses an encoding",
     "idna": "requests imports it, for host names that are not ASCII",

@@ -153,7 +153,7 @@ def _answers(latency: int) -> str:
 
 
 NOTES = (
-    f"One process each, with the packages of the deployed function and Lambda's boto3; {ROTATIONS} rotations a "
+    f"One process each, with the packages of the deployed function; {ROTATIONS} rotations a "
     "measurement, by turns; one token call each. Own replay: the same requests, byte by byte, over kept sockets by "
     "the least Python that can, one after the other: that ratio is what the code around a contestant's own calls "
     "costs, and forgives it every call; `/ the usual` does not. Milliseconds: fastest / median / slowest; ratios by"
