@@ -15,8 +15,6 @@ import h2.exceptions
 
 from doubles import raw_server
 
-_ROUND_TRIPS = 20
-
 
 @dataclass
 class Http2Api:
@@ -27,6 +25,8 @@ class Http2Api:
     refusal_bytes: int = 500
     refusal_ends: bool = True
     """Whether its pages are ever finished."""
+    round_trips: int = 1
+    """So much later than its headers a page is sent."""
     tokens: list[str] = field(default_factory=list)
     connections: int = 0
     lock: threading.Lock = field(default_factory=threading.Lock)
@@ -34,7 +34,7 @@ class Http2Api:
 
 @contextmanager
 def http2_api() -> Iterator[Http2Api]:
-    """A running API. A page comes so late after its headers that the client may have sent other requests meanwhile."""
+    """A running API."""
     api = Http2Api()
     with raw_server(lambda connection: _Connection(api, connection).serve()) as url:
         api.url = url
@@ -79,7 +79,7 @@ class _Connection:
             self._accepted.add(request.stream_id)
         self._h2.send_headers(request.stream_id, [(":status", "200" if is_accepted else "401")])
         page = b"welcome" if is_accepted else b"x" * self._api.refusal_bytes
-        self._come_closer(_ROUND_TRIPS, request.stream_id, page)
+        self._come_closer(self._api.round_trips, request.stream_id, page)
 
     def _come_closer(self, round_trips: int, stream: int, page: bytes) -> None:
         if round_trips:
