@@ -10,7 +10,7 @@ from talend_token._http import is_base_url
 from talend_token._token import advisory_seconds
 from talend_token.errors import InvalidTokenDocument
 
-__all__ = ["LAST_SECOND", "Sensitive", "TokenDocument", "advisory_seconds", "fits_a_header"]
+__all__ = ["LAST_SECOND", "Sensitive", "TokenDocument", "advisory_seconds", "fits_a_header", "json_object"]
 
 # The end of the year 9999: Python has no later time.
 LAST_SECOND = 253_402_300_799
@@ -99,7 +99,9 @@ class TokenDocument:
         Raises:
             InvalidTokenDocument: `text` is not JSON, or a member is missing or of the wrong type.
         """
-        members = _members(text)
+        members = json_object(text)
+        if members is None:
+            raise InvalidTokenDocument("not a JSON object")
         for name in ("access_token", "token_type", "api_url"):
             if not isinstance(members.reveal().get(name), str) or not members.reveal()[name]:
                 raise InvalidTokenDocument(f"member {name!r} is missing or is not a string")
@@ -131,12 +133,13 @@ def fits_a_header(access_token: str) -> bool:
     return access_token.isascii() and access_token.isprintable() and " " not in access_token
 
 
-def _members(text: Sensitive[str]) -> Sensitive[dict[str, Any]]:
+def json_object(text: Sensitive[str] | Sensitive[bytes]) -> Sensitive[dict[str, Any]] | None:
+    """Return the object that a text holds as JSON; None if it holds anything else.
+
+    The parser's error stays in here: a JSONDecodeError carries the whole text, and would travel as context.
+    """
     try:
-        members = Sensitive(json.loads(text.reveal()))
+        found: Sensitive[Any] = Sensitive(json.loads(text.reveal()))
     except (ValueError, RecursionError):
-        members = Sensitive(None)
-    # Raised here and not in the handler above: a JSONDecodeError carries the whole text, and would travel as context.
-    if not isinstance(members.reveal(), dict):
-        raise InvalidTokenDocument("not a JSON object")
-    return members
+        return None
+    return found if isinstance(found.reveal(), dict) else None

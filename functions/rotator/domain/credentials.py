@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import base64
-import json
 import re
 import unicodedata
 from contextlib import suppress
@@ -12,7 +11,7 @@ from typing import Any
 
 from rotator.domain.api_url import checked_api_url
 from rotator.domain.errors import CredentialsError, InvalidApiUrl
-from talend_token.document import Sensitive
+from talend_token.document import Sensitive, json_object
 
 _FORMS = 'Store \'ID:secret\' or {"id": "...", "secret": "..."} as the secret\'s string.'
 _DECODE_FIRST = (
@@ -77,10 +76,7 @@ def parse_credentials(secret_id: str, version_id: str, text: Sensitive[str] | No
 
 
 def _members(secret_id: str, value: Sensitive[str]) -> Sensitive[dict[str, Any]]:
-    members: Sensitive[dict[str, Any]] | None = None
-    with suppress(ValueError, RecursionError):
-        # JSON that begins with a brace is an object.
-        members = Sensitive(json.loads(value.reveal()))
+    members = json_object(value)
     if members is None:
         raise CredentialsError(secret_id, "starts with '{' but is not a JSON object", _FORMS)
     for name in ("id", "secret"):

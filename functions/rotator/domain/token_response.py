@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import base64
-import json
 import math
 from contextlib import suppress
 from dataclasses import dataclass, field
@@ -11,7 +10,7 @@ from typing import Any
 
 from rotator.domain.credentials import Credentials
 from rotator.domain.errors import InvalidTokenResponse
-from talend_token.document import Sensitive, TokenDocument, fits_a_header
+from talend_token.document import Sensitive, TokenDocument, fits_a_header, json_object
 
 # Talend's user guide: "This token expires after 30 minutes."
 DEFAULT_LIFE_SECONDS = 1800
@@ -43,7 +42,9 @@ def read_token_response(response: TokenResponse) -> tuple[TokenDocument, str | N
         InvalidTokenResponse: not JSON, no usable `access_token`, another `token_type` than Bearer, or not valid long
             enough to be published.
     """
-    members = _members(response)
+    members = json_object(Sensitive(response.body))
+    if members is None:
+        raise _invalid(response, "answered with something that is not a JSON object")
     access_token = _access_token(response, members)
     token_type: Sensitive[Any] = Sensitive(members.reveal().get("token_type"))
     # RFC 6749 section 5.1: the value is case-insensitive.
@@ -68,16 +69,6 @@ def read_token_response(response: TokenResponse) -> tuple[TokenDocument, str | N
     return document, _audience_warning(claims, document.api_url)
 
 
-def _members(response: TokenResponse) -> Sensitive[dict[str, Any]]:
-    members: Sensitive[Any] = Sensitive(None)
-    with suppress(ValueError, RecursionError):
-        members = Sensitive(json.loads(response.body))
-    # Raised after the parser's error is gone: a JSONDecodeError carries the whole body, and would travel as context.
-    if not isinstance(members.reveal(), dict):
-        raise _invalid(response, "answered with something that is not a JSON object")
-    return members
-
-
 def _access_token(response: TokenResponse, members: Sensitive[dict[str, Any]]) -> Sensitive[str]:
     access_token: Sensitive[Any] = Sensitive(members.reveal().get("access_token"))
     if not isinstance(access_token.reveal(), str) or not access_token.reveal():
@@ -94,12 +85,12 @@ def _claims(access_token: Sensitive[str]) -> Sensitive[dict[str, Any]]:
     but how soon to replace the token, and anyone who can forge claims can forge `expires_in` too.
     """
     parts = Sensitive(access_token.reveal().split("."))
-    claims: Sensitive[Any] = Sensitive(None)
     if len(parts.reveal()) == 3:
-        with suppress(ValueError, RecursionError):
+        with suppress(ValueError):
             padding = "=" * (-len(parts.reveal()[1]) % 4)
-            claims = Sensitive(json.loads(base64.urlsafe_b64decode(parts.reveal()[1] + padding)))
-    return claims if isinstance(claims.reveal(), dict) else Sensitive({})
+            payload = Sensitive(base64.urlsafe_b64decode(parts.reveal()[1] + padding))
+            return json_object(payload) or Sensitive({})
+    return Sensitive({})
 
 
 def _life_seconds(expires_in: Any, claims: Sensitive[dict[str, Any]], requested_at: float) -> int:

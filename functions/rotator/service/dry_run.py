@@ -76,7 +76,8 @@ class DryRun:
             token = published
             found.look("right to stage", lambda: self._may_stage(secret_id, token))
             found.look("right to promote", lambda: self._may_promote(secret_id))
-        self._keys(invocation, found)
+        is_readable, credentials_secret = found.checks[0].ok, self.settings.credentials_secret(invocation.account)
+        found.look("key", lambda: self._keys(secret_id, credentials_secret, is_readable=is_readable))
         self._replicas(secret_id, found)
         found.look("lock table", lambda: self._lock(invocation))
         found.look("version budget", lambda: self._budget(secret_id))
@@ -152,20 +153,15 @@ class DryRun:
                 raise
         return True, "UpdateSecretVersionStage is allowed: it was called for a version that does not exist", None
 
-    def _keys(self, invocation: Invocation, found: _Findings) -> None:
+    def _keys(self, secret_id: str, credentials_secret: str, *, is_readable: bool) -> tuple[bool, str, None]:
         """Report the keys of both secrets: another key may be why the credentials cannot be read."""
-        credentials_secret = self.settings.credentials_secret(invocation.account)
-
-        def look() -> tuple[bool, str, None]:
-            token_key = self.secrets.describe(self.settings.token_secret(invocation.account)).key
-            credentials_key = self.secrets.describe(credentials_secret).key
-            detail = f"the token secret is encrypted by {token_key}, the credentials secret by {credentials_key}"
-            if token_key == credentials_key or found.checks[0].ok:
-                return True, detail, None
-            fix = "Let the policy of the second key allow the functions' roles, or use one key for both secrets."
-            return False, f"{detail}. {fix}", None
-
-        found.look("key", look)
+        token_key = self.secrets.describe(secret_id).key
+        credentials_key = self.secrets.describe(credentials_secret).key
+        detail = f"the token secret is encrypted by {token_key}, the credentials secret by {credentials_key}"
+        if is_readable or token_key == credentials_key:
+            return True, detail, None
+        fix = "Let the policy of the second key allow the functions' roles, or use one key for both secrets."
+        return False, f"{detail}. {fix}", None
 
     def _replicas(self, secret_id: str, found: _Findings) -> None:
         """Report the replicas if there are any: one that fails is an error for its readers and for nobody else."""
