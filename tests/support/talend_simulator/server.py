@@ -148,6 +148,9 @@ class Server(socketserver.ThreadingTCPServer):
                         connection.shutdown(socket.SHUT_RDWR)
                 else:
                     self.broken[connection] = how
+            if how is Broken.CLOSED:
+                # Their threads end at once; until then the connections would still be counted.
+                self._changed.wait_for(lambda: self._connections.isdisjoint(kept), STOP_SECONDS)
         return len(kept)
 
     @override
