@@ -23,7 +23,7 @@ from importlib.metadata import Distribution, distributions
 from pathlib import Path
 from uuid import NAMESPACE_OID, uuid5
 
-from cyclonedx.factory.license import LicenseFactory
+from cyclonedx.contrib.license.factories import LicenseFactory
 from cyclonedx.model import HashAlgorithm, HashType
 from cyclonedx.model.bom import Bom, BomMetaData
 from cyclonedx.model.component import Component, ComponentType
