@@ -75,7 +75,7 @@ IMPORT_PATH := functions:tests:tests/support:tests/measurements
 BUILT := .aws-sam/build/template.yaml
 BUILT_CONSUMER := .aws-sam/consumer/template.yaml
 LOCAL_AWS := $(call environment,tests local-aws lambda-runtime sam awscli)
-TESTED := $(LOCAL_AWS) $(call environment,old-pip)
+TESTED := $(LOCAL_AWS) $(call environment,old-pip release)
 
 demo: $(LOCAL_AWS) ## run it all on this machine, without an AWS account (KEEP=1 leaves it up, SPEED=90)
 	@exec env PYTHONPATH=$(IMPORT_PATH) $(TESTS)/python -m demo $(if $(KEEP),--keep) $(if $(SPEED),--speed $(SPEED))

@@ -1,7 +1,7 @@
 """Build the artifacts of a release into dist/ from the tag that is checked out, the same bytes each time.
 
-Called by `make release`, which puts the SAM CLI and hatchling on PATH. What is built is an export of the tag, so files
-that git ignores cannot get in.
+Called by `make release`, which puts hatchling on PATH and sets PYTHON, the interpreter that packages the functions.
+What is built is an export of the tag, so files that git ignores cannot get in.
 """
 
 from __future__ import annotations
@@ -30,10 +30,10 @@ from cyclonedx.model.component import Component, ComponentType
 from cyclonedx.output.json import JsonV1Dot6
 from packageurl import PackageURL
 
-# The zips beside the released template, each with the folder of the build that it is made of. Both functions have the
-# same package, so one zip serves both.
+# The zips beside the released template, each with the target of functions/Makefile that makes its content, as it does
+# for `sam build`. Both functions have the same package, so one zip serves both.
 FUNCTIONS, LAYER = "functions.zip", "client-layer.zip"
-BUILT = {FUNCTIONS: "RotateFunction", LAYER: "ClientLayer"}
+TARGETS = {FUNCTIONS: "build-RotateFunction", LAYER: "build-ClientLayer"}
 # The lines of template.yaml that name the sources of `sam build`, each with the zip that takes their place.
 SOURCES = {"    CodeUri: functions/\n": FUNCTIONS, "      ContentUri: functions/\n": LAYER}
 # The first date that a zip can hold.
@@ -93,11 +93,12 @@ def build(source: Path, dist: Path, release: Release) -> None:
     # hatchling dates the files of the wheel and the sdist with it.
     os.environ["SOURCE_DATE_EPOCH"] = str(release.epoch)
     _run(source, "hatchling", "build", "--target", "wheel", "--target", "sdist", "--directory", str(dist))
-    _run(source, "sam", "build", "--build-dir", "built")
     name = f"talend-token-{release.version}"
     stack = {f"{name}/{path}": content for path, content in templates(source)}
-    for zip_name, folder in BUILT.items():
-        built = source / "built" / folder
+    for zip_name, target in TARGETS.items():
+        built = source / target
+        built.mkdir()
+        _run(source / "functions", "make", target, f"ARTIFACTS_DIR={built}")
         files = {str(path.relative_to(built)): path.read_bytes() for path in built.rglob("*") if path.is_file()}
         content = zipped(files)
         stack[f"{name}/{zip_name}"] = content
