@@ -36,6 +36,7 @@ LOCK_functions := functions/requirements.txt
 LOCK_consumer := infra/consumer/requirements.txt
 LOCK_uv := infra/tools/uv.txt
 LOCK_tests := tests/requirements.txt
+LOCK_client := tests/integration/client/requirements.txt
 LOCK_local-aws := tests/support/local_aws/requirements.txt
 LOCK_lambda-runtime := tests/support/local_aws/lambda-runtime.txt
 LOCK_sam := infra/tools/sam.txt
@@ -47,6 +48,8 @@ LOCK_audit := infra/tools/audit.txt
 LOCK_release := infra/tools/release.txt
 LOCK_workflows := infra/tools/workflows.txt
 LOCK_old-pip := tests/template/old-pip.txt
+# One for each Python: .environments/client/3.10.
+LOCK_client/$(PYTHON_VERSION) := $(LOCK_client)
 environment = $(foreach name,$(1),$(ENVIRONMENTS)/$(name)/.installed)
 
 $(UV): $(LOCK_uv)
@@ -64,7 +67,7 @@ $(ENVIRONMENTS)/%/.installed: $$(LOCK_$$*) | $(UV)
 
 # --- commands -----------------------------------------------------------------------------------
 
-.PHONY: help demo test faults check bench mutants charts format lock audit build wheel release deploy account clean
+.PHONY: help demo test client faults check bench mutants charts format lock audit build wheel release deploy account clean
 
 help: ## list the commands
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-11s%s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
@@ -82,6 +85,13 @@ demo: $(LOCAL_AWS) ## run it all on this machine, without an AWS account (KEEP=1
 
 test: $(TESTED) build ## run the tests (ARGS="-k name" chooses)
 	@$(TESTS)/pytest $(or $(ARGS),--numprocesses 2 --dist loadfile --no-loadscope-reorder --cov --cov-report term-missing:skip-covered)
+
+# Each folder by itself: no conftest.py above it is read, which would need the functions and their Python. What is
+# left out looks at every Python by itself, and belongs to `make test`.
+client: $(call environment,client/$(PYTHON_VERSION)) ## run the client's tests on another Python (PYTHON_VERSION=3.10)
+	@set -e; for folder in unit integration; do \
+	  $(ENVIRONMENTS)/client/$(PYTHON_VERSION)/bin/pytest --confcutdir tests/$$folder/client tests/$$folder/client \
+	    --ignore tests/unit/client/test_package.py $(ARGS); done
 
 faults: $(LOCAL_AWS) build ## attack it at length: every fault in every state, thousands of histories (ARGS="tests/faults/crashes/test_crash.py")
 	@FAULTS=long $(TESTS)/pytest $(or $(ARGS),tests/faults)
@@ -122,13 +132,15 @@ format: $(call environment,tests) ## format the code and mend what the linter ca
 	@$(TESTS)/ruff format .
 	@$(TESTS)/ruff check --fix .
 
-GROUPS := functions consumer tests local-aws lambda-runtime sam awscli charts bench mutation audit release workflows uv old-pip
+# The oldest Python that a group is for.
+OLDEST_client := 3.10
+GROUPS := functions consumer tests client local-aws lambda-runtime sam awscli charts bench mutation audit release workflows uv old-pip
 LOCKS := $(foreach group,$(GROUPS),$(LOCK_$(group)))
 
 lock: $(UV) ## pin the dependencies of pyproject.toml by version and hash
 	@set -e; $(foreach group,$(GROUPS),mkdir -p $(OUT)$(dir $(LOCK_$(group))); \
 	  $(if $(OUT),cp $(LOCK_$(group)) $(OUT)$(LOCK_$(group));) \
-	  $(UV) pip compile --quiet --universal --python-version $(PYTHON_VERSION) --generate-hashes --no-annotate \
+	  $(UV) pip compile --quiet --universal --python-version $(or $(OLDEST_$(group)),$(PYTHON_VERSION)) --generate-hashes --no-annotate \
 	    --custom-compile-command "make lock" --group pyproject.toml:$(group) --output-file $(OUT)$(LOCK_$(group));)
 
 audit: $(call environment,audit) ## ask PyPI for known vulnerabilities of all that is locked (needs the network)

@@ -64,7 +64,7 @@ def test_a_lock_holds_versions_and_hashes_and_nothing_else(name):
 MACHINE = {"awk", "cat", "cd", "cp", "diff", "echo", "exit", "find", "ln", "ls", "make", "mkdir", "python3", "rm"}
 MACHINE |= {"set", "test", "touch"}
 BEFORE_A_COMMAND = {";", "&&", "||", "|", "(", ")", "{", "do", "then", "else", "!", "exec", "env"}
-ENVIRONMENT = re.compile(rf"{ROOT}/\.environments/([\w-]+)/bin/")
+ENVIRONMENT = re.compile(rf"{ROOT}/\.environments/([\w-]+)(?:/[\d.]+)?/bin/")
 
 
 def commands(script):
