@@ -18,7 +18,7 @@ from talend_simulator import Settings, Stall, TalendSimulator
 # `sales` uses the API of the main stack, the others one of their own each.
 NAMES = ("sales", "research", "overseas")
 # As it is documented, and run as it is for `sales`.
-(COMMAND,) = re.findall(r"^make account NAME=sales$", (ROOT / "README.md").read_text(), re.MULTILINE)
+(COMMAND,) = re.findall(r"^make account NAME=sales$", (ROOT / "docs" / "deployment.md").read_text(), re.MULTILINE)
 
 
 class MoreAccount:

@@ -3,7 +3,7 @@
 import pytest
 
 from bench.measurement import Table
-from bench.results import figures, keep, load
+from bench.results import DOCS, MARK, figures, keep, load, page
 
 ORDER = {"warm": "", "cold": ""}
 
@@ -20,6 +20,19 @@ def test_a_run_replaces_the_tables_of_its_own_subject_and_leaves_the_others(tmp_
     assert text.index("Monday.") < text.index("## Warm") < text.index("Tuesday.") < text.index("## Cold")
     assert "| ours | 3  |" in text
     assert "| ours | 1  |" not in text
+
+
+def test_what_is_written_by_hand_stays(tmp_path):
+    (tmp_path / "benchmarks.md").write_text(f"By hand.\n{MARK}Old tables.\n")
+    keep("warm", "Monday.", [table("Warm", "2")], ORDER, tmp_path, tmp_path)
+    text = (tmp_path / "benchmarks.md").read_text()
+    assert text.startswith(f"By hand.\n{MARK}")
+    assert "Old tables." not in text
+    assert "## Warm" in text
+
+
+def test_the_page_shows_the_results_that_are_kept():
+    assert (DOCS / "benchmarks.md").read_text().partition(MARK)[2] == "\n" + page(load())
 
 
 def test_conditions_that_are_the_same_are_said_once(tmp_path):
