@@ -15,6 +15,8 @@ from moto import mock_aws
 from talend_token import TokenClient, TokenUnavailable
 from talend_token.secrets_manager import SecretsManagerSource
 
+pytestmark = pytest.mark.true_source
+
 ROOT = Path(__file__).parents[3]
 PACKAGE = ROOT / "functions" / "talend_token"
 PAGE = ROOT / "docs" / "client.md"
