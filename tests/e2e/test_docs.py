@@ -108,7 +108,7 @@ def followed(reader):
     for page in PAGES:
         shown[page] = reader.follow(page)
         if page == "README.md":
-            eventually(reader.token)
+            eventually(reader.token, 60)
     return shown
 
 
