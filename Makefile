@@ -44,6 +44,8 @@ LOCK_charts := tests/measurements/outages/requirements.txt
 LOCK_bench := tests/measurements/bench/requirements.txt
 LOCK_mutation := tests/measurements/mutants/requirements.txt
 LOCK_audit := infra/tools/audit.txt
+LOCK_release := infra/tools/release.txt
+LOCK_workflows := infra/tools/workflows.txt
 LOCK_old-pip := tests/template/old-pip.txt
 environment = $(foreach name,$(1),$(ENVIRONMENTS)/$(name)/.installed)
 
@@ -62,7 +64,7 @@ $(ENVIRONMENTS)/%/.installed: $$(LOCK_$$*) | $(UV)
 
 # --- commands -----------------------------------------------------------------------------------
 
-.PHONY: help demo test faults check bench mutants charts format lock audit build wheel deploy account clean
+.PHONY: help demo test faults check bench mutants charts format lock audit build wheel release deploy account clean
 
 help: ## list the commands
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-11s%s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
@@ -73,7 +75,7 @@ IMPORT_PATH := functions:tests:tests/support:tests/measurements
 BUILT := .aws-sam/build/template.yaml
 BUILT_CONSUMER := .aws-sam/consumer/template.yaml
 LOCAL_AWS := $(call environment,tests local-aws lambda-runtime sam awscli)
-TESTED := $(LOCAL_AWS) $(call environment,old-pip)
+TESTED := $(LOCAL_AWS) $(call environment,old-pip release)
 
 demo: $(LOCAL_AWS) ## run it all on this machine, without an AWS account (KEEP=1 leaves it up, SPEED=90)
 	@exec env PYTHONPATH=$(IMPORT_PATH) $(TESTS)/python -m demo $(if $(KEEP),--keep) $(if $(SPEED),--speed $(SPEED))
@@ -120,7 +122,7 @@ format: $(call environment,tests) ## format the code and mend what the linter ca
 	@$(TESTS)/ruff format .
 	@$(TESTS)/ruff check --fix .
 
-GROUPS := functions consumer tests local-aws lambda-runtime sam awscli charts bench mutation audit uv old-pip
+GROUPS := functions consumer tests local-aws lambda-runtime sam awscli charts bench mutation audit release workflows uv old-pip
 LOCKS := $(foreach group,$(GROUPS),$(LOCK_$(group)))
 
 lock: $(UV) ## pin the dependencies of pyproject.toml by version and hash
@@ -153,6 +155,9 @@ $(BUILT_CONSUMER): infra/consumer.yaml $(wildcard infra/consumer/*) $(call envir
 wheel: $(call environment,sam) ## package the consumer's client as dist/talend_token-*.whl
 	@$(PYTHON) -m pip wheel --quiet --disable-pip-version-check --no-deps --no-build-isolation --wheel-dir dist .
 	@ls dist/*.whl
+
+release: $(call environment,release sam) ## build a release from the tag that is checked out, the same bytes each time, into dist/
+	@PATH="$(ENVIRONMENTS)/sam/bin:$$PATH" $(ENVIRONMENTS)/release/bin/python infra/tools/release.py
 
 deploy: build ## deploy to your AWS account with `sam deploy` (ARGS="--guided" asks for the parameters)
 	@$(SAM) deploy $(ARGS)

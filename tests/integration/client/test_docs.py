@@ -13,6 +13,8 @@ from moto import mock_aws
 from talend_token import TokenClient, TokenUnavailable
 from talend_token.secrets_manager import SecretsManagerSource
 
+pytestmark = pytest.mark.true_source
+
 PACKAGE = Path(__file__).parents[3] / "functions" / "talend_token"
 PAGE = Path(__file__).parents[3] / "docs" / "client.md"
 NAME = "talend-token/default/token"
