@@ -34,7 +34,7 @@ class Worker:
     """Serves one invocation at a time until it is stopped, its process ends, or an invocation runs out of time."""
 
     def __init__(self, function: Function, command: Sequence[str], ended: Callable[["Worker"], None]) -> None:
-        """`command` starts the runtime, given the handler; `ended` is told when the process has ended, however it did."""
+        """`command` starts the runtime, given the handler. `ended` is called when the process has ended."""
         self.function = function
         self.busy = False
         # Its function has changed or is gone: to be stopped as soon as it is idle.
