@@ -7,7 +7,7 @@ import pytest
 from botocore.exceptions import ClientError
 
 from demo.consumer import API_PATH
-from demo.deployment import ROOT, deploy_consumer
+from demo.deployment import ROOT, deploy, deploy_consumer
 from demo.roles import Role
 from local_aws.waiting import eventually
 
@@ -87,6 +87,14 @@ def consumer(deployment):
     )
 
 
+@pytest.fixture(scope="module")
+def node_consumer(deployment):
+    names = ("ConsumerPolicyArn", "TokenSecretArn", "RenewFunctionName")
+    template = ROOT / "infra" / "consumer-node.yaml"
+    parameters = {name: deployment[name] for name in names}
+    return DeployedConsumer(deployment, deploy(deployment.aws, template, parameters, "talend-consumer-node"))
+
+
 @pytest.fixture
 def published(deployment, consumer):
     """The version of a published token that works, and that is ten minutes old: one that renew may replace.
@@ -124,6 +132,16 @@ def test_consumers_with_one_401_cost_one_token_call(deployment, consumer, publis
     assert len(consumer.environments()) == CONSUMERS
     assert answers == [{"status": 200, "tasks": 0}] * CONSUMERS
     assert sorted(api_calls(deployment, asked)) == [200] * CONSUMERS + [401] * CONSUMERS
+    assert len(deployment.talend.token_calls()) - token_calls == 1
+    assert deployment.published()["VersionId"] != published
+
+
+def test_a_consumer_in_node_heals_itself_after_a_revocation(deployment, node_consumer, published):
+    assert node_consumer.call() == {"status": 200, "tasks": 0}
+    deployment.talend.tokens.revoke_all(deployment.account.client_id)
+    token_calls, asked = len(deployment.talend.token_calls()), len(deployment.talend.journal)
+    assert [node_consumer.call()["status"] for _ in range(3)] == [200, 200, 200]
+    assert api_calls(deployment, asked) == [401, 200, 200, 200]
     assert len(deployment.talend.token_calls()) - token_calls == 1
     assert deployment.published()["VersionId"] != published
 
