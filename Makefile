@@ -88,7 +88,7 @@ BUILT_CONSUMER := .aws-sam/consumer/template.yaml
 LOCAL_AWS := $(call environment,tests local-aws lambda-runtime sam awscli)
 TESTED := $(LOCAL_AWS) $(NODE_MODULES) $(call environment,old-pip release)
 
-demo: $(LOCAL_AWS) ## run it all on this machine, without an AWS account (KEEP=1 leaves it up, SPEED=90)
+demo: $(LOCAL_AWS) build ## run it all on this machine, without an AWS account (KEEP=1 leaves it up, SPEED=90)
 	@exec env PYTHONPATH=$(IMPORT_PATH) $(TESTS)/python -m demo $(if $(KEEP),--keep) $(if $(SPEED),--speed $(SPEED))
 
 test: $(TESTED) build ## run the tests (ARGS="-k name" chooses)

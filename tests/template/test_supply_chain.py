@@ -151,7 +151,7 @@ def installed(folder):
     return {canonicalize_name(found.name): found.version for found in distributions(path=[str(folder)])}
 
 
-@pytest.fixture(params=["RotateFunction", "RenewFunction", "Consumer"])
+@pytest.fixture(params=["RotateFunction", "Consumer"])
 def packaged(request):
     """The folder that becomes a function's zip, and the lock that it was made from."""
     if request.param == "Consumer":
