@@ -59,7 +59,7 @@ class CredentialsPair:
         value = Sensitive(text.reveal().strip(_SURROUNDING))
         if not value.reveal():
             raise InvalidCredentials("is empty", _FORMS)
-        if _is_encoded(value):
+        if is_encoded(value):
             raise InvalidCredentials("holds an encoded pair", _DECODE_FIRST)
         api_url = None
         if value.reveal().startswith("{"):
@@ -120,7 +120,7 @@ def _check(pair: Sensitive[list[str]]) -> None:
         raise InvalidCredentials("has a colon in its ID", _FORMS)
 
 
-def _is_encoded(value: Sensitive[str]) -> bool:
+def is_encoded(value: Sensitive[str]) -> bool:
     """True for the Base64 form of a pair, in one line or several, padded or not, and for an Authorization header."""
     if _HEADER.match(value.reveal()):
         return True
