@@ -6,6 +6,7 @@ from functools import partial
 from typing import TYPE_CHECKING, NamedTuple
 
 from talend_token._command_line.aws import NO_RIGHT, AWSError
+from talend_token._command_line.failure import NO_TOKEN
 from talend_token._command_line.place import DEFAULT_ACCOUNT, DEFAULT_PREFIX
 
 if TYPE_CHECKING:
@@ -38,11 +39,11 @@ class Inventory:
         self._warn = warn
 
     def allowed(self, look: Callable[[], Any]) -> Any:
-        """Return what `look` returns, or None if a right is missing."""
+        """Return what `look` returns, or None if a right or the resource is missing."""
         try:
             return look()
         except AWSError as error:
-            if error.code not in NO_RIGHT:
+            if error.code not in NO_RIGHT and error.exit_code != NO_TOKEN:
                 raise
             self._warn(f"{error}")
             return None
