@@ -89,7 +89,7 @@ IMPORT_PATH := functions:tests:tests/support:tests/measurements
 BUILT := .aws-sam/build/template.yaml
 BUILT_CONSUMER := .aws-sam/consumer/template.yaml
 LOCAL_AWS := $(call environment,tests local-aws lambda-runtime sam awscli)
-TESTED := $(LOCAL_AWS) $(NODE_MODULES) $(call environment,old-pip release)
+TESTED := $(LOCAL_AWS) $(NODE_MODULES) $(call environment,old-pip release workflows)
 
 demo: $(LOCAL_AWS) build ## run it all on this machine, without an AWS account (KEEP=1 leaves it up, SPEED=90)
 	@exec env PYTHONPATH=$(IMPORT_PATH) $(TESTS)/python -m demo $(if $(KEEP),--keep) $(if $(SPEED),--speed $(SPEED))
@@ -110,7 +110,7 @@ faults: $(LOCAL_AWS) build ## attack it at length: every fault in every state, t
 kit: ## play the conformance kit with a client of your own (CLIENT="node my-client.mjs")
 	@PYTHONPATH=tests/support exec python3 -m client_kit $(CLIENT)
 
-check: $(call environment,tests sam) $(NODE_MODULES) build ## formatting, lint, types, import contracts, templates, policies, locks
+check: $(call environment,tests sam workflows) $(NODE_MODULES) build ## formatting, lint, types, import contracts, templates, policies, workflows, locks
 	@$(TESTS)/ruff format --check --quiet .
 	@$(TESTS)/ruff check --quiet .
 	@$(TESTS)/mypy functions infra/consumer infra/tools tests/measurements/bench tests/measurements/outages tests/demo tests/support
@@ -122,6 +122,7 @@ check: $(call environment,tests sam) $(NODE_MODULES) build ## formatting, lint, 
 	@set -e; for template in account-resources other-aws-accounts; do \
 	  $(PYTHON) infra/tools/expand_template.py infra/$$template.yaml >.aws-sam/build/$$template.json; done
 	@$(PYTHON) -W ignore infra/tools/lint_policies.py .aws-sam/build/*.json
+	@$(ENVIRONMENTS)/workflows/bin/zizmor --offline --quiet --strict-collection .github
 	@$(MAKE) lock OUT=.aws-sam/locks/
 	@set -e; for lock in $(LOCKS); do diff -u $$lock .aws-sam/locks/$$lock || \
 	  { echo "$$lock is not what pyproject.toml asks for: run \`make lock\`" >&2; exit 1; }; done
