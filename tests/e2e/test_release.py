@@ -7,6 +7,7 @@ import os
 import re
 import shutil
 import subprocess
+import tempfile
 import threading
 import tomllib
 import zipfile
@@ -15,7 +16,7 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 
 import previous_release
-from demo.deployment import ROOT, deploy, deploy_consumer, resources
+from demo.deployment import ROOT, deploy_consumer, resources
 from local_aws import ENVIRONMENTS
 from local_aws.waiting import eventually
 
@@ -76,6 +77,19 @@ def unpacked(dist, tmp_path_factory):
     return folder / NAME
 
 
+def documented(section):
+    """The commands of a section of docs/releasing.md, as one script."""
+    text = (ROOT / "docs" / "releasing.md").read_text().partition(f"## {section}\n")[2].partition("\n## ")[0]
+    return "".join(re.findall(r"```sh\n(.*?)```", text, re.DOTALL))
+
+
+def run(script, folder, **environment):
+    command = ["bash", "-euc", script]
+    return subprocess.run(
+        command, cwd=folder, env=os.environ | environment, capture_output=True, text=True, check=False
+    )
+
+
 def files(zip_file):
     with zipfile.ZipFile(zip_file) as archive:
         return {name: archive.read(name) for name in archive.namelist()}
@@ -105,12 +119,29 @@ def test_the_checksums_cover_every_artifact(dist):
     assert dict(reversed(line.split("  ")) for line in lines) == found
 
 
+def test_the_page_lists_every_artifact(dist):
+    page = (ROOT / "docs" / "releasing.md").read_text()
+    assert set(re.findall(r"^\| `([^`]+)` \|", page, re.MULTILINE)) == {path.name for path in dist.iterdir()}
+
+
+def test_the_documented_check_finds_a_changed_file(dist, tmp_path):
+    # Only some files, as a user may have downloaded.
+    for name in ("SHA256SUMS", f"{NAME}.zip"):
+        shutil.copy(dist / name, tmp_path)
+    assert run(documented("Verify"), tmp_path).returncode == 0
+    with (tmp_path / f"{NAME}.zip").open("ab") as file:
+        file.write(b"x")
+    done = run(documented("Verify"), tmp_path)
+    assert done.returncode != 0
+    assert f"{NAME}.zip: FAILED" in done.stdout
+
+
 @pytest.mark.parametrize(
     ("name", "built"),
     [("functions", "RotateFunction"), ("functions", "RenewFunction"), ("client-layer", "ClientLayer")],
 )
-def test_a_zip_holds_what_sam_builds_elsewhere(unpacked, template, name, built):
-    folder = template.parent / built
+def test_a_zip_holds_what_sam_builds_elsewhere(unpacked, name, built):
+    folder = ROOT / ".aws-sam" / "build" / built
     there = {str(path.relative_to(folder)): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
     assert files(unpacked / f"{name}.zip") == there
 
@@ -292,7 +323,18 @@ def state(deployment):
     return {name: value for name, value in found.items() if not name.startswith("ClientLayer")}
 
 
-def test_an_update_fails_no_call_and_replaces_nothing(deployment, consumer, unpacked):
+def deploy_as_documented(deployment, dist):
+    """Deploy the release and one more account in a folder where nothing but the release is."""
+    sam = {"SAM_CLI_TELEMETRY": "0", "__SAM_CLI_APP_DIR": str(ENVIRONMENTS / "sam-cli")}
+    environment = deployment.aws.subprocess_environment() | sam
+    environment["PATH"] = f"{ENVIRONMENTS / 'sam' / 'bin'}:{os.environ['PATH']}"
+    with tempfile.TemporaryDirectory() as folder:
+        shutil.copy(dist / f"{NAME}.zip", folder)
+        done = run(documented("Deploy"), folder, **environment)
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
+def test_an_update_fails_no_call_and_replaces_nothing(deployment, consumer, dist):
     seen, replaced = deployment.published()["VersionId"], age_the_token(deployment)
     before = state(deployment)
 
@@ -304,7 +346,7 @@ def test_an_update_fails_no_call_and_replaces_nothing(deployment, consumer, unpa
 
     with Calls(consume) as consuming:
         with Calls(deployment.works) as reading, Calls(renew) as renewing:
-            deploy(deployment.aws, unpacked / "template.yaml", {"TalendApiUrl": deployment.talend.url})
+            deploy_as_documented(deployment, dist)
             after = state(deployment)
             assert [(name, after.get(name)) for name, value in before.items() if after.get(name) != value] == []
             for calls in (consuming, reading, renewing):
@@ -316,3 +358,4 @@ def test_an_update_fails_no_call_and_replaces_nothing(deployment, consumer, unpa
     assert set(consuming.results) == {200}
     assert set(reading.results) == {True}
     assert set(renewing.results) == {"superseded"}
+    assert deployment.secrets.describe_secret(SecretId="talend-token/sales/token")["Name"]
