@@ -71,7 +71,7 @@ def test_a_success_and_a_missing_right_accept_the_token(talend, probe, status):
 def test_any_other_status_says_nothing(talend, probe, status):
     talend.faults.add(Answer(status), times=1)
     probed = ask(probe, document(talend.url), FAULTY)
-    hint = ": this path does not exist" if status == 404 else ""
+    hint = ", so this path does not exist" if status == 404 else ""
     assert (probed.verdict, probed.detail) == (Verdict.UNKNOWN, f"{talend.url}{FAULTY} answered {status}{hint}")
 
 
@@ -152,7 +152,7 @@ def test_an_api_that_nobody_vouches_for_tells_nothing(probe, tmp_path):
 def test_without_time_for_an_answer_the_api_is_not_asked(talend, probe, seconds):
     probed = ask(probe, document(talend.url), seconds=seconds)
     assert (probed.verdict, probed.url) == (Verdict.UNKNOWN, f"{talend.url}/account/users")
-    assert probed.detail == f"{talend.url}/account/users was not requested: no time was left"
+    assert probed.detail == f"{talend.url}/account/users was not requested, because no time was left"
     assert list(talend.journal) == []
 
 

@@ -175,7 +175,7 @@ def test_a_promotion_that_the_sdk_repeated_is_a_promotion(client, code):
 @pytest.mark.parametrize(
     ("code", "fix"),
     [
-        ("AccessDeniedException", "rights of the function's role"),
+        ("AccessDeniedException", "permissions of the function's role"),
         ("InvalidRequestException", "restore-secret"),
         ("LimitExceededException", "100 versions"),
         ("DecryptionFailure", "KMS key"),
@@ -227,7 +227,7 @@ def test_a_strange_answer_of_any_operation_is_named(client, monkeypatch, operati
     """Something else than AWS answers, such as a proxy: no raw KeyError, and nothing is taken for an answer."""
     monkeypatch.setattr(client, xform_name(operation), lambda **_: answer)
     with pytest.raises(
-        SecretStoreError, match=f"{operation} on secret '{NAME}' failed with UnexpectedAnswer. Something"
+        SecretStoreError, match=f"{operation} on secret '{NAME}' failed with UnexpectedAnswer. The answer is not"
     ):
         call(SecretsManagerStore(client))
 

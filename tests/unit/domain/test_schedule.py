@@ -44,11 +44,11 @@ def test_a_step_begins_anew_with_each_hour(expression, gaps):
     [
         (
             "cron(0/25 * * * ? *)",
-            "leaves gaps of 25, 25, 10 minutes, not equal ones. Use rate(), of no more than 25 min",
+            "leaves unequal gaps of 25, 25, 10 minutes. Use rate() with at most 25 min",
         ),
         (
             "cron(0/30 * * * ? *)",
-            "too rare for tokens that are valid for 1800 s. Use rate(), of no more than 25 minutes",
+            "too rare for tokens that are valid for 1800 s. Use rate() with at most 25 minutes",
         ),
         ("rate(26 minutes)", "too rare for tokens that are valid for 1800 s"),
         ("rate(1 hour)", "too rare"),
@@ -71,13 +71,13 @@ def test_what_is_too_rare_depends_on_the_life_that_the_server_grants():
     assert schedule_problem("cron(0/20 * * * ? *)", 1440, 240) is None
     assert "too rare" in schedule_problem("cron(0/20 * * * ? *)", 1439, 240)
     assert "10 minutes" not in schedule_problem("rate(25 minutes)", 600, 100)
-    assert "no more than 8 minutes" in schedule_problem("rate(25 minutes)", 600, 100)
+    assert "at most 8 minutes" in schedule_problem("rate(25 minutes)", 600, 100)
 
 
 def test_once_a_minute_is_the_most_often_that_a_schedule_can_be():
     assert schedule_problem("rate(1 minute)", 72, 12) is None
-    assert "no more than 1 minutes" in schedule_problem("rate(2 minutes)", 72, 12)
+    assert "at most 1 minutes" in schedule_problem("rate(2 minutes)", 72, 12)
 
 
 def test_a_life_that_no_schedule_can_follow_is_told_so():
-    assert "ask Talend for tokens that are valid for longer" in schedule_problem("rate(1 minute)", 20, 3)
+    assert "Ask Talend for tokens that are valid for longer" in schedule_problem("rate(1 minute)", 20, 3)

@@ -100,7 +100,7 @@ def test_unreadable_credentials_stop_only_what_depends_on_them(system):
     assert list(checks) == LINKS
     assert broken(checks) == ["credentials", "token call", "token checks"]
     assert "no colon" in checks["credentials"][1]
-    assert checks["token call"][1] == "not checked: fix what is listed before it"
+    assert checks["token call"][1] == "not checked, because an earlier check failed. Fix that one first."
     assert checks["token call"] == checks["token checks"]
     assert [warning.split(":")[0] for warning in system.invocation.warnings] == broken(checks)
     assert system.invocation.warnings[0] == f"credentials: {checks['credentials'][1]}"
@@ -161,7 +161,7 @@ def test_an_odd_audience_is_a_warning_not_a_fault(system):
     [
         (Verdict.ACCEPTED, True, "answered as scripted"),
         (Verdict.REJECTED, False, "is not published"),
-        (Verdict.UNKNOWN, False, "check ProbePath"),
+        (Verdict.UNKNOWN, False, "Check ProbePath"),
     ],
 )
 def test_a_probe_that_is_configured_is_a_link_of_the_chain(verdict, ok, said):
@@ -197,7 +197,7 @@ def test_before_the_first_rotation_nothing_is_broken():
     _, checks = check(System())
     assert broken(checks) == []
     assert "nothing is published yet. Force a rotation" in checks["token secret"][1]
-    assert "cannot be checked without writing" in checks["right to stage"][1]
+    assert "cannot be checked without a change" in checks["right to stage"][1]
 
 
 def test_an_unreadable_token_is_listed_once(system):
@@ -214,7 +214,7 @@ def test_a_token_secret_that_cannot_be_read_leaves_the_rest_to_be_checked(system
     result, checks = check(system)
     assert list(checks) == LINKS
     assert broken(checks) == ["token secret", "right to stage", "right to promote", "key", "version budget"]
-    assert checks["right to stage"][1] == checks["right to promote"][1] == "not checked: fix what is listed before it"
+    assert checks["right to stage"][1] == checks["right to promote"][1] == "not checked, because an earlier check failed. Fix that one first."
     assert result.version_id is None
 
 
@@ -270,7 +270,7 @@ def test_another_key_is_named_if_the_credentials_cannot_be_read(system):
     system.secrets.read = deny
     ok, detail = check(system)[1]["key"]
     assert not ok
-    assert "the credentials secret by their-key. Let the policy of the second key allow" in detail
+    assert "the credentials secret by their-key. Allow the functions' roles in the second key's policy" in detail
 
 
 # --- replicas ---
@@ -316,7 +316,7 @@ def test_a_lock_that_cannot_be_released_is_listed(system):
     _, checks = check(system)
     assert checks["lock table"] == (
         False,
-        "a lock was taken and not released. Check that the role has dynamodb:DeleteItem.",
+        "a lock was taken but not released. Check that the role has dynamodb:DeleteItem.",
     )
 
 

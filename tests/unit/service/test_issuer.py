@@ -303,7 +303,7 @@ def test_a_probe_that_says_nothing_passes_with_a_warning(probing):
     result = probing.rotate()
     assert result.outcome is Outcome.ROTATED
     assert probing.invocation.warnings == [
-        "the probe says nothing about the token: https://api.eu.cloud.talend.com/account/users answered as scripted",
+        "the probe did not show whether the token is valid: https://api.eu.cloud.talend.com/account/users answered as scripted",
     ]
 
 
@@ -330,4 +330,4 @@ def test_a_token_of_the_previous_credentials_is_tried_too(probing):
     probing.rotate()
     first, second = probing.invocation.warnings
     assert "the previous ones are used" in first
-    assert "the probe says nothing" in second
+    assert "the probe did not show" in second
