@@ -72,8 +72,9 @@ class TokenClient:
 
         Args:
             source: where tokens come from, such as a `talend_token.secrets_manager.SecretsManagerSource`. By default,
-                the environment decides: either `TALEND_ACCESS_TOKEN` and `TALEND_API_URL` hold a token for work without
-                AWS, or `TALEND_TOKEN_SECRET` and `TALEND_RENEW_FUNCTION` hold names or ARNs.
+                the environment decides: `TALEND_ACCESS_TOKEN` and `TALEND_API_URL` hold a token for work without AWS,
+                or else `TALEND_ACCESS_TOKEN_FILE` names a file that `talend-token write` keeps current, or else
+                `TALEND_TOKEN_SECRET` and `TALEND_RENEW_FUNCTION` hold names or ARNs.
             renewal_timeout_seconds: how long `renew` waits for the new token to appear after the renew function has
                 answered, which may take another 30 seconds.
             clock, monotonic, sleep: replacements of the functions of the module `time`, for tests.

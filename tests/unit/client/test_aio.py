@@ -83,7 +83,7 @@ def test_waiting_under_another_event_loop_is_refused(client, tokens, source, mon
     if not has_trio:
         monkeypatch.setitem(sys.modules, "trio", None)
     for waiting in (tokens.get_token(), tokens.renew(source.published[0].token)):
-        with pytest.raises(RuntimeError, match="waited for under asyncio and trio only"):
+        with pytest.raises(RuntimeError, match="only asyncio and trio can wait"):
             waiting.send(None)
     assert (source.reads, client._held.token.version_id) == (0, "none yet")
 

@@ -279,9 +279,9 @@ def test_min_remaining_finds_a_published_token_that_lasts(client, source, aws_cl
 
 def test_a_published_token_that_is_too_short_is_reported(client, aws_clock):
     aws_clock.advance(minutes=20)
-    with pytest.raises(TokenUnavailable, match=r"version v1, .* is valid for 599 more seconds, and 700 were asked for"):
+    with pytest.raises(TokenUnavailable, match=r"version v1, .* is valid for 599 more seconds, but 700 were requested"):
         client.get_token(min_remaining=700)
-    with pytest.raises(TokenUnavailable, match=r"version v1, .* is valid for 599 more seconds, and 599 were asked for"):
+    with pytest.raises(TokenUnavailable, match=r"version v1, .* is valid for 599 more seconds, but 599 were requested"):
         client.get_token(min_remaining=599)
     assert client.get_token(min_remaining=500).version_id == "v1"
 
@@ -289,7 +289,7 @@ def test_a_published_token_that_is_too_short_is_reported(client, aws_clock):
 def test_the_error_reports_the_last_second_of_a_token(client, aws_clock):
     client.get_token()
     aws_clock.advance(seconds=1798.25)
-    with pytest.raises(TokenUnavailable, match=r"version v1, .* is valid for 1 more seconds, and 5 were asked for"):
+    with pytest.raises(TokenUnavailable, match=r"version v1, .* is valid for 1 more seconds, but 5 were requested"):
         client.get_token(min_remaining=5)
 
 

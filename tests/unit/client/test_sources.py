@@ -43,7 +43,7 @@ def test_a_fixed_token_needs_no_aws(fixed):
 
 
 def test_a_rejected_fixed_token_has_no_replacement(fixed):
-    with pytest.raises(RenewalFailed, match="rejected the token in TALEND_ACCESS_TOKEN: set another one") as caught:
+    with pytest.raises(RenewalFailed, match="rejected the token in TALEND_ACCESS_TOKEN. Set another one") as caught:
         fixed.renew(fixed.get_token())
     assert (caught.value.outcome, caught.value.retry_after_seconds) == ("not_configured", 0)
 
@@ -65,11 +65,12 @@ def no_url(request, monkeypatch):
 @pytest.mark.usefixtures("no_url")
 def test_a_fixed_token_needs_the_url_that_it_is_for():
     with pytest.raises(
-        NotConfigured, match=r"set TALEND_API_URL too, .* such as https://api\.eu\.cloud\.talend\.com\.$"
+        NotConfigured, match=r"so TALEND_API_URL must be .* such as https://api\.eu\.cloud\.talend\.com\.$"
     ):
         TokenClient()
 
 
+@pytest.mark.true_source
 @pytest.mark.usefixtures("no_url")
 def test_a_fixed_token_without_its_url_is_not_shown():
     with pytest.raises(NotConfigured) as caught:

@@ -161,10 +161,11 @@ def test_what_is_not_an_encoded_pair_is_not_said_to_be_one(text):
     ],
 )
 def test_an_invisible_or_foreign_character_is_named_with_its_place(text, what):
-    with pytest.raises(CredentialsError, match=re.escape(f"has the character {what}. Copy the ID and the secret again")):
+    with pytest.raises(CredentialsError, match=re.escape(f"has the character {what}. Copy the ID and the secret")):
         parse(text)
 
 
+@pytest.mark.true_source
 @MALFORMED
 def test_a_malformed_secret_is_never_shown(text, problem):
     with pytest.raises(CredentialsError, match=problem) as caught:

@@ -303,7 +303,8 @@ def test_a_probe_that_says_nothing_passes_with_a_warning(probing):
     result = probing.rotate()
     assert result.outcome is Outcome.ROTATED
     assert probing.invocation.warnings == [
-        "the probe did not show whether the token is valid: https://api.eu.cloud.talend.com/account/users answered as scripted",
+        "the probe did not show whether the token is valid: "
+        "https://api.eu.cloud.talend.com/account/users answered as scripted",
     ]
 
 
