@@ -4,6 +4,7 @@ import io
 import json
 import os
 import re
+import runpy
 import subprocess
 import sys
 import threading
@@ -269,3 +270,11 @@ def test_token_imports_no_module_of_another_command():
     done = subprocess.run([sys.executable, "-c", script], check=True, capture_output=True, text=True, env=environment)
     names = {name.rpartition(".")[2] for name in json.loads(done.stdout)}
     assert names == {"aws", "entry", "failure", "parser", "place", "screen", "token_command"}
+
+
+def test_the_package_is_the_command(aws, monkeypatch):
+    aws.stacks.clear()
+    monkeypatch.setattr(sys, "argv", ["talend-token", "rotate"])
+    with pytest.raises(SystemExit) as ended:
+        runpy.run_module("talend_token", run_name="__main__")
+    assert ended.value.code == 6
