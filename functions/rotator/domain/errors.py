@@ -53,13 +53,15 @@ class NoCredentialsYet(CredentialsError):
 
 
 class SecretStoreError(RotatorError):
-    """Secrets Manager refused or failed. `code` is the service's error code, or the client's exception name."""
+    """Secrets Manager refused or failed. `code` is the service's error code, or the client's exception name; `attempts`
+    is how often the SDK has sent the request, if the service has answered."""
 
-    def __init__(self, operation: str, secret_id: str, code: str, fix: str) -> None:
+    def __init__(self, operation: str, secret_id: str, code: str, fix: str, attempts: int = 1) -> None:
         super().__init__(f"{operation} on secret {secret_id!r} failed with {code}. {fix}")
         self.operation = operation
         self.secret_id = secret_id
         self.code = code
+        self.attempts = attempts
 
 
 class LockUnavailable(RotatorError):
