@@ -38,12 +38,15 @@ LOCK_uv := infra/tools/uv.txt
 LOCK_tests := tests/requirements.txt
 LOCK_local-aws := tests/support/local_aws/requirements.txt
 LOCK_lambda-runtime := tests/support/local_aws/lambda-runtime.txt
+LOCK_node := tests/support/local_aws/node/requirements.txt
 LOCK_sam := infra/tools/sam.txt
 LOCK_awscli := infra/tools/awscli.txt
 LOCK_charts := tests/measurements/outages/requirements.txt
 LOCK_bench := tests/measurements/bench/requirements.txt
 LOCK_mutation := tests/measurements/mutants/requirements.txt
 LOCK_audit := infra/tools/audit.txt
+LOCK_release := infra/tools/release.txt
+LOCK_workflows := infra/tools/workflows.txt
 LOCK_old-pip := tests/template/old-pip.txt
 environment = $(foreach name,$(1),$(ENVIRONMENTS)/$(name)/.installed)
 
@@ -60,9 +63,19 @@ $(ENVIRONMENTS)/%/.installed: $$(LOCK_$$*) | $(UV)
 	@$(UV) pip sync --quiet --require-hashes --python $(ENVIRONMENTS)/$* $<
 	@touch $@
 
+# What is in Node.js needs npm's packages too: a lock of hashes like the others, which names no registry.
+NODE := $(ENVIRONMENTS)/node
+NPM := env PATH="$(NODE)/bin:$$PATH" npm_config_cache=$(ENVIRONMENTS)/cache/npm $(NODE)/bin/npm --no-audit --no-fund --loglevel=error
+NODE_MODULES := $(NODE)/node_modules/.package-lock.json
+
+$(NODE_MODULES): $(dir $(LOCK_node))package-lock.json $(call environment,node)
+	@cp $(dir $<)package.json $< $(NODE)
+	@$(NPM) ci --ignore-scripts --prefix $(NODE) >/dev/null
+	@touch $@
+
 # --- commands -----------------------------------------------------------------------------------
 
-.PHONY: help demo test faults check bench mutants charts format lock audit build wheel deploy account clean
+.PHONY: help demo test faults kit check bench mutants charts format lock audit build wheel release deploy account clean
 
 help: ## list the commands
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-11s%s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
@@ -73,9 +86,9 @@ IMPORT_PATH := functions:tests:tests/support:tests/measurements
 BUILT := .aws-sam/build/template.yaml
 BUILT_CONSUMER := .aws-sam/consumer/template.yaml
 LOCAL_AWS := $(call environment,tests local-aws lambda-runtime sam awscli)
-TESTED := $(LOCAL_AWS) $(call environment,old-pip)
+TESTED := $(LOCAL_AWS) $(NODE_MODULES) $(call environment,old-pip release)
 
-demo: $(LOCAL_AWS) ## run it all on this machine, without an AWS account (KEEP=1 leaves it up, SPEED=90)
+demo: $(LOCAL_AWS) build ## run it all on this machine, without an AWS account (KEEP=1 leaves it up, SPEED=90)
 	@exec env PYTHONPATH=$(IMPORT_PATH) $(TESTS)/python -m demo $(if $(KEEP),--keep) $(if $(SPEED),--speed $(SPEED))
 
 test: $(TESTED) build ## run the tests (ARGS="-k name" chooses)
@@ -84,11 +97,15 @@ test: $(TESTED) build ## run the tests (ARGS="-k name" chooses)
 faults: $(LOCAL_AWS) build ## attack it at length: every fault in every state, thousands of histories (ARGS="tests/faults/crashes/test_crash.py")
 	@FAULTS=long $(TESTS)/pytest $(or $(ARGS),tests/faults)
 
-check: $(call environment,tests sam) build ## formatting, lint, types, import contracts, templates, policies, locks
+kit: ## play the conformance kit with a client of your own (CLIENT="node my-client.mjs")
+	@PYTHONPATH=tests/support exec python3 -m client_kit $(CLIENT)
+
+check: $(call environment,tests sam) $(NODE_MODULES) build ## formatting, lint, types, import contracts, templates, policies, locks
 	@$(TESTS)/ruff format --check --quiet .
 	@$(TESTS)/ruff check --quiet .
 	@$(TESTS)/mypy functions infra/consumer infra/tools tests/measurements/bench tests/measurements/outages tests/demo tests/support
 	@PYTHONPATH=functions $(TESTS)/lint-imports --no-logo
+	@$(NODE)/bin/node $(NODE)/node_modules/typescript/bin/tsc --project infra/tools
 	@$(SAM) validate --lint
 	@$(PYTHON) infra/tools/expand_template.py $(BUILT) >.aws-sam/build/expanded.json
 	@$(ENVIRONMENTS)/sam/bin/cfn-lint template.yaml infra/*.yaml .aws-sam/build/expanded.json
@@ -120,14 +137,15 @@ format: $(call environment,tests) ## format the code and mend what the linter ca
 	@$(TESTS)/ruff format .
 	@$(TESTS)/ruff check --fix .
 
-GROUPS := functions consumer tests local-aws lambda-runtime sam awscli charts bench mutation audit uv old-pip
+GROUPS := functions consumer tests local-aws lambda-runtime node sam awscli charts bench mutation audit release workflows uv old-pip
 LOCKS := $(foreach group,$(GROUPS),$(LOCK_$(group)))
 
-lock: $(UV) ## pin the dependencies of pyproject.toml by version and hash
+lock: $(UV) $(call environment,node) ## pin the dependencies of pyproject.toml by version and hash
 	@set -e; $(foreach group,$(GROUPS),mkdir -p $(OUT)$(dir $(LOCK_$(group))); \
 	  $(if $(OUT),cp $(LOCK_$(group)) $(OUT)$(LOCK_$(group));) \
 	  $(UV) pip compile --quiet --universal --python-version $(PYTHON_VERSION) --generate-hashes --no-annotate \
 	    --custom-compile-command "make lock" --group pyproject.toml:$(group) --output-file $(OUT)$(LOCK_$(group));)
+	@$(if $(OUT),,$(NPM) install --package-lock-only --omit-lockfile-registry-resolved --prefix $(dir $(LOCK_node)) >/dev/null)
 
 audit: $(call environment,audit) ## ask PyPI for known vulnerabilities of all that is locked (needs the network)
 	@# Not the old pip, which is old on purpose: a test runs it, on what it has made itself.
@@ -153,6 +171,9 @@ $(BUILT_CONSUMER): infra/consumer.yaml $(wildcard infra/consumer/*) $(call envir
 wheel: $(call environment,sam) ## package the consumer's client as dist/talend_token-*.whl
 	@$(PYTHON) -m pip wheel --quiet --disable-pip-version-check --no-deps --no-build-isolation --wheel-dir dist .
 	@ls dist/*.whl
+
+release: $(call environment,release sam) ## build a release from the tag that is checked out, the same bytes each time, into dist/
+	@PATH="$(ENVIRONMENTS)/sam/bin:$$PATH" $(ENVIRONMENTS)/release/bin/python infra/tools/release.py
 
 deploy: build ## deploy to your AWS account with `sam deploy` (ARGS="--guided" asks for the parameters)
 	@$(SAM) deploy $(ARGS)

@@ -145,6 +145,12 @@ SHOWN = {
 }
 
 
+def test_existing_credentials_are_used_in_place_of_a_new_secret(system):
+    secrets = system.aws.client("secretsmanager")
+    assert system.outputs["CredentialsSecretArn"] == secrets.describe_secret(SecretId=EXISTING)["ARN"]
+    assert f"{PREFIX}/default/credentials" not in {secret["Name"] for secret in secrets.list_secrets()["SecretList"]}
+
+
 def test_every_right_of_the_deployed_roles_is_shown_to_be_needed(roles):
     assert {name: {str(grant) for grant in role.grants()} for name, role in roles.items()} == {
         name: set(rights) for name, rights in SHOWN.items()

@@ -3,6 +3,7 @@
 import base64
 import csv
 import hashlib
+import json
 import os
 import re
 import shlex
@@ -56,6 +57,15 @@ def test_a_lock_holds_versions_and_hashes_and_nothing_else(name):
         assert requirement.url is None
         assert options
         assert [option for option in options if not re.fullmatch(r"--hash=sha256:[0-9a-f]{64}", option)] == []
+
+
+def test_the_lock_of_npm_holds_hashes_and_names_no_registry():
+    text = (ROOT / LOCKS["node"]).with_name("package-lock.json").read_text()
+    packages = {name: package for name, package in json.loads(text)["packages"].items() if name}
+    assert packages
+    assert [name for name, package in packages.items() if not package["integrity"].startswith("sha512-")] == []
+    assert '"resolved"' not in text
+    assert re.findall(r"\$\(NPM\) (?!ci --ignore-scripts |install --package-lock-only )", MAKEFILE) == []
 
 
 # --- tools ---
@@ -141,7 +151,7 @@ def installed(folder):
     return {canonicalize_name(found.name): found.version for found in distributions(path=[str(folder)])}
 
 
-@pytest.fixture(params=["RotateFunction", "RenewFunction", "Consumer"])
+@pytest.fixture(params=["RotateFunction", "Consumer"])
 def packaged(request):
     """The folder that becomes a function's zip, and the lock that it was made from."""
     if request.param == "Consumer":

@@ -3,7 +3,6 @@
     RotatorError
     ├── InvalidSettings       the function's environment variables
     ├── InvalidEvent          what the function was invoked with
-    ├── InvalidApiUrl         the API's base URL, from the stack or from the credentials secret
     ├── CredentialsError      the credentials secret is missing or malformed
     │   └── NoCredentialsYet  the credentials secret has never had a value
     ├── SecretStoreError      Secrets Manager refused or failed
@@ -33,10 +32,6 @@ class InvalidSettings(RotatorError):
 
 class InvalidEvent(RotatorError):
     """The event is not one that the function documents."""
-
-
-class InvalidApiUrl(RotatorError):
-    """Not a base URL to which credentials may be sent."""
 
 
 class CredentialsError(RotatorError):

@@ -15,6 +15,8 @@ from talend_token.aio import AsyncTokenClient
 from talend_token.httpx import TalendAuth as HttpxAuth
 from talend_token.requests import TalendAuth
 
+pytestmark = pytest.mark.true_source
+
 
 class AWS:
     """Secrets Manager and Lambda: each renewal publishes the next version."""

@@ -107,7 +107,7 @@ def test_a_function_of_another_runtime_fails_and_says_why(local_aws: LocalAWS, r
     assert answer["FunctionError"] == "Unhandled"
     assert answer["Payload"] == {
         "errorType": "Runtime.Unsupported",
-        "errorMessage": f"The local AWS runs python3.13 only, and function {name} asks for {runtime}.",
+        "errorMessage": f"The local AWS runs python3.13 and nodejs24.x only, and function {name} asks for {runtime}.",
     }
     assert not workers_of(local_aws, name)
 

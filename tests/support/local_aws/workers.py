@@ -1,8 +1,7 @@
 """All execution environments of all functions."""
 
 import asyncio
-from collections.abc import Callable, Mapping
-from pathlib import Path
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from local_aws.function import Function
@@ -13,8 +12,8 @@ from local_aws.worker import Worker
 class Workers:
     """Starts and reuses workers: at most `concurrency` of each function, and callers beyond that wait their turn."""
 
-    def __init__(self, python: Path, concurrency: int) -> None:
-        self._python = python
+    def __init__(self, runtimes: Mapping[str, Sequence[str]], concurrency: int) -> None:
+        self._runtimes = runtimes
         self._concurrency = concurrency
         self._workers: list[Worker] = []
         # One limit a function and not one for all: a function that waits for another must not hold its place.
@@ -25,7 +24,7 @@ class Workers:
         async with self._turns.setdefault(function.key, asyncio.Semaphore(self._concurrency)):
             worker = next((w for w in self._workers if w.function.key == function.key and not w.busy), None)
             if worker is None:
-                worker = Worker(function, self._python, self._ended)
+                worker = Worker(function, self._runtimes[function.config["Runtime"]], self._ended)
                 self._workers.append(worker)
             worker.busy = True
             try:

@@ -11,6 +11,8 @@ import pytest
 
 import talend_token
 
+pytestmark = pytest.mark.true_source
+
 ROOT = Path(__file__).parents[3]
 PYTHONS = ("3.10", "3.11", "3.12", "3.13", "3.14")
 

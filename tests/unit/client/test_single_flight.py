@@ -197,6 +197,7 @@ def lead_interrupted_at(moment):
     return flights, False
 
 
+@pytest.mark.true_source
 @pytest.mark.parametrize("moment", range(1, 5))
 def test_an_interrupt_leaves_no_flight_that_never_lands(moment):
     flights, interrupted = lead_interrupted_at(moment)

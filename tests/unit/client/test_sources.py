@@ -70,6 +70,7 @@ def test_a_fixed_token_needs_the_url_that_it_is_for():
         TokenClient()
 
 
+@pytest.mark.true_source
 @pytest.mark.usefixtures("no_url")
 def test_a_fixed_token_without_its_url_is_not_shown():
     with pytest.raises(NotConfigured) as caught:

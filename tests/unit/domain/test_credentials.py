@@ -165,6 +165,7 @@ def test_an_invisible_or_foreign_character_is_named_with_its_place(text, what):
         parse(text)
 
 
+@pytest.mark.true_source
 @MALFORMED
 def test_a_malformed_secret_is_never_shown(text, problem):
     with pytest.raises(CredentialsError, match=problem) as caught:

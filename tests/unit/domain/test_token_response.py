@@ -82,6 +82,7 @@ def test_a_body_that_is_not_a_json_object_is_refused(body):
     assert (caught.value.status, caught.value.url) == (200, f"{API_URL}/security/oauth/token")
 
 
+@pytest.mark.true_source
 @NO_JSON_OBJECT
 def test_a_body_that_is_not_a_json_object_is_not_shown(body):
     with pytest.raises(InvalidTokenResponse) as caught:

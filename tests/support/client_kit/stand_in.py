@@ -1,0 +1,226 @@
+"""Stands in for Secrets Manager, the renew function and a Talend API, on one loopback port, with its own clock."""
+
+from __future__ import annotations
+
+import json
+import secrets
+import sys
+import threading
+import time
+import uuid
+from contextlib import contextmanager
+from email.utils import formatdate
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import TYPE_CHECKING, Any
+from urllib.parse import parse_qs, urlsplit
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+SECRET = "talend-token/default/token"
+FUNCTION = "renew"
+# What the API's URLs have as host. The same server under another name is another host, for which no token is.
+HOST = "127.0.0.1"
+OTHER_HOST = "localhost"
+BODY = "a body that arrives whole each time"
+# For all requests of a storm to arrive, if they were sent at once.
+_HOLD_SECONDS = 2
+_EXTENSION_TTL_SECONDS = 300
+
+Reply = tuple[int, dict[str, Any]]
+
+
+class World:
+    """What the consumer sees, and what it did."""
+
+    def __init__(self) -> None:
+        self.port = 0
+        self.now = float(int(time.time()))
+        self.tokens: list[dict[str, Any]] = []
+        # The settings of a scenario's step `world`.
+        self.rejected: list[int] = []
+        self.api = "up"
+        self.secrets_manager = "up"
+        self.renew = "rotated"
+        self.retry_after_seconds = 0
+        self.stale_reads = 0
+        self.hold = 0
+        # What happened since the last look.
+        self.calls: list[str] = []
+        self.reads = 0
+        self.renewals = 0
+        self.problems: list[str] = []
+        self._refused_versions: set[str] = set()
+        self._cached: dict[str, tuple[float, Reply]] = {}
+        self._lock = threading.RLock()
+        self._arrived = threading.Condition(self._lock)
+
+    @property
+    def url(self) -> str:
+        """The base URL of the API, and the endpoint of AWS."""
+        return f"http://{HOST}:{self.port}"
+
+    def publish(self, valid_for: int = 1800, age: int = 0) -> None:
+        """Do what the rotator does. Tokens are counted: 1, 2, ..."""
+        issued_at = int(self.now) - age
+        access_token = secrets.token_urlsafe(40)
+        sys.audit("secret.minted", access_token)
+        self.tokens.append(
+            {
+                "access_token": access_token,
+                "token_type": "Bearer",
+                "issued_at": issued_at,
+                "expires_at": issued_at + valid_for,
+                "api_url": self.url,
+                "version_id": str(uuid.uuid4()),
+            }
+        )
+
+    def take_counts(self) -> dict[str, Any]:
+        """Return what happened since the last time."""
+        with self._lock:
+            calls = {call: self.calls.count(call) for call in sorted(set(self.calls))}
+            counts = {"calls": calls, "reads": self.reads, "renewals": self.renewals}
+            self.calls, self.reads, self.renewals = [], 0, 0
+            return counts
+
+    def answer(self, method: str, path: str, headers: dict[str, str], body: str) -> Reply:
+        """Answer one request; a status of 307 has the new URL as its body's `location`."""
+        with self._lock:
+            if headers.get("x-amz-target") == "secretsmanager.GetSecretValue":
+                return self._secret(json.loads(body).get("VersionId"))
+            if path.startswith("/secretsmanager/get"):
+                return self._extension(parse_qs(urlsplit(path).query), headers)
+            if path == f"/2015-03-31/functions/{FUNCTION}/invocations":
+                return self._renew(json.loads(body))
+            return self._api(method, headers, body)
+
+    # --- AWS ---
+
+    def _secret(self, version_id: str | None = None) -> Reply:
+        self.reads += 1
+        if self.secrets_manager == "down" or not self.tokens:
+            return 400, {"__type": "DecryptionFailure", "message": "the key cannot be used"}
+        shown = self.tokens[-1]
+        if self.stale_reads and len(self.tokens) > 1:
+            self.stale_reads -= 1
+            shown = self.tokens[-2]
+        if version_id:
+            shown = next(token for token in self.tokens if token["version_id"] == version_id)
+        text = "{}" if self.secrets_manager == "empty" else json.dumps(shown)
+        # Cut off behind the token: parsers quote what they cannot parse.
+        text = text[: text.index("token_type")] if self.secrets_manager == "malformed" else text
+        return 200, {"Name": SECRET, "VersionId": shown["version_id"], "SecretString": text}
+
+    def _extension(self, query: dict[str, list[str]], headers: dict[str, str]) -> Reply:
+        """As the AWS Workload Credentials Provider; the Lambda extension is the same without `refreshNow`."""
+        if headers.get("x-aws-parameters-secrets-token") != "session" or "x-forwarded-for" in headers:
+            return 403, {"message": "Bad Token"}
+        version_id = query.get("versionId", [""])[0]
+        read_at, reply = self._cached.get(version_id, (float("-inf"), (0, {})))
+        if query.get("refreshNow") == ["true"] or self.now >= read_at + _EXTENSION_TTL_SECONDS:
+            reply = self._secret(version_id)
+            if reply[0] == 200:
+                self._cached[version_id] = self.now, reply
+        return reply
+
+    def _renew(self, event: dict[str, Any]) -> Reply:
+        self.renewals += 1
+        rejected = event.get("rejected_version_id")
+        if rejected not in self._refused_versions:
+            self.problems.append("renew was invoked for a version that the API had not answered with a 401")
+        if event.get("account", "default") != "default" or event.keys() - {"account", "rejected_version_id"}:
+            self.problems.append("renew was invoked with an event that it refuses")
+        outcome, published = self.renew, self.tokens[-1]
+        if outcome == "failed":
+            return 200, {"errorType": "Exception", "errorMessage": "the token endpoint is down"}
+        if rejected != published["version_id"]:
+            outcome = "superseded"
+        elif outcome in ("rotated", "in_progress"):
+            self.publish()
+        answer = {"outcome": outcome, "account": "default", "retry_after_seconds": self.retry_after_seconds}
+        in_progress = outcome == "in_progress"
+        return 200, answer | {"version_id": None if in_progress else self.tokens[-1]["version_id"], "expires_at": None}
+
+    # --- Talend ---
+
+    def _api(self, method: str, headers: dict[str, str], body: str) -> Reply:
+        bearer = headers.get("authorization", "").removeprefix("Bearer ")
+        number = next((n for n, token in enumerate(self.tokens, 1) if token["access_token"] == bearer), None)
+        if number and headers.get("host", "").split(":")[0] != HOST:
+            self.problems.append("a token was sent to another host")
+        if number and self.now >= self.tokens[number - 1]["expires_at"]:
+            self.problems.append(f"token {number} was sent after it had expired")
+        if method == "POST" and body != BODY:
+            self.problems.append("a request arrived without its whole body")
+        if self.hold:
+            self._hold()
+        status = 401
+        if self.api == "redirects" and number:
+            status = 307
+        elif self.api == "forbids" and number:
+            status = 403
+        elif number and number not in self.rejected and self.api != "rejects":
+            status = 200
+        if status == 401 and number:
+            self._refused_versions.add(self.tokens[number - 1]["version_id"])
+        self.calls.append(f"{number}:{status}")
+        return status, {"location": f"http://{OTHER_HOST}:{self.port}/elsewhere"} if status == 307 else {}
+
+    def _hold(self) -> None:
+        """Let the requests of a storm wait for each other, so that all of them have the same token."""
+        self.hold -= 1
+        self._arrived.notify_all()
+        if not self._arrived.wait_for(lambda: self.hold <= 0, _HOLD_SECONDS):
+            self.hold = 0
+
+
+@contextmanager
+def stand_in() -> Iterator[World]:
+    """Run a server; yields its world."""
+    world = World()
+
+    class Handler(BaseHTTPRequestHandler):
+        protocol_version = "HTTP/1.1"
+
+        def do_GET(self) -> None:
+            length = int(self.headers.get("Content-Length") or 0)
+            headers = {name.lower(): value for name, value in self.headers.items()}
+            chunks = [self.rfile.read(length)]
+            while "chunked" in headers.get("transfer-encoding", "") and (size := int(self.rfile.readline(), 16)):
+                chunks.append(self.rfile.read(size + 2)[:-2])
+            status, members = world.answer(self.command, self.path, headers, b"".join(chunks).decode())
+            body = json.dumps(members).encode()
+            self.send_response_only(status)
+            self.send_header("Date", formatdate(world.now, usegmt=True))
+            self.send_header("Content-Type", "application/x-amz-json-1.1")
+            self.send_header("Content-Length", str(len(body)))
+            if "location" in members:
+                self.send_header("Location", members["location"])
+            if "errorType" in members:
+                self.send_header("X-Amz-Function-Error", "Unhandled")
+            self.end_headers()
+            self.wfile.write(body)
+
+        do_POST = do_GET  # noqa: N815 (the name is http.server's)
+
+        def log_message(self, *_: object) -> None:
+            """Print nothing."""
+
+    class Server(ThreadingHTTPServer):
+        daemon_threads = True
+        request_queue_size = 1024
+
+        def handle_error(self, *_: object) -> None:
+            """A client may close its connection at any time."""
+
+    server = Server((HOST, 0), Handler)
+    world.port = server.server_address[1]
+    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01}, daemon=True)
+    thread.start()
+    try:
+        yield world
+    finally:
+        server.shutdown()
+        server.server_close()
+        thread.join()
