@@ -120,7 +120,8 @@ class TokenClient:
         return self.get_token()
 
     def __repr__(self) -> str:
-        return f"TokenClient({self._source})"
+        # A traceback that shows variables may show a client whose constructor failed.
+        return f"TokenClient({getattr(self, '_source', 'not configured')})"
 
     def __getstate__(self) -> dict[str, Any]:
         """Return only the configuration: a pickle or a copy does not hold a token, and reads the secret itself."""

@@ -71,9 +71,7 @@ class Demo:
     def set_up(self) -> None:
         """Start the local AWS and the simulator, deploy, and store the credentials."""
         step = self.timeline.step
-        step(
-            f"time runs {self.speed:g} times faster, so a token that is valid for 30 minutes expires in {1800 / self.speed:.0f} s"
-        )
+        step(f"time runs {self.speed:g} times faster, so Talend's 30 minutes pass in {1800 / self.speed:.0f} s")
         step("starting an embedded local AWS and a Talend simulator on loopback ports")
         self.aws = self._open.enter_context(LocalAWS(schedule_speed=self.speed))
         self.account = Account()

@@ -77,9 +77,7 @@ def _lives() -> Iterator[Fault]:
         "as long as its own publication": 10,
         "infinitely negative": "-Infinity",
     }.items():
-        expected = (
-            published() if name == "infinitely negative" else failed(InvalidTokenResponse, 1, "s are needed")
-        )
+        expected = published() if name == "infinitely negative" else failed(InvalidTokenResponse, 1, "s are needed")
         yield Fault(f"expires_in {name}", always(Amend({"expires_in": value})), expected)
     yield Fault("expires_in just above that", always(Amend({"expires_in": 11})), _shorter(11))
     yield Fault("expires_in shorter than what is left", always(Amend({"expires_in": "200"})), _shorter(200))

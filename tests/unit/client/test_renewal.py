@@ -80,9 +80,7 @@ def test_a_renewal_in_progress_is_awaited_and_not_invoked_again(client, source, 
 @pytest.mark.parametrize("outcome", ["too_soon", "budget_exhausted", "something_new"])
 def test_a_refused_renewal_is_reported_at_once(client, source, machine, rejected, outcome):
     source.refuse(outcome, retry_after_seconds=40)
-    with pytest.raises(
-        RenewalFailed, match=f"version v1 was rejected but will not be replaced .* \({outcome}\)"
-    ) as caught:
+    with pytest.raises(RenewalFailed, match=rf"v1 was rejected but will not be replaced .* \({outcome}\)") as caught:
         client.renew(rejected)
     assert (caught.value.outcome, caught.value.retry_after_seconds) == (outcome, 40)
     assert machine.pauses == []
