@@ -116,7 +116,7 @@ def test_the_session_that_the_program_has_set_up_is_used(monkeypatch):
     assert source.read().token.version_id == V1
 
 
-def test_a_session_of_its_own_wins_over_the_programs(aws, functions, monkeypatch):
+def test_its_own_session_takes_precedence_over_the_programs(aws, functions, monkeypatch):
     monkeypatch.setattr(boto3, "DEFAULT_SESSION", Session())
     source = SecretsManagerSource(NAME, "renew", session=Session(secretsmanager=aws, **{"lambda": functions}))
     assert source.renew(V1).outcome == "rotated"
@@ -214,7 +214,7 @@ def failing(error):
         ),
     ],
 )
-def test_a_failed_read_says_which_secret_why_and_what_to_do(error, message):
+def test_a_failed_read_names_the_secret_the_cause_and_the_fix(error, message):
     with pytest.raises(TokenUnavailable) as caught:
         failing(error).read()
     assert str(caught.value) == f"token secret '{NAME}' cannot be read: {message}"

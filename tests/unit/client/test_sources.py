@@ -85,7 +85,7 @@ def test_a_fixed_token_without_its_url_is_not_shown():
 
 
 @pytest.mark.parametrize("token", ["hunter2\n", "hun ter2", "hünter2"])
-def test_a_fixed_token_that_fits_no_header_is_refused_unseen(monkeypatch, token):
+def test_a_fixed_token_unfit_for_a_header_is_refused_and_not_shown(monkeypatch, token):
     monkeypatch.setenv("TALEND_ACCESS_TOKEN", token)
     monkeypatch.setenv("TALEND_API_URL", "https://api.us.cloud.talend.com")
     with pytest.raises(NotConfigured, match="characters that a header cannot hold") as caught:
@@ -167,8 +167,8 @@ def test_an_expired_token_of_a_file_is_never_returned(clock, writer, reader):
     [
         (lambda _: None, "does not exist. `talend-token write` removes it when its token expires"),
         (lambda file: file.mkdir(), "cannot be read: Is a directory. Check its owner"),
-        (lambda file: file.write_text("hunter2"), "holds no token document: not a JSON object. Write it by"),
-        (lambda file: file.write_bytes(b"\xff"), "holds no token document: not text. Write it by"),
+        (lambda file: file.write_text("hunter2"), "does not hold a token document: not a JSON object. Write it with"),
+        (lambda file: file.write_bytes(b"\xff"), "does not hold a token document: not text. Write it with"),
     ],
 )
 def test_a_file_without_a_token_is_reported_with_the_fix(writer, reader, make, problem):

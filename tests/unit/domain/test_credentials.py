@@ -140,7 +140,7 @@ def test_a_pair_in_a_header_is_refused_with_the_same_fix(text):
     ["hunter2", "aHVudGVyMg==", "YWJj,OmZlZA==", "YWJjOv_--_8=", "YWI6AWNk"],
     ids=["text", "not a pair", "not only Base64", "not UTF-8", "not printable"],
 )
-def test_what_is_not_an_encoded_pair_is_not_said_to_be_one(text):
+def test_other_text_is_not_reported_as_encoded_credentials(text):
     with pytest.raises(CredentialsError, match="no colon") as caught:
         parse(text)
     assert "Base64" not in str(caught.value)

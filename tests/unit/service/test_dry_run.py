@@ -94,7 +94,7 @@ def test_an_api_that_the_credentials_name_is_shown(system):
     assert checks["credentials"] == (True, "version v-by-hand is for https://proxy.example")
 
 
-def test_unreadable_credentials_stop_only_what_depends_on_them(system):
+def test_unreadable_credentials_stop_only_dependent_checks(system):
     system.secrets.put(CREDENTIALS, "no colon", "credentials-2")
     _, checks = check(system)
     assert list(checks) == LINKS
@@ -209,7 +209,7 @@ def test_an_unreadable_token_is_listed_once(system):
     assert result.expires_at is None
 
 
-def test_a_token_secret_that_cannot_be_read_leaves_the_rest_to_be_checked(system):
+def test_an_unreadable_token_secret_does_not_stop_the_other_checks(system):
     system.secrets._secrets.pop(TOKEN)
     result, checks = check(system)
     assert list(checks) == LINKS
@@ -241,7 +241,7 @@ def test_a_token_in_another_layout_shows_the_right_to_stage_too(system):
     assert system.secrets._secrets[TOKEN].versions["v-by-hand"].reveal() == json.dumps(members, indent=1)
 
 
-def test_the_right_to_promote_is_tried_on_no_real_version(system):
+def test_the_right_to_promote_is_tried_on_an_unknown_version(system):
     asked = []
     promote = system.secrets.promote
     system.secrets.promote = lambda *request: asked.append(request) or promote(*request)
@@ -345,7 +345,7 @@ def test_a_schedule_with_gaps_is_listed_with_the_fix():
     assert "gaps of 25, 25, 10 minutes" in checks["schedule"][1]
 
 
-def test_a_schedule_is_judged_by_the_life_that_the_server_grants_now():
+def test_the_schedule_is_checked_for_the_new_tokens_validity():
     system = System(expires_in=600)
     assert "tokens that are valid for 600 s" in check(system)[1]["schedule"][1]
     system.rotate()
@@ -353,7 +353,7 @@ def test_a_schedule_is_judged_by_the_life_that_the_server_grants_now():
     assert "tokens that are valid for 600 s" in check(system)[1]["schedule"][1]
 
 
-def test_without_any_token_a_schedule_is_judged_by_the_documented_life():
+def test_without_a_token_the_schedule_is_checked_for_30_minutes():
     system = System()
     system.endpoint.answers = [TokenUnavailable("url", CREDENTIALS, "answered 503", "Wait.", status=503)]
     assert check(system)[1]["schedule"] == (
