@@ -304,7 +304,7 @@ class TestLife:
         assert client.call_api(members["access_token"]).status_code == 401
 
     @pytest.mark.parametrize("error_seconds", [-7200, 7200])
-    def test_a_wrong_server_clock_shifts_the_claims_and_not_the_life(
+    def test_a_wrong_server_clock_does_not_change_the_validity(
         self, client: Client, talend: TalendSimulator, account: Account, clock: Clock, error_seconds: int
     ) -> None:
         talend.settings.clock_error_seconds = error_seconds
@@ -568,7 +568,7 @@ class TestJournal:
         ],
         ids=lambda carrier: type(carrier).__name__,
     )
-    def test_what_carries_a_secret_does_not_show_it(self, carrier: object) -> None:
+    def test_types_that_hold_a_secret_do_not_show_it(self, carrier: object) -> None:
         assert "marked" not in repr(carrier)
 
 

@@ -107,7 +107,7 @@ def test_a_tls_handshake_that_hangs_or_drips_is_left_at_the_limit(session, said)
 
 
 @pytest.mark.parametrize(("reused", "said"), [(False, "timed out"), (True, "the time limit has passed")])
-def test_at_the_very_end_of_the_limit_nothing_is_begun(session, monkeypatch, reused, said):
+def test_nothing_is_started_at_the_end_of_the_limit(session, monkeypatch, reused, said):
     def serve(connection):
         while True:
             read_request(connection)
@@ -140,7 +140,7 @@ def test_a_server_that_reads_nothing_is_left_at_the_limit(session, reused):
 
 
 @pytest.mark.parametrize("part", ["handshake", "request", "answer"])
-def test_within_the_limit_connecting_each_write_and_each_read_have_time_outs_of_their_own(session, tls, part):
+def test_each_connect_write_and_read_has_its_own_timeout_in_the_limit(session, tls, part):
     left = threading.Event()
 
     def serve(connection):
@@ -215,7 +215,7 @@ def test_an_address_that_does_not_answer_gives_way_to_the_next(session, addresse
         assert get(session, f"http://many.invalid:{unanswering}", timeout=(0.1, 5)) == b"good"
 
 
-def test_a_host_without_an_address_is_said_to_have_none(session, addresses):
+def test_a_host_without_an_address_is_reported_so(session, addresses):
     assert addresses == []
     with pytest.raises(requests.ConnectionError, match="no address"):
         get(session, "http://many.invalid")
@@ -227,7 +227,7 @@ def test_an_address_that_refuses_gives_way_to_the_next(session, addresses):
         assert get(session, f"http://many.invalid:{port_of(url)}") == b"good"
 
 
-def test_addresses_that_all_refuse_are_tried_once_and_told_apart_from_a_time_out(session, addresses, resolved):
+def test_addresses_that_all_refuse_are_tried_once_and_not_a_timeout(session, addresses, resolved):
     with raw_server(answering(first=OK)) as url:
         addresses += [("127.0.0.2", port_of(url))]
         with pytest.raises(requests.ConnectionError, match="refused"):
@@ -240,7 +240,7 @@ def test_what_is_sent_is_not_held_back_for_more_to_come(session):
         assert response.raw.connection.sock.getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY)
 
 
-def test_an_answer_that_has_no_body_is_not_waited_for(session):
+def test_an_answer_without_a_body_returns_at_once(session):
     def serve(connection):
         read_request(connection)
         connection.sendall(OK.removesuffix(b"good"))
@@ -306,7 +306,7 @@ def test_the_environments_proxy_is_asked_within_the_limit(session, monkeypatch):
 
 
 @pytest.mark.parametrize("location", [b"http://127.0.0.1:1/", b"http://[::1/", b"http://\xff/"])
-def test_a_redirect_is_an_answer_like_any_other_and_its_body_is_left_unread(session, location):
+def test_a_redirect_is_an_ordinary_answer_whose_body_is_not_read(session, location):
     endless = b"HTTP/1.1 307 Elsewhere\r\nLocation: " + location + b"\r\nContent-Length: 99999999999\r\n\r\n"
 
     def serve(connection):
