@@ -190,6 +190,8 @@ class Demo:
         self.timeline.text()
         self.timeline.text("$ talend-token status")
         self.timeline.text(f"{done.stdout}{done.stderr}".rstrip())
+        # An alarm and a schedule know the wall clock only.
+        self.timeline.text("(TokenAlarm fires below three minutes, and here a token is never valid for that long.)")
         if done.returncode:
             self.problems.append(f"talend-token status ended with {done.returncode}")
 
