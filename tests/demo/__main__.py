@@ -36,7 +36,7 @@ SCHEDULED_ROTATIONS = 3
 CONSUMERS = 5
 # About what a call of a real API takes.
 API_SECONDS = 0.2
-COMMAND_LINE = Path(__file__).parent / "bin"
+COMMAND_LINE = Path(__file__).resolve().parents[2] / "infra" / "tools"
 SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 
