@@ -93,6 +93,7 @@ def test_the_demo_succeeds_stays_up_on_request_and_cleans_up(start, tmp_path):
     assert "cost 1 renewal" in said
     (shown,) = re.findall(r"```\n(at Talend .*?)```", (ROOT / "README.md").read_text(), re.DOTALL)
     assert shapes(shown) <= shapes(said)
+    assert re.search(r"^\$ talend-token status\naccount .*\ndefault  (fresh|stale) ", said, re.MULTILINE)
     # Every JWT begins like this.
     assert "eyJ" not in said
 
@@ -102,6 +103,9 @@ def test_the_demo_succeeds_stays_up_on_request_and_cleans_up(start, tmp_path):
     (command,) = re.findall(r"^aws secretsmanager describe-secret .*$", said, re.MULTILINE)
     described = subprocess.run(["sh", "-c", command], env=ours | exports, check=True, capture_output=True, text=True)
     assert "AWSCURRENT" in described.stdout
+    for command in re.findall(r"^(?:talend-token|curl -H) .*$", said, re.MULTILINE):
+        shown = subprocess.run(["sh", "-c", command], env=ours | exports, check=False, capture_output=True, text=True)
+        assert shown.returncode == (1 if "doctor" in command else 0), (command, shown)
 
     started = demo.descendants()
     assert started

@@ -55,9 +55,7 @@ class Reader:
             name: value for name, value in aws.subprocess_environment().items() if not name.startswith("MAKE")
         } | {
             "PATH": f"{ENVIRONMENTS}/awscli/bin:{aws.subprocess_environment()['PATH']}",
-            # Where `uv tool install` puts the command. Of what it downloads, the project's cache has all.
             "HOME": str(folder / "home"),
-            "UV_CACHE_DIR": str(ENVIRONMENTS / "cache" / "uv"),
             # Where `sam` keeps an installation's id; the home folder otherwise.
             "__SAM_CLI_APP_DIR": str(ENVIRONMENTS / "sam-cli"),
             "SAM_CLI_TELEMETRY": "0",
