@@ -47,6 +47,8 @@ LOCK_mutation := tests/measurements/mutants/requirements.txt
 LOCK_audit := infra/tools/audit.txt
 LOCK_release := infra/tools/release.txt
 LOCK_workflows := infra/tools/workflows.txt
+LOCK_checkov := infra/tools/checkov.txt
+LOCK_cdk := infra/tools/cdk.txt
 LOCK_old-pip := tests/template/old-pip.txt
 environment = $(foreach name,$(1),$(ENVIRONMENTS)/$(name)/.installed)
 
@@ -75,7 +77,7 @@ $(NODE_MODULES): $(dir $(LOCK_node))package-lock.json $(call environment,node)
 
 # --- commands -----------------------------------------------------------------------------------
 
-.PHONY: help demo test faults kit check bench mutants charts format lock audit build wheel release deploy account clean
+.PHONY: help demo test faults kit check bench mutants charts format lock audit build wheel release package deploy account clean
 
 help: ## list the commands
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-11s%s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
@@ -100,7 +102,7 @@ faults: $(LOCAL_AWS) build ## attack it at length: every fault in every state, t
 kit: ## play the conformance kit with a client of your own (CLIENT="node my-client.mjs")
 	@PYTHONPATH=tests/support exec python3 -m client_kit $(CLIENT)
 
-check: $(call environment,tests sam) $(NODE_MODULES) build ## formatting, lint, types, import contracts, templates, policies, locks
+check: $(LOCAL_AWS) $(NODE_MODULES) $(call environment,checkov cdk) build ## formatting, lint, types, import contracts, templates, policies, locks
 	@$(TESTS)/ruff format --check --quiet .
 	@$(TESTS)/ruff check --quiet .
 	@$(TESTS)/mypy functions infra/consumer infra/tools tests/measurements/bench tests/measurements/outages tests/demo tests/support
@@ -112,6 +114,8 @@ check: $(call environment,tests sam) $(NODE_MODULES) build ## formatting, lint, 
 	@set -e; for template in account-resources other-aws-accounts; do \
 	  $(PYTHON) infra/tools/expand_template.py infra/$$template.yaml >.aws-sam/build/$$template.json; done
 	@$(PYTHON) -W ignore infra/tools/lint_policies.py .aws-sam/build/*.json
+	@$(ENVIRONMENTS)/checkov/bin/checkov --config-file infra/tools/checkov.yaml --file .aws-sam/build/expanded.json infra/*.yaml
+	@$(TESTS)/pytest -q tests/e2e/test_package.py
 	@$(MAKE) lock OUT=.aws-sam/locks/
 	@set -e; for lock in $(LOCKS); do diff -u $$lock .aws-sam/locks/$$lock || \
 	  { echo "$$lock is not what pyproject.toml asks for: run \`make lock\`" >&2; exit 1; }; done
@@ -137,7 +141,7 @@ format: $(call environment,tests) ## format the code and mend what the linter ca
 	@$(TESTS)/ruff format .
 	@$(TESTS)/ruff check --fix .
 
-GROUPS := functions consumer tests local-aws lambda-runtime node sam awscli charts bench mutation audit release workflows uv old-pip
+GROUPS := functions consumer tests local-aws lambda-runtime node sam awscli charts bench mutation audit release checkov cdk workflows uv old-pip
 LOCKS := $(foreach group,$(GROUPS),$(LOCK_$(group)))
 
 lock: $(UV) $(call environment,node) ## pin the dependencies of pyproject.toml by version and hash
@@ -175,8 +179,18 @@ wheel: $(call environment,sam) ## package the consumer's client as dist/talend_t
 release: $(call environment,release sam) ## build a release from the tag that is checked out, the same bytes each time, into dist/
 	@PATH="$(ENVIRONMENTS)/sam/bin:$$PATH" $(ENVIRONMENTS)/release/bin/python infra/tools/release.py
 
-deploy: build ## deploy to your AWS account with `sam deploy` (ARGS="--guided" asks for the parameters)
-	@$(SAM) deploy $(ARGS)
+package: build ## upload what is built to a bucket, and write dist/template.json for CDK and Terraform (BUCKET=my-bucket)
+	@test -n "$(BUCKET)" || { echo "name a bucket of the stack's Region: make package BUCKET=my-bucket" >&2; exit 1; }
+	@mkdir -p dist
+	@$(SAM) package --s3-bucket $(BUCKET) --s3-prefix talend-token --output-template-file .aws-sam/packaged.yaml $(ARGS) \
+	  >.aws-sam/package.log 2>&1 || { cat .aws-sam/package.log; exit 1; }
+	@# Without SAM's transform, which CDK's CfnInclude knows an old version of.
+	@$(PYTHON) infra/tools/expand_template.py .aws-sam/packaged.yaml >dist/template.json
+	@echo dist/template.json
+
+# Only from the command line: shells have a variable of that name, too.
+deploy: build ## deploy to your AWS account (ENV=staging is one of samconfig.toml, ARGS="--guided" asks for the parameters)
+	@$(SAM) deploy $(if $(filter command line,$(origin ENV)),--config-env $(ENV)) $(ARGS)
 
 # `--parameter-overrides` may be given once, so that those of ARGS are put behind ours. samconfig.toml is named because SAM
 # looks for it beside the template.

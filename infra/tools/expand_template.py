@@ -1,7 +1,7 @@
 """Expand a built SAM template as CloudFormation would, without an AWS account.
 
-Prints the CloudFormation template as JSON. Give the built template, `.aws-sam/build/template.yaml`, or one that needs
-no build. A nested stack's template is a file of its own.
+Prints the CloudFormation template as JSON. Give the built template, `.aws-sam/build/template.yaml`, one that needs no
+build, or what `sam package` made, whose addresses are kept. A nested stack's template is a file of its own.
 """
 
 from __future__ import annotations
@@ -36,8 +36,9 @@ def expand(path: Path) -> dict[str, Any]:
     os.environ.setdefault("AWS_DEFAULT_REGION", "eu-west-1")
     template = yaml_parse(path.read_text())
     for resource in template["Resources"].values():
-        if resource["Type"] in _UPLOADED:
-            resource["Properties"][_UPLOADED[resource["Type"]]] = "s3://bucket/key"
+        source = _UPLOADED.get(resource["Type"])
+        if source and not resource["Properties"].get(source, "").startswith("s3://"):
+            resource["Properties"][source] = "s3://bucket/key"
     expanded: dict[str, Any] = transform(template, {}, _NoManagedPolicies())
     return expanded
 

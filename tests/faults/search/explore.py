@@ -30,9 +30,7 @@ class Found:
     states: int = 0
 
     def __add__(self, other: Found) -> Found:
-        return Found(
-            self.schedules + other.schedules, self.executions + other.executions, self.states + other.states
-        )
+        return Found(self.schedules + other.schedules, self.executions + other.executions, self.states + other.states)
 
 
 @dataclass

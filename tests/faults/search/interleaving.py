@@ -205,7 +205,9 @@ class Interleaving:
     # --- states ---
 
     def _learned(self, name: str, answer: object) -> None:
-        self._running.history.append((name, _known(answer), self.world.system.clock.now, self.world.witness.publications))
+        self._running.history.append(
+            (name, _known(answer), self.world.system.clock.now, self.world.witness.publications)
+        )
 
     def state(self) -> Hashable:
         """All that decides what can still happen: two schedules that lead to the same state have the same future."""
