@@ -48,6 +48,8 @@ LOCK_mutation := tests/measurements/mutants/requirements.txt
 LOCK_audit := infra/tools/audit.txt
 LOCK_release := infra/tools/release.txt
 LOCK_workflows := infra/tools/workflows.txt
+LOCK_checkov := infra/tools/checkov.txt
+LOCK_cdk := infra/tools/cdk.txt
 LOCK_old-pip := tests/template/old-pip.txt
 # One for each Python: .environments/client/3.10.
 LOCK_client/$(PYTHON_VERSION) := $(LOCK_client)
@@ -78,7 +80,7 @@ $(NODE_MODULES): $(dir $(LOCK_node))package-lock.json $(call environment,node)
 
 # --- commands -----------------------------------------------------------------------------------
 
-.PHONY: help demo test client faults kit check bench mutants charts format lock audit build wheel release deploy account clean
+.PHONY: help demo test client faults kit check bench mutants charts format lock audit build wheel release package deploy account clean
 
 help: ## list the commands
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-11s%s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
@@ -110,7 +112,7 @@ faults: $(LOCAL_AWS) build ## run the fault tests at length: every fault in ever
 kit: ## run the conformance kit with a client of your own (CLIENT="node my-client.mjs")
 	@PYTHONPATH=tests/support exec python3 -m client_kit $(CLIENT)
 
-check: $(call environment,tests sam workflows) $(NODE_MODULES) build ## check formatting, lint, types, import contracts, templates, policies, workflows and locks
+check: $(LOCAL_AWS) $(NODE_MODULES) $(call environment,checkov cdk workflows) build ## check formatting, lint, types, import contracts, templates, policies, workflows and locks
 	@$(TESTS)/ruff format --check --quiet .
 	@$(TESTS)/ruff check --quiet .
 	@$(TESTS)/mypy functions infra/consumer infra/tools tests/measurements/bench tests/measurements/outages tests/demo tests/support
@@ -122,6 +124,8 @@ check: $(call environment,tests sam workflows) $(NODE_MODULES) build ## check fo
 	@set -e; for template in account-resources other-aws-accounts; do \
 	  $(PYTHON) infra/tools/expand_template.py infra/$$template.yaml >.aws-sam/build/$$template.json; done
 	@$(PYTHON) -W ignore infra/tools/lint_policies.py .aws-sam/build/*.json
+	@$(ENVIRONMENTS)/checkov/bin/checkov --config-file infra/tools/checkov.yaml --file .aws-sam/build/expanded.json infra/*.yaml
+	@$(TESTS)/pytest -q tests/e2e/test_package.py
 	@$(ENVIRONMENTS)/workflows/bin/zizmor --offline --quiet --strict-collection .github
 	@$(MAKE) lock OUT=.aws-sam/locks/
 	@set -e; for lock in $(LOCKS); do diff -u $$lock .aws-sam/locks/$$lock || \
@@ -150,7 +154,7 @@ format: $(call environment,tests) ## format the code and fix what the linter can
 
 # The oldest Python that a group is for.
 OLDEST_client := 3.10
-GROUPS := functions consumer tests client local-aws lambda-runtime node sam awscli charts bench mutation audit release workflows uv old-pip
+GROUPS := functions consumer tests client local-aws lambda-runtime node sam awscli charts bench mutation audit release checkov cdk workflows uv old-pip
 LOCKS := $(foreach group,$(GROUPS),$(LOCK_$(group)))
 
 lock: $(UV) $(call environment,node) ## pin the dependencies of pyproject.toml by version and hash
@@ -188,8 +192,18 @@ wheel: $(call environment,sam) ## package the consumer's client as dist/talend_t
 release: $(call environment,release sam) ## build the checked-out tag as a release in dist/, reproducibly
 	@PATH="$(ENVIRONMENTS)/sam/bin:$$PATH" $(ENVIRONMENTS)/release/bin/python infra/tools/release.py
 
-deploy: build ## deploy to your AWS account with `sam deploy` (ARGS="--guided" asks for the parameters)
-	@$(SAM) deploy $(ARGS)
+package: build ## upload what is built to a bucket, and write dist/template.json for CDK and Terraform (BUCKET=my-bucket)
+	@test -n "$(BUCKET)" || { echo "name a bucket of the stack's Region: make package BUCKET=my-bucket" >&2; exit 1; }
+	@mkdir -p dist
+	@$(SAM) package --s3-bucket $(BUCKET) --s3-prefix talend-token --output-template-file .aws-sam/packaged.yaml $(ARGS) \
+	  >.aws-sam/package.log 2>&1 || { cat .aws-sam/package.log; exit 1; }
+	@# Without SAM's transform, which CDK's CfnInclude knows an old version of.
+	@$(PYTHON) infra/tools/expand_template.py .aws-sam/packaged.yaml >dist/template.json
+	@echo dist/template.json
+
+# Only from the command line: shells have a variable of that name, too.
+deploy: build ## deploy to your AWS account (ENV=staging is one of samconfig.toml, ARGS="--guided" asks for the parameters)
+	@$(SAM) deploy $(if $(filter command line,$(origin ENV)),--config-env $(ENV)) $(ARGS)
 
 # SAM accepts `--parameter-overrides` only once, so those of ARGS are appended to ours. samconfig.toml is named because SAM
 # would look for it next to the template.

@@ -1,7 +1,7 @@
 """Expand a SAM template as CloudFormation would, without an AWS account, and print the result as JSON.
 
-The argument is the built template, `.aws-sam/build/template.yaml`, or a template that needs no build. The template of a
-nested stack must be expanded separately.
+The argument is the built template, `.aws-sam/build/template.yaml`, a template that needs no build, or the output of
+`sam package`, whose URLs are kept. The template of a nested stack must be expanded separately.
 """
 
 from __future__ import annotations
@@ -36,8 +36,9 @@ def expand(path: Path) -> dict[str, Any]:
     os.environ.setdefault("AWS_DEFAULT_REGION", "eu-west-1")
     template = yaml_parse(path.read_text())
     for resource in template["Resources"].values():
-        if resource["Type"] in _UPLOADED:
-            resource["Properties"][_UPLOADED[resource["Type"]]] = "s3://bucket/key"
+        source = _UPLOADED.get(resource["Type"])
+        if source and not resource["Properties"].get(source, "").startswith("s3://"):
+            resource["Properties"][source] = "s3://bucket/key"
     expanded: dict[str, Any] = transform(template, {}, _NoManagedPolicies())
     return expanded
 

@@ -5,11 +5,13 @@ from __future__ import annotations
 import argparse
 import os
 import signal
+import subprocess
 import sys
 import threading
 import time
 from collections.abc import Callable
 from contextlib import ExitStack
+from pathlib import Path
 from typing import Any, NoReturn
 
 from demo.consumer import API_PATH, Caller, CarelessConsumer
@@ -34,6 +36,7 @@ SCHEDULED_ROTATIONS = 3
 CONSUMERS = 5
 # About the time that a call of a real API takes.
 API_SECONDS = 0.2
+COMMAND_LINE = Path(__file__).resolve().parents[2] / "infra" / "tools"
 SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 
@@ -181,6 +184,19 @@ class Demo:
             timeline.text(f"        a consumer failed with {problem}")
         self.problems = [text for text, holds in checks.items() if not holds]
 
+    def show_status(self) -> None:
+        """Show what an operator would see now."""
+        command = [str(COMMAND_LINE / "talend-token"), "status"]
+        environment = self.aws.subprocess_environment()
+        done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
+        self.timeline.text()
+        self.timeline.text("$ talend-token status")
+        self.timeline.text(f"{done.stdout}{done.stderr}".rstrip())
+        # An alarm and a schedule know the wall clock only.
+        self.timeline.text("(TokenAlarm fires below three minutes, and here a token is never valid for that long.)")
+        if done.returncode:
+            self.problems.append(f"talend-token status ended with {done.returncode}")
+
     def keep(self) -> None:
         """Print how to use the running system from another terminal, and wait for Ctrl-C."""
         text = self.timeline.text
@@ -192,7 +208,14 @@ class Demo:
         text()
         for name, value in self.aws.environment().items():
             text(f"export {name}={value}")
-        text(f'export PATH="{ENVIRONMENTS}/awscli/bin:{ENVIRONMENTS}/sam/bin:$PATH"')
+        text(f'export PATH="{COMMAND_LINE}:{ENVIRONMENTS}/awscli/bin:{ENVIRONMENTS}/sam/bin:$PATH"')
+        text()
+        text("talend-token status")
+        text('talend-token rotate --reason "by hand"')
+        text(f'curl -H "$(talend-token token --header)" {self.talend.url}{API_PATH}')
+        authorization = '"Authorization: Bearer $TALEND_ACCESS_TOKEN"'
+        text(f"talend-token exec -- sh -c 'curl -H {authorization} $TALEND_API_URL/account/users'")
+        text("talend-token doctor  # 25 minutes are a few seconds here, so it finds the schedule too rare")
         text()
         token, rotate = self.stack.outputs["TokenSecretArn"], self.stack.outputs["RotateFunctionName"]
         text(f"aws secretsmanager describe-secret --secret-id {token}")
@@ -243,6 +266,7 @@ def main() -> int:
         with Demo(options.speed) as demo:
             demo.set_up()
             demo.run()
+            demo.show_status()
             demo.timeline.text()
             demo.timeline.text(f"{'FAILED' if demo.problems else 'All good'} after {time.time() - started:.0f} s.")
             if options.keep:

@@ -185,3 +185,9 @@ def test_an_account_name_is_checked_at_once(aws, terminal):
     assert terminal.run("token", "--account", "Sales/EU") == 2
     assert "'Sales/EU' must match" in terminal.err
     assert aws.calls == []
+
+
+def test_a_stack_without_outputs_does_not_hide_the_missing_secret(aws, terminal):
+    aws.stacks["talend-token"] = {"StackStatus": "ROLLBACK_COMPLETE"}
+    assert terminal.run("token") == 6
+    assert "token secret 'talend-token/default/token' does not exist" in terminal.err
