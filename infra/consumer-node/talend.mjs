@@ -90,7 +90,7 @@ async function renew(version) {
     if (await readReplacement(version)) return;
     await sleep(pause * (0.5 + Math.random() / 2));
   }
-  const error = new TalendTokenError(`${SECRET}: version ${version} was rejected but will not be replaced (${outcome})`);
+  const error = new TalendTokenError(`${SECRET}: version ${version} was rejected but was not replaced (${outcome})`);
   refusals.set(version, { until: Date.now() + 1000 * Math.min(seconds, 60), error });
   throw error;
 }

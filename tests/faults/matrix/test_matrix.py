@@ -132,7 +132,7 @@ def test_another_ending_than_the_expected_one_is_noticed(world, expected):
 @pytest.mark.no_cover
 def test_a_warning_that_a_row_does_not_expect_is_noticed(world):
     fault = expecting(Expected("rotated", 1), at(is_of_the_table, error(400, "AccessDeniedException")))
-    with pytest.raises(AssertionError, match=r"unexpected: .*went on without the lock"):
+    with pytest.raises(AssertionError, match=r"unexpected: .*continued without the lock"):
         matrix.play(world, fault, Trigger.MANUAL, State.FRESH)
 
 
