@@ -75,7 +75,7 @@ $(NODE_MODULES): $(dir $(LOCK_node))package-lock.json $(call environment,node)
 
 # --- commands -----------------------------------------------------------------------------------
 
-.PHONY: help demo test faults kit check bench mutants charts format lock audit build wheel release deploy account clean
+.PHONY: help demo test unit faults kit check bench mutants charts format lock audit build wheel release deploy account clean
 
 help: ## list the commands
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-11s%s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
@@ -92,7 +92,10 @@ demo: $(LOCAL_AWS) build ## run it all on this machine, without an AWS account (
 	@exec env PYTHONPATH=$(IMPORT_PATH) $(TESTS)/python -m demo $(if $(KEEP),--keep) $(if $(SPEED),--speed $(SPEED))
 
 test: $(TESTED) build ## run the tests (ARGS="-k name" chooses)
-	@$(TESTS)/pytest $(or $(ARGS),--numprocesses 2 --dist loadfile --no-loadscope-reorder --cov --cov-report term-missing:skip-covered)
+	@$(TESTS)/pytest $(or $(ARGS),--numprocesses 3 --dist loadfile --no-loadscope-reorder --cov --cov-report term-missing:skip-covered)
+
+unit: $(call environment,tests) ## run the unit tests of what ships, in seconds (ARGS="tests/unit/domain")
+	@$(TESTS)/pytest $(or $(ARGS),--numprocesses 2 tests/unit --ignore tests/unit/measurements)
 
 faults: $(LOCAL_AWS) build ## attack it at length: every fault in every state, thousands of histories (ARGS="tests/faults/crashes/test_crash.py")
 	@FAULTS=long $(TESTS)/pytest $(or $(ARGS),tests/faults)
