@@ -119,7 +119,8 @@ class TokenClient:
         return self.get_token()
 
     def __repr__(self) -> str:
-        return f"TokenClient({self._source})"
+        # A traceback that shows variables may show a client whose constructor failed.
+        return f"TokenClient({getattr(self, '_source', 'not configured')})"
 
     def __getstate__(self) -> dict[str, Any]:
         """Return the configuration alone: a pickle or a copy has no token, and reads one of its own."""

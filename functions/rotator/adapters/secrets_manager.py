@@ -94,8 +94,8 @@ class SecretsManagerStore:
             if replaced and "AWSCURRENT" in labels.get(replaced, []):
                 # The label has not moved, so the code means something else.
                 raise
-            # The SDK may have repeated a call whose answer was lost, so this call has moved the label. Otherwise another
-            # run has published this version, which it found staged.
+            # If the SDK has repeated a call whose answer was lost, this call has moved the label. Otherwise another run
+            # has published this version, which it found staged.
             return error.attempts > 1 and "AWSCURRENT" in labels.get(version_id, [])
         return True
 

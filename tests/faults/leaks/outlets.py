@@ -27,7 +27,7 @@ _HEAD = re.compile(rb"[A-Z]+ \S+ HTTP/1\.1\r\n")
 _SECRETS_MANAGER = b"X-Amz-Target: secretsmanager."
 _to_secrets_manager: WeakSet[Any] = WeakSet()
 # and in the output of a command that was asked for them.
-_ASKED_FOR = ("get-secret-value",)
+_ASKED_FOR = ("get-secret-value", "talend_token token", "talend-token token")
 
 
 def listen(marks: Marks, tell: Tell) -> None:
