@@ -1,4 +1,4 @@
-"""Asynchronous invocation: retries, destinations and dead-letter queues, by the Lambda developer guide."""
+"""Asynchronous invocation: retries and the OnFailure destination, as the Lambda developer guide describes them."""
 
 import datetime
 import json
@@ -14,13 +14,6 @@ from local_aws.waiting import eventually
 pytest_plugins = ["local_aws.fixtures"]
 
 FAIL = "def handler(event, context):\n    print(context.aws_request_id)\n    raise ValueError(event)"
-FAIL_ONCE = """
-attempts = []
-def handler(event, context):
-    attempts.append(context.aws_request_id)
-    if len(attempts) == 1: raise ValueError("at first")
-    return attempts
-"""
 
 
 def create_queue(aws: LocalAWS) -> tuple[str, str]:
