@@ -8,7 +8,8 @@ import zlib
 
 import pytest
 
-from doubles import Clock, raw_server, read_request, self_signed_server
+from doubles import Clock, raw_server, read_request
+from doubles.tls_server import self_signed_server
 from rotator.adapters.bounded_http import BoundedSession
 from rotator.adapters.token_endpoint import HttpTokenEndpoint
 from rotator.domain.credentials import Credentials

@@ -5,7 +5,8 @@ import select
 import pytest
 import requests
 
-from doubles import Clock, raw_server, read_request, self_signed_server
+from doubles import Clock, raw_server, read_request
+from doubles.tls_server import self_signed_server
 from rotator.adapters.probe import HttpProbe
 from rotator.ports import Verdict
 from talend_simulator import Account, Answer, Close, Redirect, Stall, TalendSimulator
