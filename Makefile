@@ -80,7 +80,7 @@ $(NODE_MODULES): $(dir $(LOCK_node))package-lock.json $(call environment,node)
 
 # --- commands -----------------------------------------------------------------------------------
 
-.PHONY: help demo test client faults kit check bench mutants charts format lock audit build wheel release package deploy account clean
+.PHONY: help demo test unit client faults kit check bench mutants charts format lock audit build wheel release package deploy account clean
 
 help: ## list the commands
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-11s%s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
@@ -97,7 +97,10 @@ demo: $(LOCAL_AWS) build ## run the whole system on this machine, without an AWS
 	@exec env PYTHONPATH=$(IMPORT_PATH) $(TESTS)/python -m demo $(if $(KEEP),--keep) $(if $(SPEED),--speed $(SPEED))
 
 test: $(TESTED) build ## run the tests (ARGS="-k name" selects some)
-	@$(TESTS)/pytest $(or $(ARGS),--numprocesses 2 --dist loadfile --no-loadscope-reorder --cov --cov-report term-missing:skip-covered)
+	@$(TESTS)/pytest $(or $(ARGS),--numprocesses 3 --dist loadfile --no-loadscope-reorder --cov --cov-report term-missing:skip-covered)
+
+unit: $(call environment,tests) ## run the unit tests of what ships, in seconds (ARGS="tests/unit/domain")
+	@$(TESTS)/pytest $(or $(ARGS),--numprocesses 2 tests/unit --ignore tests/unit/measurements)
 
 # pytest runs in each folder separately, so that it does not read a conftest.py that needs the functions and their Python.
 # test_package.py is left out because it tries every Python itself, in `make test`.

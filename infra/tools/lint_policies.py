@@ -76,7 +76,7 @@ _EXAMPLES: dict[str, Any] = {
 # Resources whose policies name every resource, each with the reason.
 _ANY_RESOURCE = {
     "TokenSecretPolicy": "The wildcard in a secret's own policy only means that secret and its replicas.",
-    "PublisherPolicy": "Network interfaces have no names before Lambda creates them, and Describe calls take no resource.",
+    "PublisherPolicy": "Lambda names network interfaces when it creates them, and Describe calls take no resource.",
 }
 
 
