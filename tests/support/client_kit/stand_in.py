@@ -25,7 +25,7 @@ OTHER_HOST = "localhost"
 BODY = "a body that arrives whole each time"
 # For all requests of a storm to arrive, if they were sent at once.
 _HOLD_SECONDS = 2
-_EXTENSION_TTL_SECONDS = 300
+_LOCAL_TTL_SECONDS = 300
 
 Reply = tuple[int, dict[str, Any]]
 
@@ -45,6 +45,7 @@ class World:
         self.retry_after_seconds = 0
         self.stale_reads = 0
         self.hold = 0
+        self.local_reader = "provider"
         # What happened since the last look.
         self.calls: list[str] = []
         self.reads = 0
@@ -90,7 +91,7 @@ class World:
             if headers.get("x-amz-target") == "secretsmanager.GetSecretValue":
                 return self._secret(json.loads(body).get("VersionId"))
             if path.startswith("/secretsmanager/get"):
-                return self._extension(parse_qs(urlsplit(path).query), headers)
+                return self._read_locally(parse_qs(urlsplit(path).query), headers)
             if path == f"/2015-03-31/functions/{FUNCTION}/invocations":
                 return self._renew(json.loads(body))
             return self._api(method, headers, body)
@@ -107,18 +108,24 @@ class World:
             shown = self.tokens[-2]
         if version_id:
             shown = next(token for token in self.tokens if token["version_id"] == version_id)
-        text = "{}" if self.secrets_manager == "empty" else json.dumps(shown)
+        left_out = ["access_token"] if self.secrets_manager == "no token" else []
+        text = json.dumps({name: value for name, value in shown.items() if name not in left_out})
         # Cut off behind the token: parsers quote what they cannot parse.
         text = text[: text.index("token_type")] if self.secrets_manager == "malformed" else text
         return 200, {"Name": SECRET, "VersionId": shown["version_id"], "SecretString": text}
 
-    def _extension(self, query: dict[str, list[str]], headers: dict[str, str]) -> Reply:
+    def _read_locally(self, query: dict[str, list[str]], headers: dict[str, str]) -> Reply:
         """As the AWS Workload Credentials Provider; the Lambda extension is the same without `refreshNow`."""
-        if headers.get("x-aws-parameters-secrets-token") != "session" or "x-forwarded-for" in headers:
+        if headers.get("x-aws-parameters-secrets-token") != "session":
             return 403, {"message": "Bad Token"}
+        known = {"secretId", "versionId", "versionStage"} | (
+            {"refreshNow"} if self.local_reader == "provider" else set()
+        )
+        if "x-forwarded-for" in headers or query.keys() - known:
+            return 400, {"message": "Forwarded, or an unknown parameter"}
         version_id = query.get("versionId", [""])[0]
         read_at, reply = self._cached.get(version_id, (float("-inf"), (0, {})))
-        if query.get("refreshNow") == ["true"] or self.now >= read_at + _EXTENSION_TTL_SECONDS:
+        if query.get("refreshNow") == ["true"] or self.now >= read_at + _LOCAL_TTL_SECONDS:
             reply = self._secret(version_id)
             if reply[0] == 200:
                 self._cached[version_id] = self.now, reply
