@@ -61,10 +61,10 @@ class World:
         """The base URL of the API, and the endpoint of AWS."""
         return f"http://{HOST}:{self.port}"
 
-    def publish(self, valid_for: int = 1800, age: int = 0) -> None:
+    def publish(self, valid_for: int = 1800, age: int = 0, host: str = HOST) -> None:
         """Do what the rotator does. Tokens are counted: 1, 2, ..."""
         issued_at = int(self.now) - age
-        access_token = secrets.token_urlsafe(40)
+        access_token = f"ey{secrets.token_urlsafe(40)}"
         sys.audit("secret.minted", access_token)
         self.tokens.append(
             {
@@ -72,7 +72,7 @@ class World:
                 "token_type": "Bearer",
                 "issued_at": issued_at,
                 "expires_at": issued_at + valid_for,
-                "api_url": self.url,
+                "api_url": f"http://{host}:{self.port}",
                 "version_id": str(uuid.uuid4()),
             }
         )
@@ -110,8 +110,8 @@ class World:
             shown = next(token for token in self.tokens if token["version_id"] == version_id)
         left_out = ["access_token"] if self.secrets_manager == "no token" else []
         text = json.dumps({name: value for name, value in shown.items() if name not in left_out})
-        # Cut off behind the token: parsers quote what they cannot parse.
-        text = text[: text.index("token_type")] if self.secrets_manager == "malformed" else text
+        # Parsers quote what they cannot parse.
+        text = shown["access_token"] if self.secrets_manager == "malformed" else text
         return 200, {"Name": SECRET, "VersionId": shown["version_id"], "SecretString": text}
 
     def _read_locally(self, query: dict[str, list[str]], headers: dict[str, str]) -> Reply:
@@ -154,7 +154,7 @@ class World:
     def _api(self, method: str, headers: dict[str, str], body: str) -> Reply:
         bearer = headers.get("authorization", "").removeprefix("Bearer ")
         number = next((n for n, token in enumerate(self.tokens, 1) if token["access_token"] == bearer), None)
-        if number and headers.get("host", "").split(":")[0] != HOST:
+        if number and urlsplit(self.tokens[number - 1]["api_url"]).netloc != headers.get("host"):
             self.problems.append("a token was sent to another host")
         if number and self.now >= self.tokens[number - 1]["expires_at"]:
             self.problems.append(f"token {number} was sent after it had expired")
