@@ -36,6 +36,7 @@ LOCK_functions := functions/requirements.txt
 LOCK_consumer := infra/consumer/requirements.txt
 LOCK_uv := infra/tools/uv.txt
 LOCK_tests := tests/requirements.txt
+LOCK_client := tests/integration/client/requirements.txt
 LOCK_local-aws := tests/support/local_aws/requirements.txt
 LOCK_lambda-runtime := tests/support/local_aws/lambda-runtime.txt
 LOCK_node := tests/support/local_aws/node/requirements.txt
@@ -48,6 +49,8 @@ LOCK_audit := infra/tools/audit.txt
 LOCK_release := infra/tools/release.txt
 LOCK_workflows := infra/tools/workflows.txt
 LOCK_old-pip := tests/template/old-pip.txt
+# One for each Python: .environments/client/3.10.
+LOCK_client/$(PYTHON_VERSION) := $(LOCK_client)
 environment = $(foreach name,$(1),$(ENVIRONMENTS)/$(name)/.installed)
 
 $(UV): $(LOCK_uv)
@@ -75,7 +78,7 @@ $(NODE_MODULES): $(dir $(LOCK_node))package-lock.json $(call environment,node)
 
 # --- commands -----------------------------------------------------------------------------------
 
-.PHONY: help demo test faults kit check bench mutants charts format lock audit build wheel release deploy account clean
+.PHONY: help demo test client faults kit check bench mutants charts format lock audit build wheel release deploy account clean
 
 help: ## list the commands
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-11s%s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
@@ -86,13 +89,20 @@ IMPORT_PATH := functions:tests:tests/support:tests/measurements
 BUILT := .aws-sam/build/template.yaml
 BUILT_CONSUMER := .aws-sam/consumer/template.yaml
 LOCAL_AWS := $(call environment,tests local-aws lambda-runtime sam awscli)
-TESTED := $(LOCAL_AWS) $(NODE_MODULES) $(call environment,old-pip release)
+TESTED := $(LOCAL_AWS) $(NODE_MODULES) $(call environment,old-pip release workflows)
 
-demo: $(LOCAL_AWS) ## run it all on this machine, without an AWS account (KEEP=1 leaves it up, SPEED=90)
+demo: $(LOCAL_AWS) build ## run it all on this machine, without an AWS account (KEEP=1 leaves it up, SPEED=90)
 	@exec env PYTHONPATH=$(IMPORT_PATH) $(TESTS)/python -m demo $(if $(KEEP),--keep) $(if $(SPEED),--speed $(SPEED))
 
 test: $(TESTED) build ## run the tests (ARGS="-k name" chooses)
 	@$(TESTS)/pytest $(or $(ARGS),--numprocesses 2 --dist loadfile --no-loadscope-reorder --cov --cov-report term-missing:skip-covered)
+
+# Each folder by itself: no conftest.py above it is read, which would need the functions and their Python. What is
+# left out looks at every Python by itself, and belongs to `make test`.
+client: $(call environment,client/$(PYTHON_VERSION)) ## run the client's tests on another Python (PYTHON_VERSION=3.10)
+	@set -e; for folder in unit integration; do \
+	  $(ENVIRONMENTS)/client/$(PYTHON_VERSION)/bin/pytest --confcutdir tests/$$folder/client tests/$$folder/client \
+	    --ignore tests/unit/client/test_package.py $(ARGS); done
 
 faults: $(LOCAL_AWS) build ## attack it at length: every fault in every state, thousands of histories (ARGS="tests/faults/crashes/test_crash.py")
 	@FAULTS=long $(TESTS)/pytest $(or $(ARGS),tests/faults)
@@ -100,7 +110,7 @@ faults: $(LOCAL_AWS) build ## attack it at length: every fault in every state, t
 kit: ## play the conformance kit with a client of your own (CLIENT="node my-client.mjs")
 	@PYTHONPATH=tests/support exec python3 -m client_kit $(CLIENT)
 
-check: $(call environment,tests sam) $(NODE_MODULES) build ## formatting, lint, types, import contracts, templates, policies, locks
+check: $(call environment,tests sam workflows) $(NODE_MODULES) build ## formatting, lint, types, import contracts, templates, policies, workflows, locks
 	@$(TESTS)/ruff format --check --quiet .
 	@$(TESTS)/ruff check --quiet .
 	@$(TESTS)/mypy functions infra/consumer infra/tools tests/measurements/bench tests/measurements/outages tests/demo tests/support
@@ -112,6 +122,7 @@ check: $(call environment,tests sam) $(NODE_MODULES) build ## formatting, lint, 
 	@set -e; for template in account-resources other-aws-accounts; do \
 	  $(PYTHON) infra/tools/expand_template.py infra/$$template.yaml >.aws-sam/build/$$template.json; done
 	@$(PYTHON) -W ignore infra/tools/lint_policies.py .aws-sam/build/*.json
+	@$(ENVIRONMENTS)/workflows/bin/zizmor --offline --quiet --strict-collection .github
 	@$(MAKE) lock OUT=.aws-sam/locks/
 	@set -e; for lock in $(LOCKS); do diff -u $$lock .aws-sam/locks/$$lock || \
 	  { echo "$$lock is not what pyproject.toml asks for: run \`make lock\`" >&2; exit 1; }; done
@@ -137,13 +148,15 @@ format: $(call environment,tests) ## format the code and mend what the linter ca
 	@$(TESTS)/ruff format .
 	@$(TESTS)/ruff check --fix .
 
-GROUPS := functions consumer tests local-aws lambda-runtime node sam awscli charts bench mutation audit release workflows uv old-pip
+# The oldest Python that a group is for.
+OLDEST_client := 3.10
+GROUPS := functions consumer tests client local-aws lambda-runtime node sam awscli charts bench mutation audit release workflows uv old-pip
 LOCKS := $(foreach group,$(GROUPS),$(LOCK_$(group)))
 
 lock: $(UV) $(call environment,node) ## pin the dependencies of pyproject.toml by version and hash
 	@set -e; $(foreach group,$(GROUPS),mkdir -p $(OUT)$(dir $(LOCK_$(group))); \
 	  $(if $(OUT),cp $(LOCK_$(group)) $(OUT)$(LOCK_$(group));) \
-	  $(UV) pip compile --quiet --universal --python-version $(PYTHON_VERSION) --generate-hashes --no-annotate \
+	  $(UV) pip compile --quiet --universal --python-version $(or $(OLDEST_$(group)),$(PYTHON_VERSION)) --generate-hashes --no-annotate \
 	    --custom-compile-command "make lock" --group pyproject.toml:$(group) --output-file $(OUT)$(LOCK_$(group));)
 	@$(if $(OUT),,$(NPM) install --package-lock-only --omit-lockfile-registry-resolved --prefix $(dir $(LOCK_node)) >/dev/null)
 

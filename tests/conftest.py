@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+from e2e.sharing import group_of
 from local_aws import LOGS_VARIABLE
 
 pytest_plugins = ["faults.leaks.plugin"]
@@ -22,8 +23,20 @@ def lasting_logs(tmp_path_factory):
     del os.environ[LOGS_VARIABLE]
 
 
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config, log):
+    """Give each process whole files, and the modules that share a deployment to one process."""
+    from xdist.scheduler import LoadFileScheduling
+
+    class ByDeployment(LoadFileScheduling):
+        def _split_scope(self, nodeid):
+            return group_of(super()._split_scope(nodeid))
+
+    return ByDeployment(config, log)
+
+
 def pytest_collection_modifyitems(items):
-    """The files that take longest first: of two processes, neither is then left alone with one at the end."""
+    """Run the files that take longest first, so that no process is left alone with one at the end."""
     items.sort(key=lambda item: item.path.parent.name not in LONG)
 
 

@@ -56,7 +56,7 @@ class SecretStore(Protocol):
         """
 
     def promote(self, secret_id: str, version_id: str, replaced: str | None) -> bool:
-        """Move AWSCURRENT from the version `replaced` to `version_id`; False if another version holds it by now."""
+        """Move AWSCURRENT from the version `replaced` to `version_id`; False if another run has moved it meanwhile."""
 
 
 class Lock(Protocol):

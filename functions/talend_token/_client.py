@@ -72,7 +72,8 @@ class TokenClient:
         Args:
             source: where tokens come from, such as a `talend_token.secrets_manager.SecretsManagerSource`. By default
                 what the environment names: `TALEND_ACCESS_TOKEN` (with `TALEND_API_URL`), a token for work without AWS;
-                or else `TALEND_TOKEN_SECRET` and `TALEND_RENEW_FUNCTION`, names or ARNs.
+                or else `TALEND_ACCESS_TOKEN_FILE`, a file that `talend-token write` keeps current; or else
+                `TALEND_TOKEN_SECRET` and `TALEND_RENEW_FUNCTION`, names or ARNs.
             renewal_timeout_seconds: how long a caller of `renew` waits for the new token to show, once the renew
                 function has answered; that may take 30 more.
             clock, monotonic, sleep: for tests; by default those of the module `time`.
@@ -118,7 +119,8 @@ class TokenClient:
         return self.get_token()
 
     def __repr__(self) -> str:
-        return f"TokenClient({self._source})"
+        # A traceback that shows variables may show a client whose constructor failed.
+        return f"TokenClient({getattr(self, '_source', 'not configured')})"
 
     def __getstate__(self) -> dict[str, Any]:
         """Return the configuration alone: a pickle or a copy has no token, and reads one of its own."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 
 from talend_token._token import Token
-from talend_token.errors import NotConfigured, RenewalFailed
+from talend_token.errors import InvalidTokenDocument, NotConfigured, RenewalFailed, TokenUnavailable
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -55,13 +55,15 @@ class Renewal:
 
 
 def source_from_environment() -> TokenSource:
-    """Return the source that `TALEND_ACCESS_TOKEN`, or else `TALEND_TOKEN_SECRET`, names.
+    """Return the source that `TALEND_ACCESS_TOKEN`, `TALEND_ACCESS_TOKEN_FILE` or `TALEND_TOKEN_SECRET` names.
 
     Raises:
-        NotConfigured: neither is set, or one of them is unusable.
+        NotConfigured: none of them is set, or the first one is unusable.
     """
     if os.environ.get("TALEND_ACCESS_TOKEN"):
         return FixedSource.from_environment()
+    if os.environ.get("TALEND_ACCESS_TOKEN_FILE"):
+        return FileSource(os.environ["TALEND_ACCESS_TOKEN_FILE"])
     if os.environ.get("TALEND_TOKEN_SECRET"):
         # Imported here because a program that does not use AWS should not pay for it.
         from talend_token.secrets_manager import SecretsManagerSource
@@ -70,7 +72,7 @@ def source_from_environment() -> TokenSource:
     raise NotConfigured(
         "the environment does not say where the Talend token is. Set TALEND_TOKEN_SECRET to the name or ARN of the "
         "token secret, and TALEND_RENEW_FUNCTION to that of the renew function. Where there is no AWS, set "
-        "TALEND_ACCESS_TOKEN to a token."
+        "TALEND_ACCESS_TOKEN to a token, or TALEND_ACCESS_TOKEN_FILE to a file that `talend-token write` keeps current."
     )
 
 
@@ -126,3 +128,45 @@ class FixedSource:
     def __reduce__(self) -> tuple[Callable[[], FixedSource], tuple[()]]:
         """A pickle has no token: whoever loads it reads the environment."""
         return FixedSource.from_environment, ()
+
+
+class FileSource:
+    """A file that `talend-token write` keeps current, for containers and hosts without AWS."""
+
+    def __init__(self, file: str) -> None:
+        self._file = file
+
+    def read(self) -> Published:
+        # Imported here because most programs have no such file.
+        from talend_token.document import Sensitive, TokenDocument
+
+        try:
+            with open(self._file, encoding="utf-8") as opened:  # noqa: PTH123 (importing pathlib takes long)
+                document = TokenDocument.from_json(Sensitive(opened.read()))
+        except FileNotFoundError:
+            problem = "does not exist. `talend-token write` removes it when its token expires: see what that says"
+        except OSError as error:
+            problem = f"cannot be read: {error.strerror}. Check its owner: only that user may read it"
+        except (InvalidTokenDocument, UnicodeDecodeError) as error:
+            reason = str(error) if isinstance(error, InvalidTokenDocument) else "not text"
+            problem = f"holds no token document: {reason}. Write it by `talend-token write`"
+        else:
+            token = Token(
+                document.access_token,
+                expires_at=document.expires_at,
+                version_id=document.version_id,
+                api_url=document.api_url,
+            )
+            return Published(token, document.issued_at, answered_at=None)
+        raise TokenUnavailable(f"{self} {problem}.")
+
+    def renew(self, rejected_version_id: str) -> Renewal:
+        raise RenewalFailed(
+            f"{self}: version {rejected_version_id} was rejected. Run `talend-token renew` where the file is written, "
+            "which shows in it within a minute.",
+            outcome="not_configured",
+            retry_after_seconds=0,
+        )
+
+    def __str__(self) -> str:
+        return f"token file {self._file!r}"

@@ -27,6 +27,11 @@ class InvalidTokenDocument(TalendTokenError):
 class TokenUnavailable(TalendTokenError):
     """There is no valid token, or none that is valid for long enough. The message says what is published."""
 
+    def __init__(self, message: str, *, code: str | None = None) -> None:
+        super().__init__(message)
+        self.code = code
+        """AWS's error code, or the SDK's exception name, if the secret cannot be read; None for any other reason."""
+
 
 class RenewalFailed(TalendTokenError):
     """A rejected token was not replaced, so the API's 401 is the answer."""

@@ -55,11 +55,12 @@ class SecretsManagerSource:
         try:
             return self._call("secretsmanager", self._token_secret, self._get)
         except _AWSError as error:
-            code = error.code
+            code = reason = error.code
             fix = _FIXES.get(error.code, "Try again; if it goes on, check the AWS Health Dashboard.")
         except InvalidTokenDocument as error:
-            code, fix = f"it holds no token document: {error}", "Force a rotation, which publishes one."
-        raise TokenUnavailable(f"{self} cannot be read: {code}. {fix}")
+            code = None
+            reason, fix = f"it holds no token document: {error}", "Force a rotation, which publishes one."
+        raise TokenUnavailable(f"{self} cannot be read: {reason}. {fix}", code=code)
 
     def _get(self, client: Any) -> Published:
         answer = Sensitive(client.get_secret_value(SecretId=self._token_secret))

@@ -6,22 +6,18 @@ import argparse
 import os
 import signal
 import sys
-import tempfile
 import threading
 import time
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
-from pathlib import Path
 from typing import Any, NoReturn
 
 from demo.consumer import API_PATH, Caller, CarelessConsumer
 from demo.deployment import (
+    BUILT,
+    BUILT_CONSUMER,
     CONSUMER_STACK_NAME,
-    CONSUMER_TEMPLATE,
-    MAIN_TEMPLATE,
     DeploymentError,
-    build,
     deploy,
     deploy_consumer,
     switch_schedule,
@@ -73,22 +69,16 @@ class Demo:
         self._open.close()
 
     def set_up(self) -> None:
-        """Start the local AWS and the simulator, build, deploy, and store the credentials."""
+        """Start the local AWS and the simulator, deploy, and store the credentials."""
         step = self.timeline.step
         step(f"time runs {self.speed:g} times faster: Talend's 30 minutes pass in {1800 / self.speed:.0f} s")
         step("starting an embedded local AWS and a Talend simulator on loopback ports")
-        folder = Path(self._open.enter_context(tempfile.TemporaryDirectory(prefix="talend-token-demo-")))
         self.aws = self._open.enter_context(LocalAWS(schedule_speed=self.speed))
         self.account = Account()
         settings = Settings(speed=self.speed, api_seconds=API_SECONDS)
         self.talend = self._open.enter_context(TalendSimulator([self.account], settings=settings))
-        step("sam build: packaging the functions, and those of a consumer")
-        with ThreadPoolExecutor() as pool:
-            main = pool.submit(build, MAIN_TEMPLATE, folder / "main" / "build")
-            consumer = pool.submit(build, CONSUMER_TEMPLATE, folder / "consumer" / "build")
-        self._consumer_template = consumer.result()
         step("sam deploy: the project's own template.yaml")
-        self.stack = deploy(self.aws, main.result(), {"TalendApiUrl": self.talend.url})
+        self.stack = deploy(self.aws, BUILT, {"TalendApiUrl": self.talend.url})
         # A token's times are whole seconds, which are minutes at this speed: the watchdog would replace tokens early.
         switch_schedule(self.aws, "Watchdog", "DISABLED")
         step("storing ID:secret in the credentials secret: the first token follows by itself")
@@ -115,7 +105,7 @@ class Demo:
             timeline.event("careless consumer", f"kept version {short(first['VersionId'])}: expired, refused", when)
 
         self._start(CarelessConsumer(first["SecretString"], 20 / self.speed, refused))
-        consumer = deploy_consumer(self.aws, self._consumer_template, self.stack, self.talend.url)
+        consumer = deploy_consumer(self.aws, BUILT_CONSUMER, self.stack, self.talend.url)
         timeline.event("consumers", f"sam deploy of infra/consumer.yaml; {CONSUMERS} of it call the API over and over")
         functions, name = self.aws.client("lambda"), consumer.outputs["ConsumerFunctionName"]
         callers = [Caller(functions, name) for _ in range(CONSUMERS)]

@@ -1,8 +1,7 @@
-"""Builds and deploys templates with the real SAM CLI to a local AWS."""
+"""Deploys built templates with the real SAM CLI to a local AWS."""
 
 from __future__ import annotations
 
-import os
 import subprocess
 import tempfile
 from collections.abc import Iterator
@@ -15,8 +14,9 @@ from local_aws import ENVIRONMENTS, LocalAWS
 
 ROOT = Path(__file__).resolve().parents[2]
 SAM = ENVIRONMENTS / "sam" / "bin"
-MAIN_TEMPLATE = Path("template.yaml")
-CONSUMER_TEMPLATE = Path("infra/consumer.yaml")
+# `make build` writes both.
+BUILT = ROOT / ".aws-sam" / "build" / "template.yaml"
+BUILT_CONSUMER = ROOT / ".aws-sam" / "consumer" / "template.yaml"
 STACK_NAME = "talend-token"
 CONSUMER_STACK_NAME = "talend-consumer"
 
@@ -33,14 +33,10 @@ class Stack:
     outputs: dict[str, str]
 
 
-def build(template: Path, folder: Path) -> Path:
-    """Run `sam build` of a template of the project into `folder`; returns the built template."""
-    _sam(dict(os.environ), "build", "--template-file", str(template), "--build-dir", str(folder))
-    return folder / "template.yaml"
-
-
 def deploy(aws: LocalAWS, template: Path, parameters: dict[str, str], stack_name: str = STACK_NAME) -> Stack:
     """Run `sam deploy` of a built template, with the committed samconfig.toml."""
+    if not template.exists():
+        raise DeploymentError(f"{template} does not exist: run `make build`")
     overrides = [f'{name}="{value}"' for name, value in parameters.items()]
     _sam(
         aws.subprocess_environment(),
@@ -99,9 +95,6 @@ def _sam(environment: dict[str, str], *arguments: str) -> None:
     # The SAM CLI leaves an empty folder behind in the one for temporary files.
     with tempfile.TemporaryDirectory(prefix="sam-") as temporary:
         environment |= {
-            # functions/Makefile packages with this interpreter, and the consumer with the one that is on the path.
-            "PYTHON": str(SAM / "python"),
-            "PATH": f"{SAM}:{environment['PATH']}",
             "SAM_CLI_TELEMETRY": "0",
             # Where it keeps an installation's id; the home folder otherwise.
             "__SAM_CLI_APP_DIR": str(ENVIRONMENTS / "sam-cli"),

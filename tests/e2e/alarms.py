@@ -1,4 +1,4 @@
-"""The alarms of a deployed stack: their states, and what they notify their topic of."""
+"""The alarms of a deployed stack: their states, and the notices that they send to their topic."""
 
 from demo.deployment import resources
 from local_aws.listener import Listener
@@ -6,7 +6,7 @@ from local_aws.waiting import eventually
 
 
 def alarm_states(deployment, stack_name="talend-token"):
-    """The state of every alarm of a stack, by its logical id."""
+    """Return the state of every alarm of a stack by its logical id."""
     names = {
         one["PhysicalResourceId"]: one["LogicalResourceId"]
         for one in resources(deployment.aws, stack_name)
@@ -17,35 +17,41 @@ def alarm_states(deployment, stack_name="talend-token"):
 
 
 class Alarm:
-    """One alarm of the stack, by its logical id. It ends before a test begins, whatever other tests have done."""
+    """One alarm of the stack, by its logical id. Waits first until an alarm that another test caused has ended."""
 
     def __init__(self, deployment, logical_id):
         self._cloudwatch = deployment.aws.client("cloudwatch")
-        pages = self._cloudwatch.get_paginator("describe_alarms").paginate()
-        names = [alarm["AlarmName"] for page in pages for alarm in page["MetricAlarms"]]
-        (self.name,) = [name for name in names if f"-{logical_id}-" in name]
+        self.name = deployment.resource(logical_id)
         self.ends()
+
+    def _described(self):
+        (alarm,) = self._cloudwatch.describe_alarms(AlarmNames=[self.name])["MetricAlarms"]
+        return alarm
 
     @property
     def state(self):
-        (alarm,) = self._cloudwatch.describe_alarms(AlarmNames=[self.name])["MetricAlarms"]
-        return alarm["StateValue"]
+        return self._described()["StateValue"]
+
+    @property
+    def since(self):
+        """When it got into its state, in seconds since the epoch."""
+        return self._described()["StateUpdatedTimestamp"].timestamp()
 
     def fires(self, meanwhile=lambda: None):
-        """Wait until it is on; what the test does meanwhile is done again and again."""
+        """Wait until it fires, and call `meanwhile` again and again."""
 
         def look():
             meanwhile()
             return self.state == "ALARM"
 
-        eventually(look, 40)
+        eventually(look)
 
     def ends(self):
-        eventually(lambda: self.state == "OK", 40)
+        eventually(lambda: self.state == "OK")
 
 
 class Watch:
-    """What the alarms of the stack notify their topic of, from here on."""
+    """The notices that the stack's alarms send to their topic from here on."""
 
     def __init__(self, deployment):
         self._listener = Listener(deployment.aws)
@@ -55,6 +61,6 @@ class Watch:
         )
 
     def heard(self, number):
-        """The logical ids of the alarms and the states that they have got into, of so many notices at the least."""
+        """Wait for so many notices; return the logical id and the new state of each."""
         notices = self._listener.heard(number)
         return [(notice["AlarmName"].split("-")[-2], notice["NewStateValue"]) for notice in notices]

@@ -1,4 +1,4 @@
-"""What a test breaks in a deployed system, for as long as it looks."""
+"""The ways in which tests break a deployed system for a while."""
 
 import json
 from contextlib import contextmanager
@@ -6,13 +6,14 @@ from contextlib import contextmanager
 from local_aws.waiting import eventually
 from talend_simulator import HtmlAnswer
 
-# Of a token; one that is valid for 10 seconds or less is not published.
+# The rotator publishes no token that is valid for 10 seconds or less.
 SHORT_SECONDS = 14
+AGE_SECONDS = 600
 
 
 @contextmanager
 def token_endpoint_down(deployment):
-    """A page of maintenance in the place of an answer: it is not tried again in the same run, as a 503 would be."""
+    """Answer with a maintenance page, which a run does not retry, unlike a 503."""
     deployment.talend.faults.add(HtmlAnswer(), times=None)
     try:
         yield
@@ -21,28 +22,42 @@ def token_endpoint_down(deployment):
 
 
 @contextmanager
-def renew_denied(deployment, action):
-    """The renew function without one of its rights."""
-    iam, role = deployment.aws.client("iam"), deployment.resource("RenewRole")
-    denied = {"Effect": "Deny", "Action": action, "Resource": "*"}
-    policy = json.dumps({"Version": "2012-10-17", "Statement": [denied]})
-    iam.put_role_policy(RoleName=role, PolicyName="denied", PolicyDocument=policy)
+def denied(aws, role, action):
+    """Take one right from a role."""
+    iam, policy = aws.client("iam"), {"RoleName": role, "PolicyName": "denied"}
+    statement = {"Effect": "Deny", "Action": action, "Resource": "*"}
+    document = json.dumps({"Version": "2012-10-17", "Statement": [statement]})
+    iam.put_role_policy(**policy, PolicyDocument=document)
     try:
         yield
     finally:
-        iam.delete_role_policy(RoleName=role, PolicyName="denied")
+        iam.delete_role_policy(**policy)
 
 
 def force_rotation(deployment):
-    """The answer of a forced rotation that has published; a tick may be at it when it is asked for."""
+    """Return the result of a forced rotation. It is repeated while a scheduled run holds the lock."""
     return eventually(lambda: (answer := deployment.invoke({}))["outcome"] == "rotated" and answer)
 
 
 def publish_a_short_token(deployment):
-    """Publish a token that is valid for hardly longer than one must be to be published."""
+    """Publish a token that expires soon."""
     settings = deployment.talend.settings
     usual, settings.speed = settings.speed, 1800 / SHORT_SECONDS
     try:
         force_rotation(deployment)
     finally:
         settings.speed = usual
+
+
+def publish_an_old_token(deployment):
+    """Publish a working token that was issued ten minutes ago, so that `renew` may replace it; return its version."""
+    force_rotation(deployment)
+    document = deployment.document()
+    document["issued_at"] -= AGE_SECONDS
+    text = json.dumps(document)
+    return deployment.secrets.put_secret_value(SecretId=deployment["TokenSecretArn"], SecretString=text)["VersionId"]
+
+
+def revoke_tokens(deployment):
+    """Have Talend revoke every token of the deployment's account."""
+    deployment.talend.tokens.revoke_all(deployment.account.client_id)

@@ -1,25 +1,33 @@
-"""The project's own template, built, deployed by the SAM CLI to a local AWS, beside a Talend simulator."""
+"""The project's own template, built, deployed by the SAM CLI to a local AWS, beside a Talend simulator.
+
+A deployment takes ten seconds, so modules whose time runs at the same speed share one (`SPEEDS`). Each module leaves
+it with good credentials, enabled schedules and the one stack.
+"""
 
 import json
 import subprocess
+import time
+from contextlib import ExitStack
 
 import pytest
 import requests
 
-from demo.deployment import ROOT, SAM, deploy, physical_id, switch_schedule
+from demo.deployment import BUILT, ROOT, SAM, deploy, physical_id, without_schedules
+from e2e.sharing import SPEEDS
 from local_aws import ENVIRONMENTS, LocalAWS
 from local_aws.waiting import eventually
 from talend_simulator import Account, Settings, TalendSimulator
 
 
 class Deployment:
-    """A deployed stack, and the ordinary tools that a person would use on it."""
+    """A deployed stack, and the tools that an operator would use on it."""
 
     def __init__(self, aws, talend, account, stack):
         self.aws = aws
         self.talend = talend
         self.account = account
         self.stack = stack
+        self.began = time.time()
         self.secrets = aws.client("secretsmanager")
         self.functions = aws.client("lambda")
 
@@ -37,7 +45,7 @@ class Deployment:
         return json.loads(self.published()["SecretString"])
 
     def works(self):
-        """Whether the API accepts the published token."""
+        """Return whether the API accepts the published token."""
         token = self.document()
         headers = {"Authorization": f"Bearer {token['access_token']}"}
         return requests.get(f"{token['api_url']}/account/users", headers=headers, timeout=5).status_code == 200
@@ -46,17 +54,22 @@ class Deployment:
         versions = self.secrets.describe_secret(SecretId=self["TokenSecretArn"]).get("VersionIdsToStages", {})
         return any("AWSCURRENT" in labels for labels in versions.values())
 
+    def versions(self):
+        """Return the ids of all versions of the token secret."""
+        listed = {"SecretId": self["TokenSecretArn"], "IncludeDeprecated": True, "MaxResults": 100}
+        return {version["VersionId"] for version in self.secrets.list_secret_version_ids(**listed)["Versions"]}
+
     def resource(self, logical_id):
-        """The physical id of a resource of the stack, or of those nested in it."""
+        """Return the physical id of a resource of the stack, or of a stack nested in it."""
         return physical_id(self.aws, logical_id, self.stack.name)
 
     def invoke(self, event, function="RotateFunctionName"):
-        """The function's answer, or its error."""
+        """Return the function's result or its error."""
         answer = self.functions.invoke(FunctionName=self[function], Payload=json.dumps(event))
         return json.load(answer["Payload"])
 
     def run(self, *command):
-        """Run the AWS or SAM CLI as a person would, in another terminal."""
+        """Run the AWS or SAM CLI as an operator would, in another terminal."""
         path = {"aws": ENVIRONMENTS / "awscli" / "bin" / "aws", "sam": SAM / "sam"}[command[0]]
         environment = self.aws.subprocess_environment() | {"__SAM_CLI_APP_DIR": str(ENVIRONMENTS / "sam-cli")}
         finished = subprocess.run(
@@ -65,58 +78,100 @@ class Deployment:
         assert finished.returncode == 0, finished.stdout + finished.stderr
         return finished.stdout
 
-    def logs(self, function="rotate"):
-        """The function's own log lines."""
-        group = f"/aws/lambda/{self.stack.name}-{function}"
-        pages = self.aws.client("logs").get_paginator("filter_log_events").paginate(logGroupName=group)
-        events = [event for page in pages for event in page["events"]]
-        return [line for line in (json.loads(event["message"]) for event in events) if "trigger" in line]
+    def log_lines(self, group, since=0.0):
+        """Return what a log group has received since a moment, line by line."""
+        asked = {"logGroupName": group, "startTime": int(since * 1000)}
+        pages = self.aws.client("logs").get_paginator("filter_log_events").paginate(**asked)
+        return [event["message"] for page in pages for event in page["events"]]
+
+    def logs(self, function="rotate", since=None):
+        """Return the function's own log lines since a moment, or since the module began."""
+        since = self.began if since is None else since
+        lines = map(json.loads, self.log_lines(f"/aws/lambda/{self.stack.name}-{function}", since))
+        return [line for line in lines if "trigger" in line]
+
+    def dead_letters(self):
+        """Receive dead letters; Amazon SQS hides each for a while then."""
+        queue = {"QueueUrl": self["DeadLetterQueueUrl"], "MaxNumberOfMessages": 10}
+        received = self.aws.client("sqs").receive_message(**queue).get("Messages", [])
+        return [json.loads(message["Body"]) for message in received]
 
 
 @pytest.fixture(scope="session")
 def template():
-    template = ROOT / ".aws-sam" / "build" / "template.yaml"
-    if not template.exists():
-        pytest.fail("the template is not built: run `make build`, or `make test`, which does so first")
-    return template
+    """The main template as it was built."""
+    return BUILT
 
 
 @pytest.fixture(scope="module")
-def speed():
-    """A token is valid for 18 s in place of 30 minutes, and the schedule fires every 15."""
-    return 100
-
-
-@pytest.fixture(scope="module")
-def parameters():
-    """Parameters of the stack, beside those that every deployment here needs."""
-    return {}
+def speed(request):
+    """Return how many times faster than the clock the module's time runs: at 1, no schedule fires during a test."""
+    return SPEEDS[request.path.stem]
 
 
 @pytest.fixture(scope="module")
 def disabled():
-    """The schedules that do not fire."""
+    """The schedules that do not fire during the module."""
     return []
 
 
-@pytest.fixture(scope="module")
-def concurrency():
-    """How many runs of one function there may be at the same moment."""
-    return 16
+class SharedDeployment:
+    """The deployment of the module that runs, kept for the next module if that wants the same speed."""
 
+    # A secret takes 100 versions a day. Renewals need a part of them.
+    MOST_VERSIONS = 45
 
-@pytest.fixture(scope="module")
-def deployment(template, speed, parameters, disabled, concurrency):
-    """One deployment for a module's tests: each leaves it with good credentials."""
-    account = Account()
-    with (
-        LocalAWS(schedule_speed=speed, concurrency=concurrency) as aws,
-        TalendSimulator([account], settings=Settings(speed=speed)) as talend,
-    ):
-        deployment = Deployment(aws, talend, account, deploy(aws, template, {"TalendApiUrl": talend.url} | parameters))
-        for schedule in disabled:
-            switch_schedule(aws, schedule, "DISABLED")
+    def __init__(self):
+        self._open = ExitStack()
+        self._speed = None
+        self._deployment = None
+
+    def at(self, speed, template):
+        if speed != self._speed or len(self._deployment.versions()) > self.MOST_VERSIONS:
+            self.close()
+            self._deployment = self._deploy(speed, template)
+            self._speed = speed
+        return self._deployment
+
+    def close(self):
+        self._open.close()
+        self._speed = None
+
+    def _deploy(self, speed, template):
+        account = Account()
+        aws = self._open.enter_context(LocalAWS(schedule_speed=speed, concurrency=32))
+        talend = self._open.enter_context(TalendSimulator([account], settings=Settings(speed=speed)))
+        # In real time no schedule fires during the tests. A rare one leaves more of the day's versions to renewals.
+        rare = {"ScheduleExpression": "rate(1 day)"} if speed == 1 else {}
+        deployment = Deployment(aws, talend, account, deploy(aws, template, {"TalendApiUrl": talend.url} | rare))
         deployment.put_credentials()
-        # That makes the first rotation by itself: what is forced meanwhile would find it in progress.
+        # New credentials start a rotation, beside which a forced one would find the lock taken.
         eventually(deployment.has_token)
+        return deployment
+
+
+SHARED = pytest.StashKey[SharedDeployment]()
+
+
+@pytest.fixture(scope="session")
+def shared(pytestconfig):
+    pytestconfig.stash[SHARED] = SharedDeployment()
+    yield pytestconfig.stash[SHARED]
+    pytestconfig.stash[SHARED].close()
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_teardown(item, nextitem):
+    """End a deployment that the next test does not use: its schedules would go on beside other tests."""
+    yield
+    if SHARED in item.config.stash and "deployment" not in getattr(nextitem, "fixturenames", ()):
+        item.config.stash[SHARED].close()
+
+
+@pytest.fixture(scope="module")
+def deployment(shared, template, speed, disabled):
+    """Return the deployment that the module may use: it has good credentials and a published token."""
+    deployment = shared.at(speed, template)
+    with without_schedules(deployment.aws, *disabled):
+        deployment.began = time.time()
         yield deployment

@@ -7,23 +7,13 @@ import pytest
 from botocore.exceptions import ClientError
 
 from demo.consumer import API_PATH
-from demo.deployment import ROOT, deploy, deploy_consumer
+from demo.deployment import BUILT_CONSUMER, ROOT, deploy, deploy_consumer
 from demo.roles import Role
+from e2e.breakage import denied, publish_an_old_token, revoke_tokens
 from local_aws.waiting import eventually
 
-# Each has an execution environment of its own, with a client and a token of its own.
+# Each has its own execution environment, client and token.
 CONSUMERS = 32
-
-
-@pytest.fixture(scope="module")
-def speed():
-    """Real time: whatever happens here, the schedule has no part in it."""
-    return 1
-
-
-@pytest.fixture(scope="module")
-def concurrency():
-    return CONSUMERS
 
 
 @pytest.fixture(scope="module")
@@ -36,13 +26,12 @@ class DeployedConsumer:
 
     def __init__(self, deployment, stack):
         self._deployment = deployment
-        self._logs = deployment.aws.client("logs")
-        self.log_group = f"/aws/lambda/{stack.name}"
+        self._log_group = f"/aws/lambda/{stack.name}"
         self.function = stack.outputs["ConsumerFunctionName"]
 
     @property
     def role(self):
-        """The name of the role that it runs with."""
+        """The name of its role."""
         configuration = self._deployment.functions.get_function_configuration(FunctionName=self.function)
         return configuration["Role"].rsplit("/", 1)[1]
 
@@ -51,7 +40,7 @@ class DeployedConsumer:
         return json.load(answer["Payload"])
 
     def herd(self, meanwhile=lambda: None):
-        """The answers of all consumers to one call each, whose requests are at the API at the same moment."""
+        """Call every consumer once, with all their requests at the API at once, and return the answers."""
         settings = self._deployment.talend.settings
         settings.api_seconds = 600
         with ThreadPoolExecutor(CONSUMERS) as pool:
@@ -65,7 +54,7 @@ class DeployedConsumer:
             return [answer.result() for answer in answers]
 
     def start_anew(self):
-        """Have Lambda end the execution environments, which hold tokens, as any change of a function does."""
+        """End the execution environments, which keep tokens, by a change of the function."""
         self._deployment.functions.update_function_configuration(FunctionName=self.function, MemorySize=256)
         assert self.environments() == []
 
@@ -73,18 +62,13 @@ class DeployedConsumer:
         return [worker for worker in self._deployment.aws.workers() if worker["function"] == self.function]
 
     def logged(self):
-        pages = self._logs.get_paginator("filter_log_events").paginate(logGroupName=self.log_group)
-        return [event["message"] for page in pages for event in page["events"]]
+        return self._deployment.log_lines(self._log_group)
 
 
 @pytest.fixture(scope="module")
 def consumer(deployment):
-    template = ROOT / ".aws-sam" / "consumer" / "template.yaml"
-    if not template.exists():
-        pytest.fail("the consumer is not built: run `make build`, or `make test`, which does so first")
-    return DeployedConsumer(
-        deployment, deploy_consumer(deployment.aws, template, deployment.stack, deployment.talend.url)
-    )
+    stack = deploy_consumer(deployment.aws, BUILT_CONSUMER, deployment.stack, deployment.talend.url)
+    return DeployedConsumer(deployment, stack)
 
 
 @pytest.fixture(scope="module")
@@ -97,17 +81,10 @@ def node_consumer(deployment):
 
 @pytest.fixture
 def published(deployment, consumer):
-    """The version of a published token that works, and that is ten minutes old: one that renew may replace.
-
-    No consumer holds an older one.
-    """
-    eventually(lambda: deployment.invoke({})["outcome"] == "rotated")
-    document = json.loads(deployment.published()["SecretString"])
-    document["issued_at"] -= 600
-    text = json.dumps(document)
-    version = deployment.secrets.put_secret_value(SecretId=deployment["TokenSecretArn"], SecretString=text)
+    """The version of a published token that works and that `renew` may replace. No consumer has an older one."""
+    version = publish_an_old_token(deployment)
     consumer.start_anew()
-    return version["VersionId"]
+    return version
 
 
 def api_calls(deployment, after):
@@ -128,7 +105,7 @@ def test_consumers_with_one_401_cost_one_token_call(deployment, consumer, publis
             200
         ] * CONSUMERS
     token_calls, asked = len(deployment.talend.token_calls()), len(deployment.talend.journal)
-    answers = consumer.herd(meanwhile=lambda: deployment.talend.tokens.revoke_all(deployment.account.client_id))
+    answers = consumer.herd(meanwhile=lambda: revoke_tokens(deployment))
     assert len(consumer.environments()) == CONSUMERS
     assert answers == [{"status": 200, "tasks": 0}] * CONSUMERS
     assert sorted(api_calls(deployment, asked)) == [200] * CONSUMERS + [401] * CONSUMERS
@@ -138,7 +115,7 @@ def test_consumers_with_one_401_cost_one_token_call(deployment, consumer, publis
 
 def test_a_consumer_in_node_heals_itself_after_a_revocation(deployment, node_consumer, published):
     assert node_consumer.call() == {"status": 200, "tasks": 0}
-    deployment.talend.tokens.revoke_all(deployment.account.client_id)
+    revoke_tokens(deployment)
     token_calls, asked = len(deployment.talend.token_calls()), len(deployment.talend.journal)
     assert [node_consumer.call()["status"] for _ in range(3)] == [200, 200, 200]
     assert api_calls(deployment, asked) == [401, 200, 200, 200]
@@ -146,31 +123,19 @@ def test_a_consumer_in_node_heals_itself_after_a_revocation(deployment, node_con
     assert deployment.published()["VersionId"] != published
 
 
-@pytest.fixture
-def may_not_renew(deployment, consumer):
-    """The consumer's role without the right to invoke renew."""
-    denied = {"Effect": "Deny", "Action": "lambda:InvokeFunction", "Resource": "*"}
-    policy = {"RoleName": consumer.role, "PolicyName": "may-not-renew"}
-    document = json.dumps({"Version": "2012-10-17", "Statement": [denied]})
-    iam = deployment.aws.client("iam")
-    iam.put_role_policy(**policy, PolicyDocument=document)
-    yield
-    iam.delete_role_policy(**policy)
-
-
-@pytest.mark.usefixtures("may_not_renew")
 def test_a_consumer_that_may_not_renew_returns_the_401_and_warns(deployment, consumer, published):
-    assert consumer.call()["status"] == 200
-    deployment.talend.tokens.revoke_all(deployment.account.client_id)
-    token_calls, logged = len(deployment.talend.token_calls()), len(consumer.logged())
-    assert consumer.call() == {"status": 401}
-    assert len(deployment.talend.token_calls()) == token_calls
-    (warning,) = [line for line in map(json.loads, consumer.logged()[logged:]) if line.get("level") == "WARNING"]
-    assert f"version {published} was rejected" in warning["message"]
-    assert "AccessDeniedException" in warning["message"]
-    # What somebody else publishes is of use all the same.
-    assert deployment.invoke({})["outcome"] == "rotated"
-    assert consumer.call()["status"] == 200
+    with denied(deployment.aws, consumer.role, "lambda:InvokeFunction"):
+        assert consumer.call()["status"] == 200
+        revoke_tokens(deployment)
+        token_calls, logged = len(deployment.talend.token_calls()), len(consumer.logged())
+        assert consumer.call() == {"status": 401}
+        assert len(deployment.talend.token_calls()) == token_calls
+        (warning,) = [line for line in map(json.loads, consumer.logged()[logged:]) if line.get("level") == "WARNING"]
+        assert f"version {published} was rejected" in warning["message"]
+        assert "AccessDeniedException" in warning["message"]
+        # The consumer reads a token that another run publishes.
+        assert deployment.invoke({})["outcome"] == "rotated"
+        assert consumer.call()["status"] == 200
 
 
 def test_the_consumer_may_write_logs_and_what_its_policy_says(deployment, consumer):
@@ -185,7 +150,7 @@ def test_the_consumer_may_write_logs_and_what_its_policy_says(deployment, consum
 
 @pytest.fixture(scope="module")
 def holder(deployment):
-    """Somebody with the consumer policy and nothing else."""
+    """A role with the consumer policy and nothing else."""
     return Role(deployment.aws, "holder", policy_arn=deployment["ConsumerPolicyArn"])
 
 
@@ -233,7 +198,7 @@ def test_the_consumer_policy_gives_nothing_else(deployment, holder, service, ope
 def test_no_log_line_and_no_answer_shows_a_token(deployment, consumer, published):
     answers = [consumer.call()]
     first = json.loads(deployment.published()["SecretString"])["access_token"]
-    deployment.talend.tokens.revoke_all(deployment.account.client_id)
+    revoke_tokens(deployment)
     answers.append(consumer.call())
     second = json.loads(deployment.published()["SecretString"])["access_token"]
     assert deployment.published()["VersionId"] != published

@@ -1,4 +1,4 @@
-"""`make demo` as a person runs it: to the end, from a second terminal, and killed."""
+"""`make demo`: run to its end, used from a second terminal, interrupted and killed."""
 
 import os
 import re
@@ -9,13 +9,13 @@ from pathlib import Path
 
 import pytest
 
-from local_aws.waiting import eventually, is_running
+from local_aws.waiting import PATIENCE_SECONDS, eventually, is_running
 
 ROOT = Path(__file__).parents[2]
 
 
 class RunningDemo:
-    """The demo as a process of its own."""
+    """The demo as another process, maybe with a shell as its parent or with a signal that its parent ignores."""
 
     def __init__(self, folder, *options, parent=False, ignored=None):
         self.output = folder / "output"
@@ -26,7 +26,7 @@ class RunningDemo:
         command = " ".join([sys.executable, "-m", "faults.leaks.announced", "demo", *options])
         with self.output.open("w") as output:
             self.process = subprocess.Popen(
-                # A shell that waits for a command in its background is what `make` is to it.
+                # Like make, the shell waits for the command.
                 ["sh", "-c", f"{command} & wait"] if parent else command.split(),
                 cwd=ROOT,
                 env=environment,
@@ -36,15 +36,15 @@ class RunningDemo:
                 preexec_fn=ignored and (lambda: signal.signal(ignored, signal.SIG_IGN)),
             )
 
-    def wait_for(self, text, seconds=400):
+    def wait_for(self, text):
         def found():
             assert self.process.poll() is None or text in self.output.read_text(), self.output.read_text()
             return text in self.output.read_text()
 
-        eventually(found, seconds)
+        eventually(found, 400)
 
     def descendants(self):
-        """The process ids of all that it started and that they started."""
+        """Return the ids of all processes below it."""
         found, new = set(), {self.process.pid}
         while new:
             found |= new
@@ -77,7 +77,7 @@ def alive(pids):
 
 
 def test_the_demo_succeeds_stays_up_on_request_and_cleans_up(start, tmp_path):
-    # Half as fast as by itself: the other tests that run now cost a rotation more than the seconds it has by itself.
+    # Half the usual speed: a rotation takes longer while other tests run.
     demo = start("--keep", "--speed", "45")
     demo.wait_for("Ctrl-C takes everything down.")
     said = demo.output.read_text()
@@ -86,7 +86,7 @@ def test_the_demo_succeeds_stays_up_on_request_and_cleans_up(start, tmp_path):
     assert "5 of it call the API" in said
     assert "expired, refused" in said
     assert "cost 1 renewal" in said
-    # How every JWT begins.
+    # Every JWT begins like this.
     assert "eyJ" not in said
 
     exports = dict(re.findall(r"^export (\w+)=(.*)$", said, re.MULTILINE))
@@ -99,27 +99,38 @@ def test_the_demo_succeeds_stays_up_on_request_and_cleans_up(start, tmp_path):
     started = demo.descendants()
     assert started
     demo.process.send_signal(signal.SIGINT)
-    assert demo.process.wait(30) == 0
+    assert demo.process.wait(PATIENCE_SECONDS) == 0
     assert alive(started) == []
     assert [path.name for path in tmp_path.iterdir()] == ["output"]
 
 
-@pytest.mark.parametrize("victim", ["the demo", "its parent"])
-def test_a_killed_demo_takes_its_servers_and_functions_with_it(start, victim):
-    demo = start(parent=victim == "its parent")
+def test_a_killed_demo_takes_its_servers_and_functions_with_it(start):
+    demo = start()
     demo.wait_for("rotate (manual)")
     started = demo.descendants()
     assert len(started) > 1
     demo.process.kill()
     demo.process.wait()
-    eventually(lambda: not alive(started), 30)
+    eventually(lambda: not alive(started))
 
 
-def test_a_background_demo_that_ignores_ctrl_c_ends_by_the_signal(start, tmp_path):
-    demo = start(ignored=signal.SIGINT)
-    demo.wait_for("storing ID:secret")
+def test_a_demo_ends_with_its_parent(start):
+    demo = start(parent=True)
+    demo.wait_for("sam deploy")
     started = demo.descendants()
+    assert len(started) > 1
+    demo.process.kill()
+    demo.process.wait()
+    eventually(lambda: not alive(started))
+
+
+def test_an_interrupt_ends_a_demo_whose_parent_ignores_interrupts(start, tmp_path):
+    """A shell starts its background commands like this."""
+    demo = start(ignored=signal.SIGINT)
+    demo.wait_for("sam deploy")
+    started = demo.descendants()
+    assert started
     demo.process.send_signal(signal.SIGINT)
-    assert demo.process.wait(30) == 130
+    assert demo.process.wait(PATIENCE_SECONDS) == 130
     assert alive(started) == []
     assert [path.name for path in tmp_path.iterdir()] == ["output"]

@@ -1,4 +1,4 @@
-"""The deployed system, used as a person would use it, with IAM enforced."""
+"""The deployed system, used as an operator would use it, with IAM enforced."""
 
 import json
 import uuid
@@ -7,13 +7,14 @@ import pytest
 from botocore.exceptions import ClientError
 
 from demo.roles import Role
+from e2e.breakage import denied
 from local_aws.waiting import eventually
 from talend_simulator import Answer
 
 
 @pytest.fixture(scope="module")
 def disabled():
-    """Without the watchdog, beside which one would not see what the schedule does."""
+    """The watchdog would hide what the schedule does."""
     return ["Watchdog"]
 
 
@@ -23,10 +24,9 @@ def rotated(deployment):
 
 def test_the_schedule_alone_keeps_a_valid_token_published(deployment):
     def published_by_schedule():
-        # Of the other tests' bad credentials the schedule may have seen some, too.
         return [line for line in deployment.logs() if (line["trigger"], line["message"]) == ("schedule", "rotated")]
 
-    eventually(lambda: len(published_by_schedule()) >= 3, 60)
+    eventually(lambda: len(published_by_schedule()) >= 2)
     assert deployment.works()
 
 
@@ -59,10 +59,10 @@ def test_sam_remote_invoke_forces_a_rotation(deployment):
     ],
 )
 def test_malformed_credentials_fail_by_name_and_change_nothing(deployment, text, problem):
-    """The pair before them is as strange: a good one would serve in their place."""
+    """The credentials before them are malformed too, or the run would fall back on them."""
 
     def failed():
-        # A change of the credentials makes a rotation of its own, beside which this one is in progress.
+        # New credentials start a rotation, beside which this one finds the lock taken.
         answer = deployment.invoke({})
         return answer if "errorMessage" in answer else None
 
@@ -83,8 +83,8 @@ def test_malformed_credentials_fail_by_name_and_change_nothing(deployment, text,
     eventually(lambda: rotated(deployment))
 
 
-def test_a_failed_run_raises_once_and_is_no_dead_letter(deployment):
-    """The watchdog's next tick repeats it, and the log holds what a letter would."""
+def test_a_failed_run_raises_once_and_is_not_a_dead_letter(deployment):
+    """The watchdog's next tick repeats it, and its error is in the log."""
     event = {"reason": f"to fail {uuid.uuid4()}"}
     deployment.talend.faults.add(Answer(403), times=None)
     try:
@@ -96,38 +96,25 @@ def test_a_failed_run_raises_once_and_is_no_dead_letter(deployment):
             lines = [line for line in deployment.logs() if line.get("reason") == event["reason"]]
             return [(line["message"], line["error"]) for line in lines]
 
-        # A run that was started after it has ended as well: nothing repeats the first one meanwhile.
+        # A second run ends after the first, and nothing has repeated the first until then.
         eventually(failures)
         deployment.invoke({})
         assert failures() == [("failed", "CredentialsRefused")]
     finally:
         deployment.talend.faults.clear()
-    assert [letter for letter in dead_letters(deployment) if letter.get("requestPayload") == event] == []
+    assert [letter for letter in deployment.dead_letters() if letter.get("requestPayload") == event] == []
 
 
 def test_a_tick_that_cannot_be_handed_over_is_kept(deployment):
-    iam, role = deployment.aws.client("iam"), deployment.resource("SchedulerRole")
-    denied = {"Effect": "Deny", "Action": "lambda:InvokeFunction", "Resource": "*"}
-    policy = json.dumps({"Version": "2012-10-17", "Statement": [denied]})
-    iam.put_role_policy(RoleName=role, PolicyName="denied", PolicyDocument=policy)
-    try:
-        tick = {"trigger": "schedule", "account": "default"}
-        eventually(lambda: tick in dead_letters(deployment), 40)
-    finally:
-        iam.delete_role_policy(RoleName=role, PolicyName="denied")
-
-
-def dead_letters(deployment):
-    received = deployment.aws.client("sqs").receive_message(
-        QueueUrl=deployment["DeadLetterQueueUrl"], MaxNumberOfMessages=10
-    )
-    return [json.loads(message["Body"]) for message in received.get("Messages", [])]
+    tick = {"trigger": "schedule", "account": "default"}
+    with denied(deployment.aws, deployment.resource("SchedulerRole"), "lambda:InvokeFunction"):
+        eventually(lambda: tick in deployment.dead_letters())
 
 
 def test_rotate_is_denied_the_secrets_of_others(deployment):
     deployment.secrets.create_secret(Name="elsewhere/default/token", SecretString="x")
     role = deployment.functions.get_function(FunctionName=deployment["RotateFunctionName"])["Configuration"]["Role"]
-    # The role trusts Lambda alone, so that the test lends itself what it holds.
+    # The role trusts Lambda alone, so the test makes a role with the same policy.
     iam = deployment.aws.client("iam")
     (attached,) = iam.list_attached_role_policies(RoleName=role.rsplit("/", 1)[1])["AttachedPolicies"]
     twin = Role(deployment.aws, "twin-of-rotate", policy_arn=attached["PolicyArn"])
@@ -144,9 +131,8 @@ def test_rotate_is_denied_the_secrets_of_others(deployment):
 
 def test_no_log_line_shows_a_credential_or_a_token(deployment):
     deployment.invoke({})
-    events = deployment.aws.client("logs").filter_log_events(logGroupName="/aws/lambda/talend-token-rotate")["events"]
-    everything = json.dumps(events)
+    everything = "".join(deployment.log_lines("/aws/lambda/talend-token-rotate"))
     assert "rotated" in everything
     assert deployment.account.client_secret not in everything
-    signature = json.loads(deployment.published()["SecretString"])["access_token"].split(".")[2]
+    signature = deployment.document()["access_token"].split(".")[2]
     assert signature not in everything

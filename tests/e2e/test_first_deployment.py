@@ -1,4 +1,4 @@
-"""The first hour: a stack without credentials is quiet, and a deployment that fails does not stand in its own way."""
+"""The first deployment: it is quiet until it has credentials, and a failed one leaves nothing in the way."""
 
 import re
 from collections import Counter
@@ -19,7 +19,7 @@ QUIET_MINUTES = 10
 
 @pytest.fixture(scope="module")
 def deployed(template):
-    """The stack as it is deployed for the first time, without credentials."""
+    """A new stack without credentials."""
     account = Account()
     with (
         LocalAWS(schedule_speed=SPEED) as aws,
@@ -28,30 +28,24 @@ def deployed(template):
         yield Deployment(aws, talend, account, deploy(aws, template, {"TalendApiUrl": talend.url}))
 
 
-def messages(deployment):
-    """How many dead letters there are."""
-    asked = {"QueueUrl": deployment["DeadLetterQueueUrl"], "AttributeNames": ["ApproximateNumberOfMessages"]}
-    return int(deployment.aws.client("sqs").get_queue_attributes(**asked)["Attributes"]["ApproximateNumberOfMessages"])
-
-
 def test_a_stack_without_credentials_waits_quietly_and_then_begins(deployed):
-    eventually(lambda: len(deployed.logs()) >= QUIET_MINUTES, 60)
+    eventually(lambda: len(deployed.logs()) >= QUIET_MINUTES)
     eventually(lambda: alarm_states(deployed)["TokenAlarm"] == "ALARM")
     assert Counter(alarm_states(deployed).values()) == {"ALARM": 1, "OK": 5}
-    assert {(line["trigger"], line["message"], line["level"]) for line in deployed.logs()} <= {
-        ("watchdog", "waiting_for_credentials", "INFO"),
-        ("schedule", "waiting_for_credentials", "INFO"),
-    }
-    assert messages(deployed) == 0
+    assert {line["trigger"] for line in deployed.logs()} <= {"watchdog", "schedule"}
+    # On a slow machine, a tick may find the one before it in progress.
+    assert {line["message"] for line in deployed.logs()} <= {"waiting_for_credentials", "in_progress"}
+    assert {line["level"] for line in deployed.logs()} == {"INFO"}
+    assert deployed.dead_letters() == []
     assert not deployed.talend.token_calls()
 
     deployed.put_credentials()
     eventually(deployed.has_token)
-    # Stored credentials make a rotation by themselves: the first token does not wait for a tick.
+    # New credentials start a rotation by themselves, so the first token does not wait for a tick.
     first, *_ = eventually(lambda: [line for line in deployed.logs() if line["message"] == "rotated"])
     assert (first["trigger"], first["reason"]) == ("manual", "credentials changed")
     eventually(lambda: set(alarm_states(deployed).values()) == {"OK"})
-    assert messages(deployed) == 0
+    assert deployed.dead_letters() == []
 
 
 TAKEN = """Resources:
@@ -65,7 +59,7 @@ TAKEN = """Resources:
 
 @pytest.fixture
 def failing(template, tmp_path):
-    """The template with one more resource, which fails when all others are there."""
+    """The template with one more resource, which fails after all others are created."""
     path = tmp_path / "template.yaml"
     text = re.sub(
         r"\b(CodeUri|ContentUri|TemplateURL): (\S+)",
@@ -83,7 +77,7 @@ def test_a_first_deployment_that_fails_leaves_no_secret_in_the_way(template, fai
         with pytest.raises(DeploymentError, match="ROLLBACK_COMPLETE"):
             deploy(aws, failing, {})
         assert [found["Name"] for found in secrets.list_secrets()["SecretList"]] == ["taken"]
-        # A stack that was never there is deleted before it is tried again.
+        # A stack whose creation failed has to be deleted first.
         aws.client("cloudformation").delete_stack(StackName="talend-token")
         stack = deploy(aws, template, {})
         assert secrets.describe_secret(SecretId="talend-token/default/token")["ARN"] == stack.outputs["TokenSecretArn"]

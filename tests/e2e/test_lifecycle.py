@@ -1,46 +1,52 @@
-"""A stack's life: deployed again, and deleted, without harm to a live token."""
+"""A stack is deployed with other parameters, deployed again and deleted, without harm to a live token."""
 
 import json
 
 import pytest
 
 from demo.deployment import deploy
+from local_aws.waiting import eventually
+
+NAME, PREFIX = "second", "team/talend"
 
 
 @pytest.fixture(scope="module")
-def speed():
-    """Real time: nothing but the tests replaces a token."""
-    return 1
+def second(deployment, template):
+    """A stack with its own prefix and key."""
+    parameters = {
+        "TalendApiUrl": deployment.talend.url,
+        "SecretPrefix": PREFIX,
+        "KmsKeyArn": deployment.aws.client("kms").create_key()["KeyMetadata"]["Arn"],
+        "AlarmEmail": "ops@example.com",
+    }
+    stack = deploy(deployment.aws, template, parameters, NAME)
+    credentials = {"SecretId": stack.outputs["CredentialsSecretArn"], "SecretString": deployment.account.credentials}
+    deployment.secrets.put_secret_value(**credentials)
+    return stack, parameters
 
 
-def test_redeploying_keeps_the_token_and_deleting_keeps_the_secrets(deployment, template):
-    deployment.invoke({})
-    before = deployment.published()["VersionId"]
-    deploy(
-        deployment.aws,
-        template,
-        {"TalendApiUrl": deployment.talend.url, "ScheduleExpression": "rate(1 day)"},
-    )
-    assert deployment.published()["VersionId"] == before
-    assert deployment.invoke({})["outcome"] == "rotated"
+def test_redeploying_keeps_the_token_and_deleting_keeps_the_secrets(deployment, template, second):
+    stack, parameters = second
+    secret = {"SecretId": f"{PREFIX}/default/token"}
 
-    published = deployment.published()
-    deployment.run("sam", "delete", "--stack-name", "talend-token", "--no-prompts")
-    assert deployment.published()["VersionId"] == published["VersionId"]
-    assert deployment.secrets.get_secret_value(SecretId=deployment["CredentialsSecretArn"])["SecretString"]
+    def rotate():
+        answer = deployment.functions.invoke(FunctionName=stack.outputs["RotateFunctionName"], Payload="{}")
+        return json.load(answer["Payload"])["outcome"]
 
+    def version():
+        return deployment.secrets.get_secret_value(**secret)["VersionId"]
 
-def test_a_stack_takes_a_key_and_existing_credentials(deployment, template):
-    secrets, key = deployment.secrets, deployment.aws.client("kms").create_key()["KeyMetadata"]["Arn"]
-    pair = {"id": deployment.account.client_id, "secret": deployment.account.client_secret}
-    text = json.dumps(pair | {"api_url": deployment.talend.url})
-    existing = secrets.create_secret(Name="mine/talend", SecretString=text)["ARN"]
-    parameters = {"SecretPrefix": "team/talend", "KmsKeyArn": key, "ExistingCredentialsSecretArn": existing}
-    parameters["AlarmEmail"] = "ops@example.com"
-    second = deploy(deployment.aws, template, parameters, "second")
-    assert second.outputs["CredentialsSecretArn"] == existing
-    answer = deployment.functions.invoke(FunctionName=second.outputs["RotateFunctionName"], Payload="{}")
-    assert json.load(answer["Payload"])["outcome"] == "rotated"
-    token = secrets.describe_secret(SecretId="team/talend/default/token")
-    assert (token["KmsKeyId"], token["ARN"]) == (key, second.outputs["TokenSecretArn"])
-    assert "team/talend/default/credentials" not in {secret["Name"] for secret in secrets.list_secrets()["SecretList"]}
+    # New credentials start a rotation, beside which this one may find the lock taken.
+    eventually(lambda: rotate() == "rotated")
+    token = deployment.secrets.describe_secret(**secret)
+    assert (token["KmsKeyId"], token["ARN"]) == (parameters["KmsKeyArn"], stack.outputs["TokenSecretArn"])
+
+    before = version()
+    deploy(deployment.aws, template, parameters | {"ScheduleExpression": "rate(1 day)"}, NAME)
+    assert version() == before
+    assert rotate() == "rotated"
+
+    published = version()
+    deployment.run("sam", "delete", "--stack-name", NAME, "--no-prompts")
+    assert version() == published
+    assert deployment.secrets.get_secret_value(SecretId=stack.outputs["CredentialsSecretArn"])["SecretString"]

@@ -1,9 +1,8 @@
-"""The deployed system breaks while it runs: what the alarms, the events, the dry run and the logs do then.
+"""The alarms, events, dry run and logs of a deployed system that breaks while it runs.
 
-Every alarm is made to fire and to end: the one on the token in `test_outage.py`, the one on the version budget in
-`test_accounts.py`, because it uses up an account's day. What is not shown here: that the saved query and the dashboard
-show what they should, as the local AWS does not read the members of a JSON log line and draws nothing. The templates'
-tests hold them.
+Every alarm is made to fire and to end. The token's is in `test_outage.py`, and the version budget's in
+`test_accounts.py` because it uses up an account's day. The saved query and the dashboard are tested with the templates,
+because the local AWS does not read the members of a JSON log line and draws nothing.
 """
 
 import json
@@ -16,17 +15,11 @@ import pytest
 
 from demo.deployment import without_schedules
 from e2e.alarms import Alarm
-from e2e.breakage import force_rotation, renew_denied, token_endpoint_down
+from e2e.breakage import denied, force_rotation, token_endpoint_down
 from local_aws.listener import Listener
 from local_aws.waiting import eventually
 
 LOG_GROUPS = ("/aws/lambda/talend-token-rotate", "/aws/lambda/talend-token-renew")
-
-
-@pytest.fixture(scope="module")
-def speed():
-    """A minute is a second."""
-    return 60
 
 
 # --- the published token --------------------------------------------------------------------------
@@ -39,7 +32,7 @@ def test_a_deleted_token_secret_alarms_until_it_is_restored(deployment):
     deployment.secrets.delete_secret(**secret)
     try:
         assert "InvalidRequestException" in deployment.invoke({})["errorMessage"]
-        # How long its token still lives cannot be known, and what is missing is as bad as what is low.
+        # The metric is missing now, which the alarm treats like a low one.
         alarm.fires()
     finally:
         deployment.secrets.restore_secret(**secret)
@@ -64,19 +57,11 @@ def test_a_wrong_clock_at_the_token_server_does_no_harm(deployment, seconds):
 
 def test_a_tick_that_is_not_handed_over_alarms_and_is_kept(deployment):
     alarm = Alarm(deployment, "DeadLettersAlarm")
-    iam, role = deployment.aws.client("iam"), deployment.resource("SchedulerRole")
-    denied = {"Effect": "Deny", "Action": "lambda:InvokeFunction", "Resource": "*"}
-    policy = json.dumps({"Version": "2012-10-17", "Statement": [denied]})
-    iam.put_role_policy(RoleName=role, PolicyName="denied", PolicyDocument=policy)
-    try:
+    with denied(deployment.aws, deployment.resource("SchedulerRole"), "lambda:InvokeFunction"):
         alarm.fires()
-    finally:
-        iam.delete_role_policy(RoleName=role, PolicyName="denied")
-    # Four periods of five minutes, and those that CloudWatch looks back for.
+    # It looks at four periods of five minutes.
     alarm.ends()
-    queue = {"QueueUrl": deployment["DeadLetterQueueUrl"], "MaxNumberOfMessages": 10}
-    (message, *_) = deployment.aws.client("sqs").receive_message(**queue)["Messages"]
-    assert json.loads(message["Body"]) == {"trigger": "schedule", "account": "default"}
+    eventually(lambda: {"trigger": "schedule", "account": "default"} in deployment.dead_letters())
 
 
 def test_renewals_that_keep_failing_alarm_and_a_lone_one_does_not(deployment):
@@ -87,11 +72,11 @@ def test_renewals_that_keep_failing_alarm_and_a_lone_one_does_not(deployment):
         problem = deployment.invoke(rejected, "RenewFunctionName")["errorMessage"]
         assert "AccessDeniedException" in problem
 
-    with renew_denied(deployment, "secretsmanager:GetSecretValue"):
+    with denied(deployment.aws, deployment.resource("RenewRole"), "secretsmanager:GetSecretValue"):
         fail()
         before = deployment.published()["VersionId"]
-        # The schedule's tick comes after all periods that have seen the failure.
-        eventually(lambda: deployment.published()["VersionId"] != before, 40)
+        # The next scheduled rotation comes after every period that has counted the failure.
+        eventually(lambda: deployment.published()["VersionId"] != before)
         assert alarm.state == "OK"
         alarm.fires(meanwhile=fail)
     alarm.ends()
@@ -99,7 +84,7 @@ def test_renewals_that_keep_failing_alarm_and_a_lone_one_does_not(deployment):
 
 def test_a_storm_of_renewals_alarms_until_it_is_over(deployment):
     alarm = Alarm(deployment, "RenewalsStormingAlarm")
-    # Somebody who never reads the new token; it costs a read each.
+    # A consumer that never reads the new token: each call costs one read.
     rejected = {"rejected_version_id": str(uuid.uuid4())}
     outcomes = set()
 
@@ -117,7 +102,7 @@ def test_a_storm_of_renewals_alarms_until_it_is_over(deployment):
 
 
 def issued_to(deployment):
-    """The service account that the published token was issued to."""
+    """Return the service account that the published token was issued to."""
     token = deployment.talend.tokens.live(deployment.document()["access_token"])
     return token and token.client_id
 
@@ -148,28 +133,28 @@ def test_credentials_alarm_fires_on_fallback_and_clears_on_valid_pair(deployment
     alarm.ends()
 
 
-# --- what one asks and hears ----------------------------------------------------------------------
+# --- events, the dry run, logs --------------------------------------------------------------------
 
 
 def test_each_publication_is_an_event_of_secrets_manager(deployment):
-    """A rule on the name of the token secret is all that it takes to be told of a new token."""
+    """A rule on the name of the token secret receives an event for every new token."""
     listener, events = Listener(deployment.aws), deployment.aws.client("events")
     detail = {"name": ["talend-token/default/token"], "labelUpdated": ["AWSCURRENT"]}
     pattern = {"source": ["aws.secretsmanager"], "detail-type": ["Secret Label Updated"], "detail": detail}
     events.put_rule(Name="published", EventPattern=json.dumps(pattern))
     events.put_targets(Rule="published", Targets=[{"Id": "listener", "Arn": listener.arn}])
     versions = [force_rotation(deployment)["version_id"] for _ in range(2)]
-    told = listener.heard(2, lambda event: event["detail"]["versionId"] in versions)
-    assert [event["detail"]["versionId"] for event in told] == versions
-    assert {tuple(event["resources"]) for event in told} == {(deployment["TokenSecretArn"],)}
+    received = listener.heard(2, lambda event: event["detail"]["versionId"] in versions)
+    assert [event["detail"]["versionId"] for event in received] == versions
+    assert {tuple(event["resources"]) for event in received} == {(deployment["TokenSecretArn"],)}
 
 
-def test_the_doctor_finds_every_link_good(deployment):
+def test_a_dry_run_finds_every_link_good(deployment):
     deployment.invoke({})
     answer = deployment.invoke({"dry_run": True})
     assert answer["outcome"] == "checked"
     broken = {check["link"]: check["detail"] for check in answer["checks"] if not check["ok"]}
-    # Time runs faster for Talend and for schedules, and the text of the schedule does not know.
+    # Time runs faster for Talend and for schedules, so the schedule's own text looks too slow.
     assert "tokens that are valid for 30 s" in broken.pop("schedule")
     assert broken == {}
     assert {"credentials", "token call", "token secret", "right to promote", "lock table", "version budget"} <= {
@@ -177,11 +162,11 @@ def test_the_doctor_finds_every_link_good(deployment):
     }
 
 
-def test_the_doctor_names_what_is_broken_and_goes_on(deployment):
+def test_a_dry_run_names_what_is_broken_and_goes_on(deployment):
     with token_endpoint_down(deployment):
         answer = deployment.invoke({"dry_run": True})
     broken = {check["link"]: check["detail"] for check in answer["checks"] if not check["ok"]}
-    # The answer came; what it holds is not a token.
+    # An answer arrived, but it holds no token.
     assert "not a JSON object" in broken["token checks"]
     assert not broken.keys() & {"credentials", "right to promote", "lock table", "version budget"}
 
@@ -191,16 +176,10 @@ def test_an_invocation_writes_one_line_of_its_own(deployment):
     deployment.invoke({"rejected_version_id": str(uuid.uuid4())}, "RenewFunctionName")
     with token_endpoint_down(deployment):
         deployment.invoke({})
-    pages = deployment.aws.client("logs").get_paginator("filter_log_events")
-    lines = [
-        json.loads(event["message"])
-        for group in LOG_GROUPS
-        for page in pages.paginate(logGroupName=group)
-        for event in page["events"]
-    ]
+    lines = [json.loads(line) for group in LOG_GROUPS for line in deployment.log_lines(group)]
     finished = {line["record"]["requestId"] for line in lines if line.get("type") == "platform.report"}
     own = Counter(line["function_request_id"] for line in lines if "function_request_id" in line)
     assert {request: own[request] for request in finished} == dict.fromkeys(finished, 1)
-    # The platform's own, metrics, and the stack of an error that Lambda logs: nothing else.
+    # The platform's lines, the metrics, and the stack trace of an error that Lambda logs.
     others = [line for line in lines if not {"function_request_id", "type", "_aws", "stackTrace"} & line.keys()]
     assert others == []

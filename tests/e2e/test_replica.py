@@ -1,4 +1,4 @@
-"""The token in another Region: one command makes a replica of its secret, one policy lets a consumer read it there."""
+"""The token in another Region: a command replicates its secret, and a policy lets a consumer there read it."""
 
 import json
 
@@ -23,12 +23,6 @@ STOP = (
 
 
 @pytest.fixture(scope="module")
-def speed():
-    """Real time: nothing but the test replaces a token."""
-    return 1
-
-
-@pytest.fixture(scope="module")
 def key(deployment):
     """A key of the other Region."""
     client = boto3.Session("test", "test", region_name=REGION).client("kms", endpoint_url=deployment.aws.endpoint_url)
@@ -39,11 +33,12 @@ def key(deployment):
 def replica(deployment, key):
     """The ARN of the replica."""
     deployment.run(*REPLICATE.format(region=REGION, key=key).split())
-    return deployment["TokenSecretArn"].replace(deployment.aws.region, REGION)
+    yield deployment["TokenSecretArn"].replace(deployment.aws.region, REGION)
+    deployment.run(*STOP.format(region=REGION).split())
 
 
 def reader_policy(replica, key):
-    """What a consumer in the other Region may do besides what ConsumerPolicy lets it."""
+    """Return what a consumer in the other Region needs beside ConsumerPolicy."""
     read = {
         "Effect": "Allow",
         "Action": ["secretsmanager:GetSecretValue", "secretsmanager:DescribeSecret"],
@@ -90,6 +85,6 @@ def test_the_token_secret_is_deleted_after_its_replica(deployment, key):
     deployment.run(*STOP.format(region=REGION).split())
     deployment.secrets.delete_secret(**secret)
     assert deployment.secrets.describe_secret(**secret)["DeletedDate"]
-    # Whichever test comes next finds both again.
+    # Other tests need both.
     deployment.secrets.restore_secret(**secret)
     deployment.run(*REPLICATE.format(region=REGION, key=key).split())

@@ -1,6 +1,7 @@
-"""Two stacks in one AWS account and Region, which share neither values nor alarms, secrets nor events."""
+"""Two stacks in one AWS account and Region share no values, alarms, secrets or events."""
 
 import json
+import time
 
 import pytest
 
@@ -12,20 +13,15 @@ SECOND = "staging"
 
 
 @pytest.fixture(scope="module")
-def speed():
-    """A minute is a second."""
-    return 60
-
-
-@pytest.fixture(scope="module")
 def second(deployment, template):
-    """A second stack with a token of its own, whose prefix begins as the first one's does."""
+    """A second stack with its own token. Its prefix begins with the first one's."""
     parameters = {"TalendApiUrl": deployment.talend.url, "SecretPrefix": "talend-token/staging"}
     stack = deploy(deployment.aws, template, parameters, SECOND)
     credentials = deployment.account.credentials
     deployment.secrets.put_secret_value(SecretId=stack.outputs["CredentialsSecretArn"], SecretString=credentials)
-    eventually(lambda: token_alarm(deployment, SECOND) == "OK", 40)
-    return stack
+    eventually(lambda: token_alarm(deployment, SECOND) == "OK")
+    yield stack
+    deployment.aws.client("cloudformation").delete_stack(StackName=SECOND)
 
 
 def token_alarm(deployment, stack_name):
@@ -35,11 +31,11 @@ def token_alarm(deployment, stack_name):
 @pytest.mark.parametrize(("dead", "alive"), [("talend-token", SECOND), (SECOND, "talend-token")])
 @pytest.mark.usefixtures("second")
 def test_a_dead_stack_is_not_hidden_by_a_healthy_one(deployment, dead, alive):
-    eventually(lambda: [token_alarm(deployment, name) for name in (dead, alive)] == ["OK", "OK"], 40)
+    eventually(lambda: [token_alarm(deployment, name) for name in (dead, alive)] == ["OK", "OK"])
     for schedule in ("Schedule", "Watchdog"):
         switch_schedule(deployment.aws, schedule, "DISABLED", dead)
     try:
-        eventually(lambda: token_alarm(deployment, dead) == "ALARM", 40)
+        eventually(lambda: token_alarm(deployment, dead) == "ALARM")
         assert token_alarm(deployment, alive) == "OK"
     finally:
         for schedule in ("Schedule", "Watchdog"):
@@ -47,17 +43,9 @@ def test_a_dead_stack_is_not_hidden_by_a_healthy_one(deployment, dead, alive):
 
 
 def test_a_stack_ignores_the_credentials_of_another(deployment, second):
-    """The wildcard of the first one's rule crosses slashes, so that it hears of the second one's."""
-    since = len(deployment.logs())
-    arn = second.outputs["CredentialsSecretArn"]
-    deployment.secrets.put_secret_value(SecretId=arn, SecretString=json.dumps(pair(deployment)))
-
-    def answers():
-        return [line for line in deployment.logs()[since:] if line["trigger"] == "manual"]
-
-    (line,) = eventually(answers)
+    """The wildcard of the first one's rule crosses slashes, so it receives the second one's events."""
+    since = time.time()
+    pair = {"id": deployment.account.client_id, "secret": deployment.account.client_secret}
+    deployment.secrets.put_secret_value(SecretId=second.outputs["CredentialsSecretArn"], SecretString=json.dumps(pair))
+    (line,) = eventually(lambda: [line for line in deployment.logs(since=since) if line["trigger"] == "manual"])
     assert (line["message"], line.get("account"), line["level"]) == ("ignored", None, "INFO")
-
-
-def pair(deployment):
-    return {"id": deployment.account.client_id, "secret": deployment.account.client_secret}

@@ -44,10 +44,12 @@ class Witness:
     """Looks at a token secret after each step of an experiment, and remembers.
 
     `refused` says whether the system has been told that an access token does not work; `ends` is when one really ends
-    by the server's account, in seconds since the epoch: both are given the token, and keep it to themselves.
+    by the server's account, in seconds since the epoch: both are given the token, and keep it to themselves. `checked`
+    says whether a token has passed all checks.
     """
 
     refused: Callable[[str], bool] = lambda _: False
+    checked: Callable[[str], bool] = lambda _: True
     ends: Callable[[str], float] = lambda _: math.inf
     last: Sight | None = None
     publications: int = 0
@@ -84,6 +86,8 @@ class Witness:
             raise InvariantBroken(f"what is published as {sight.version_id} is not a complete token document")
         if after.expires_at <= sight.at or self.ends(after.access_token) <= sight.at:
             raise InvariantBroken(f"version {sight.version_id} was published expired")
+        if not self.checked(after.access_token):
+            raise InvariantBroken(f"version {sight.version_id} was published although its token was not checked")
         if self.refused(after.access_token):
             raise InvariantBroken(f"version {sight.version_id} was published although its token is refused")
         self._one_successor(before, sight)

@@ -19,7 +19,9 @@ def sight(version_id, token=GOOD, *, ends_in=1800, at=NOW, created=()):
 @pytest.fixture
 def witness():
     witness = Witness(
-        refused=lambda token: token == "refused", ends=lambda token: NOW - 1 if token == "over" else NOW + 9
+        refused=lambda token: token == "refused",
+        checked=lambda token: token != "unchecked",
+        ends=lambda token: NOW - 1 if token == "over" else NOW + 9,
     )
     witness.by_hand(sight("v1"))
     return witness
@@ -39,6 +41,7 @@ def test_a_better_token_is_counted_as_a_publication(witness):
         (sight("v1", "other"), "has changed what it says"),
         (dataclasses.replace(sight("v2", "next", ends_in=60, at=NOW - 60), at=NOW), "published expired"),
         (sight("v2", "over"), "published expired"),
+        (sight("v2", "unchecked"), "token was not checked"),
         (sight("v2", "refused"), "although its token is refused"),
         (sight("v2", "next", ends_in=1700), "ends before v1, which was good"),
         (sight("v1", created=[NOW - 1] * 101), "101 versions in 24 hours"),

@@ -8,6 +8,7 @@ import json
 import os
 import subprocess
 import sys
+import tomllib
 import zipfile
 from pathlib import Path
 
@@ -15,6 +16,7 @@ import pytest
 import trim
 
 FUNCTIONS = Path(__file__).parents[2] / "functions"
+PROJECT = FUNCTIONS.parent / "pyproject.toml"
 # PEP 552: the second word of a .pyc; bit 0 is "checked by hash", bit 1 is "check the source".
 UNCHECKED_HASH = 1
 RUNTIME = FUNCTIONS.parent / ".environments" / "lambda-runtime" / "bin" / "python"
@@ -145,8 +147,12 @@ def test_every_module_has_bytecode_that_is_not_held_against_dates(package):
 
 
 def test_our_code_is_the_code_in_the_repository(package):
-    ours = [p for p in FUNCTIONS.rglob("*.py") if not {"__pycache__", "packaging"} & set(p.parts)]
+    left_out = {"__pycache__", "packaging", "_command_line", "__main__.py"}
+    ours = [p for p in FUNCTIONS.rglob("*.py") if not left_out & set(p.parts)]
     assert len(ours) > 15
+    for folder in ("rotator", "talend_token"):
+        packaged = {str(path.relative_to(package)) for path in (package / folder).rglob("*.py")}
+        assert packaged == {str(path.relative_to(FUNCTIONS)) for path in ours if folder in path.parts}
     for path in ours:
         assert (package / path.relative_to(FUNCTIONS)).read_bytes() == path.read_bytes(), path
 
@@ -237,9 +243,17 @@ def test_a_cold_start_imports_no_more_than_it_is_known_to(package, handler):
 
 # --- the consumer's client ---
 
+COMMAND_LINE = {
+    "talend_token/__main__.py",
+    *(str(path.relative_to(FUNCTIONS)) for path in (FUNCTIONS / "talend_token" / "_command_line").glob("*.py")),
+}
 CLIENT = {
     f"talend_token/{path.name}" for path in (FUNCTIONS / "talend_token").iterdir() if path.suffix in (".py", ".typed")
-}
+} - COMMAND_LINE
+
+
+# A consumer reads no credentials.
+OF_THE_ROTATOR = {"talend_token/api_url.py", "talend_token/credentials.py"}
 
 
 @pytest.fixture(scope="session")
@@ -252,11 +266,11 @@ def wheel(tmp_path_factory):
     return wheel
 
 
-def test_the_wheel_holds_the_client_and_nothing_else(wheel):
+def test_the_wheel_holds_client_and_command_line_and_nothing_else(wheel):
     with zipfile.ZipFile(wheel) as archive:
         names = {name for name in archive.namelist() if ".dist-info/" not in name}
         metadata = next(archive.read(name).decode() for name in archive.namelist() if name.endswith("/METADATA"))
-    assert names == CLIENT
+    assert names == CLIENT | COMMAND_LINE
     requirements = [line for line in metadata.splitlines() if line.startswith(("Requires-", "Provides-"))]
     assert requirements == [
         "Requires-Python: >=3.10",
@@ -281,9 +295,21 @@ def test_the_wheel_works_as_it_is(wheel):
     assert "api_url='https://api.us.cloud.talend.com'" in printed
 
 
+def test_the_installed_wheel_has_the_command(wheel, tmp_path):
+    uv, python = FUNCTIONS.parent / ".environments" / "uv" / "bin" / "uv", tmp_path / "bin" / "python"
+    for command in (
+        [uv, "venv", "--quiet", "--python", sys.executable, tmp_path],
+        [uv, "pip", "install", "--quiet", "--offline", "--no-deps", "--python", python, wheel],
+    ):
+        subprocess.run(command, check=True, capture_output=True)
+    for command in ([tmp_path / "bin" / "talend-token"], [python, "-m", "talend_token"]):
+        done = subprocess.run([*command, "--version"], check=True, capture_output=True, text=True)
+        assert done.stdout == f"talend-token {tomllib.loads(PROJECT.read_text())['project']['version']}\n"
+
+
 def test_the_layer_holds_the_client_where_lambda_looks_for_it(layer):
     files = {str(path.relative_to(layer)) for path in layer.rglob("*") if path.is_file() and path.suffix != ".pyc"}
-    assert files == {f"python/{name}" for name in CLIENT}
+    assert files == {f"python/{name}" for name in CLIENT - OF_THE_ROTATOR}
 
 
 def test_the_layer_is_small(layer):

@@ -94,8 +94,9 @@ class SecretsManagerStore:
             if replaced and "AWSCURRENT" in labels.get(replaced, []):
                 # The label has not moved, so the code means something else.
                 raise
-            # The SDK may have repeated a call whose answer was lost: then the label has moved, and to this version.
-            return "AWSCURRENT" in labels.get(version_id, [])
+            # If the SDK has repeated a call whose answer was lost, this call has moved the label. Otherwise another run
+            # has published this version, which it found staged.
+            return error.attempts > 1 and "AWSCURRENT" in labels.get(version_id, [])
         return True
 
     def _call[T](
@@ -108,7 +109,7 @@ class SecretsManagerStore:
         **parameters: Any,
     ) -> T:
         """Call an operation, with `text` as the secret's string if it is given, and return what `read` finds."""
-        method = getattr(self._client, xform_name(operation))
+        method, attempts = getattr(self._client, xform_name(operation)), 1
         try:
             if text is None:
                 answer = Sensitive(method(SecretId=secret_id, **parameters))
@@ -120,12 +121,13 @@ class SecretsManagerStore:
             code = _UNEXPECTED_ANSWER
         except ClientError as error:
             code = str(error.response.get("Error", {}).get("Code"))
+            attempts += error.response.get("ResponseMetadata", {}).get("RetryAttempts", 0)
         except (KeyError, TypeError, AttributeError, ValueError, ResponseParserError):
             code = _UNEXPECTED_ANSWER
         except Exception as error:  # noqa: BLE001 (the SDK lets errors of its HTTP library through, such as a proxy's)
             code = type(error).__name__
         # Raised after the handlers, with only the code: the SDK's error has the whole request among its frames.
-        raise SecretStoreError(operation, secret_id, code, _FIXES.get(code, _TRY_AGAIN))
+        raise SecretStoreError(operation, secret_id, code, _FIXES.get(code, _TRY_AGAIN), attempts)
 
 
 def _version(answer: Sensitive[Any]) -> SecretVersion:

@@ -3,7 +3,6 @@
     RotatorError
     ├── InvalidSettings       the function's environment variables
     ├── InvalidEvent          what the function was invoked with
-    ├── InvalidApiUrl         the API's base URL, from the stack or from the credentials secret
     ├── CredentialsError      the credentials secret is missing or malformed
     │   └── NoCredentialsYet  the credentials secret has never had a value
     ├── SecretStoreError      Secrets Manager refused or failed
@@ -35,10 +34,6 @@ class InvalidEvent(RotatorError):
     """The event is not one that the function documents."""
 
 
-class InvalidApiUrl(RotatorError):
-    """Not a base URL to which credentials may be sent."""
-
-
 class CredentialsError(RotatorError):
     """The credentials secret cannot be used as it is. `secret_id` is its name or ARN."""
 
@@ -58,13 +53,15 @@ class NoCredentialsYet(CredentialsError):
 
 
 class SecretStoreError(RotatorError):
-    """Secrets Manager refused or failed. `code` is the service's error code, or the client's exception name."""
+    """Secrets Manager refused or failed. `code` is the service's error code, or the client's exception name; `attempts`
+    is how often the SDK has sent the request, if the service has answered."""
 
-    def __init__(self, operation: str, secret_id: str, code: str, fix: str) -> None:
+    def __init__(self, operation: str, secret_id: str, code: str, fix: str, attempts: int = 1) -> None:
         super().__init__(f"{operation} on secret {secret_id!r} failed with {code}. {fix}")
         self.operation = operation
         self.secret_id = secret_id
         self.code = code
+        self.attempts = attempts
 
 
 class LockUnavailable(RotatorError):

@@ -6,9 +6,9 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from rotator.domain.api_url import checked_api_url
-from rotator.domain.errors import InvalidApiUrl, InvalidSettings
+from rotator.domain.errors import InvalidSettings
 from rotator.domain.invocation import DEFAULT_ACCOUNT
+from talend_token.api_url import checked_api_url
 
 _REQUIRED = ("TALEND_API_URL", "SECRET_PREFIX", "SCHEDULE_EXPRESSION", "LOCK_TABLE", "STACK_NAME")
 _PREFIX = re.compile(r"[A-Za-z0-9_+=.@-]+(/[A-Za-z0-9_+=.@-]+)*")
@@ -74,7 +74,7 @@ class Settings:
         api_url = environment.get("TALEND_API_URL", "")
         try:
             api_url = checked_api_url(api_url) if api_url else ""
-        except InvalidApiUrl as error:
+        except ValueError as error:
             problems.append(str(error))
         if problems:
             raise InvalidSettings(

@@ -68,6 +68,9 @@ class Publisher:
     def _publish(self, invocation: Invocation, published: StoredToken) -> Result:
         secret_id = self.settings.token_secret(invocation.account)
         staged = left_staged(self.secrets, secret_id, published)
+        if staged and "AWSCURRENT" in staged.stages:
+            # Another run has published it since this one read what is published.
+            return Result.of(invocation, Outcome.SUPERSEDED, staged)
         if staged and staged.document and may_promote(invocation, staged.document, published.document, self.clock()):
             invocation.warn("published a token that an interrupted run had left staged")
             return self._promote(invocation, secret_id, staged, published)

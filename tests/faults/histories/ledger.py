@@ -10,6 +10,7 @@ from faults.histories.outside import Frame
 from faults.invariants import DAY_SECONDS, InvariantBroken, Sight
 from rotator.domain.invocation import Trigger
 from rotator.domain.result import Outcome
+from rotator.domain.version_budget import renewals_left
 
 # What the design keeps for people.
 FORCED_A_DAY = 10
@@ -17,6 +18,9 @@ FORCED_A_DAY = 10
 _LEFT_ALONE_SECONDS = 60
 # A token that was issued this small a part of its life ago is not replaced by the schedule or for a consumer.
 _YOUNG_FRACTION = 30
+# A run counts the versions at most this long before it writes one.
+_COUNTED_AGAIN_SECONDS = 60
+SCHEDULE_SECONDS = 1500
 # The functions' clock is put right by so much.
 CLOCK_SECONDS = 4
 # Not among the answers of `renew`.
@@ -37,12 +41,14 @@ class Ledger:
     """When somebody did what may cost a version."""
     unlocked: deque[float] = field(default_factory=deque)
     """When a run went on without the lock: it may have spent a version beside another run."""
+    once: frozenset[Trigger] = frozenset({Trigger.REJECTED})
+    """Which runs request one token a version between them, while the lock works."""
     outcomes: Counter[str] = field(default_factory=Counter)
     """How invocations ended, by trigger."""
-    _renewed: Counter[str] = field(default_factory=Counter)
-    """Token calls for consumers, by the version that was to be replaced."""
+    _requested: Counter[str] = field(default_factory=Counter)
+    """Tokens requested under the lock, by the version that was to be replaced."""
     _excused: Counter[str] = field(default_factory=Counter)
-    """Runs for consumers that failed after such a call."""
+    """Those of runs that failed afterwards."""
     _refused: dict[str, float] = field(default_factory=dict)
     """When each circuit breaker was opened last."""
 
@@ -66,17 +72,17 @@ class Ledger:
             self.unlocked.append(now)
         self.outcomes[f"{frame.trigger}: {outcome}"] += 1
         version = frame.replaces
-        if frame.trigger is not Trigger.REJECTED:
-            return
-        if outcome in _NO_RENEWAL:
+        if frame.trigger is Trigger.REJECTED and outcome in _NO_RENEWAL:
             raise InvariantBroken(f"renew has answered {outcome}")
-        if version is None or not frame.token_calls:
+        if version is None or not frame.token_calls or frame.trigger not in self.once:
             return
         if frame.unlocked:
-            raise InvariantBroken("renew has asked for a token without the lock")
-        self._renewed[version] += frame.token_calls
-        if self._renewed[version] > self._excused[version] + 1:
-            raise InvariantBroken(f"version {version} was renewed with {self._renewed[version]} token calls")
+            if frame.trigger is Trigger.REJECTED:
+                raise InvariantBroken("renew has asked for a token without the lock")
+            return
+        self._requested[version] += frame.token_calls
+        if self._requested[version] > self._excused[version] + 1:
+            raise InvariantBroken(f"version {version} was replaced with {self._requested[version]} token calls")
         if outcome != Outcome.ROTATED:
             self._excused[version] += frame.token_calls
 
@@ -99,9 +105,16 @@ class Ledger:
         if age < document.life_seconds / _YOUNG_FRACTION - CLOCK_SECONDS:
             raise InvariantBroken(f"version {before.version_id} was replaced {age:.0f} s after it was issued")
 
+    def staged(self, frame: Frame, created: list[float], now: float) -> None:
+        """A run stores one more version beside those that were created at these times."""
+        # Other runs may have written one since this run counted them.
+        counted = [moment for moment in created if moment <= now - _COUNTED_AGAIN_SECONDS]
+        if frame.trigger is Trigger.REJECTED and not renewals_left(counted, now, SCHEDULE_SECONDS):
+            raise InvariantBroken("a version was spent on a renewal although none was left for renewals")
+
     def published_by_hand(self, version_id: str) -> None:
         """It may be replaced once more."""
-        self._renewed.pop(version_id, None)
+        self._requested.pop(version_id, None)
         self._excused.pop(version_id, None)
 
     def requested(self, frame: Frame, now: float) -> None:

@@ -60,6 +60,10 @@ class Outside:
     frames: list[Frame] = field(default_factory=list)
     count: int = 0
     """How many outside calls there were."""
+    at_call: Callable[[str], None] = lambda _: None
+    """Called before each outside call, with its name: other runs may go on meanwhile."""
+    answered: Callable[[str, object], None] = lambda *_: None
+    """Called after it, with what it returned or raised."""
 
     @property
     def frame(self) -> Frame:
@@ -84,6 +88,18 @@ class Outside:
         if frame.dead:
             # What its `finally` clauses would do, a killed process does not do.
             raise Died
+        self.at_call(name)
+        try:
+            answer = self._answer(frame, name, work, errors)
+        except BaseException as error:
+            self.answered(name, error)
+            raise
+        self.answered(name, answer)
+        return answer
+
+    def _answer[T](
+        self, frame: Frame, name: str, work: Callable[[], T], errors: Sequence[Callable[[], Exception]]
+    ) -> T:
         incident = frame.plan.get(len(frame.calls))
         frame.calls.append(name)
         self.count += 1
@@ -93,7 +109,7 @@ class Outside:
             case Slow(seconds):
                 self.wait(seconds)
             case Die(after=False):
-                raise _killed(frame)
+                raise killed(frame)
         if name in self.slow:
             self.wait(_SLOW_SECONDS)
         self._check_time(frame)
@@ -106,7 +122,7 @@ class Outside:
             raise errors[incident.error % len(errors)]()
         answer = work()
         if isinstance(incident, Die):
-            raise _killed(frame)
+            raise killed(frame)
         return answer
 
     def reads_stale(self) -> bool:
@@ -119,9 +135,10 @@ class Outside:
 
     def _check_time(self, frame: Frame) -> None:
         if self.now() >= frame.ends_at:
-            raise _killed(frame)
+            raise killed(frame)
 
 
-def _killed(frame: Frame) -> Died:
+def killed(frame: Frame) -> Died:
+    """Return what ends a process that is killed."""
     frame.dead = True
     return Died()

@@ -31,10 +31,10 @@ from faults.histories.acts import (
     Weather,
 )
 from faults.histories.consumer import SUCCEEDED
-from faults.histories.ledger import FORCED_A_DAY
+from faults.histories.ledger import FORCED_A_DAY, SCHEDULE_SECONDS
 from faults.histories.outside import Died, Frame
 from faults.histories.talend import LIFE_SECONDS
-from faults.histories.world import SCHEDULE_SECONDS, WATCHDOG_SECONDS, World
+from faults.histories.world import WATCHDOG_SECONDS, World
 from faults.invariants import DAY_SECONDS, VERSIONS_A_DAY, InvariantBroken
 from rotator.domain.errors import RotatorError
 from rotator.domain.invocation import Trigger
@@ -176,6 +176,8 @@ class Players:
 
     @play.register
     def _(self, act: FunctionClockJump) -> None:
+        # Times before and after it cannot be compared.
+        self.world.journal.check()
         jump = max(-2.0, min(2.0, self.world.ahead + act.seconds)) - self.world.ahead
         self.world.ahead += jump
         self.world.system.clock.now += jump
@@ -234,6 +236,7 @@ class Players:
         # To the watchdog's next tick.
         world.wait(world.next_watchdog - world.now())
         world.observe()
+        world.journal.check()
         if (self._short_lives() or world.ledger.unlocked) and len(world.sight().created) >= VERSIONS_A_DAY:
             return
         if self._state() is not TokenState.FRESH:

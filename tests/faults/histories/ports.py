@@ -8,7 +8,8 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 
-from doubles import InMemoryCircuitBreaker, InMemoryLock, InMemorySecretStore
+from doubles.lock import InMemoryCircuitBreaker, InMemoryLock
+from doubles.secret_store import InMemorySecretStore
 from faults.histories.acts import Fail
 from faults.histories.ledger import Ledger
 from faults.histories.outside import Outside
@@ -51,6 +52,7 @@ class Store:
 
     inner: InMemorySecretStore
     outside: Outside
+    ledger: Ledger
     changed: Callable[[], None]
     limit_met: list[Trigger | None] = field(default_factory=list)
     """For whom a version was refused because there are too many."""
@@ -79,6 +81,7 @@ class Store:
 
     def stage(self, secret_id: str, version_id: str, text: Sensitive[str]) -> frozenset[str]:
         def stage() -> frozenset[str]:
+            self.ledger.staged(self.outside.frame, self.inner.created(secret_id), self.outside.now())
             with self.changing(secret_id):
                 try:
                     staged = self.inner.stage(secret_id, version_id, text)
@@ -132,8 +135,6 @@ class Lock:
         frame = self.outside.frame
         frame.replaces = version_id
         frame.refused.clear()
-        incident = frame.plan.get(len(frame.calls))
-        is_lost = isinstance(incident, Fail) and incident.lost
 
         def no_lock() -> Exception:
             frame.unlocked = True
@@ -144,7 +145,7 @@ class Lock:
                 return self.inner.acquire(invocation, version_id)
             except ReplacementInProgress:
                 # Whatever the table answers, a run that does not get the answer has no lock.
-                if is_lost:
+                if isinstance(frame.incident, Fail) and frame.incident.lost:
                     return None
                 raise
 
@@ -232,15 +233,19 @@ class Probe:
     talend: Talend
     outside: Outside
     refused: Callable[[str], None]
+    checked: set[str] = field(default_factory=set)
+    """The access tokens that were tried, and not rejected."""
 
     def probe(self, document: TokenDocument, path: str, deadline: float) -> Probed:  # noqa: ARG002 (never late)
         url = f"{document.api_url}{path}"
 
         def probe() -> Verdict:
+            self.checked.add(document.access_token)
             if isinstance(self.outside.frame.incident, Fail):
                 return Verdict.UNKNOWN
             if self.talend.works(document.access_token):
                 return Verdict.ACCEPTED
+            self.checked.discard(document.access_token)
             self.refused(document.access_token)
             return Verdict.REJECTED
 

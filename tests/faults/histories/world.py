@@ -11,11 +11,12 @@ from typing import Any
 from doubles.system import TOKEN, System
 from faults.histories.acts import Act, Plan
 from faults.histories.consumer import Consumer
-from faults.histories.ledger import CLOCK_SECONDS, Ledger
+from faults.histories.ledger import CLOCK_SECONDS, SCHEDULE_SECONDS, Ledger
 from faults.histories.outside import DEEPEST, Died, Frame, Outside
 from faults.histories.ports import Breaker, Endpoint, Lock, Probe, Store
 from faults.histories.talend import Talend
 from faults.invariants import InvariantBroken, Sight, Witness
+from faults.journal import Journal
 from rotator.domain.errors import RotatorError
 from rotator.domain.invocation import Invocation, Trigger
 from rotator.domain.result import Outcome, Result
@@ -23,7 +24,6 @@ from rotator.service.rotator import Rotator
 from talend_token import InvalidTokenDocument
 from talend_token.document import TokenDocument
 
-SCHEDULE_SECONDS = 1500
 WATCHDOG_SECONDS = 60
 ROTATE_SECONDS = 60
 RENEW_SECONDS = 30
@@ -49,7 +49,9 @@ class World:
         self.outside = Outside(self.system.clock, lambda act: self.perform(act), self.wait)
         self.talend = Talend(self.now, {"abc"})
         self.ledger = Ledger()
-        self.store = Store(self.system.secrets, self.outside, self._changed)
+        self.store = Store(self.system.secrets, self.outside, self.ledger, self._changed)
+        self.checked: set[str] = set()
+        """The access tokens that the probe did not reject."""
         self.rotator = self._rotator()
         self.consumers = [
             Consumer(number, self.store, self.outside, self.talend, self.wait, self.renew)
@@ -59,7 +61,12 @@ class World:
         """Plays an act within another."""
         self.told: set[str] = set()
         """The access tokens that the system was told do not work."""
-        self.witness = Witness(refused=lambda token: token in self.told, ends=self._end)
+        self.witness = Witness(
+            refused=lambda token: token in self.told,
+            checked=lambda token: not probe or token in self.checked,
+            ends=self._end,
+        )
+        self.journal = Journal(self.system.clock)
         self.next_watchdog = self.start + watchdog_phase
         self.next_schedule = self.last_tick = self.start
         self.observe()
@@ -69,7 +76,7 @@ class World:
         rotator, system = self.system.rotator, self.system
         lock, breaker = Lock(system.lock, self.outside), Breaker(system.breaker, self.outside, self.ledger, self.now)
         endpoint = Endpoint(self.talend, self.outside, self.ledger, self.published_token)
-        probe = Probe(self.talend, self.outside, lambda token: self.told.add(token))
+        probe = Probe(self.talend, self.outside, lambda token: self.told.add(token), self.checked)
         issuer = replace(
             rotator.publisher.issuer, secrets=self.store, token_endpoint=endpoint, breaker=breaker, probe=probe
         )
@@ -109,7 +116,7 @@ class World:
         invocation = Invocation(trigger, began + ROTATE_SECONDS, **event)
         try:
             frame = Frame(plan or {}, trigger, invocation.ends_at)
-            result = self._invoke(frame, lambda: self.rotator.rotate(invocation))
+            result = self._invoke(frame, invocation, self.rotator.rotate)
         except (RotatorError, Died):
             return
         document = self.document(result.version_id)
@@ -134,17 +141,20 @@ class World:
         )
         invocation = Invocation(Trigger.REJECTED, ends_at, rejected_version_id=version_id)
         try:
-            return self._invoke(frame, lambda: self.rotator.renew(invocation))
+            return self._invoke(frame, invocation, self.rotator.renew)
         finally:
             # What happens at which call is counted over both.
             consumer.calls += frame.calls
 
-    def _invoke(self, frame: Frame, run: Callable[[], Result]) -> Result:
+    def _invoke(self, frame: Frame, invocation: Invocation, run: Callable[[Invocation], Result]) -> Result:
         ended = "died"
-        with self.outside.at_work(frame):
+        with self.outside.at_work(frame), self.journal.run(run.__name__) as report:
             try:
-                result = run()
+                report.invocation = invocation
+                report.result = result = run(invocation)
                 ended = str(result.outcome)
+                if result.outcome is Outcome.SUPERSEDED and result.version_id == (frame.replaces or None):
+                    raise InvariantBroken(f"version {frame.replaces} is said to have superseded itself")
             except RotatorError as error:
                 ended = type(error).__name__
                 raise
@@ -171,6 +181,7 @@ class World:
         before, sight = self.witness.last, self.sight()
         if before and sight.version_id != before.version_id and frame.trigger:
             self.ledger.published(frame, before, sight)
+            self.journal.saw(sight)
             new = sight.document
             if new and new.expires_at > self.talend.told_end(new.access_token) + CLOCK_SECONDS:
                 raise InvariantBroken(f"version {sight.version_id} is said to live longer than was granted")
@@ -182,6 +193,7 @@ class World:
         with self.store.changing(TOKEN):
             yield
         sight = self.sight()
+        self.journal.check()
         self.witness.by_hand(sight)
         self.ledger.published_by_hand(sight.version_id or "")
         for frame in self.outside.frames:

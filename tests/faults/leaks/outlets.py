@@ -29,7 +29,7 @@ _to_secrets_manager: WeakSet[Any] = WeakSet()
 # in what a test tells the simulator by its control paths,
 _CONTROL = re.compile(rb"[A-Z]+ /_simulator/")
 # and in the output of a command that was asked for them.
-_ASKED_FOR = ("get-secret-value",)
+_ASKED_FOR = ("get-secret-value", "talend_token token", "talend-token token")
 
 
 def listen(marks: Marks, tell: Tell) -> None:

@@ -1,4 +1,4 @@
-"""What the client's page shows works."""
+"""The Python that README.md and docs/ show works."""
 
 import json
 import re
@@ -7,6 +7,8 @@ from pathlib import Path
 
 import boto3
 import pytest
+import requests
+import requests.adapters
 import time_machine
 from moto import mock_aws
 
@@ -15,8 +17,9 @@ from talend_token.secrets_manager import SecretsManagerSource
 
 pytestmark = pytest.mark.true_source
 
-PACKAGE = Path(__file__).parents[3] / "functions" / "talend_token"
-PAGE = Path(__file__).parents[3] / "docs" / "client.md"
+ROOT = Path(__file__).parents[3]
+PACKAGE = ROOT / "functions" / "talend_token"
+PAGE = ROOT / "docs" / "client.md"
 NAME = "talend-token/default/token"
 DOCUMENT = {
     "access_token": "mine",
@@ -69,6 +72,59 @@ def test_the_same_holds_for_time_machine(run):
         clock.shift(40 * 60)
         with pytest.raises(TokenUnavailable, match="expired at 2026-12-01T12:30:00Z"):
             tokens.get_token()
+
+
+# --- the examples that have no mark: everywhere ---
+
+
+def unmarked():
+    """The other Python blocks of all pages, but for the consumer, which is deployed as it is shown."""
+    consumer = (ROOT / "infra" / "consumer" / "app.py").read_text()
+    for page in [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]:
+        found = re.findall(r"(<!-- executed.*-->\n)?```python\n(.*?)```", page.read_text(), re.DOTALL)
+        for number, (mark, block) in enumerate(found):
+            if not mark and block != consumer:
+                yield pytest.param(block, id=f"{page.name} {number}")
+
+
+class Api(requests.adapters.BaseAdapter):
+    """An API that accepts every token, and keeps what it was called with."""
+
+    def __init__(self):
+        super().__init__()
+        self.calls = []
+
+    def send(self, request, **_options):
+        return self.answer(request, request.url, request.headers["Authorization"])
+
+    def answer(self, request, url, authorization):
+        self.calls.append((url, authorization))
+        response = requests.Response()
+        response.status_code, response.request, response.url = 200, request, url
+        return response
+
+    def close(self):
+        pass
+
+
+@pytest.mark.parametrize("block", list(unmarked()))
+def test_an_example_calls_the_api_with_the_token(block, monkeypatch, tmp_path):
+    api = Api()
+    monkeypatch.setattr(requests.Session, "get_adapter", lambda _self, url: api)  # noqa: ARG005
+    monkeypatch.setenv("TALEND_ACCESS_TOKEN", "mine")
+    monkeypatch.setenv("TALEND_API_URL", "https://api.eu.cloud.talend.com")
+    (tmp_path / "block.py").write_text(block)
+
+    def call(url, token):
+        """Stand in for the reader's own way to call an API."""
+        response = api.answer(None, url, f"Bearer {token}")
+        response.status = response.status_code
+        return response
+
+    runpy.run_path(str(tmp_path / "block.py"), init_globals={"call": call})
+    ((url, authorization),) = api.calls
+    assert url.startswith("https://api.eu.cloud.talend.com")
+    assert authorization == "Bearer mine"
 
 
 def test_every_module_that_the_page_names_exists():

@@ -5,7 +5,7 @@ import json
 import os
 import sys
 import types
-from datetime import UTC, datetime
+from datetime import datetime, timezone
 
 import boto3
 import pytest
@@ -137,7 +137,7 @@ def test_the_answers_date_is_aws_s_time(aws):
         return answer
 
     published = SecretsManagerSource(NAME, session=reading_by(dated)).read()
-    assert published.answered_at == datetime(2026, 11, 23, 22, 29, 49, tzinfo=UTC).timestamp()
+    assert published.answered_at == datetime(2026, 11, 23, 22, 29, 49, tzinfo=timezone.utc).timestamp()
 
 
 def test_after_a_read_the_name_is_that_of_the_answer(functions):

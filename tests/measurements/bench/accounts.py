@@ -161,12 +161,13 @@ def _taken(rows: Sequence[Row], floor: Row) -> Table:
 
 
 TAKEN_NOTES = (
-    f"{CALLERS} callers invoke `rotate` with the schedule's event and go round the accounts, each with the next one as "
-    "soon as it has its answer. Rotations a second, and milliseconds of an invocation as its caller sees it, with how "
-    "many times the second row's they are. All rows but the first took turns. Beside: "
-    f"{CALLERS_BESIDE} more callers go round other accounts meanwhile, which all other figures leave out. Half of the "
-    f"broken ones have credentials that are refused, half a token endpoint that takes {SLOW_SECONDS} s. All on one "
-    "machine, whose cores are what is short: more callers wait longer, whatever they rotate."
+    f"{CALLERS} callers invoke `rotate` with the schedule's event for one account after the other, the next as "
+    "soon as they have the answer. The columns show rotations a second and the milliseconds of an invocation as "
+    "its caller sees it, with the ratio to the second row in parentheses. All rows but the first took turns. "
+    f'"Beside" means that {CALLERS_BESIDE} more callers rotate other accounts meanwhile, which the other columns '
+    "leave out. Half of the broken accounts have credentials that are refused, and half have a token endpoint "
+    f"that takes {SLOW_SECONDS} s. Everything runs on one machine whose cores are the limit, so more callers wait "
+    "longer, whatever they rotate."
 )
 
 
@@ -192,15 +193,15 @@ def _spent(rows: Sequence[Row], floor: Row, calls: Mapping[str, Mapping[str, flo
         *("cores busy with it", "cores idle"),
     )
     names = ", ".join(f"{count:g} {name.partition(' ')[2]}" for name, count in calls[floor.name].items())
-    return Table("What many accounts' rotations spend", header, lines, SPENT_NOTES.format(names=names))
+    return Table("What the rotations of many accounts cost", header, lines, SPENT_NOTES.format(names=names))
 
 
 SPENT_NOTES = (
-    "Of the same runs, those beside included. Calls are those of one rotation of a good account ({names}), "
-    "from the local AWS's trail. Of the lock table's items the table's time to live takes those of earlier rows away, "
-    "at a moment of its own: then there are fewer than before. CPU: user and system time, and how many times the "
-    "second row's. Cores: busy with all "
-    f"of that, and idle, on average; what is missing to {os.cpu_count()} went to other programs."
+    f"The same runs, including those beside. The calls are those of one rotation of a good account ({{names}}), "
+    "from the local AWS's trail. The lock table's time to live removes items of earlier rows at times of its own, "
+    "so their number can fall. CPU is user and system time, with the ratio to the second row. The last columns "
+    "say how many cores were busy with all of that and how many were idle, on average; other programs used the "
+    f"rest of the {os.cpu_count()}."
 )
 
 

@@ -67,14 +67,15 @@ def run(quick: bool) -> list[Table]:
 
 
 IMPORT_NOTES = (
-    "CPU milliseconds of `import ...` in a fresh interpreter, with bytecode: fastest / median / slowest process, and "
-    "how many times those of boto3, by the fastest / by the medians. boto3's makes no client, and reads no service."
+    "CPU milliseconds of `import ...` in a fresh interpreter, with bytecode: fastest / median / slowest process, "
+    "and the ratio to boto3, of the fastest / of the medians. The import of boto3 creates no client and reads no "
+    "service model."
 )
 NOTES = (
-    "Milliseconds from the start of the process to the line that it prints when it has a token, from servers on "
-    "loopback that answer at once, and the CPU time of the whole process: fastest / median / slowest process, and how "
-    "many times the floor's, by the fastest / by the medians. The secret is read by boto3; a token endpoint needs "
-    "no AWS."
+    "Milliseconds from the start of the process to the line that it prints when it has a token, and the CPU time "
+    "of the whole process: fastest / median / slowest process, and the ratio to the floor, of the fastest / of "
+    "the medians. The servers are on loopback and answer at once. The secret is read with boto3; a token endpoint "
+    "needs no AWS."
 )
 
 

@@ -13,14 +13,14 @@ from bench.cold_packages import PYTHON
 from bench.measurement import Table
 
 LINE = re.compile(r"import time:\s+(\d+) \|\s+\d+ \| ( *)(\S+)")
-INTERPRETER = "the interpreter, and its library"
+INTERPRETER = "the interpreter and its library"
 # The first name that fits says what a module belongs to.
 REASONS = {
-    "aws_lambda_powertools.logging": "the log line; a formatter of ours would be code to keep",
+    "aws_lambda_powertools.logging": "the log line; a formatter of our own would be code to maintain",
     "aws_lambda_powertools.metrics": "the metrics in the log",
     "aws_lambda_powertools.utilities.idempotency": "the lock, written and tested by others",
     "aws_lambda_powertools.utilities.circuit_breaker": "spares refused credentials; shares the lock's table",
-    "aws_lambda_powertools": "what the four parts above share; its tracing comes uninvited with metrics or logs",
+    "aws_lambda_powertools": "what the four parts above share; its tracing comes with metrics or logs",
     "jmespath": "Idempotency finds its key with it; botocore would import it for paginators and waiters",
     "s3transfer": "boto3 imports it; nothing here uses it",
     "boto3": "the clients; Powertools imports it itself, so that botocore alone would save nothing",
@@ -29,8 +29,8 @@ REASONS = {
     "charset_normalizer": "requests imports it; nothing here guesses an encoding",
     "idna": "requests imports it, for host names that are not ASCII",
     "certifi": "requests' authorities",
-    "requests": "the token endpoint and the probe: deadlines, retries and TLS that people can read",
-    "init_phase": "has nobody look for garbage while all of this is imported",
+    "requests": "the token endpoint and the probe: with readable deadlines, retries and TLS",
+    "init_phase": "turns the garbage collector off while all of this is imported",
     "rotator": "our code",
     "talend_token": "the token document, shared with consumers",
 }
@@ -78,9 +78,9 @@ def table(task: Path, rounds: int) -> Table:
 
 
 NOTES = (
-    "`python -X importtime -c 'import rotate'` in the deployed package, medians; the measurement itself makes imports "
-    "slower, so read the shares. A module of the standard library counts with the package that imports "
-    "it first. tests/template/test_package.py holds the list of packages."
+    "`python -X importtime -c 'import rotate'` in the deployed package, medians. The measurement itself makes "
+    "imports slower, so read the shares. A module of the standard library counts with the package that imports it "
+    "first. `tests/template/test_package.py` holds the list of packages."
 )
 
 

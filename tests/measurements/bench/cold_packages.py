@@ -45,7 +45,7 @@ def compile_runtime() -> None:
 
 
 def ours(function: str, *, bytecode: bool) -> Callable[[Path], Path]:
-    """The package that `make build` made, or the same files as `sam build` alone leaves them."""
+    """The package that `make build` made, or the same files without bytecode."""
 
     def package(folder: Path) -> Path:
         source = folder / "source"

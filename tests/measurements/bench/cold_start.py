@@ -110,10 +110,10 @@ CONTESTANTS = {
     "the same, without bytecode": (other(ROTATORS / "blog_post.py", bytecode=False), *CALLED),
     "four steps, a client in each": (other(ROTATORS / "four_steps.py", bytecode=True), *CALLED),
     "**rotate**, as deployed": (ours("RotateFunction", bytecode=True), *ROTATED),
-    "rotate without bytecode, as `sam build` alone": (ours("RotateFunction", bytecode=False), *ROTATED),
+    "rotate, without bytecode": (ours("RotateFunction", bytecode=False), *ROTATED),
     "**renew**, as deployed": (ours("RenewFunction", bytecode=True), *RENEWED),
-    "renew, of a token that is replaced already": (ours("RenewFunction", bytecode=True), *SUPERSEDED),
-    "renew without bytecode, as `sam build` alone": (ours("RenewFunction", bytecode=False), *RENEWED),
+    "renew, of a token that has been replaced already": (ours("RenewFunction", bytecode=True), *SUPERSEDED),
+    "renew, without bytecode": (ours("RenewFunction", bytecode=False), *RENEWED),
 }
 
 
@@ -161,7 +161,7 @@ def _starts(functions: Mapping[str, ColdStart], memory_mb: int | None, rounds: i
         for name, function in functions.items()
     ]
     header = ("", "ms", "/ the usual", "init, ms", "CPU ms", "/ the usual")
-    limit = f"{memory_mb} MB of memory, {share:.1%} of a processor" if share else "nothing held back"
+    limit = f"{memory_mb} MB of memory, {share:.1%} of a processor" if share else "without a limit"
     how = "" if not share else (BY_QUOTA if enter else BY_ARITHMETIC)
     return Table(f"A cold start, {limit}", header, rows, how or NOTES)
 
@@ -171,21 +171,21 @@ def _init_text(function: ColdStart, *, counted: bool) -> str:
 
 
 NOTES = (
-    "Milliseconds from the start of the process to the first answer, of a rotation that reads, asks for a token and "
-    "publishes it, on Lambda's own runtime client (`awslambdaric`) and from the files of the zip that is deployed, "
-    "with their dates of 1980: fastest / median / slowest process, and how many times the usual handler's, by the "
-    "fastest / by the medians. `renew` replaces the rejected token, or finds that it has been replaced already, as "
-    "most do in a storm. Init ends when the runtime asks for its event. All with the same versions of boto3 and "
-    "requests, and with bytecode of the same kind, except where the row says so; the four steps are one invocation "
-    "here, and four on "
-    "Lambda. Servers are on loopback and answer at once. CPU is that of the process, both kinds. Left out for all: "
-    "the start of the sandbox, TLS."
+    "Milliseconds from the start of the process to the first answer: fastest / median / slowest process, and the "
+    "ratio to the usual handler, of the fastest / of the medians. `rotate` reads, requests a token and publishes "
+    "it. `renew` replaces the rejected token, or finds that it has been replaced already, as most runs do in a "
+    "storm. Everything runs on Lambda's own runtime client (`awslambdaric`), from the files of the deployed zip "
+    "with their dates of 1980. Init ends when the runtime asks for its first event. All rows have the same "
+    "versions of boto3 and requests, and the same kind of bytecode unless the row says otherwise. The four steps "
+    "are one invocation here and four on Lambda. The servers are on loopback and answer at once. CPU is the "
+    "process's user and system time. The start of the sandbox and TLS are not measured."
 )
 BY_QUOTA = (
-    "The same; the kernel stops the process when it has had its share of 20 ms (a cgroup's quota), as Lambda gives a "
-    "processor in proportion to memory: 1,769 MB is one. Here init is held to the share, too."
+    "The same, but the kernel stops the process when it has used its share of each 20 ms (a cgroup quota), "
+    "because Lambda grants CPU in proportion to memory: 1,769 MB is one processor. Here init is limited to the "
+    "share, too."
 )
 BY_ARITHMETIC = (
-    "The same, by arithmetic, as this machine allows no cgroup: CPU time is divided by the share that Lambda gives a "
-    "function of this memory (1,769 MB is one processor), and what was waited for stays as it was."
+    "The same, by arithmetic, because this machine allows no cgroup: CPU time is divided by the share that Lambda "
+    "gives a function of this memory (1,769 MB is one processor), and waiting time stays the same."
 )

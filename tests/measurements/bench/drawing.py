@@ -42,7 +42,7 @@ def healing(found: Mapping[str, Any]) -> Chart:
     """Token calls and time of the largest crowd that met a 401."""
     names = {
         "**talend_token.requests**": "talend-token",
-        "each buys its own token": "each buys its own",
+        "each requests its own token": "each requests its own",
         "aws-secretsmanager-caching by hand: renew, `refresh_secret_now`": "AWS's cache, by hand",
     }
     rows = [found[name] for name in names]

@@ -26,7 +26,7 @@ from talend_simulator import Account, TalendSimulator
 
 OURS = "**talend_token.requests**"
 CACHING = "aws-secretsmanager-caching by hand: renew, `refresh_secret_now`"
-MINTING = "each buys its own token"
+MINTING = "each requests its own token"
 KINDS = {OURS: "ours", CACHING: "caching", MINTING: "minting"}
 TITLE = "From a 401 to a working token, for many at once"
 # Rounds by the number of consumers: warm, and cold. Each spends two versions of a secret that takes some 85 a day.
@@ -141,7 +141,7 @@ def run(quick: bool) -> list[Table]:
         "last, s",
         "token calls",
         "versions",
-        "end well",
+        "succeed",
     )
     most = max(count for count, _, _ in found)
     figures = {
@@ -157,17 +157,18 @@ def run(quick: bool) -> list[Table]:
 
 
 NOTES = (
-    "So many consumers hold a good token of one account; Talend revokes it; at one moment each calls the API, "
-    "meets the 401, and goes on until its call is answered with 200. Seconds from that moment, over all consumers"
-    " of all rounds: half of them and 99 % are done by then, and the slowest. Token calls and versions of the "
-    "secret: of one round, median (minimum to maximum). Cold: no instance of `renew` is left when they call. The "
-    f"consumers are threads, each with a client and a token of its own, in processes of {CONSUMERS_A_PROCESS} that"
-    " share the SDK's clients; they, the functions, AWS and Talend share this machine's cores, and at most "
-    f"{CONCURRENCY} runs of `renew` are let in at once, where AWS allows 1,000, and 8 calls of AWS by each process"
-    " of consumers. So the seconds of 1,000 are those of a queue for two cores, and say which way is cheaper, not"
-    " how long it takes on AWS. Who buys its own token needs no function and no secret, and with a token endpoint"
-    " as quick as this simulator's it is done first: its price is the token calls, which Talend may throttle, and"
-    " the credentials in everybody's hands."
+    "A number of consumers hold a valid token of one account, and Talend revokes it. At the same moment each of "
+    "them calls the API, gets the 401, and continues until its call is answered with 200. The seconds count from "
+    "that moment, over all consumers of all rounds: when half of them and 99 % are done, and the slowest. Token "
+    "calls and versions of the secret are those of one round: median (minimum to maximum). Cold means that no "
+    "instance of `renew` is left when they call. The consumers are threads, each with a client and a token of its "
+    f"own, in processes of {CONSUMERS_A_PROCESS} that share the SDK's clients. They share this machine's cores "
+    f"with the functions, AWS and Talend. At most {CONCURRENCY} runs of `renew` are admitted at once, where AWS "
+    "allows 1,000, and 8 calls of AWS by each process of consumers. So the seconds of 1,000 consumers are those "
+    "of a queue for two cores: they show which way is cheaper, not how long it takes on AWS. A consumer that "
+    "requests its own token needs no function and no secret, and is done first, because this simulator's token "
+    "endpoint is fast. The price is the number of token calls, which Talend may throttle, and credentials in "
+    "every consumer."
 )
 
 

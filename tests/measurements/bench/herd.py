@@ -101,7 +101,7 @@ def run(quick: bool) -> list[Table]:
     """Let both herds loose on every contestant."""
     # It warns of each connection past the ten that boto3 and requests keep.
     logging.getLogger("urllib3").setLevel(logging.ERROR)
-    header = ["", "callers", "reads and token calls", "invocations of renew", "end well", "seconds"]
+    header = ["", "callers", "reads and token calls", "invocations of renew", "succeed", "seconds"]
     with Upstream() as upstream, environment(upstream.environment()):
         expired = list(_rows(upstream, EXPIRED, EXPIRY, quick))
         rejected = list(_rows(upstream, REJECTED, REJECTION, quick))
@@ -112,15 +112,16 @@ def run(quick: bool) -> list[Table]:
 
 
 NOTES = (
-    f"Everything but the API answers after {LATENCY_SECONDS:g} s. Median of the rounds (minimum to maximum). A caller "
-    "ends well with a token that works. The first token of each has expired, and a new one is published, or is to be "
-    f"had from the token endpoint. {FEW_CALLERS} callers where the contestant lets one wait for the other."
+    f"Everything but the API answers after {LATENCY_SECONDS:g} s. Median of the rounds (minimum to maximum). A "
+    "caller succeeds if it gets a token that works. Each caller's first token has expired, and a new one is "
+    f"published or can be requested from the token endpoint. There are only {FEW_CALLERS} callers where the "
+    "contestant makes one wait for the other."
 )
 REJECTED_NOTES = (
-    "The API rejects the token that each holds, and the published one too: it was revoked. A caller ends well with the "
-    "API's 200. The renew function makes one token for those who ask at once, whoever asks. As it comes: with what the "
-    "library does by itself. httpx takes long to share 100 connections among 500 tasks, with and without a token: its "
-    "pool looks at every waiting request for every one that ends."
+    "The API rejects the token that each caller holds, and the published one too: it was revoked. A caller "
+    'succeeds if it gets the API\'s 200. The renew function makes one token for all who ask at once. "As it comes" '
+    "is what the library does by itself. httpx needs long to share 100 connections among 500 tasks, with and "
+    "without a token, because its pool looks at every waiting request each time one ends."
 )
 
 

@@ -126,12 +126,12 @@ HABITS = (
         lambda _: ROTATIONS,
     ),
     Habit(
-        "mints a token on each call",
+        "requests a token on each call",
         lambda calls: SECRET_USD + PROCESSES * SECRETS_CALL_USD + lambda_usd(calls * TOKEN_CALL_SECONDS),
         float,
     ),
     Habit(
-        "mints its own tokens, and keeps each in its process",
+        "requests its own tokens, and keeps each in its process",
         lambda calls: (
             SECRET_USD
             + PROCESSES * SECRETS_CALL_USD
@@ -192,23 +192,23 @@ def _usd(value: float) -> str:
 
 
 MONEY_NOTES = (
-    f"Arithmetic from price lists (us-east-1, {DAYS} days, no free tier), for {LOOKS:,} looks of the watchdog and "
+    f"Arithmetic from price lists (us-east-1, {DAYS} days, no free tier), for {LOOKS:,} checks of the watchdog and "
     f"{ROTATIONS:,} rotations an account: {READS + WRITES:,} calls of Secrets Manager, {RUNS:,} invocations of "
-    f"{RUN_SECONDS * 1e3:.0f} ms at 256 MB on arm64 (assumed: most are one read; 200 ms would cost 0.02 more) and "
-    f"{LOG_BYTES:,} bytes of log each. {STEADY_METRICS} metric is written each minute, {RARE_METRICS} more in "
-    f"{RARE_HOURS} hours of the month; all cost less beyond the first 10,000. On top, once for all accounts: "
-    f"{SHARED_ALARMS} alarms ({SHARED_ALARMS * ALARM_USD:.2f}) and a dashboard ({DASHBOARD_USD:.2f} beyond the first "
-    "three). KMS keys of your own, a VPC's endpoints and support plans are not in it."
+    f"{RUN_SECONDS * 1e3:.0f} ms at 256 MB on arm64 (an assumption, because most are one read; 200 ms would cost "
+    f"0.02 more) and {LOG_BYTES:,} bytes of log each. {STEADY_METRICS} metric is written each minute, "
+    f"{RARE_METRICS} more in {RARE_HOURS} hours of the month; all cost less beyond the first 10,000. All accounts "
+    f"share {SHARED_ALARMS} alarms ({SHARED_ALARMS * ALARM_USD:.2f}) and a dashboard ({DASHBOARD_USD:.2f} beyond "
+    "the first three). Your own KMS keys, a VPC's endpoints and support plans are not included."
 )
 HABIT_NOTES = (
-    f"One consumer of one account, in {PROCESSES} processes that live all month, with a token of 30 minutes for every "
-    "25. Minting costs AWS next to nothing: its price is paid in token calls, in everybody's having the credentials, "
-    f"and in waiting ({TOKEN_CALL_SECONDS * 1e3:.0f} ms for a token call, assumed, in a function of 256 MB). The "
-    "rotator is for those who share an account, and for what a cache of one's own lacks; a single consumer with few "
-    "calls is cheaper without it."
+    f"One consumer of one account, in {PROCESSES} processes that run all month, with a token of 30 minutes for "
+    "every 25. Requesting tokens costs next to nothing on AWS. Its price is the number of token calls, "
+    f"credentials in every consumer, and waiting ({TOKEN_CALL_SECONDS * 1e3:.0f} ms for a token call, an "
+    "assumption, in a function of 256 MB). The rotator is for consumers that share an account, and for what a "
+    "cache of one's own lacks. A single consumer with few calls is cheaper without it."
 )
 LIMIT_NOTES = (
-    "What so many accounts take, in the order in which the default quotas are met; what is over its quota is bold. "
-    "Averages: accounts that tick together take more at that moment. Stacks, alarms and policies can be raised, or "
-    "several accounts put into one template."
+    "What a number of accounts takes, in the order in which the default quotas are reached; values over the quota "
+    "are bold. These are averages: accounts that tick together take more at that moment. The quotas of stacks, "
+    "alarms and policies can be raised, or several accounts can share one template."
 )

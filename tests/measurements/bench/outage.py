@@ -184,16 +184,16 @@ def run(quick: bool) -> list[Table]:
         "failed otherwise",
         "reads or token calls",
     ]
-    return [Table("What the tokens come from is down for ten minutes", header, rows, NOTES)]
+    return [Table("The source of tokens is down for ten minutes", header, rows, NOTES)]
 
 
 NOTES = (
-    f"{DAY_SECONDS // CALL_EVERY_SECONDS:,} calls a day, one every {CALL_EVERY_SECONDS} s, in virtual time; median of "
-    f"the days (minimum to maximum). Tokens live {LIFE_SECONDS // 60} minutes. The secret gets a new one every "
-    f"{ROTATION_SECONDS // 60}, or when an outage ends. {OUTAGES_A_DAY} outages a day begin at random moments. All "
-    "have their library's defaults. The first two columns are the cache's own faults. Calls that failed otherwise had "
-    "no live token at hand and could not get one: then to fail is right. talend_token takes a token's last second for "
-    "gone, because the answers that it reads the time from have whole seconds."
+    f"{DAY_SECONDS // CALL_EVERY_SECONDS:,} calls a day, one every {CALL_EVERY_SECONDS} s, in virtual time; median "
+    f"of the days (minimum to maximum). Tokens are valid for {LIFE_SECONDS // 60} minutes. The secret gets a new "
+    f"one every {ROTATION_SECONDS // 60} minutes, or when an outage ends. {OUTAGES_A_DAY} outages a day begin at "
+    "random moments. All contestants have their defaults. The first two columns are the cache's own faults. Calls "
+    "that failed otherwise had no valid token and could not get one, so they had to fail. talend_token does not "
+    "use a token's last second, because the responses that it reads the time from have whole seconds."
 )
 
 

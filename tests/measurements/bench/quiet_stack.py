@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from bench.measurement import progress
-from demo.deployment import ROOT, Stack, deploy, switch_schedule
+from demo.deployment import BUILT, Stack, deploy, switch_schedule
 from local_aws import LocalAWS
 from talend_simulator import TalendSimulator
 
@@ -13,7 +13,7 @@ def deploy_quiet_stack(aws: LocalAWS, talend: TalendSimulator) -> Stack:
     progress("sam deploy")
     # So rare a schedule leaves versions for what is measured.
     parameters = {"TalendApiUrl": talend.url, "SecretPrefix": "talend", "ScheduleExpression": "rate(1 day)"}
-    stack = deploy(aws, ROOT / ".aws-sam" / "build" / "template.yaml", parameters)
+    stack = deploy(aws, BUILT, parameters)
     for schedule in ("Schedule", "Watchdog"):
         switch_schedule(aws, schedule, "DISABLED")
     return stack

@@ -131,10 +131,11 @@ def run(quick: bool) -> list[Table]:
 
 
 NOTES = (
-    "One consumer's call whose token Talend has just revoked, from its start to the 200: the request that is rejected, "
-    "`renew` (a warm function; it asks a simulated token endpoint and writes a version), the read of the secret, the "
-    "request again. Milliseconds: fastest / median / slowest, and how many times the floor's, by the fastest / by the "
-    "medians. All on one machine: on AWS the network and a cold start come on top, for all alike."
+    "One consumer's call whose token Talend has just revoked, from its start to the 200: the rejected request, "
+    "`renew` (a warm function; it calls a simulated token endpoint and writes a version), the read of the secret, "
+    "and the request again. Milliseconds: fastest / median / slowest, and the ratio to the floor, of the fastest "
+    "/ of the medians. Everything runs on one machine; on AWS the network and a cold start are added for all "
+    "alike."
 )
 
 

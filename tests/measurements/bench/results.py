@@ -1,4 +1,4 @@
-"""What the last run of each subject found: kept as JSON, and written out as the page beside it."""
+"""Keeps what the last run of each subject found as JSON, and writes it out in docs/benchmarks.md."""
 
 from __future__ import annotations
 
@@ -12,10 +12,11 @@ from bench.measurement import Table
 
 FOLDER = Path(__file__).parent
 DOCS = Path(__file__).parents[3] / "docs"
-INTRODUCTION = """# Results
+# What stands before it in the page is written by hand.
+MARK = "<!-- `make bench` writes all that follows. -->\n"
+HOW_TO_READ = """## How to read the tables
 
-Written by `make bench`, for each subject by its last run that was not `--quick`. One machine's figures: compare ratios,
-not times, and expect others elsewhere. Draw them again with the same command.
+Each subject shows its last run that was not `--quick`. The figures are those of one machine: compare ratios, not times.
 """
 
 
@@ -34,17 +35,19 @@ def keep(
     folder: Path = FOLDER,
     docs: Path = DOCS,
 ) -> None:
-    """Put a subject's tables in the place of those before, and write the page, with the subjects in this order."""
+    """Replace a subject's tables, and write the page, with the subjects in this order."""
     kept = load(folder)
     kept[subject] = {"conditions": conditions, "tables": [asdict(table) for table in tables]}
     kept = {name: kept[name] for name in order if name in kept}
     (folder / "results.json").write_text(json.dumps(kept, indent=1, ensure_ascii=False) + "\n")
-    (docs / "benchmarks.md").write_text(page(kept))
+    path = docs / "benchmarks.md"
+    by_hand = path.read_text().partition(MARK)[0] if path.exists() else ""
+    path.write_text(by_hand + MARK + "\n" + page(kept))
 
 
 def page(kept: Mapping[str, Any]) -> str:
-    """In Markdown. Conditions are said again where they are others than of the subject before."""
-    parts = [INTRODUCTION]
+    """Return the tables in Markdown. Conditions are repeated where they differ from those of the subject before."""
+    parts = [HOW_TO_READ]
     said = ""
     for found in kept.values():
         if found["conditions"] != said:

@@ -153,28 +153,29 @@ def _answers(latency: int) -> str:
 
 
 NOTES = (
-    f"One process each, with the packages of the deployed function; {ROTATIONS} rotations a "
-    "measurement, by turns; one token call each. Own replay: the same requests, byte by byte, over kept sockets by "
-    "the least Python that can, one after the other: that ratio is what the code around a contestant's own calls "
-    "costs, and forgives it every call; `/ the usual` does not. Milliseconds: fastest / median / slowest; ratios by"
-    " the fastest / by the medians. The servers are one process that answers from memory; its time is in all rows. "
-    "A profiler finds nine tenths of our time inside boto3, whose calls take a millisecond of CPU each, whoever "
-    "makes them. We make four more than the usual handler: the read of what is published, the lock and its end, and "
-    "the promotion. Left out for all: TLS, Lambda's own runtime (the four steps are four invocations "
-    "there). Our calls: {ours}."
+    f"One process each, with the packages of the deployed function; {ROTATIONS} rotations a measurement, in turns; "
+    'one token call each. "Own replay" sends the same requests, byte by byte, over kept sockets with as little '
+    "Python as possible, one after the other. That ratio is the cost of the code around a contestant's own calls, "
+    "whatever their number; `/ the usual` counts the calls too. Milliseconds: fastest / median / slowest; ratios "
+    "of the fastest / of the medians. The servers are one process that answers from memory; its time is in all "
+    "rows. A profiler finds nine tenths of our time inside boto3, whose calls take a millisecond of CPU each in "
+    "every row. We make four more than the usual handler: the read of what is published, the lock and its "
+    "release, and the promotion. TLS and Lambda's own runtime are not measured (the four steps are four "
+    f"invocations there). Our calls: {{ours}}."
 )
 LATENCY_NOTES = {
     1: (
-        "The same with servers that take 1 ms for each call, the token call too: about what a test double of AWS that "
-        "is written in Python takes. A slower server makes every ratio to the replay smaller."
+        "The same with servers that take 1 ms for each call, also the token call: about what a test double of AWS "
+        "that is written in Python takes. A slower server makes every ratio to the replay smaller."
     ),
     5: (
-        "With 5 ms for each call: our assumption of a call within a Region. The number of calls is what counts then, "
-        "and ours takes longer than the usual handler by those that it makes."
+        "With 5 ms for each call, our assumption for a call within a Region. Then the number of calls decides, and a "
+        "rotation takes longer than the usual handler by the calls that it adds."
     ),
 }
 PAIR_NOTES = (
-    "The lock and the read of the credentials do not need each other's answers. They stay one after the other: a "
-    "consumer in a storm that finds the lock taken would have read the credentials for nothing, and so would the "
-    "watchdog each minute if they were read beside the token. What that costs is a call's time in a rotation."
+    "The lock and the read of the credentials do not need each other's answers. They still run one after the "
+    "other: a consumer in a storm that finds the lock taken would have read the credentials for nothing, and so "
+    "would the watchdog each minute if they were read beside the token. The price is the time of one call in a "
+    "rotation."
 )

@@ -1,1 +1,1 @@
-"""What the README's charts show: simulations of the real code in virtual time, and their drawings."""
+"""What the docs' charts show: simulations of the real code in virtual time, and their drawings."""

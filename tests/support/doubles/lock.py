@@ -50,7 +50,7 @@ class InMemoryLock:
             self._until[key] = self._clock() + RECORD_SECONDS
             self._results[key] = result.version_id, result.expires_at
         else:
-            del self._until[key]
+            self._until.pop(key, None)
 
 
 class InMemoryCircuitBreaker:

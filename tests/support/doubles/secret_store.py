@@ -82,7 +82,7 @@ class InMemorySecretStore:
         secret = self._call("promote", secret_id)
         if version_id not in secret.versions:
             raise SecretStoreError("promote", secret_id, "ResourceNotFoundException", "Stage it.")
-        if secret.labels.get("AWSCURRENT") not in (replaced, version_id):
+        if secret.labels.get("AWSCURRENT") != replaced:
             return False
         self._make_current(secret, version_id)
         return True

@@ -13,7 +13,8 @@ import pytest
 import requests
 import urllib3
 
-from doubles import raw_server, read_request, tls_context
+from doubles import raw_server, read_request
+from doubles.tls_server import tls_context
 from rotator.adapters.bounded_http import BoundedSession, time_limit
 
 LIMIT_SECONDS = 0.15

@@ -142,12 +142,13 @@ def test_promotion_names_the_version_that_is_replaced_if_there_is_one(client, re
     assert SecretsManagerStore(client).promote(NAME, staged, replaced)
 
 
-def answering(client, *answers):
-    """A store whose client answers as AWS documents, where moto does not."""
+def answering(client, *answers, repeated=False):
+    """A store whose client answers as AWS documents, where moto does not; an error comes to the SDK's second attempt if
+    it has `repeated` the request."""
     stubber = Stubber(client)
     for operation, answer in answers:
         if isinstance(answer, str):
-            stubber.add_client_error(operation, answer)
+            stubber.add_client_error(operation, answer, response_meta={"RetryAttempts": 1} if repeated else None)
         else:
             stubber.add_response(operation, answer)
     stubber.activate()
@@ -168,8 +169,23 @@ def test_promotion_is_false_if_another_version_holds_the_label(client, code):
 def test_a_promotion_that_the_sdk_repeated_is_a_promotion(client, code):
     staged = version()
     labels = {"ARN": ARN, "VersionIdsToStages": {staged: ["AWSCURRENT", "AWSPENDING"]}}
-    store = answering(client, ("update_secret_version_stage", code), ("describe_secret", labels))
+    store = answering(client, ("update_secret_version_stage", code), ("describe_secret", labels), repeated=True)
     assert store.promote(NAME, staged, version())
+
+
+@LABEL_MOVED
+def test_a_version_that_another_run_has_promoted_is_not_promoted(client, code):
+    staged = version()
+    labels = {"ARN": ARN, "VersionIdsToStages": {staged: ["AWSCURRENT", "AWSPENDING"]}}
+    store = answering(client, ("update_secret_version_stage", code), ("describe_secret", labels))
+    assert not store.promote(NAME, staged, version())
+
+
+@LABEL_MOVED
+def test_a_repeated_promotion_that_lost_the_race_is_none(client, code):
+    labels = {"ARN": ARN, "VersionIdsToStages": {version(): ["AWSCURRENT"]}}
+    store = answering(client, ("update_secret_version_stage", code), ("describe_secret", labels), repeated=True)
+    assert not store.promote(NAME, version(), version())
 
 
 @pytest.mark.parametrize(

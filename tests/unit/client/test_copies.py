@@ -8,7 +8,6 @@ import time
 import boto3
 import pytest
 
-from doubles.system import TOKEN
 from talend_token import TokenClient
 from talend_token._sources import FixedSource
 from talend_token.aio import AsyncTokenClient
@@ -16,6 +15,7 @@ from talend_token.httpx import TalendAuth as HttpxAuth
 from talend_token.requests import TalendAuth
 from talend_token.secrets_manager import SecretsManagerSource
 
+TOKEN = "talend-token/default/token"
 WAYS = {
     "pickle": lambda thing: pickle.loads(pickle.dumps(thing)),  # noqa: S301 (its own)
     "copy": copy.copy,

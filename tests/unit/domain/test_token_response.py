@@ -6,7 +6,7 @@ import traceback
 
 import pytest
 
-from doubles import jwt
+from doubles.token_endpoint import jwt
 from rotator.domain.credentials import Credentials
 from rotator.domain.errors import InvalidTokenResponse
 from rotator.domain.token_response import TokenResponse, read_token_response

@@ -4,8 +4,8 @@ import json
 
 import pytest
 
-from doubles import access_token, jwt
 from doubles.system import CREDENTIALS, TOKEN, System
+from doubles.token_endpoint import access_token, jwt
 from rotator.domain.errors import CredentialsRefused, SecretStoreError, TokenUnavailable
 from rotator.domain.result import Outcome
 from rotator.ports import SecretDescription, Verdict

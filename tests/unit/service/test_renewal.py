@@ -4,8 +4,8 @@ import dataclasses
 
 import pytest
 
-from doubles import access_token
 from doubles.system import CREDENTIALS, TOKEN, System
+from doubles.token_endpoint import access_token
 from rotator.domain.errors import (
     CircuitOpen,
     CredentialsRefused,

@@ -5,8 +5,8 @@ import json
 
 import pytest
 
-from doubles import access_token, jwt
 from doubles.system import CREDENTIALS, TOKEN, System
+from doubles.token_endpoint import access_token, jwt
 from rotator.domain.errors import (
     CredentialsError,
     InvalidTokenResponse,
@@ -141,16 +141,30 @@ def test_a_run_that_was_overtaken_leaves_the_newer_token_in_place(system):
     assert system.published.access_token == access_token(3)
 
 
-def test_a_staged_token_that_another_run_promoted_is_the_same(system):
+def test_a_staged_token_that_another_run_promoted_is_reported_once(system):
     system.lock.down = True
     system.rotate()
     system.clock.advance(seconds=1)
     others = []
     system.secrets.before["promote"] = lambda: others.append(system.rotate())
     late = system.rotate()
-    assert (late.outcome, late.version_id) == (Outcome.ROTATED, "v2")
-    assert others[0].version_id == "v2"
+    assert (late.outcome, late.version_id) == (Outcome.SUPERSEDED, "v2")
+    assert (others[0].outcome, others[0].version_id) == (Outcome.ROTATED, "v2")
     assert system.secrets.versions(TOKEN) == 2
+
+
+def test_a_token_published_since_the_first_read_is_not_reported(system):
+    """It holds both labels by the time when this run looks for what is left staged."""
+    system.lock.down = True
+    system.rotate()
+    system.clock.advance(seconds=1)
+    read, answers = system.secrets.read, []
+    system.secrets.before["promote"] = lambda: answers.append(read(TOKEN, "AWSCURRENT"))
+    system.rotate()
+    system.secrets.read = lambda secret_id, stage: answers.pop() if answers else read(secret_id, stage)
+    late = system.rotate()
+    assert (late.outcome, late.version_id) == (Outcome.SUPERSEDED, "v2")
+    assert len(system.endpoint.calls) == 2
 
 
 def test_two_first_rotations_at_once_publish_one_token(system):

@@ -1,4 +1,4 @@
-"""The arithmetic of money and limits, and that the README says the same."""
+"""The arithmetic of money and limits, and that docs/cost-and-limits.md says the same."""
 
 import re
 from pathlib import Path
@@ -8,8 +8,9 @@ import pytest
 from bench.money import HABITS, LIMITS, Limit, amount, items, metrics_usd
 
 MOST_USD = 1.90
-README = (Path(__file__).parents[4] / "README.md").read_text().partition("## Cost and limits")[2]
-ROWS = [[cell.strip() for cell in line.split("|")[1:-1]] for line in README.splitlines() if line.startswith("|")]
+DOCS = Path(__file__).parents[4] / "docs"
+PAGE = (DOCS / "cost-and-limits.md").read_text()
+ROWS = [[cell.strip() for cell in line.split("|")[1:-1]] for line in PAGE.splitlines() if line.startswith("|")]
 
 
 def number(cell):
@@ -27,10 +28,10 @@ def row(start):
 
 
 @pytest.mark.parametrize(
-    ("readme", "item"),
+    ("start", "item"),
     [
         ("two secrets", "secrets"),
-        ("43,200 looks", "Secrets Manager's calls"),
+        ("43,200 checks", "Secrets Manager's calls"),
         ("one custom metric", "metrics"),
         ("three alarms", "alarms"),
         ("44,928 invocations", "invocations"),
@@ -38,11 +39,11 @@ def row(start):
         ("62 MB of logs", "logs"),
     ],
 )
-def test_each_price_of_the_readme_is_the_computed_one(readme, item):
-    assert says(row(readme)[-1], items()[item])
+def test_each_documented_price_is_the_computed_one(start, item):
+    assert says(row(start)[-1], items()[item])
 
 
-def test_the_lock_table_costs_less_than_the_readme_says():
+def test_the_lock_table_costs_less_than_documented():
     assert items()["lock table"] < number(row("the lock table")[-1])
 
 
@@ -55,11 +56,16 @@ def test_a_metric_costs_by_the_hours_in_which_it_is_written():
     assert items()["metrics"] == pytest.approx(0.30 * (1 + 5 * 24 / 720))
 
 
-def test_the_readmes_sum_is_the_computed_one():
+def test_the_documented_sum_is_the_computed_one():
     assert says(row("**together**")[-1].strip("*"), sum(items().values()))
 
 
-def test_the_readmes_month_is_computed_for_each_number_of_accounts():
+def test_the_readme_names_the_same_sum():
+    (found,) = re.findall(r"([0-9.]+) USD a month", (DOCS.parent / "README.md").read_text())
+    assert says(found, sum(items().values()))
+
+
+def test_the_documented_month_is_computed_for_each_number_of_accounts():
     counts = [int(number(cell)) for cell in row("accounts")[1:-1]]
     assert len(counts) >= 3
     for cell, count in zip(row("USD a month")[1:], counts, strict=False):
@@ -67,7 +73,7 @@ def test_the_readmes_month_is_computed_for_each_number_of_accounts():
 
 
 @pytest.mark.parametrize("limit", [limit for limit in LIMITS if limit.name != "secrets"], ids=lambda limit: limit.name)
-def test_the_readmes_share_of_a_quota_is_the_computed_one(limit):
+def test_the_documented_share_of_a_quota_is_the_computed_one(limit):
     cells = row(limit.name.partition(",")[0])
     counts = [int(number(cell)) for cell in row("accounts")[1:-1]]
     for cell, count in zip(cells[1:-1], counts, strict=True):

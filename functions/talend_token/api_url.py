@@ -5,27 +5,25 @@ from __future__ import annotations
 import ipaddress
 from urllib.parse import urlsplit
 
-from rotator.domain.errors import InvalidApiUrl
-
 
 def checked_api_url(url: str) -> str:
     """Return `url` without trailing slashes, if it is `https`, or plain `http` to a loopback host.
 
     Raises:
-        InvalidApiUrl: another scheme, no host, or parts that a base URL does not have.
+        ValueError: another scheme, no host, or parts that a base URL does not have.
     """
     try:
         parts = urlsplit(url)
         host, port = parts.hostname, parts.port
     except ValueError as error:
-        raise InvalidApiUrl(f"API URL {url!r} is malformed: {error}.") from error
+        raise ValueError(f"API URL {url!r} is malformed: {error}.") from error
     if not host or port == 0 or not url.isascii() or not url.isprintable() or " " in url:
-        raise InvalidApiUrl(f"API URL {url!r} is malformed. Use one like 'https://api.eu.cloud.talend.com'.")
+        raise ValueError(f"API URL {url!r} is malformed. Use one like 'https://api.eu.cloud.talend.com'.")
     if parts.username is not None or "?" in url or "#" in url:
         # The URL may hold a password, so the message does not repeat it.
-        raise InvalidApiUrl(f"the API URL for host {host!r} must have no user, query or fragment.")
+        raise ValueError(f"the API URL for host {host!r} must have no user, query or fragment.")
     if parts.scheme != "https" and not (parts.scheme == "http" and _is_loopback(host)):
-        raise InvalidApiUrl(f"API URL {url!r} must start with 'https://': credentials are never sent in clear text.")
+        raise ValueError(f"API URL {url!r} must start with 'https://': credentials are never sent in clear text.")
     return url.rstrip("/")
 
 

@@ -1,0 +1,1 @@
+"""The command `talend-token`. It is in the wheel, and not in what runs on Lambda."""

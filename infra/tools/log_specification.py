@@ -1,0 +1,331 @@
+"""The specification of the functions' log lines: which lines can follow which, given what a token secret may do.
+
+A token secret has one published version at a time. A run of a function replaces it by a new version at most once, a
+version that was replaced never comes back by itself, and no other program publishes versions. Each run writes one line
+at its end. The line says what the run did, and which version was published meanwhile. So the lines of an account can be
+held against each other, whatever their order.
+
+The tests hold every implementation of the outside against this specification, and `conformance.py` a log of production.
+"""
+
+from __future__ import annotations
+
+from bisect import bisect_left, bisect_right
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from rotator.domain.invocation import Trigger
+from rotator.domain.result import Outcome
+from talend_token.document import advisory_seconds
+
+FAILED = "failed"
+LOST = "lost"
+"""The run was stopped before it could write its line, or the line cannot be read."""
+SEEN = "seen"
+"""Not a run: the token secret was read directly."""
+
+CREDENTIALS_CHANGED = "credentials changed"
+LEFT_STAGED = "published a token that an interrupted run had left staged"
+
+_ROTATE = {
+    Outcome.ROTATED,
+    Outcome.FRESH,
+    Outcome.UNCHANGED,
+    Outcome.SUPERSEDED,
+    Outcome.IN_PROGRESS,
+    Outcome.WAITING_FOR_CREDENTIALS,
+    Outcome.CHECKED,
+}
+_OUTCOMES: dict[str, set[Outcome]] = {
+    Trigger.SCHEDULE: _ROTATE,
+    Trigger.WATCHDOG: _ROTATE,
+    # A forced rotation always finds the token due, and credentials are there or missing.
+    Trigger.MANUAL: _ROTATE - {Outcome.FRESH, Outcome.WAITING_FOR_CREDENTIALS},
+    CREDENTIALS_CHANGED: (_ROTATE | {Outcome.IGNORED}) - {Outcome.WAITING_FOR_CREDENTIALS},
+    Trigger.REJECTED: {
+        Outcome.ROTATED,
+        Outcome.SUPERSEDED,
+        Outcome.IN_PROGRESS,
+        Outcome.TOO_SOON,
+        Outcome.BUDGET_EXHAUSTED,
+    },
+}
+# After any other error a version may be published all the same: the answer that said so was lost.
+_PUBLISHED_NOTHING = {
+    "InvalidSettings",
+    "InvalidEvent",
+    "InvalidApiUrl",
+    "CredentialsError",
+    "NoCredentialsYet",
+    "LockUnavailable",
+    "CircuitOpen",
+    "CredentialsRefused",
+    "TokenUnavailable",
+    "InvalidTokenResponse",
+    "RejectedTokenAgain",
+    "TokenRejectedByProbe",
+}
+# Secrets Manager is eventually consistent, with no figure published.
+STALE_SECONDS = 5.0
+# `remaining_seconds` is rounded, and no two machines agree on the time.
+_CLOCK_SECONDS = 2.5
+# A lock outlives its holder by the longest time limit of a function at most.
+_LOCK_SECONDS = 61
+_DAY_SECONDS = 86_400
+_VERSIONS_A_DAY = 100
+# A token this young is replaced neither by the schedule nor for a consumer.
+_YOUNG_FRACTION = 30
+
+
+@dataclass(frozen=True)
+class Line:
+    """The end of one run, or one look at a token secret. Times are seconds since the epoch."""
+
+    began: float
+    at: float
+    outcome: str
+    """A value of `Outcome`, or FAILED, LOST or SEEN."""
+    account: str = "default"
+    """Empty if the line does not say."""
+    service: str = ""
+    trigger: str = ""
+    version_id: str | None = None
+    """The version that is published, as far as the run knows."""
+    remaining_seconds: int | None = None
+    """For how much longer the published token is valid, counted from `at`."""
+    reason: str | None = None
+    error: str = ""
+    warnings: tuple[str, ...] = ()
+    text: str = field(default="", compare=False)
+    """The line as it was written."""
+
+    @classmethod
+    def of(cls, record: Mapping[str, Any], at: float, text: str = "") -> Line:
+        """Read a line that `rotator.adapters.telemetry` has written."""
+        return cls(
+            began=at - float(record.get("duration_seconds") or 0),
+            at=at,
+            outcome=str(record["message"]),
+            account=record.get("account") or "",
+            service=str(record.get("service", "")),
+            trigger=str(record.get("trigger", "")),
+            version_id=record.get("version_id"),
+            remaining_seconds=record.get("remaining_seconds"),
+            reason=record.get("reason"),
+            error=str(record.get("error", "")),
+            warnings=tuple(record.get("warnings") or ()),
+            text=text,
+        )
+
+    @property
+    def expires_at(self) -> float | None:
+        """When the published token expires; None if it has expired or the line does not say."""
+        return self.at + self.remaining_seconds if self.version_id and self.remaining_seconds else None
+
+
+class Impossible(Exception):
+    """A line that the functions cannot have written after or beside the others."""
+
+    def __init__(self, line: Line, why: str) -> None:
+        super().__init__(why)
+        self.line = line
+        self.why = why
+
+
+def check(lines: Iterable[Line], *, stale_seconds: float = STALE_SECONDS) -> None:
+    """Hold lines against the specification; their order does not matter.
+
+    `stale_seconds` is for how long a reader may see a version that has been replaced.
+
+    Raises:
+        Impossible: it names the line that cannot have been written, and why.
+    """
+    accounts: dict[str, list[Line]] = defaultdict(list)
+    for line in sorted(lines, key=lambda line: (line.at, line.began)):
+        accounts[line.account].append(line)
+    unknown = accounts.pop("", [])
+    for found in accounts.values():
+        account = _Account(sorted([*found, *unknown], key=lambda line: (line.at, line.began)), stale_seconds)
+        account.check()
+
+
+@dataclass
+class _Publication:
+    """One version of a token secret: when it was published, in the widest limits that the lines allow."""
+
+    version_id: str
+    earliest: float = float("-inf")
+    latest: float = float("-inf")
+    line: Line | None = None
+    """The line of the run that reports it."""
+    expires_at: float | None = None
+
+    @property
+    def life_seconds(self) -> float | None:
+        """For how long the token was valid in all, if that is known."""
+        if self.line is None or not self.line.remaining_seconds or LEFT_STAGED in self.line.warnings:
+            return None
+        return self.line.remaining_seconds
+
+
+@dataclass
+class _Account:
+    lines: Sequence[Line]
+    stale_seconds: float
+    publications: dict[str, _Publication] = field(default_factory=dict)
+
+    def check(self) -> None:
+        self._note_reported()
+        self._note_unreported()
+        self._ordered = sorted(self.publications.values(), key=lambda publication: publication.latest)
+        self._latest = [publication.latest for publication in self._ordered]
+        self._newest: list[_Publication] = []
+        for publication in self._ordered:
+            newest = self._newest[-1] if self._newest else publication
+            self._newest.append(max(newest, publication, key=lambda one: one.earliest))
+        for line in self.lines:
+            for why in self._problems(line):
+                raise Impossible(line, why)
+
+    # --- which versions were published, and when ---
+
+    def _note_reported(self) -> None:
+        for line in self.lines:
+            if line.outcome != Outcome.ROTATED or line.version_id is None:
+                continue
+            if line.version_id in self.publications:
+                raise Impossible(line, f"version {line.version_id} was reported as published before, by another run")
+            self.publications[line.version_id] = _Publication(
+                line.version_id, line.began, line.at, line, line.expires_at
+            )
+        moments = [publication.latest for publication in self.publications.values()]
+        for number, moment in enumerate(moments):
+            if number >= _VERSIONS_A_DAY and moments[number - _VERSIONS_A_DAY] > moment - _DAY_SECONDS:
+                line = next(line for line in self.lines if line.outcome == Outcome.ROTATED and line.at == moment)
+                raise Impossible(line, "Secrets Manager does not keep more than 100 versions within 24 hours")
+
+    def _note_unreported(self) -> None:
+        """A version that no line reports was there before the first line, or its run failed after publishing it."""
+        runs = [line for line in self.lines if _may_have_published(line)]
+        first = True
+        for line in self.lines:
+            if line.version_id is None or line.version_id in self.publications:
+                continue
+            publication = _Publication(line.version_id)
+            if not first or self._was_reported_before(line):
+                run = next((run for run in reversed(runs) if run.began <= line.at), None)
+                if run is None:
+                    raise Impossible(line, f"version {line.version_id} is published, and no run can have published it")
+                runs.remove(run)
+                publication.earliest, publication.latest = run.began, line.at
+            self.publications[line.version_id] = publication
+            first = False
+
+    def _was_reported_before(self, line: Line) -> bool:
+        return any(
+            publication.line is not None and publication.latest < line.began - self.stale_seconds
+            for publication in self.publications.values()
+        )
+
+    # --- each line ---
+
+    def _problems(self, line: Line) -> Iterator[str]:
+        if line.outcome in (FAILED, LOST):
+            return
+        if line.outcome != SEEN:
+            yield from self._allowed(line)
+        if line.version_id is not None:
+            yield from self._published_at_that_time(line, self.publications[line.version_id])
+        rule = getattr(self, f"_{line.outcome}", None)
+        if rule:
+            yield from rule(line)
+
+    def _allowed(self, line: Line) -> Iterator[str]:
+        is_renewal = line.trigger == Trigger.REJECTED
+        if line.service and (line.service == "renew") != is_renewal:
+            yield f"the function {line.service} is not invoked for {line.trigger}"
+        kind = CREDENTIALS_CHANGED if line.reason == CREDENTIALS_CHANGED else line.trigger
+        if line.outcome not in _OUTCOMES.get(kind, ()):
+            yield f"an invocation for {kind} does not end with {line.outcome}"
+
+    def _published_at_that_time(self, line: Line, publication: _Publication) -> Iterator[str]:
+        if publication.earliest > line.at:
+            yield f"version {line.version_id} was not published yet"
+        known = bisect_left(self._latest, line.began - self.stale_seconds)
+        if known and self._newest[known - 1].earliest > publication.latest:
+            other = self._newest[known - 1].version_id
+            yield f"version {other} had replaced version {line.version_id}, and a replaced version never comes back"
+        said = line.expires_at
+        if said is not None and publication.expires_at is None:
+            publication.expires_at = said
+        expires_at = publication.expires_at
+        if expires_at is None or line.remaining_seconds is None:
+            return
+        if abs((said or line.at) - expires_at) > _CLOCK_SECONDS and (said or expires_at > line.at):
+            yield f"version {line.version_id} expires at another time than the lines before say"
+
+    def _rotated(self, line: Line) -> Iterator[str]:
+        if line.version_id is None or not line.remaining_seconds:
+            yield "a published token is valid for some time"
+            return
+        before = self._published_before(line)
+        if before is None:
+            return
+        life, expires_at = before.life_seconds, before.expires_at
+        is_for_young = line.trigger in (Trigger.SCHEDULE, Trigger.REJECTED)
+        if is_for_young and life and line.at - before.earliest < life / _YOUNG_FRACTION - _CLOCK_SECONDS:
+            yield f"version {before.version_id} was too young to be replaced for {line.trigger}"
+        expected = line.trigger in (Trigger.SCHEDULE, Trigger.WATCHDOG) and expires_at and expires_at > line.at
+        if expected and expires_at and (line.expires_at or 0) < expires_at - _CLOCK_SECONDS:
+            yield f"version {before.version_id} is valid for longer, so {line.trigger} keeps it"
+        stale_at = expires_at - advisory_seconds(life) if expires_at and life else line.at
+        if line.trigger == Trigger.WATCHDOG and stale_at > line.at + _CLOCK_SECONDS:
+            yield f"version {before.version_id} was FRESH, so the watchdog keeps it"
+
+    def _fresh(self, line: Line) -> Iterator[str]:
+        publication = self.publications.get(line.version_id or "")
+        life = publication.life_seconds if publication else None
+        if not line.remaining_seconds:
+            yield "a FRESH token is valid for some time"
+            return
+        stale_at = line.expires_at - advisory_seconds(life) if line.expires_at and life else line.began
+        if line.trigger == Trigger.WATCHDOG and line.began > stale_at + _CLOCK_SECONDS:
+            yield "the watchdog replaces a token that is about to expire"
+
+    def _too_soon(self, line: Line) -> Iterator[str]:
+        publication = self.publications.get(line.version_id or "")
+        life = publication.life_seconds if publication else None
+        if publication and life and line.began - publication.latest > life / _YOUNG_FRACTION + _CLOCK_SECONDS:
+            yield f"version {line.version_id} was old enough to be replaced"
+
+    def _in_progress(self, line: Line) -> Iterator[str]:
+        since = line.began - _LOCK_SECONDS
+        if since < self.lines[0].began:
+            # The run that held the lock may have ended before the first line.
+            return
+        place = bisect_left(self.lines, since, key=lambda other: other.at)
+        end = bisect_right(self.lines, line.at + _LOCK_SECONDS, key=lambda other: other.at)
+        others = (other for other in self.lines[place:end] if other is not line and other.outcome != SEEN)
+        if not any(other.began <= line.at for other in others):
+            yield "no other run was in progress"
+
+    def _waiting_for_credentials(self, line: Line) -> Iterator[str]:
+        if self._was_reported_before(line):
+            yield "the credentials had a value before, because a token was published"
+
+    def _published_before(self, line: Line) -> _Publication | None:
+        """The version that the line's run has replaced, if the others leave no doubt."""
+        known = bisect_left(self._latest, line.began - self.stale_seconds)
+        before = self._newest[known - 1] if known else None
+        doubtful = any(
+            other.earliest < line.at and other.latest >= line.began - self.stale_seconds
+            for other in self._ordered[known:]
+            if other.version_id != line.version_id
+        )
+        return None if doubtful else before
+
+
+def _may_have_published(line: Line) -> bool:
+    return line.outcome == LOST or (line.outcome == FAILED and line.error not in _PUBLISHED_NOTHING)

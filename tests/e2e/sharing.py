@@ -1,0 +1,22 @@
+"""Which modules share a deployment: those whose time runs at the same speed."""
+
+# How many times faster than the clock. At 60 a minute is a second.
+SPEEDS = {
+    "test_consumer": 1,
+    "test_lifecycle": 1,
+    "test_renewal": 1,
+    "test_replica": 1,
+    "test_deployed": 60,
+    "test_operations": 60,
+    "test_outage": 60,
+    "test_two_stacks": 60,
+    "test_accounts": 60,
+}
+# Its many accounts take as long as all others that share.
+ALONE = {"test_accounts"}
+
+
+def group_of(file: str) -> str:
+    """Return the name of the group of files that one process runs, one after the other."""
+    stem = file.rsplit("/", 1)[-1].removesuffix(".py")
+    return f"e2e at speed {SPEEDS[stem]}" if stem in SPEEDS and stem not in ALONE else file

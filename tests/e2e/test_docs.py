@@ -1,0 +1,157 @@
+"""The commands of README.md and docs/ work as they are written, page by page, in a shell that has what the text names.
+
+The shell has the `aws` command, and works in a copy of the checkout, so that `pair.txt` and what `sam build` makes are
+in nobody's way. The pair names the simulator's API, so that nothing else has to differ from what a reader types.
+"""
+
+import json
+import re
+import shutil
+import subprocess
+
+import pytest
+
+from demo.deployment import ROOT
+from demo.roles import Role
+from local_aws import ENVIRONMENTS, LocalAWS
+from local_aws.waiting import eventually
+from talend_simulator import Account, TalendSimulator
+
+# In the order in which a reader would meet them; the last one removes everything.
+PAGES = ("README.md", "docs/consumers.md", "docs/client.md", "docs/operations.md", "docs/deployment.md")
+# What is not run here, and why.
+ELSEWHERE = {
+    "make demo": "tests/e2e/test_demo.py runs it",
+    "make test": "these are the tests",
+    'make test ARGS="tests/unit"': "these are the tests",
+    "make help": "tests/template/test_docs.py compares the targets",
+    "make format": "it changes the sources",
+    "make check": "CI runs it first",
+    "sam remote invoke Consumer --stack-name talend-consumer": "it calls Talend: see tests/e2e/test_consumer.py",
+}
+
+
+def blocks(page):
+    """The shell blocks of a page, without the indentation of a list."""
+    for indent, block in re.findall(r"^( *)```sh\n(.*?)^ *```$", (ROOT / page).read_text(), re.MULTILINE | re.DOTALL):
+        yield re.sub(f"^{indent}", "", block, flags=re.MULTILINE)
+
+
+def runnable(block):
+    """A block without the commands that are not run here. A token that is printed is not kept."""
+    lines = [line for line in block.splitlines() if line.strip() not in ELSEWHERE]
+    return "".join(f"{line} >/dev/null\n" if "--query SecretString" in line else f"{line}\n" for line in lines)
+
+
+class Reader:
+    """An operator who types what a page says, in a shell a page."""
+
+    def __init__(self, aws, folder):
+        self._folder = folder
+        self._environment = {
+            name: value for name, value in aws.subprocess_environment().items() if not name.startswith("MAKE")
+        } | {
+            "PATH": f"{ENVIRONMENTS}/awscli/bin:{aws.subprocess_environment()['PATH']}",
+            # Where `sam` keeps an installation's id; the home folder otherwise.
+            "__SAM_CLI_APP_DIR": str(ENVIRONMENTS / "sam-cli"),
+            "SAM_CLI_TELEMETRY": "0",
+        }
+        self.cloudformation = aws.client("cloudformation")
+        self.secrets = aws.client("secretsmanager")
+
+    def follow(self, page):
+        """Run all commands of a page; what they printed, by block."""
+        shown = [runnable(block) for block in blocks(page)]
+        script = "set -euo pipefail\n" + "".join(
+            f"printf '\\n=== {number}\\n'\n{text}" for number, text in enumerate(shown)
+        )
+        finished = subprocess.run(
+            ["bash", "-c", script], cwd=self._folder, env=self._environment, capture_output=True, text=True, check=False
+        )
+        assert finished.returncode == 0, f"{page}:\n{finished.stdout}\n{finished.stderr}"
+        return dict(zip(shown, re.split(r"^=== \d+\n", finished.stdout, flags=re.MULTILINE)[1:], strict=True))
+
+    def stacks(self):
+        """The names of the stacks that are there, without those nested in others."""
+        names = {stack["StackName"] for stack in self.cloudformation.describe_stacks()["Stacks"]}
+        return {name for name in names if not re.search("-(DefaultAccount|Monitoring|Resources)-", name)}
+
+    def token(self):
+        """The published token; None while there is none."""
+        try:
+            return self.secrets.get_secret_value(SecretId="talend-token/default/token")["SecretString"]
+        except self.secrets.exceptions.ResourceNotFoundException:
+            return None
+
+
+@pytest.fixture(scope="module")
+def reader(template, tmp_path_factory):
+    folder = tmp_path_factory.mktemp("checkout")
+    for path in ROOT.iterdir():
+        if path.name != ".aws-sam":
+            (folder / path.name).symlink_to(path)
+    # With the dates of its files, so that `make` finds it up to date.
+    shutil.copytree(template.parent, folder / ".aws-sam" / "build")
+    account = Account()
+    with LocalAWS() as aws, TalendSimulator([account]) as talend:
+        pair = {"id": account.client_id, "secret": account.client_secret, "api_url": talend.url}
+        (folder / "pair.txt").write_text(json.dumps(pair))
+        Role(aws, "my-program")
+        yield Reader(aws, folder)
+        (folder / "pair.txt").unlink()
+
+
+@pytest.fixture(scope="module")
+def followed(reader):
+    """What each command block of each page printed."""
+    shown = {}
+    for page in PAGES:
+        shown[page] = reader.follow(page)
+        if page == "README.md":
+            eventually(reader.token, 60)
+    return shown
+
+
+def answers(shown, command):
+    """The JSON that the commands of a block printed."""
+    (printed,) = [text for block, text in shown.items() if command in block]
+    decoder, found, text = json.JSONDecoder(), [], printed
+    while "{" in text:
+        text = text[text.index("{") :]
+        answer, end = decoder.raw_decode(text)
+        found.append(answer)
+        text = text[end:]
+    return found
+
+
+def test_every_command_of_every_page_works(followed):
+    assert all(followed.values())
+
+
+def test_the_dry_run_that_is_shown_is_the_one_that_runs(followed):
+    page = "docs/deployment.md"
+    (answer,) = answers(followed[page], "rotate-dry-run.json")
+    (shown,) = [
+        block for block in re.findall(r"```json\n(.*?)```", (ROOT / page).read_text(), re.DOTALL) if "checks" in block
+    ]
+    assert [check["link"] for check in answer["checks"]] == [check["link"] for check in json.loads(shown)["checks"]]
+    assert [check for check in answer["checks"] if not check["ok"]] == []
+
+
+def test_a_forced_rotation_answers_as_shown(followed):
+    page = "docs/deployment.md"
+    (answer,) = answers(followed[page], "rotate-forced.json")
+    shown = re.search(r'\{"outcome": "rotated".*\}', (ROOT / page).read_text())[0]
+    assert answer.keys() == json.loads(shown).keys()
+
+
+@pytest.mark.usefixtures("followed")
+def test_after_the_last_page_only_what_it_deployed_is_left(reader):
+    assert reader.stacks() == {"talend-token", "talend-dev", "aws-sam-cli-managed-default"}
+    assert reader.token() is None
+
+
+@pytest.mark.parametrize("command", ELSEWHERE)
+def test_what_is_not_run_is_still_in_a_page(command):
+    pages = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *(ROOT / "docs").glob("*.md")]
+    assert any(command in page.read_text().splitlines() for page in pages)

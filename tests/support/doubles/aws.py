@@ -1,0 +1,221 @@
+"""The AWS of a stack of talend-token, in memory: what the command line calls of five services."""
+
+from __future__ import annotations
+
+import io
+import json
+import uuid
+from collections.abc import Callable, Iterator
+from datetime import UTC, datetime
+from email.utils import format_datetime
+from typing import Any
+
+from botocore.exceptions import ClientError
+
+from doubles.clock import Clock
+from doubles.marked import marked
+
+API = "https://api.eu.cloud.talend.com"
+TOKEN = "talend-token/default/token"
+
+
+class InMemoryAWS:
+    """Stacks, secrets, functions, alarms and schedules. It stands in for a boto3 session, too."""
+
+    def __init__(self, clock: Clock) -> None:
+        self.clock = clock
+        self.region_name: str | None = "eu-west-1"
+        self.stacks: dict[str, dict[str, Any]] = {}
+        self.resources: dict[str, dict[str, tuple[str, str]]] = {}
+        """The type and the physical id of a stack's resources, by logical id."""
+        self.imports: dict[str, list[str]] = {}
+        self.secrets: dict[str, list[dict[str, Any]]] = {}
+        """The versions of each secret, the current one last."""
+        self.schedules: dict[str, dict[str, Any]] = {}
+        self.alarms_on: set[str] = set()
+        self.functions: dict[str, Callable[[dict[str, Any]], dict[str, Any]]] = {}
+        """What a function answers to an event; `{"errorMessage": ...}` is a failure."""
+        self.faults: dict[str, str | BaseException] = {}
+        """The error of an operation: AWS's code, or an exception of the SDK."""
+        self.calls: list[str] = []
+        self.sessions: list[dict[str, Any]] = []
+        self.on_call: Callable[[str], None] = lambda _: None
+
+    # --- what a test prepares ---
+
+    def add_stack(self, name: str = "talend-token", prefix: str = "talend-token") -> None:
+        """Deploy a main stack with an account, as template.yaml does, without values in its secrets."""
+        outputs = {
+            "RotateFunctionName": f"{name}-rotate",
+            "RenewFunctionName": f"{name}-renew",
+            "CredentialsSecretArn": f"{prefix}/default/credentials",
+            "TokenSecretArn": f"{prefix}/default/token",
+            "SecretPrefix": prefix,
+        }
+        self.stacks[name] = {
+            "StackStatus": "CREATE_COMPLETE",
+            "Outputs": [{"OutputKey": key, "OutputValue": value} for key, value in outputs.items()],
+        }
+        nested = "AWS::CloudFormation::Stack"
+        self.resources[name] = {
+            "DefaultAccount": (nested, f"arn:{name}-DefaultAccount"),
+            "Monitoring": (nested, f"arn:{name}-Monitoring"),
+        }
+        self.resources[f"arn:{name}-Monitoring"] = {
+            "DeadLettersAlarm": ("AWS::CloudWatch::Alarm", f"{name}-DeadLettersAlarm")
+        }
+        self.imports[f"{name}-SecretPrefix"] = []
+        self._add_account("default", f"{name}-DefaultAccount", prefix)
+
+    def add_account(self, account: str, main: str = "talend-token", prefix: str = "talend-token") -> None:
+        """Deploy one more account, as infra/account.yaml does."""
+        name = f"{main}-{account}"
+        self.stacks[name] = {"Parameters": [{"ParameterKey": "Account", "ParameterValue": account}]}
+        self.resources[name] = {"Resources": ("AWS::CloudFormation::Stack", f"arn:{name}-Resources")}
+        self.imports[f"{main}-SecretPrefix"].append(name)
+        self._add_account(account, f"{name}-Resources", prefix)
+
+    def _add_account(self, account: str, stack: str, prefix: str) -> None:
+        alarms = ("TokenAlarm", "CredentialsRefusedAlarm", "VersionBudgetAlarm")
+        self.resources[f"arn:{stack}"] = {
+            **{alarm: ("AWS::CloudWatch::Alarm", f"{stack}-{alarm}") for alarm in alarms},
+            "Schedule": ("AWS::Scheduler::Schedule", f"{stack}-Schedule"),
+        }
+        self.schedules[f"{stack}-Schedule"] = {
+            "ScheduleExpression": "rate(25 minutes)",
+            "State": "ENABLED",
+            "CreationDate": datetime.fromtimestamp(self.clock() - 600, UTC),
+        }
+        self.secrets[f"{prefix}/{account}/credentials"] = []
+        self.secrets[f"{prefix}/{account}/token"] = []
+
+    def publish(self, secret: str = TOKEN, *, life: int = 1800, age: int = 0) -> str:
+        """Publish a new token as the rotator does; returns the token."""
+        version, issued_at = str(uuid.uuid4()), int(self.clock()) - age
+        access_token = marked(version)
+        document = {
+            "access_token": access_token,
+            "token_type": "Bearer",
+            "issued_at": issued_at,
+            "expires_at": issued_at + life,
+            "api_url": API,
+            "version_id": version,
+        }
+        self.secrets.setdefault(secret, []).append(
+            {"id": version, "text": json.dumps(document), "created": self.clock() - age}
+        )
+        return access_token
+
+    def version(self, secret: str = TOKEN) -> str:
+        """The id of a secret's current version."""
+        return str(self.secrets[secret][-1]["id"])
+
+    # --- what boto3 has ---
+
+    def session(self, **named: Any) -> InMemoryAWS:
+        """In the place of `boto3.session.Session`."""
+        self.sessions.append(named)
+        self.region_name = named.get("region_name") or self.region_name
+        return self
+
+    def client(self, service: str, **_: Any) -> Any:
+        return _Client(self, service)
+
+    def call(self, operation: str, request: dict[str, Any]) -> Any:
+        self.calls.append(operation)
+        self.on_call(operation)
+        fault = self.faults.get(operation)
+        if isinstance(fault, BaseException):
+            raise fault
+        if fault:
+            raise _error(operation, fault)
+        return getattr(self, f"_{operation}")(**request)
+
+    def _describe_stacks(self, StackName: str) -> dict[str, Any]:  # noqa: N803 (as AWS has it)
+        if StackName not in self.stacks:
+            raise _error("DescribeStacks", "ValidationError")
+        return {"Stacks": [self.stacks[StackName]]}
+
+    def _list_stack_resources(self, StackName: str) -> dict[str, Any]:  # noqa: N803
+        members = ("LogicalResourceId", "ResourceType", "PhysicalResourceId")
+        return {
+            "StackResourceSummaries": [
+                dict(zip(members, (name, *of), strict=True)) for name, of in self.resources[StackName].items()
+            ]
+        }
+
+    def _list_imports(self, ExportName: str) -> dict[str, Any]:  # noqa: N803
+        if not self.imports[ExportName]:
+            raise _error("ListImports", "ValidationError")
+        return {"Imports": self.imports[ExportName]}
+
+    def _get_secret_value(self, SecretId: str) -> dict[str, Any]:  # noqa: N803
+        if not self.secrets.get(SecretId):
+            raise _error("GetSecretValue", "ResourceNotFoundException")
+        version = self.secrets[SecretId][-1]
+        date = format_datetime(datetime.fromtimestamp(self.clock(), UTC), usegmt=True)
+        return {
+            "Name": SecretId,
+            "VersionId": version["id"],
+            "SecretString": version["text"],
+            "ResponseMetadata": {"HTTPHeaders": {"date": date}},
+        }
+
+    def _put_secret_value(self, SecretId: str, SecretString: str) -> dict[str, Any]:  # noqa: N803
+        self.secrets[SecretId].append({"id": str(uuid.uuid4()), "text": SecretString, "created": self.clock()})
+        return {}
+
+    def _list_secret_version_ids(self, SecretId: str, NextToken: str = "0", **_: Any) -> dict[str, Any]:  # noqa: N803
+        """Two a page."""
+        if SecretId not in self.secrets:
+            raise _error("ListSecretVersionIds", "ResourceNotFoundException")
+        start, versions = int(NextToken), self.secrets[SecretId]
+        page = {
+            "Versions": [
+                {"CreatedDate": datetime.fromtimestamp(version["created"], UTC)}
+                for version in versions[start : start + 2]
+            ]
+        }
+        return page | ({"NextToken": str(start + 2)} if start + 2 < len(versions) else {})
+
+    def _get_schedule(self, Name: str) -> dict[str, Any]:  # noqa: N803
+        return self.schedules[Name]
+
+    def _describe_alarms(self, AlarmNames: list[str], StateValue: str) -> dict[str, Any]:  # noqa: N803
+        assert StateValue == "ALARM"
+        return {"MetricAlarms": [{"AlarmName": name} for name in AlarmNames if name in self.alarms_on]}
+
+    def _invoke(self, FunctionName: str, Payload: bytes) -> dict[str, Any]:  # noqa: N803
+        answer = self.functions[FunctionName](json.loads(Payload))
+        failed = {"FunctionError": "Unhandled"} if "errorMessage" in answer else {}
+        return {"Payload": io.BytesIO(json.dumps(answer).encode()), **failed}
+
+
+class _Client:
+    """A boto3 client of one service."""
+
+    def __init__(self, aws: InMemoryAWS, service: str) -> None:
+        self._aws = aws
+        self._service = service
+
+    def close(self) -> None:
+        """Close the connections, of which there are none."""
+
+    def get_paginator(self, operation: str) -> Any:
+        return _Paginator(self._aws, operation)
+
+    def __getattr__(self, operation: str) -> Callable[..., Any]:
+        return lambda **request: self._aws.call(operation, request)
+
+
+class _Paginator:
+    def __init__(self, aws: InMemoryAWS, operation: str) -> None:
+        self._aws = aws
+        self._operation = operation
+
+    def paginate(self, **request: Any) -> Iterator[Any]:
+        yield self._aws.call(self._operation, request)
+
+
+def _error(operation: str, code: str) -> ClientError:
+    return ClientError({"Error": {"Code": code, "Message": code}}, operation)

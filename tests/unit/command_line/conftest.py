@@ -1,0 +1,78 @@
+"""A terminal, in process, before an AWS in memory."""
+
+import contextlib
+import io
+from types import SimpleNamespace
+
+import boto3
+import pytest
+
+from doubles import Clock
+from doubles.aws import InMemoryAWS
+from talend_token._command_line.entry import main
+
+
+class Stream(io.TextIOWrapper):
+    """A standard stream that may be a terminal."""
+
+    def __init__(self, *, is_terminal=False, encoding="utf-8"):
+        super().__init__(io.BytesIO(), encoding=encoding, newline="")
+        self.is_terminal = is_terminal
+
+    def isatty(self):
+        return self.is_terminal
+
+    @property
+    def text(self):
+        self.flush()
+        return self.buffer.getvalue().decode(self.encoding)
+
+
+class Terminal:
+    """Runs the command line; `out` and `err` are what the last run printed."""
+
+    def __init__(self, clock, capsys):
+        self.clocks = SimpleNamespace(time=clock, monotonic=clock, sleep=lambda seconds: clock.sleep(seconds))
+        self._capsys = capsys
+        self.out = self.err = ""
+
+    def run(self, *arguments):
+        """The exit code. All that is printed is searched for secrets."""
+        exit_code = main(arguments, clocks=self.clocks)
+        self.out, self.err = self._capsys.readouterr()
+        return exit_code
+
+    def show(self, *arguments):
+        """The exit code of a run that is asked for a token, so that its standard output alone is not searched."""
+        out = Stream()
+        with contextlib.redirect_stdout(out):
+            exit_code = main(arguments, clocks=self.clocks)
+        self.out, self.err = out.text, self._capsys.readouterr().err
+        return exit_code
+
+
+@pytest.fixture(autouse=True)
+def environment(monkeypatch):
+    for name in ("TALEND_TOKEN_SECRET", "TALEND_RENEW_FUNCTION", "TALEND_ACCESS_TOKEN", "NO_COLOR"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("TERM", "xterm")
+    # Of wide terminals, argparse folds less.
+    monkeypatch.setenv("COLUMNS", "100")
+
+
+@pytest.fixture
+def clock():
+    return Clock()
+
+
+@pytest.fixture
+def aws(clock, monkeypatch):
+    aws = InMemoryAWS(clock)
+    aws.add_stack()
+    monkeypatch.setattr(boto3.session, "Session", aws.session)
+    return aws
+
+
+@pytest.fixture
+def terminal(clock, capsys):
+    return Terminal(clock, capsys)

@@ -1,0 +1,186 @@
+"""`rotate`, `renew` and `doctor` invoke the functions, and say what they answered."""
+
+import json
+
+import pytest
+from botocore.exceptions import ReadTimeoutError
+
+ROTATE, RENEW = "talend-token-rotate", "talend-token-renew"
+
+
+@pytest.fixture
+def events(aws):
+    """The events that the functions got. `rotate` rotates, and `renew` renews, unless a test says otherwise."""
+    events = []
+
+    def function(outcome):
+        def answer(event):
+            events.append(event)
+            aws.publish()
+            expires_at = int(aws.clock()) + 1800
+            return {"outcome": outcome, "version_id": aws.version(), "expires_at": expires_at}
+
+        return answer
+
+    aws.functions = {ROTATE: function("rotated"), RENEW: function("rotated")}
+    return events
+
+
+def test_rotate_says_what_is_published_now(aws, terminal, events):
+    assert terminal.run("rotate") == 0
+    assert events == [{"account": "default"}]
+    assert terminal.out == (
+        f"rotated: account 'default' has version {aws.version()}, valid for 30 min, until 22:59:49Z\n"
+    )
+    assert terminal.err == ""
+
+
+def test_rotate_hands_on_account_and_reason(terminal, events):
+    assert terminal.run("rotate", "--account", "sales", "--reason", "rights have changed") == 0
+    assert events == [{"account": "sales", "reason": "rights have changed"}]
+
+
+def test_rotate_waits_for_the_run_that_is_at_it(aws, clock, terminal):
+    aws.publish(age=60)
+    before = aws.version()
+    aws.functions[ROTATE] = lambda _: {"outcome": "in_progress", "version_id": before}
+    aws.on_call = lambda _: len(clock.slept) == 3 and aws.version() == before and aws.publish()
+    assert terminal.run("rotate") == 0
+    assert terminal.out.startswith(f"rotated by another run: account 'default' has version {aws.version()}, valid for")
+    assert aws.version() != before
+
+
+def test_rotate_does_not_wait_for_ever(aws, clock, terminal):
+    aws.functions[ROTATE] = lambda _: {"outcome": "in_progress", "version_id": None}
+    assert terminal.run("rotate") == 1
+    assert sum(clock.slept) == 61
+    assert "no new token is published after 60 seconds. `talend-token doctor` says why" in terminal.err
+
+
+def test_rotate_shows_what_another_run_has_published(aws, terminal):
+    aws.publish()
+    aws.functions[ROTATE] = lambda _: {"outcome": "superseded"}
+    assert terminal.run("rotate") == 0
+    assert terminal.out.startswith(f"rotated by another run: account 'default' has version {aws.version()}")
+
+
+def test_waiting_ends_with_an_error_of_aws(aws, terminal):
+    aws.functions[ROTATE] = lambda _: {"outcome": "in_progress", "version_id": None}
+    aws.faults["get_secret_value"] = "AccessDeniedException"
+    assert terminal.run("rotate") == 5
+
+
+@pytest.mark.parametrize("command", ["rotate", "doctor"])
+def test_a_failure_shows_the_functions_own_message(aws, terminal, command):
+    aws.functions[ROTATE] = lambda _: {"errorMessage": "the credentials are refused. Fix them.", "errorType": "X"}
+    assert terminal.run(command) == 1
+    assert terminal.err == ("talend-token: account 'default': rotate failed: the credentials are refused. Fix them.\n")
+
+
+@pytest.mark.parametrize("answer", [[], {}, "rotated"])
+def test_another_function_is_not_taken_for_the_rotate_function(aws, terminal, answer):
+    aws.functions[ROTATE] = lambda _: answer
+    assert terminal.run("rotate") == 1
+    assert f"function {ROTATE!r} did not answer as a rotate function does. Check --stack." in terminal.err
+
+
+def test_a_function_that_does_not_answer_is_unreachable(aws, terminal):
+    aws.faults["invoke"] = ReadTimeoutError(endpoint_url="https://x")
+    assert terminal.run("rotate") == 4
+    assert f"account 'default': function {ROTATE!r}: ReadTimeoutError." in terminal.err
+
+
+def test_a_role_that_may_not_invoke_is_denied(aws, terminal):
+    aws.faults["invoke"] = "AccessDeniedException"
+    assert terminal.run("rotate") == 5
+    assert "AccessDeniedException on invoke. Check the role's policies" in terminal.err
+
+
+# --- renew ---
+
+
+def test_renew_reports_the_published_version_as_rejected(aws, terminal, events):
+    aws.publish(age=300)
+    rejected = aws.version()
+    assert terminal.run("renew") == 0
+    assert events == [{"account": "default", "rejected_version_id": rejected}]
+    assert terminal.out.startswith(f"rotated: account 'default' has version {aws.version()}, valid for 30 min")
+
+
+def test_renew_uses_the_variables_of_the_library(aws, terminal, events, monkeypatch):
+    monkeypatch.setenv("TALEND_TOKEN_SECRET", "company/sales/token")
+    monkeypatch.setenv("TALEND_RENEW_FUNCTION", "renew-sales")
+
+    def renew(event):
+        aws.publish("company/sales/token")
+        return aws.functions[RENEW](event)
+
+    aws.functions["renew-sales"] = renew
+    aws.publish("company/sales/token")
+    assert terminal.run("renew") == 0
+    assert events[0]["account"] == "sales"
+    assert "describe_stacks" not in aws.calls
+
+
+@pytest.mark.parametrize(
+    ("outcome", "said"),
+    [("too_soon", "wait for 42 seconds"), ("budget_exhausted", "use `talend-token rotate`")],
+)
+def test_a_refused_renewal_is_explained(aws, terminal, outcome, said):
+    aws.publish()
+    aws.functions[RENEW] = lambda _: {"outcome": outcome, "retry_after_seconds": 42}
+    assert terminal.run("renew") == 1
+    assert f"{outcome}: " in terminal.err
+    assert said in terminal.err
+
+
+@pytest.mark.parametrize(("code", "exit_code"), [("AccessDeniedException", 5), ("ServiceException", 1)])
+def test_a_renewal_that_fails_is_one_line(aws, terminal, code, exit_code):
+    aws.publish()
+    aws.faults["invoke"] = code
+    assert terminal.run("renew") == exit_code
+    assert terminal.err.count("\n") == 1
+    assert code in terminal.err
+
+
+# --- doctor ---
+
+CHECKS = [
+    {"link": "credentials", "ok": True, "detail": "version 1 is for https://api.eu.cloud.talend.com. Good."},
+    {"link": "token call", "ok": False, "detail": "answered 401. Store the pair again. Then rotate."},
+    {"link": "lock table", "ok": False, "detail": "no answer"},
+]
+
+
+@pytest.fixture
+def dry_run(aws):
+    events = []
+
+    def rotate(event):
+        events.append(event)
+        return {"outcome": "checked", "account": event["account"], "checks": CHECKS}
+
+    aws.functions[ROTATE] = rotate
+    return events
+
+
+def test_doctor_shows_each_link_with_the_fix_under_it(terminal, dry_run):
+    assert terminal.run("doctor") == 1
+    assert dry_run == [{"account": "default", "dry_run": True}]
+    assert terminal.out == (
+        "✓ credentials: version 1 is for https://api.eu.cloud.talend.com. Good.\n"
+        "✗ token call: answered 401\n"
+        "    Store the pair again. Then rotate.\n"
+        "✗ lock table: no answer\n"
+    )
+
+
+def test_doctor_json_is_what_the_function_answered(terminal, dry_run):  # noqa: ARG001 (it answers)
+    assert terminal.run("doctor", "--json") == 1
+    assert json.loads(terminal.out) == {"outcome": "checked", "account": "default", "checks": CHECKS}
+
+
+@pytest.mark.parametrize("form", [(), ("--json",)])
+def test_doctor_is_content_if_all_links_hold(aws, terminal, form):
+    aws.functions[ROTATE] = lambda _: {"outcome": "checked", "checks": CHECKS[:1]}
+    assert terminal.run("doctor", *form) == 0
