@@ -75,7 +75,7 @@ $(NODE_MODULES): $(dir $(LOCK_node))package-lock.json $(call environment,node)
 
 # --- commands -----------------------------------------------------------------------------------
 
-.PHONY: help demo test faults kit check bench mutants charts format lock audit build wheel release deploy account clean
+.PHONY: help conformance demo test faults kit check bench mutants charts format lock audit build wheel release deploy account clean
 
 help: ## list the commands
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-11s%s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
@@ -93,6 +93,10 @@ demo: $(LOCAL_AWS) build ## run it all on this machine, without an AWS account (
 
 test: $(TESTED) build ## run the tests (ARGS="-k name" chooses)
 	@$(TESTS)/pytest $(or $(ARGS),--numprocesses 2 --dist loadfile --no-loadscope-reorder --cov --cov-report term-missing:skip-covered)
+
+conformance: $(call environment,tests) ## check an export of the functions' logs against their specification (LOG=export.json)
+	@test -n "$(LOG)" || { echo "name the export: make conformance LOG=export.json (docs/log-conformance.md)" >&2; exit 2; }
+	@PYTHONPATH=functions $(TESTS)/python infra/tools/conformance.py $(LOG)
 
 faults: $(LOCAL_AWS) build ## attack it at length: every fault in every state, thousands of histories (ARGS="tests/faults/crashes/test_crash.py")
 	@FAULTS=long $(TESTS)/pytest $(or $(ARGS),tests/faults)

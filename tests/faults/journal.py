@@ -27,7 +27,7 @@ class Journal:
     @contextmanager
     def run(self, service: str) -> Iterator[Report]:
         """Write the line of a run at its end: none if it dies."""
-        recorder, began = _Recorder(service), self._clock()
+        recorder, began = Recorder(service), self._clock()
         unknown = Line(began, began, LOST, service=service)
         self._under_way.append(unknown)
         try:
@@ -58,7 +58,7 @@ class Journal:
         self._under_way.clear()
 
 
-class _Recorder:
+class Recorder:
     """Takes what a run logs and measures."""
 
     def __init__(self, service: str) -> None:
