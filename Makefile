@@ -107,7 +107,7 @@ kit: ## play the conformance kit with a client of your own (CLIENT="node my-clie
 check: $(call environment,tests sam) $(NODE_MODULES) build ## formatting, lint, types, import contracts, templates, policies, locks
 	@$(TESTS)/ruff format --check --quiet .
 	@$(TESTS)/ruff check --quiet .
-	@$(TESTS)/mypy functions infra/consumer infra/tools tests/measurements/bench tests/measurements/outages tests/demo tests/support
+	@$(TESTS)/mypy functions infra/consumer infra/tools tests/measurements/bench tests/measurements/outages tests/demo tests/support tests/faults
 	@PYTHONPATH=functions $(TESTS)/lint-imports --no-logo
 	@$(NODE)/bin/node $(NODE)/node_modules/typescript/bin/tsc --project infra/tools
 	@$(SAM) validate --lint

@@ -8,9 +8,9 @@ from dataclasses import replace
 from typing import Any, cast
 
 from aws_lambda_powertools import Logger, Metrics
-from log_specification import LOST, SEEN, STALE_SECONDS, Impossible, Line, check
 
 from faults.invariants import InvariantBroken, Sight
+from log_specification import LOST, SEEN, STALE_SECONDS, Impossible, Line, check
 from rotator.adapters.telemetry import Report, reported
 
 
