@@ -80,7 +80,7 @@ $(NODE_MODULES): $(dir $(LOCK_node))package-lock.json $(call environment,node)
 
 # --- commands -----------------------------------------------------------------------------------
 
-.PHONY: help demo test unit client faults kit check bench mutants charts format lock audit build wheel release package deploy account clean
+.PHONY: help demo test unit client faults conformance kit check bench mutants charts format lock audit build wheel release package deploy account clean
 
 help: ## list the commands
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-11s%s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
@@ -109,6 +109,10 @@ client: $(call environment,client/$(PYTHON_VERSION)) ## run the client's tests o
 	  $(ENVIRONMENTS)/client/$(PYTHON_VERSION)/bin/pytest --confcutdir tests/$$folder/client tests/$$folder/client \
 	    --ignore tests/unit/client/test_package.py $(ARGS); done
 
+conformance: $(call environment,tests) ## check an export of the functions' logs against their specification (LOG=export.json)
+	@test -n "$(LOG)" || { echo "The export needs a name: make conformance LOG=export.json (docs/log-conformance.md)" >&2; exit 2; }
+	@PYTHONPATH=functions $(TESTS)/python infra/tools/conformance.py $(LOG)
+
 faults: $(LOCAL_AWS) build ## run the fault tests at length: every fault in every state, thousands of histories (ARGS="tests/faults/crashes/test_crash.py")
 	@FAULTS=long $(TESTS)/pytest $(or $(ARGS),tests/faults)
 
@@ -118,7 +122,7 @@ kit: ## run the conformance kit with a client of your own (CLIENT="node my-clien
 check: $(LOCAL_AWS) $(NODE_MODULES) $(call environment,checkov cdk workflows) build ## check formatting, lint, types, import contracts, templates, policies, workflows and locks
 	@$(TESTS)/ruff format --check --quiet .
 	@$(TESTS)/ruff check --quiet .
-	@$(TESTS)/mypy functions infra/consumer infra/tools tests/measurements/bench tests/measurements/outages tests/demo tests/support
+	@$(TESTS)/mypy functions infra/consumer infra/tools tests/measurements/bench tests/measurements/outages tests/demo tests/support tests/faults
 	@PYTHONPATH=functions $(TESTS)/lint-imports --no-logo
 	@$(NODE)/bin/node $(NODE)/node_modules/typescript/bin/tsc --project infra/tools
 	@$(SAM) validate --lint

@@ -17,7 +17,6 @@ from pathlib import Path
 from typing import Any
 
 from log_specification import FAILED, LOST, Impossible, Line, check
-
 from rotator.domain.result import Outcome
 
 _SERVICES = ("rotate", "renew")
