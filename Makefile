@@ -83,7 +83,7 @@ $(NODE_MODULES): $(dir $(LOCK_node))package-lock.json $(call environment,node)
 .PHONY: help demo test unit client faults conformance kit check bench mutants charts format lock audit build wheel release package deploy account clean
 
 help: ## list the commands
-	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-11s%s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-12s%s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
 
 # The functions, the test doubles and the measurements, for commands that run outside pytest.
 IMPORT_PATH := functions:tests:tests/support:tests/measurements
