@@ -150,7 +150,7 @@ def test_a_consumer_needs_no_right_on_the_stack(aws, terminal):
 def test_a_secret_without_a_token_document_is_reported(aws, terminal):
     aws.secrets["talend-token/default/token"] = [{"id": "v", "text": "hunter2", "created": 0}]
     assert terminal.run("token") == 6
-    assert "it holds no token document: not a JSON object" in terminal.err
+    assert "it does not hold a token document: not a JSON object" in terminal.err
 
 
 @pytest.mark.parametrize(
