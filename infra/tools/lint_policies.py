@@ -76,7 +76,7 @@ _EXAMPLES: dict[str, Any] = {
 # Resources whose policies name every resource, each with the reason.
 _ANY_RESOURCE = {
     "TokenSecretPolicy": "It is about the secret that holds it, by whatever ARN: its replicas have it too.",
-    "PublisherPolicy": "Network interfaces have no names before Lambda creates them, and Describe calls take no resource.",
+    "PublisherPolicy": "Network interfaces have no names before Lambda creates them.",
 }
 
 
