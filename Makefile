@@ -132,7 +132,7 @@ check: $(LOCAL_AWS) $(NODE_MODULES) $(call environment,checkov cdk workflows) bu
 	  $(PYTHON) infra/tools/expand_template.py infra/$$template.yaml >.aws-sam/build/$$template.json; done
 	@$(PYTHON) -W ignore infra/tools/lint_policies.py .aws-sam/build/*.json
 	@$(ENVIRONMENTS)/checkov/bin/checkov --config-file infra/tools/checkov.yaml --file .aws-sam/build/expanded.json infra/*.yaml
-	@$(TESTS)/pytest -q tests/e2e/test_package.py
+	@CDK=1 $(TESTS)/pytest -q tests/e2e/test_package.py
 	@$(ENVIRONMENTS)/workflows/bin/zizmor --offline --quiet --strict-collection .github
 	@$(MAKE) lock OUT=.aws-sam/locks/
 	@set -e; for lock in $(LOCKS); do diff -u $$lock .aws-sam/locks/$$lock || \
