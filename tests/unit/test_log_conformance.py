@@ -13,7 +13,8 @@ import pytest
 from conformance import check_log, read_log
 from doubles.system import System
 from faults.journal import Recorder
-from log_specification import Impossible, Line, check
+from log_line import Impossible, Line
+from log_specification import check
 from rotator.adapters.telemetry import reported
 from rotator.domain.invocation import Trigger
 
