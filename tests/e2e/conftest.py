@@ -13,6 +13,7 @@ import pytest
 import requests
 
 from demo.deployment import BUILT, ROOT, SAM, deploy, physical_id, without_schedules
+from e2e.logs import ChangesByHand, check_logs
 from e2e.sharing import SPEEDS
 from local_aws import ENVIRONMENTS, LocalAWS
 from local_aws.waiting import eventually
@@ -29,6 +30,7 @@ class Deployment:
         self.stack = stack
         self.began = time.time()
         self.secrets = aws.client("secretsmanager")
+        self.changes = ChangesByHand(self.secrets)
         self.functions = aws.client("lambda")
 
     def __getitem__(self, output):
@@ -175,3 +177,4 @@ def deployment(shared, template, speed, disabled):
     with without_schedules(deployment.aws, *disabled):
         deployment.began = time.time()
         yield deployment
+        check_logs(deployment.aws.client("logs"), deployment.changes)

@@ -38,7 +38,7 @@ def listen(marks: Marks, tell: Tell) -> None:
         if event == MINTED:
             marks.add(arguments[0])
         elif event == "http.client.send" and called_by_the_functions():
-            _request(*arguments, tell)
+            _request(*arguments, tell)  # type: ignore[call-arg]
         elif event == "local_aws.stop":
             # One that a test has hung or killed remembers nothing.
             with contextlib.suppress(OSError):

@@ -46,7 +46,7 @@ def test_a_fixed_token_needs_no_aws(fixed):
 
 
 def test_a_rejected_fixed_token_has_no_replacement(fixed):
-    with pytest.raises(RenewalFailed, match="rejected the token in TALEND_ACCESS_TOKEN: set another one") as caught:
+    with pytest.raises(RenewalFailed, match=r"rejected the token in TALEND_ACCESS_TOKEN\. Set another one") as caught:
         fixed.renew(fixed.get_token())
     assert (caught.value.outcome, caught.value.retry_after_seconds) == ("not_configured", 0)
 
@@ -68,7 +68,7 @@ def no_url(request, monkeypatch):
 @pytest.mark.usefixtures("no_url")
 def test_a_fixed_token_needs_the_url_that_it_is_for():
     with pytest.raises(
-        NotConfigured, match=r"set TALEND_API_URL too, .* such as https://api\.eu\.cloud\.talend\.com\.$"
+        NotConfigured, match=r"so TALEND_API_URL must be .* such as https://api\.eu\.cloud\.talend\.com\.$"
     ):
         TokenClient()
 
@@ -85,7 +85,7 @@ def test_a_fixed_token_without_its_url_is_not_shown():
 
 
 @pytest.mark.parametrize("token", ["hunter2\n", "hun ter2", "hünter2"])
-def test_a_fixed_token_that_fits_no_header_is_refused_unseen(monkeypatch, token):
+def test_a_fixed_token_unfit_for_a_header_is_refused_and_not_shown(monkeypatch, token):
     monkeypatch.setenv("TALEND_ACCESS_TOKEN", token)
     monkeypatch.setenv("TALEND_API_URL", "https://api.us.cloud.talend.com")
     with pytest.raises(NotConfigured, match="characters that a header cannot hold") as caught:
@@ -167,8 +167,8 @@ def test_an_expired_token_of_a_file_is_never_returned(clock, writer, reader):
     [
         (lambda _: None, "does not exist. `talend-token write` removes it when its token expires"),
         (lambda file: file.mkdir(), "cannot be read: Is a directory. Check its owner"),
-        (lambda file: file.write_text("hunter2"), "holds no token document: not a JSON object. Write it by"),
-        (lambda file: file.write_bytes(b"\xff"), "holds no token document: not text. Write it by"),
+        (lambda file: file.write_text("hunter2"), "does not hold a token document: not a JSON object. Write it with"),
+        (lambda file: file.write_bytes(b"\xff"), "does not hold a token document: not text. Write it with"),
     ],
 )
 def test_a_file_without_a_token_is_reported_with_the_fix(writer, reader, make, problem):
