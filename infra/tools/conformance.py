@@ -126,7 +126,7 @@ def main() -> int:
     try:
         log = read_log(text)
         if not log.requests:
-            print("There is no line of the functions in this file.", file=sys.stderr)
+            print("This file does not contain a line of the functions.", file=sys.stderr)
             return 2
         check_log(log)
     except Impossible as impossible:

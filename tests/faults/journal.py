@@ -11,7 +11,7 @@ from aws_lambda_powertools import Logger, Metrics
 
 from faults.invariants import InvariantBroken, Sight
 from log_specification import LOST, SEEN, STALE_SECONDS, Impossible, Line, check
-from rotator.adapters.telemetry import Report, reported
+from rotator.adapters.telemetry import InvocationReport, reported
 
 
 class Journal:
@@ -25,7 +25,7 @@ class Journal:
         """The runs that have not ended: nothing is known of them yet."""
 
     @contextmanager
-    def run(self, service: str) -> Iterator[Report]:
+    def run(self, service: str) -> Iterator[InvocationReport]:
         """Write the line of a run at its end: none if it dies."""
         recorder, began = Recorder(service), self._clock()
         unknown = Line(began, began, LOST, service=service)

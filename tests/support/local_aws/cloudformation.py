@@ -11,7 +11,7 @@ import json
 from collections.abc import Callable
 from typing import Any
 
-from ministack.services import dynamodb, eventbridge, lambda_svc, secretsmanager
+from ministack.services import dynamodb, eventbridge, iam, lambda_svc, secretsmanager
 from ministack.services.cloudformation import provisioners
 
 Provisioned = tuple[str, dict[str, Any]]
@@ -24,6 +24,7 @@ def mend(_options: argparse.Namespace, _routes: dict[str, Callable[[], Any]]) ->
     handlers = provisioners._RESOURCE_HANDLERS
     _identify_by_arn(handlers["AWS::SecretsManager::Secret"])
     _then_apply(handlers["AWS::DynamoDB::Table"], _set_time_to_live)
+    _then_apply(handlers["AWS::IAM::Role"], _set_boundary)
     _stop_workers_on_deletion(handlers["AWS::Lambda::Function"])
     handlers["AWS::SecretsManager::ResourcePolicy"] = {
         "create": lambda _logical_id, properties, _stack: _put_resource_policy(properties),
@@ -75,6 +76,10 @@ def _then_apply(handlers: Handlers, apply: Callable[[str, Properties], None]) ->
         return physical_id, attributes
 
     handlers.update(create=create_and_apply, update=update_and_apply)
+
+
+def _set_boundary(role: str, properties: Properties) -> None:
+    iam._roles[role]["PermissionsBoundary"] = properties.get("PermissionsBoundary")
 
 
 def _set_time_to_live(name: str, properties: Properties) -> None:
