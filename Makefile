@@ -80,10 +80,10 @@ $(NODE_MODULES): $(dir $(LOCK_node))package-lock.json $(call environment,node)
 
 # --- commands -----------------------------------------------------------------------------------
 
-.PHONY: help demo test client faults kit check bench mutants charts format lock audit build wheel release package deploy account clean
+.PHONY: help demo test unit client faults conformance kit check bench mutants charts format lock audit build wheel release package deploy account clean
 
 help: ## list the commands
-	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-11s%s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-12s%s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
 
 # The functions, the test doubles and the measurements, for commands that run outside pytest.
 IMPORT_PATH := functions:tests:tests/support:tests/measurements
@@ -97,7 +97,10 @@ demo: $(LOCAL_AWS) build ## run the whole system on this machine, without an AWS
 	@exec env PYTHONPATH=$(IMPORT_PATH) $(TESTS)/python -m demo $(if $(KEEP),--keep) $(if $(SPEED),--speed $(SPEED))
 
 test: $(TESTED) build ## run the tests (ARGS="-k name" selects some)
-	@$(TESTS)/pytest $(or $(ARGS),--numprocesses 2 --dist loadfile --no-loadscope-reorder --cov --cov-report term-missing:skip-covered)
+	@$(TESTS)/pytest $(or $(ARGS),--numprocesses 3 --dist loadfile --no-loadscope-reorder --cov --cov-report term-missing:skip-covered)
+
+unit: $(call environment,tests) ## run the unit tests of what ships, in seconds (ARGS="tests/unit/domain")
+	@$(TESTS)/pytest $(or $(ARGS),--numprocesses 2 tests/unit --ignore tests/unit/measurements)
 
 # pytest runs in each folder separately, so that it does not read a conftest.py that needs the functions and their Python.
 # test_package.py is left out because it tries every Python itself, in `make test`.
@@ -105,6 +108,10 @@ client: $(call environment,client/$(PYTHON_VERSION)) ## run the client's tests o
 	@set -e; for folder in unit integration; do \
 	  $(ENVIRONMENTS)/client/$(PYTHON_VERSION)/bin/pytest --confcutdir tests/$$folder/client tests/$$folder/client \
 	    --ignore tests/unit/client/test_package.py $(ARGS); done
+
+conformance: $(call environment,tests) ## check an export of the functions' logs against their specification (LOG=export.json)
+	@test -n "$(LOG)" || { echo "The export needs a name: make conformance LOG=export.json (docs/log-conformance.md)" >&2; exit 2; }
+	@PYTHONPATH=functions $(TESTS)/python infra/tools/conformance.py $(LOG)
 
 faults: $(LOCAL_AWS) build ## run the fault tests at length: every fault in every state, thousands of histories (ARGS="tests/faults/crashes/test_crash.py")
 	@FAULTS=long $(TESTS)/pytest $(or $(ARGS),tests/faults)
@@ -115,7 +122,7 @@ kit: ## run the conformance kit with a client of your own (CLIENT="node my-clien
 check: $(LOCAL_AWS) $(NODE_MODULES) $(call environment,checkov cdk workflows) build ## check formatting, lint, types, import contracts, templates, policies, workflows and locks
 	@$(TESTS)/ruff format --check --quiet .
 	@$(TESTS)/ruff check --quiet .
-	@$(TESTS)/mypy functions infra/consumer infra/tools tests/measurements/bench tests/measurements/outages tests/demo tests/support
+	@$(TESTS)/mypy functions infra/consumer infra/tools tests/measurements/bench tests/measurements/outages tests/demo tests/support tests/faults
 	@PYTHONPATH=functions $(TESTS)/lint-imports --no-logo
 	@$(NODE)/bin/node $(NODE)/node_modules/typescript/bin/tsc --project infra/tools
 	@$(SAM) validate --lint
@@ -125,7 +132,7 @@ check: $(LOCAL_AWS) $(NODE_MODULES) $(call environment,checkov cdk workflows) bu
 	  $(PYTHON) infra/tools/expand_template.py infra/$$template.yaml >.aws-sam/build/$$template.json; done
 	@$(PYTHON) -W ignore infra/tools/lint_policies.py .aws-sam/build/*.json
 	@$(ENVIRONMENTS)/checkov/bin/checkov --config-file infra/tools/checkov.yaml --file .aws-sam/build/expanded.json infra/*.yaml
-	@$(TESTS)/pytest -q tests/e2e/test_package.py
+	@CDK=1 $(TESTS)/pytest -q tests/e2e/test_package.py
 	@$(ENVIRONMENTS)/workflows/bin/zizmor --offline --quiet --strict-collection .github
 	@$(MAKE) lock OUT=.aws-sam/locks/
 	@set -e; for lock in $(LOCKS); do diff -u $$lock .aws-sam/locks/$$lock || \

@@ -16,8 +16,8 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-from log_specification import FAILED, LOST, Impossible, Line, check
-
+from log_line import FAILED, LOST, Impossible, Line
+from log_specification import check
 from rotator.domain.result import Outcome
 
 _SERVICES = ("rotate", "renew")

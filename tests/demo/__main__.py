@@ -224,7 +224,6 @@ class Demo:
         text(f"sam remote invoke Consumer --stack-name {CONSUMER_STACK_NAME} --event '{{}}'")
         text(f"aws sqs list-queues --endpoint-url {self.aws.endpoint_url}")
         text(f"sam logs --stack-name {self.stack.name} --cw-log-group /aws/lambda/{self.stack.name}-rotate")
-        text(f"curl {self.talend.url}/_simulator/journal")
         text()
         text("Ctrl-C stops everything.")
         while True:

@@ -36,8 +36,7 @@ class Bug:
         exec(compile(source.replace(self.lines, self.instead), str(module.__file__), "exec"), changed)  # noqa: S102
         function: types.FunctionType = operator.attrgetter(path)(module)
         code = function.__code__
-        first, _, rest = path.partition(".")
-        other = operator.attrgetter(rest)(changed[first]) if rest else changed[first]
+        other: types.FunctionType = operator.attrgetter(path)(types.SimpleNamespace(**changed))
         function.__code__ = other.__code__
         try:
             yield

@@ -8,15 +8,17 @@ from contextlib import suppress
 
 from doubles.system import CREDENTIALS, TOKEN
 from faults.histories.acts import Fail
+from faults.histories.ledger import SCHEDULE_SECONDS
 from faults.histories.outside import Died, Frame, killed
 from faults.histories.ports import STALE_SECONDS
-from faults.histories.world import SCHEDULE_SECONDS, World
+from faults.histories.world import World
 from faults.invariants import InvariantBroken
 from faults.journal import Journal
 from faults.search.scenarios import Scenario
 from rotator.domain.errors import RotatorError
-from rotator.domain.invocation import Trigger
+from rotator.domain.invocation import Invocation, Trigger
 from rotator.domain.policy import TokenState, state_of
+from rotator.domain.result import Result
 from rotator.domain.version_budget import renewals_left
 
 _AGE_SECONDS = {"STALE": 1500, "FRESH": 600, "EXPIRED": 1860, "replaced": 600}
@@ -131,8 +133,8 @@ class SearchedWorld(World):
         # A lock that is over while its holder is at work lets in another run.
         self.ledger.once = frozenset(Trigger if scenario.lock != "outlived" else ())
 
-    def _acquire_for_a_moment(self, *arguments: object) -> object:
-        result = self._lock_acquire(*arguments)  # type: ignore[arg-type]
+    def _acquire_for_a_moment(self, invocation: Invocation, version_id: str) -> Result | None:
+        result = self._lock_acquire(invocation, version_id)
         self.system.lock._until.clear()
         return result
 
