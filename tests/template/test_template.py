@@ -236,8 +236,8 @@ def test_a_key_is_used_through_secrets_manager_only(statements):
         assert statement["Condition"] == {"StringEquals": {"kms:ViaService": [{"Fn::Sub": name} for name in names]}}
 
 
-# Another description of a managed policy is another policy: CloudFormation replaces it, and the roles that had it lose
-# its rights, or the deployment fails because they still have it. Whoever changes one of these has to say so to users.
+# If a managed policy's description changes, CloudFormation replaces the policy. The roles that had it lose their
+# permissions, or the deployment fails because they still have it. So a change of these texts needs a note for users.
 FROZEN = {
     "PublisherPolicy": "Lets the functions of talend-token read credentials and publish tokens, one run at a time.",
     "ConsumerPolicy": ("Lets a consumer read the account's Talend Cloud token and renew it."),
