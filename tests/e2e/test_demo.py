@@ -84,13 +84,13 @@ def shapes(text):
 def test_the_demo_succeeds_stays_up_on_request_and_cleans_up(start, tmp_path):
     # Half the usual speed: a rotation takes longer while other tests run.
     demo = start("--keep", "--speed", "45")
-    demo.wait_for("Ctrl-C takes everything down.")
+    demo.wait_for("Ctrl-C stops everything.")
     said = demo.output.read_text()
     assert "All good" in said, said
     assert said.count("rotate (schedule)") >= 3
-    assert "5 of it call the API" in said
+    assert "5 consumers call the API" in said
     assert "expired, refused" in said
-    assert "cost 1 renewal" in said
+    assert "caused 1 renewal" in said
     (shown,) = re.findall(r"```\n(at Talend .*?)```", (ROOT / "README.md").read_text(), re.DOTALL)
     assert shapes(shown) <= shapes(said)
     assert re.search(r"^\$ talend-token status\naccount .*\ndefault  (fresh|stale) ", said, re.MULTILINE)
