@@ -220,7 +220,7 @@ def test_the_command_says_what_it_found(log, tmp_path):
     assert json.loads(shown)["version_id"] == "0" * 32
     nothing = command("{}", tmp_path)
     assert (nothing.returncode, nothing.stdout) == (2, "")
-    assert "no line of the functions" in nothing.stderr
+    assert "does not contain a line of the functions" in nothing.stderr
 
 
 def test_the_page_names_what_there_is():
