@@ -1,4 +1,4 @@
-"""The parts of a log line of the functions that the specification of their log uses."""
+"""One log line of the functions, with the members that the specification of their log uses."""
 
 from __future__ import annotations
 

@@ -5,8 +5,8 @@ replaced version never comes back by itself, and no other program publishes vers
 ends. The line says what the run did and which version was published at that time. So the lines of an account can be
 checked against each other in any order.
 
-The tests check every implementation of the ports against this specification, and `conformance.py` checks
-production logs.
+The tests check every implementation of the ports against this specification, and `conformance.py` checks a production
+log.
 """
 
 from __future__ import annotations
