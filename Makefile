@@ -199,17 +199,17 @@ wheel: $(call environment,sam) ## package the consumer's client as dist/talend_t
 release: $(call environment,release sam) ## build the checked-out tag as a release in dist/, reproducibly
 	@PATH="$(ENVIRONMENTS)/sam/bin:$$PATH" $(ENVIRONMENTS)/release/bin/python infra/tools/release.py
 
-package: build ## upload what is built to a bucket, and write dist/template.json for CDK and Terraform (BUCKET=my-bucket)
-	@test -n "$(BUCKET)" || { echo "name a bucket of the stack's Region: make package BUCKET=my-bucket" >&2; exit 1; }
+package: build ## upload the built packages to a bucket, and write dist/template.json for CDK and Terraform (BUCKET=my-bucket)
+	@test -n "$(BUCKET)" || { echo "Name a bucket in the stack's Region: make package BUCKET=my-bucket" >&2; exit 1; }
 	@mkdir -p dist
 	@$(SAM) package --s3-bucket $(BUCKET) --s3-prefix talend-token --output-template-file .aws-sam/packaged.yaml $(ARGS) \
 	  >.aws-sam/package.log 2>&1 || { cat .aws-sam/package.log; exit 1; }
-	@# Without SAM's transform, which CDK's CfnInclude knows an old version of.
+	@# Without SAM's transform, because CDK's CfnInclude only knows an old version of it.
 	@$(PYTHON) infra/tools/expand_template.py .aws-sam/packaged.yaml >dist/template.json
 	@echo dist/template.json
 
-# Only from the command line: shells have a variable of that name, too.
-deploy: build ## deploy to your AWS account (ENV=staging is one of samconfig.toml, ARGS="--guided" asks for the parameters)
+# Only from the command line, because some shells have a variable with that name.
+deploy: build ## deploy to your AWS account (ENV=staging selects an environment of samconfig.toml, ARGS="--guided" asks for the parameters)
 	@$(SAM) deploy $(if $(filter command line,$(origin ENV)),--config-env $(ENV)) $(ARGS)
 
 # SAM accepts `--parameter-overrides` only once, so those of ARGS are appended to ours. samconfig.toml is named because SAM

@@ -73,10 +73,10 @@ _EXAMPLES: dict[str, Any] = {
 }
 
 
-# Resources whose policies name every resource, each with the reason.
+# The resources whose policies may name every resource, each with the reason.
 _ANY_RESOURCE = {
     "TokenSecretPolicy": "The wildcard in a secret's own policy only means that secret and its replicas.",
-    "PublisherPolicy": "Lambda names network interfaces when it creates them, and Describe calls take no resource.",
+    "PublisherPolicy": "Lambda creates the network interfaces, and Describe calls take no resource.",
 }
 
 

@@ -185,17 +185,17 @@ class Demo:
         self.problems = [text for text, holds in checks.items() if not holds]
 
     def show_status(self) -> None:
-        """Show what an operator would see now."""
+        """Print the output of `talend-token status`."""
         command = [str(COMMAND_LINE / "talend-token"), "status"]
         environment = self.aws.subprocess_environment()
         done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
         self.timeline.text()
         self.timeline.text("$ talend-token status")
         self.timeline.text(f"{done.stdout}{done.stderr}".rstrip())
-        # An alarm and a schedule know the wall clock only.
+        # Alarms and schedules use the wall clock.
         self.timeline.text("(TokenAlarm fires below three minutes, and here a token is never valid for that long.)")
         if done.returncode:
-            self.problems.append(f"talend-token status ended with {done.returncode}")
+            self.problems.append(f"talend-token status failed with exit code {done.returncode}")
 
     def keep(self) -> None:
         """Print how to use the running system from another terminal, and wait for Ctrl-C."""

@@ -1,4 +1,4 @@
-"""The token call over real HTTP, against the Talend simulator and its faults."""
+"""Tokens are requested over real HTTP, from the Talend simulator with its faults."""
 
 import gzip
 import json
@@ -141,7 +141,7 @@ def test_a_retry_after_past_the_deadline_is_not_waited_for(talend, endpoint, clo
 @pytest.mark.parametrize("status", [400, 401, 403])
 def test_a_refusal_fails_at_once_and_names_the_credentials(talend, endpoint, status):
     talend.faults.add(Answer(status, body="hunter2"), times=1)
-    match = f"answered {status} for .*{SECRET_ID}.* Check the ID and the secret"
+    match = f"answered {status} for .*{SECRET_ID}.* Check the ID, the secret and the API URL"
     with pytest.raises(CredentialsRefused, match=match) as caught:
         request(endpoint, talend.url)
     assert (caught.value.status, caught.value.attempts) == (status, 1)
@@ -326,7 +326,7 @@ def test_a_silent_server_gets_another_request_before_the_deadline(endpoint, monk
     def serve(connection):
         calls.append(read_request(connection))
         if len(calls) == 1:
-            # Until the client leaves, or after a while.
+            # Wait until the client disconnects, or for a while.
             select.select([connection], [], [], 3)
         connection.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n{}")
 
@@ -357,7 +357,7 @@ def test_a_handshake_that_hangs_is_left_at_the_deadline(endpoint):
         request(endpoint, url.replace("http:", "https:"), seconds=0.2)
 
 
-# What is said, whole or in part, and what comes of it. All that is no answer is asked for again.
+# What the server sends, complete or in part, and the result. Only complete answers are not requested again.
 ODD_ANSWERS = {
     b"": "ConnectionError",
     b'{"access_token": "HTTP/0.9"}': "ConnectionError",
@@ -448,5 +448,5 @@ def test_no_failure_shows_the_credentials(talend, endpoint, fault):
     with pytest.raises(TokenEndpointError) as caught:
         request(endpoint, talend.url)
     report = "".join(traceback.TracebackException.from_exception(caught.value, capture_locals=True).format())
-    # Basic authentication's Base64 of the pair begins with this.
+    # The Base64 of Basic authentication for these credentials starts like this.
     assert not any(piece in report for piece in ("hunter2", "YWJjOmh1bnRlcj"))

@@ -68,7 +68,7 @@ def _seconds_left(longest: float | None) -> float:
     """Return the rest of the block's time, or `longest` if that is shorter. None means that there is no other limit.
 
     Raises:
-        TimeoutError: the block's time is over.
+        TimeoutError: the block's time has elapsed.
     """
     left = min(longest or math.inf, _ends_at.get() - time.monotonic())
     if left <= 0:

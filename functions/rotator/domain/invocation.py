@@ -11,7 +11,7 @@ _PUBLICATION_SECONDS = 10
 
 
 class Trigger(StrEnum):
-    """Why a replacement of the published token was asked for."""
+    """The reason for which a replacement of the published token was requested."""
 
     SCHEDULE = "schedule"
     WATCHDOG = "watchdog"

@@ -39,7 +39,7 @@ Each command has a help of its own: talend-token token --help""",
 
 class _Parser(argparse.ArgumentParser):
     def __init__(self, **settings: Any) -> None:
-        # An option that is cut short would change its meaning with the next release.
+        # An abbreviated option could change its meaning with the next release.
         super().__init__(formatter_class=argparse.RawDescriptionHelpFormatter, allow_abbrev=False, **settings)
 
 
@@ -69,7 +69,7 @@ def _add_place(to: argparse.ArgumentParser, default: str | None) -> None:
 def _add(commands: Any, name: str, summary: str, description: str, examples: Sequence[str], more: str = "") -> Any:
     epilog = "\n".join(["examples:", *(f"  {example}" for example in examples), *([f"\n{more}"] if more else [])])
     command = commands.add_parser(name, help=summary, description=description, epilog=epilog)
-    # Left out unless it is given, so that it does not hide what was said before the command's name.
+    # Left out by default, so that it does not override an option before the command's name.
     _add_place(command, default=argparse.SUPPRESS)
     return command
 

@@ -1,4 +1,4 @@
-"""requests with a token: the right one, to the right host, and once more after a 401."""
+"""requests sends the right token to the right host, and repeats a request once after a 401."""
 
 import copy
 import io
@@ -30,7 +30,7 @@ def session(client):
 
 @pytest.fixture
 def revoked(api, session):
-    """The session has used v1, which the API has refused ever since."""
+    """A session that has used v1, which has been revoked."""
     assert session.get(api.url).status_code == 200
     api.accepted.clear()
     api.calls.clear()
@@ -69,7 +69,7 @@ def test_without_another_token_the_401_is_returned(session, api, source, caplog)
     (warning,) = [record for record in caplog.records if record.name == "talend_token"]
     assert warning.levelno == logging.WARNING
     assert re.fullmatch(
-        r"token secret '\S+': version v1 was rejected .* budget_exhausted, for 600 seconds\. .* Region's\.",
+        r"token secret '\S+': version v1 was rejected .* 600 seconds \(budget_exhausted\)\. .* right Region\.",
         warning.getMessage(),
     )
 
@@ -153,7 +153,7 @@ class Progress:
 
 
 class Silent(Progress):
-    """Has an iterator, and does not say whether it is seekable, as a SpooledTemporaryFile on Python 3.10."""
+    """Has an iterator but no `seekable`, like a SpooledTemporaryFile on Python 3.10."""
 
     def __iter__(self):
         return iter(self._file)
@@ -191,7 +191,7 @@ def test_a_spooled_file_is_rewound(session, api):
 
 
 class Stream:
-    """Can be read and does not know its position, such as an upload that a framework hands on."""
+    """Can be read but has no position, such as an upload that a framework forwards."""
 
     def read(self, _size=-1):
         return b""
@@ -201,14 +201,14 @@ class Stream:
 
 
 class Unseekable(Progress):
-    """Says so only when it is asked to seek."""
+    """Reports only at a seek that it is not seekable."""
 
     def seek(self, *_):
         raise NotImplementedError
 
 
 class Lying(Progress):
-    """Says that it is seekable, and is not."""
+    """Claims to be seekable, but is not."""
 
     def seekable(self):
         return True
@@ -218,14 +218,14 @@ class Lying(Progress):
 
 
 class Honest(Progress):
-    """Says that it is not seekable, and ignores a seek."""
+    """Reports that it is not seekable, and ignores a seek."""
 
     def seekable(self):
         return False
 
 
 class Asynchronous(Progress):
-    """Has to be awaited."""
+    """A file that must be awaited."""
 
     def __aiter__(self):
         return self
@@ -248,7 +248,7 @@ _USED_UP += [_of(kind) for kind in (Unseekable, Lying, Honest, Asynchronous)]
 @pytest.mark.parametrize("body", _USED_UP)
 def test_a_body_that_cannot_be_sent_twice_is_refused_unsent(session, api, body):
     data = body()
-    with pytest.raises(BodyNotRepeatable, match=r"POST request cannot be sent a second time.*Give bytes or a file"):
+    with pytest.raises(BodyNotRepeatable, match=r"POST request cannot be sent a second time.*Use bytes or a file"):
         session.post(api.url, data=data)
     assert api.calls == []
     getattr(data, "close", lambda: None)()
@@ -357,7 +357,7 @@ def test_netrc_is_for_the_hosts_that_may_not_see_the_token(session, api, other_h
 
 @pytest.mark.parametrize("entry", ["machine example.com login a password b", "default login mine password hunter2"])
 def test_each_hop_to_an_allowed_host_carries_the_token(client, api, other_host, netrc, session, entry):
-    """There and back again."""
+    """The redirect leads to another host and back."""
     netrc(entry)
     session.auth = TalendAuth(client, also_for=[other_host.url])
     other_host.accepted.add("token-of-v1")
@@ -448,7 +448,7 @@ def test_many_threads_retry_once_each_and_renew_once(client, api, source):
     first_answers = iter(range(100))
 
     def together():
-        # All of them have sent the first token before the first one is told that it is refused.
+        # All of them have sent the first token before the first one gets its 401.
         if next(first_answers, None) is not None:
             both.wait(30)
 

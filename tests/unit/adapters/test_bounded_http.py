@@ -1,4 +1,4 @@
-"""Every exchange ends at its time limit, whatever the server does; real sockets, limits of a fraction of a second.
+"""Every exchange ends at its time limit. The tests use real sockets, and limits of a fraction of a second.
 
 Each server here would answer well after many such limits: a limit that is not kept shows as an answer.
 """
@@ -33,20 +33,20 @@ def session():
 
 @pytest.fixture
 def tls(tmp_path, monkeypatch):
-    """A server's TLS, which clients trust."""
+    """Return a TLS context for a server, with a certificate that clients trust."""
     context = tls_context(tmp_path)
     monkeypatch.setenv("REQUESTS_CA_BUNDLE", str(tmp_path / "server.pem"))
     return context
 
 
 def get(session, url, *, seconds=5.0, data=None, timeout=(5, 5)):
-    """The body, by one read after the other as the adapters do it."""
+    """Return the body, read in chunks as the adapters do."""
     with time_limit(seconds), session.post(url, data=data, timeout=timeout, stream=True) as response:
         return b"".join(iter(lambda: response.raw.read1(4), b""))
 
 
 def drip(connection, octets):
-    """One octet at a time, so that all of them take much longer than the limit."""
+    """Send one octet at a time, so that all of them take much longer than the limit."""
     ends = time.monotonic() + PATIENCE_SECONDS
     for octet in octets:
         if time.monotonic() < ends:
@@ -55,7 +55,7 @@ def drip(connection, octets):
 
 
 def answering(*octets, first=b""):
-    """Serve one request by saying `first` at once and the rest in drips."""
+    """Serve one request: send `first` at once and the rest one octet at a time."""
 
     def serve(connection):
         read_request(connection)
@@ -97,7 +97,7 @@ def test_a_flood_of_interim_answers_is_left_at_the_limit(session):
 
 @pytest.mark.parametrize("said", [b"", b"\x16\x03\x03\x40\x00" + b"\x02" * 300])
 def test_a_tls_handshake_that_hangs_or_drips_is_left_at_the_limit(session, said):
-    """What is said is the head of a record of 16 KB, and some of it."""
+    """The server sends the head of a 16 KB record and a part of its content."""
 
     def serve(connection):
         drip(connection, said)
@@ -166,13 +166,13 @@ def test_each_connect_write_and_read_has_its_own_timeout_in_the_limit(session, t
 
 @pytest.fixture
 def resolved():
-    """The hosts whose addresses were asked for."""
+    """The hosts whose addresses were looked up."""
     return []
 
 
 @pytest.fixture
 def addresses(monkeypatch, resolved):
-    """The addresses of the host many.invalid, for a test to fill in: (IP address, port)."""
+    """The addresses of the host many.invalid, as (IP address, port), for a test to fill in."""
     found = []
     resolve = socket.getaddrinfo
 
@@ -189,7 +189,7 @@ def addresses(monkeypatch, resolved):
 
 @pytest.fixture
 def unanswering():
-    """A port at which connecting gets no answer, because its queue is full."""
+    """A port that does not answer connection attempts, because its queue is full."""
     with ExitStack() as stack:
         listener = stack.enter_context(socket.create_server(("127.0.0.1", 0), backlog=0))
         for _ in range(3):
@@ -204,7 +204,7 @@ def port_of(url):
 
 
 def test_all_addresses_of_a_host_share_the_limit(session, addresses, unanswering):
-    """The pools ask for the host's own port everywhere, so that the address that answers has another IP."""
+    """The pools use the host's port for every address, so the address that answers has another IP address."""
     with raw_server(answering(OK), host="127.0.0.2", port=unanswering):
         addresses += [("127.0.0.1", unanswering)] * 3 + [("127.0.0.2", unanswering)]
         with pytest.raises(TIME_OUTS, match=TIMED_OUT):

@@ -1,4 +1,4 @@
-"""A new token is tried over real HTTP: 2xx and 403 accept it, 401 refuses it, the rest tells nothing."""
+"""A new token is probed over real HTTP: 2xx and 403 accept it, 401 rejects it, and the rest is unknown."""
 
 import select
 
@@ -13,7 +13,7 @@ from talend_simulator import Account, Answer, Close, Redirect, Stall, TalendSimu
 from talend_simulator.accounts import USE_ENGINES
 from talend_token.document import TokenDocument
 
-# The simulator's faults are for the token endpoint, which stands for a path of the API with them.
+# The simulator's faults only affect the token endpoint, so it is used as the probed path.
 FAULTY = "/security/oauth/token"
 
 
@@ -33,7 +33,7 @@ def document(api_url, value="hunter2"):
 
 
 def issued(talend, **account):
-    """The token that a client gets for such an account."""
+    """Return the token that a client gets for an account."""
     pair = tuple(talend.add_account(Account(**account)).credentials.split(":", 1))
     body = {"audience": talend.url, "grant_type": "client_credentials"}
     answer = requests.post(talend.token_url, auth=pair, json=body, timeout=5).json()
@@ -100,7 +100,7 @@ def test_a_silent_api_is_abandoned_well_before_the_deadline(probe, monkeypatch):
 
     def serve(connection):
         read_request(connection)
-        # Until the client leaves, or after a while.
+        # Wait until the client disconnects, or for a while.
         select.select([connection], [], [], 3)
         connection.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n")
 

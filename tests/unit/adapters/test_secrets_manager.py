@@ -1,4 +1,4 @@
-"""The Secrets Manager adapter, against moto in process."""
+"""The adapter for Secrets Manager reads, stages and promotes versions (against moto in process)."""
 
 import datetime
 import re
@@ -143,7 +143,7 @@ def test_promotion_names_the_version_that_is_replaced_if_there_is_one(client, re
 
 
 def answering(client, *answers, repeated=False):
-    """A store whose client answers as AWS documents, where moto does not; an error comes to the SDK's second attempt if
+    """A store whose client answers as AWS documents and moto does not. An error answers the SDK's second attempt if
     it has `repeated` the request."""
     stubber = Stubber(client)
     for operation, answer in answers:
@@ -240,7 +240,7 @@ OPERATIONS = pytest.mark.parametrize(
 @OPERATIONS
 @pytest.mark.parametrize("answer", [{}, None, [], "<html>"])
 def test_a_strange_answer_of_any_operation_is_named(client, monkeypatch, operation, call, answer):
-    """Something else than AWS answers, such as a proxy: no raw KeyError, and nothing is taken for an answer."""
+    """Another server answers, such as a proxy. That is neither a raw KeyError nor accepted as an answer."""
     monkeypatch.setattr(client, xform_name(operation), lambda **_: answer)
     with pytest.raises(
         SecretStoreError, match=f"{operation} on secret '{NAME}' failed with UnexpectedAnswer. The answer is not"

@@ -1,4 +1,4 @@
-"""Any number of tasks wait for one thing in one thread, and the event loop goes on."""
+"""Any number of tasks share one thread for the same call, and the event loop is not blocked."""
 
 import asyncio
 import gc
@@ -67,7 +67,7 @@ def test_all_tasks_keep_a_stale_token_while_its_successor_is_read(client, tokens
 
 
 def by_hand(coroutine):
-    """Run a coroutine that waits for nothing, without any event loop."""
+    """Run a coroutine that does not wait, without an event loop."""
     with pytest.raises(StopIteration) as end:
         coroutine.send(None)
     return end.value.value
@@ -94,7 +94,7 @@ def in_trio(call, *arguments):
 
 
 def in_a_guest(call, *arguments):
-    """Run a call under trio that is a guest of asyncio."""
+    """Run a call under trio in guest mode on asyncio."""
 
     async def host():
         loop, end = asyncio.get_running_loop(), asyncio.get_running_loop().create_future()
@@ -290,7 +290,7 @@ def test_a_failure_of_cancelled_tasks_logs_nothing(tokens, source, caplog):
 def test_a_successor_that_comes_too_late_logs_nothing(client, tokens, source, aws_clock, caplog):
     client.get_token()
     aws_clock.advance(minutes=28)
-    # The token ends meanwhile: the search fails, and the task that began it has the token.
+    # The token expires during the read, which then fails, but the task that started it already has the token.
     source.on_read = lambda: aws_clock.advance(minutes=3)
 
     async def search():

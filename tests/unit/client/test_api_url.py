@@ -1,4 +1,4 @@
-"""Credentials are only ever sent to an https base URL, or to this machine."""
+"""Credentials are only sent to an https base URL, or to this machine."""
 
 import re
 

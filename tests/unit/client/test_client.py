@@ -1,4 +1,4 @@
-"""A client gives out tokens that work, for as long as they work, and asks as seldom as it can."""
+"""A client returns tokens only while they are valid, and reads the secret as rarely as it can."""
 
 import logging
 import math
@@ -30,7 +30,7 @@ def test_a_token_has_its_api_and_its_expiry(client, aws_clock):
 def test_a_fresh_token_costs_no_input_or_output(client, source, aws_clock):
     first = client.get_token()
     source.publish()
-    # Until five minutes before its end, but for the second that answers are rounded by.
+    # Until five minutes before its expiry, less the second by which answers are rounded.
     aws_clock.advance(minutes=25, seconds=-2)
     assert client.get_token() is first
     assert source.reads == 1
@@ -67,7 +67,7 @@ def test_a_token_is_fresh_until_five_minutes_before_it_expires(client, source, a
 
 @pytest.fixture
 def stale(client, aws_clock):
-    """The client holds v1 with two minutes to live."""
+    """The client holds v1, which is valid for two more minutes."""
     client.get_token()
     aws_clock.advance(minutes=28)
     return client
@@ -176,7 +176,7 @@ def test_an_expired_token_is_never_returned(client, source, aws_clock):
         except TokenUnavailable:
             break
         assert aws_clock() < token.expires_at
-    # No earlier than the second by which answers are rounded.
+    # At most one second early, because answers are rounded by one second.
     assert aws_clock() > source.published[0].token.expires_at - 1.5
 
 
@@ -243,7 +243,7 @@ def test_many_threads_with_an_expired_token_make_one_read(client, source, aws_cl
 
 
 def test_a_read_that_ended_just_now_is_not_made_again(client, source):
-    """A thread that found no token may come to make a read when another thread's has just ended."""
+    """A thread without a token may start a read just after another thread's read has ended."""
     flights = client._state.flights
     make = flights.do
 
@@ -379,7 +379,7 @@ def test_a_slow_read_does_not_extend_the_validity(machine, source, aws_clock, sa
     client = machine.client(source)
     token = client.get_token()
     source.on_read = lambda: None
-    # The time that the read took is on the safe side.
+    # The duration of the read is subtracted, which is on the safe side.
     aws_clock.now = token.expires_at - 12
     client.get_token()
     aws_clock.now = token.expires_at
@@ -391,7 +391,7 @@ def test_an_answer_dated_before_the_token_was_issued_is_not_believed(machine, so
     client = machine.client(source)
     source.date = -365 * 86_400
     client.get_token()
-    # Not even in its second look.
+    # This includes its second read.
     aws_clock.advance(minutes=30, seconds=1)
     with pytest.raises(TokenUnavailable):
         client.get_token()
@@ -428,7 +428,7 @@ def test_another_process_starts_afresh_but_for_the_token(client, source, aws_clo
     aws_clock.advance(minutes=28)
     client.get_token()
     monkeypatch.setattr(os, "getpid", lambda: -1)
-    # It asks at once, although the first process has just done so.
+    # It reads at once, although the first process has just read the secret.
     client.get_token()
     assert source.reads == 3
 

@@ -1,4 +1,4 @@
-"""A client is pickled and copied as it was configured: without a token, a lock or a connection."""
+"""A pickle or a copy of a client has its configuration, but no token, lock or connection."""
 
 import asyncio
 import copy

@@ -1,4 +1,4 @@
-"""A token is sent to its own API and to the hosts that the user names, with a body that can be sent twice."""
+"""A token is only sent to its API and the hosts that the user names, with a body that can be sent twice."""
 
 import io
 import mmap
@@ -88,7 +88,7 @@ def test_a_file_starts_where_it_is_and_stays_there(file):
 
 
 class File(io.BytesIO):
-    """A file of the user's own."""
+    """A file class of the user's own."""
 
 
 def _raises(*_):

@@ -1,4 +1,4 @@
-"""A token that an API rejected is replaced once, for everybody who holds it."""
+"""A token that an API rejected is renewed once for all threads that hold it."""
 
 import gc
 import os
@@ -14,7 +14,7 @@ from talend_token._sources import Renewal
 
 @pytest.fixture
 def rejected(client, aws_clock):
-    """A token that is FRESH by its date, and was rejected."""
+    """A token that is FRESH by its expiry, but was rejected."""
     token = client.get_token()
     aws_clock.advance(minutes=10)
     return token
@@ -177,7 +177,7 @@ def test_a_token_valid_for_half_a_second_is_a_replacement(client, source, reject
 def test_a_token_that_was_rejected_before_is_not_a_replacement(client, source, rejected, aws_clock):
     second = client.renew(rejected)
     aws_clock.advance(minutes=2)
-    # Readers lag: for a moment they see the first one again.
+    # Reads are eventually consistent and may briefly return the first version again.
     source.stale_reads = 1
     third = client.renew(second)
     assert third.version_id == "v3"
@@ -323,7 +323,7 @@ def test_many_threads_with_one_rejected_token_make_one_renewal(client, source, r
     ends = in_threads(lambda: client.renew(rejected))
     assert {end.version_id for end in ends} == {"v2"}
     assert source.renewals == ["v1"]
-    # The first token, before the renewal, after it.
+    # The first token, the read before the renewal, and the read after it.
     assert source.reads == 3
 
 

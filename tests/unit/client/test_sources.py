@@ -1,4 +1,4 @@
-"""The environment says where the token is."""
+"""The environment determines where the token comes from."""
 
 import pickle
 import traceback
@@ -33,7 +33,7 @@ def test_an_empty_environment_is_reported_with_what_to_set():
 def fixed(monkeypatch):
     monkeypatch.setenv("TALEND_ACCESS_TOKEN", "hunter2")
     monkeypatch.setenv("TALEND_API_URL", "https://api.us.cloud.talend.com/")
-    # What wins where both are set.
+    # It takes precedence if both are set.
     monkeypatch.setenv("TALEND_TOKEN_SECRET", "talend-token/default/token")
     return TokenClient()
 
@@ -59,7 +59,7 @@ def test_a_fixed_tokens_url_may_have_a_path(monkeypatch):
 
 @pytest.fixture(params=[None, "", "api.eu.cloud.talend.com", "https://", "ftp://api.eu.cloud.talend.com"])
 def no_url(request, monkeypatch):
-    """A fixed token, and nothing that says which API it is for."""
+    """A fixed token without its API."""
     monkeypatch.setenv("TALEND_ACCESS_TOKEN", "hunter2")
     if request.param is not None:
         monkeypatch.setenv("TALEND_API_URL", request.param)
@@ -97,7 +97,7 @@ def test_a_fixed_token_unfit_for_a_header_is_refused_and_not_shown(monkeypatch, 
 
 
 class Writer:
-    """Writes the file as `talend-token write` does."""
+    """Write the file as `talend-token write` does."""
 
     def __init__(self, file, clock):
         self.file = file
@@ -123,7 +123,7 @@ def clock():
 def writer(tmp_path, clock, monkeypatch):
     file = tmp_path / "token.json"
     monkeypatch.setenv("TALEND_ACCESS_TOKEN_FILE", str(file))
-    # The file wins where both are set.
+    # The file takes precedence if both are set.
     monkeypatch.setenv("TALEND_TOKEN_SECRET", "talend-token/default/token")
     yield Writer(file, clock)
     file.unlink(missing_ok=True)

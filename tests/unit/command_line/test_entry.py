@@ -254,6 +254,7 @@ def test_a_terminal_without_unicode_gets_ascii(aws, terminal, monkeypatch):
 # --- the package ---
 
 
+@pytest.mark.true_source
 def test_importing_the_client_does_not_import_the_command_line():
     script = "import sys, talend_token, talend_token.secrets_manager; print([m for m in sys.modules if 'command' in m])"
     command = [sys.executable, "-c", script]
@@ -261,6 +262,7 @@ def test_importing_the_client_does_not_import_the_command_line():
     assert subprocess.run(command, check=True, capture_output=True, text=True, env=environment).stdout == "[]\n"
 
 
+@pytest.mark.true_source
 def test_token_imports_no_module_of_another_command():
     script = (
         "import json, sys\nfrom talend_token._command_line.entry import main\nmain(['token', '--profile', 'nix'])\n"

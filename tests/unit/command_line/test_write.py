@@ -190,6 +190,37 @@ def test_an_outage_that_ends_is_reported_anew_the_next_time(aws, terminal, file,
     assert terminal._capsys.readouterr().err.count("The file stays for") == 2
 
 
+def test_a_wrong_date_of_an_answer_never_lets_a_file_stay_longer(aws, clock, terminal, file, during):
+    aws.publish()
+    expires_at = clock() + 1800
+
+    def act(number):
+        aws.date_error = -900
+        if number > 1:
+            aws.faults["get_secret_value"] = UNREACHABLE
+
+    during(act)
+    assert terminal.run("write", str(file)) == 4
+    assert clock() < expires_at
+
+
+def test_the_timer_is_off_while_the_file_is_replaced(aws, terminal, file, during, monkeypatch):
+    """Else it might remove the new file."""
+    timers = []
+    monkeypatch.setattr(os, "fsync", lambda _: timers.append(signal.getitimer(signal.ITIMER_REAL)[0]))
+    aws.publish()
+
+    def act(number):
+        if number == 2:
+            end()
+        aws.publish()
+
+    during(act)
+    with pytest.raises(Ended):
+        terminal.run("write", str(file))
+    assert timers == [0, 0]
+
+
 def test_a_rotator_that_stops_has_the_file_removed(aws, terminal, file):
     aws.publish(age=1799)
     assert terminal.run("write", str(file)) == 6

@@ -1,4 +1,4 @@
-"""Both documented forms of a credentials secret are read; everything else is refused with the fix, and never shown."""
+"""Both formats of a credentials secret are parsed. Anything else is refused with the fix, and never shown."""
 
 import base64
 import json
@@ -171,7 +171,7 @@ def test_a_malformed_secret_is_never_shown(text, problem):
     with pytest.raises(CredentialsError, match=problem) as caught:
         parse(text)
     everything = "".join(traceback.TracebackException.from_exception(caught.value, capture_locals=True).format())
-    # The crash reporter's view: of this test's own frame the value is known, so only the frames below it count.
+    # As a crash reporter sees it. This test's own frame holds the value, so only the frames below it are searched.
     below = everything[everything.index("in parse_credentials") :]
     assert "hunter2" not in below.lower().replace("'api_url'", "")
 

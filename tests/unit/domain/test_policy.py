@@ -1,4 +1,4 @@
-"""When a published token is replaced: windows follow from the life that the server granted."""
+"""A published token is replaced within windows that depend on the validity that the server granted."""
 
 import dataclasses
 
@@ -17,7 +17,7 @@ def document(life=1800, issued_at=ISSUED):
 
 
 def by(trigger, **members):
-    """An invocation by this trigger."""
+    """Return an invocation with this trigger."""
     return Invocation(trigger, ISSUED + 99_999, **members)
 
 
@@ -96,7 +96,7 @@ def test_forced_rotation_and_schedule_promote_only_a_recent_token(trigger, age, 
 
 @pytest.mark.parametrize(("after", "due"), [(-1, False), (0, True), (600, True)])
 def test_changed_credentials_replace_only_an_older_token(after, due):
-    """Within the same second it is not known which came first: then another token is the safe answer."""
+    """Within the same second, the order is unknown, so the safe choice is another token."""
     assert is_due(by(Trigger.MANUAL, issued_after=ISSUED + after), document(), ISSUED + 700) is due
     assert is_due(by(Trigger.MANUAL, issued_after=ISSUED + after), None, ISSUED + 700)
 

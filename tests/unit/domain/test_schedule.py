@@ -1,4 +1,4 @@
-"""Schedules that leave gaps, or come too late for a token's life, are called out with the fix."""
+"""Schedules that leave gaps, or fire too late for a token's validity, are reported with the fix."""
 
 import pytest
 

@@ -1,4 +1,4 @@
-"""The environment variables are read whole: everything wrong with them is in one message."""
+"""The environment variables are parsed together, and one message names every problem."""
 
 import pytest
 
@@ -39,7 +39,7 @@ def test_all_that_is_missing_is_reported_together():
         Settings.from_environment({})
     for name in COMPLETE.keys() - {"CREDENTIALS_SECRET"}:
         assert f"{name} is missing" in str(caught.value)
-    # And nothing else is said about them.
+    # The message must not say anything else.
     assert str(caught.value).count(";") == 4
 
 

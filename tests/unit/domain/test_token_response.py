@@ -1,4 +1,4 @@
-"""What is checked before a token may be published, and how long it counts as valid."""
+"""A token is checked before it may be published, and gets its validity from the answer or its claims."""
 
 import base64
 import json
@@ -20,7 +20,7 @@ CREDENTIALS = Credentials("talend-token/default/credentials", "version-1", "abc"
 
 
 def read(body):
-    """Return the document of an answer."""
+    """Return the token document for an answer."""
     return read_token_response(TokenResponse(CREDENTIALS, NOW, body))[0]
 
 
@@ -169,7 +169,7 @@ def test_a_token_that_does_not_fit_into_a_secret_is_refused():
 
 
 def test_the_longest_token_that_fits_is_accepted():
-    """With room for the id of the version, which is not known yet."""
+    """The limit leaves room for the version id, which is not known yet."""
     room = 65_536 - 64 - len(read(answer(access_token="x")).to_json().reveal()) + 1
     assert len(read(answer(access_token="x" * room)).to_json().reveal()) == 65_536 - 64
     with pytest.raises(InvalidTokenResponse, match="too long"):
@@ -206,7 +206,7 @@ def test_claims_are_read_with_any_padding(subject):
         "a.b.c.d",
         "..",
         "a.!!!.c",
-        # {"exp":12} would be eyJleHAiOjEyfQ.
+        # In Base64, {"exp":12} would be eyJleHAiOjEyfQ.
         "a.eyJleHAiOjEyfQ!.c",
         raw(b"not json"),
         raw(b"[1]"),

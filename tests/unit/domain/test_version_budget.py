@@ -1,4 +1,4 @@
-"""Versions of a secret are a resource: the schedule's share is never spent on renewals."""
+"""Versions of a secret are limited, and the schedule's share is never spent on renewals."""
 
 import pytest
 from hypothesis import given
@@ -16,7 +16,7 @@ TICK = 1500
 
 
 def test_a_new_secret_has_room_beside_schedule_and_forced_rotations():
-    # 58 ticks in 24 hours, the one at their end included, and 10 reserved.
+    # 58 ticks in 24 hours, including the one at the end, and 10 reserved versions.
     assert renewals_left([], NOW, TICK) == 100 - 10 - 58
 
 

@@ -1,4 +1,4 @@
-"""A dry run looks at every link of the chain, publishes nothing, and names what is broken with its fix."""
+"""A dry run checks every link of the chain, publishes nothing, and reports each broken link with the fix."""
 
 import json
 
@@ -34,7 +34,7 @@ def system():
 
 
 def check(system):
-    """The dry run's result, and its checks by their links."""
+    """Return the dry run's result, and its checks by their links."""
     result = system.rotate(dry_run=True)
     assert result.outcome is Outcome.CHECKED
     checks = {check.link: (check.ok, check.detail) for check in result.checks}
@@ -104,7 +104,7 @@ def test_unreadable_credentials_stop_only_dependent_checks(system):
     assert checks["token call"] == checks["token checks"]
     assert [warning.split(":")[0] for warning in system.invocation.warnings] == broken(checks)
     assert system.invocation.warnings[0] == f"credentials: {checks['credentials'][1]}"
-    # A rotation would use the previous credentials; a dry run checks the current ones.
+    # A rotation would use the previous credentials, but a dry run checks the current ones.
     assert len(system.endpoint.calls) == 1
 
 

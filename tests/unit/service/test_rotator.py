@@ -1,4 +1,4 @@
-"""The one operation: a new token takes the place of exactly the published one, and failures change nothing."""
+"""A rotation replaces exactly the published token with a new one, and a failure changes nothing."""
 
 import dataclasses
 import json
@@ -76,7 +76,7 @@ def test_the_token_endpoint_gets_the_accounts_credentials(system):
     credentials, deadline = system.endpoint.calls[0]
     assert (credentials.client_id, credentials.client_secret) == ("abc", "s3cret")
     assert credentials.api_url == system.settings.api_url
-    # The function has a minute, and keeps ten seconds of it for publication.
+    # The function has a minute, of which ten seconds are reserved for publication.
     assert deadline == system.clock() + 50
 
 
@@ -130,7 +130,7 @@ def test_the_same_token_again_is_an_error_once_it_has_expired(system):
 
 
 def test_a_run_that_was_overtaken_leaves_the_newer_token_in_place(system):
-    """Without the lock, so that the compare and swap has to hold."""
+    """The lock is down, so only the compare and swap protects the version."""
     system.lock.down = True
     system.rotate()
     system.secrets.before["stage"] = system.rotate
@@ -154,7 +154,7 @@ def test_a_staged_token_that_another_run_promoted_is_reported_once(system):
 
 
 def test_a_token_published_since_the_first_read_is_not_reported(system):
-    """It holds both labels by the time when this run looks for what is left staged."""
+    """It has both labels when this run looks for a staged token."""
     system.lock.down = True
     system.rotate()
     system.clock.advance(seconds=1)
@@ -428,7 +428,7 @@ def test_a_secret_that_is_not_an_accounts_credentials_is_ignored(system):
 
 @pytest.mark.parametrize("code", ["ResourceNotFoundException", "AccessDeniedException"])
 def test_changed_credentials_without_a_token_secret_are_ignored(system, code):
-    """They are another owner's, below the same prefix; AWS denies access to a name that does not exist."""
+    """They belong to another owner under the same prefix, and AWS denies access to a missing secret."""
     system.secrets.fail_on["read"] = code
     assert system.rotate(account="dwh", issued_after=0.0).outcome is Outcome.IGNORED
     with pytest.raises(SecretStoreError):
@@ -458,7 +458,7 @@ def test_changed_credentials_are_used_once_though_announced_twice(system):
 def test_changed_credentials_wait_for_the_run_that_holds_the_lock(system):
     system.rotate()
     system.clock.advance(minutes=5)
-    # A run that has read the old pair holds the lock for five more seconds, and never releases it.
+    # A run that has read the old credentials holds the lock for five more seconds, and never releases it.
     system.lock.hold("default", "v1", system.clock() + 5)
     system.secrets.put(CREDENTIALS, "abc:new", "credentials-2")
     result = system.rotate(issued_after=system.clock())
@@ -472,9 +472,9 @@ def test_changed_credentials_replace_a_token_of_the_old_ones(system):
     system.clock.advance(minutes=5)
     version = system.secrets.read(TOKEN, "AWSCURRENT")
     assert system.rotate().version_id == "v2"
-    # Reads are stale: the change's run sees the version that is replaced already, and the lock remembers that.
+    # Reads are stale, so this run sees a version that has been replaced already, and the lock remembers that.
     system.secrets.stale[TOKEN] = version
-    # Its second look sees what is published.
+    # Its second attempt sees the published version.
     system.secrets.before["read"] = lambda: system.secrets.before.update(read=system.secrets.stale.clear)
     result = system.rotate(issued_after=system.clock())
     assert (result.outcome, result.version_id) == (Outcome.ROTATED, "v3")
@@ -486,7 +486,7 @@ def test_changed_credentials_wait_no_longer_than_the_functions_time(system):
     started = system.clock()
     system.lock.hold("default", "v1", started + 600)
     assert system.rotate(issued_after=started).outcome is Outcome.IN_PROGRESS
-    # The last ten seconds are kept for publication.
+    # The last ten seconds are reserved for publication.
     assert system.clock() - started == 50
 
 
