@@ -8,7 +8,8 @@ from contextlib import suppress
 import boto3
 import pytest
 
-from doubles import Clock, raw_server, read_request, tls_context
+from doubles import Clock, raw_server, read_request
+from doubles.tls_server import tls_context
 from rotator.adapters.secrets_manager import secrets_manager_client
 from rotator.adapters.token_endpoint import HttpTokenEndpoint
 from rotator.domain.credentials import Credentials

@@ -1,6 +1,8 @@
 """What a company asks of the templates: a network, a permissions boundary, tags, and no secret in what it stores."""
 
 import json
+import os
+import subprocess
 from pathlib import Path
 
 import pytest
@@ -135,3 +137,31 @@ def test_no_secret_is_in_a_parameter_or_an_output(every_template):
         for name, output in template.get("Outputs", {}).items():
             assert "Credentials" not in name or name.endswith("Arn"), stack
             assert "SecretValue" not in json.dumps(output), stack
+
+
+# --- environments ---
+
+
+def deploy_command(*arguments, **environment):
+    """What `make deploy` would run."""
+    variables = {name: value for name, value in os.environ.items() if not name.startswith("MAKE")} | environment
+    command = ["make", "--dry-run", "deploy", *arguments]
+    printed = subprocess.run(command, cwd=ROOT, env=variables, capture_output=True, text=True, check=True).stdout
+    return " ".join(printed.splitlines()[-1].split())
+
+
+def test_an_environment_is_chosen_on_the_command_line_alone(samconfig):
+    assert deploy_command("ENV=staging").endswith("sam deploy --config-env staging")
+    # Shells have a variable of that name, too.
+    assert deploy_command(ENV="staging").endswith("sam deploy")
+    assert deploy_command("ARGS=--guided").endswith("sam deploy --guided")
+    assert samconfig.keys() >= {"default", "staging"}
+
+
+def test_two_environments_share_neither_stack_nor_secrets(samconfig):
+    staging = samconfig["staging"]
+    assert staging["global"]["parameters"]["stack_name"] != samconfig["default"]["global"]["parameters"]["stack_name"]
+    assert "SecretPrefix=talend-token-staging" in staging["deploy"]["parameters"]["parameter_overrides"]
+    same = ("capabilities", "resolve_s3", "disable_rollback")
+    for name in same:
+        assert staging["deploy"]["parameters"][name] == samconfig["default"]["deploy"]["parameters"][name]

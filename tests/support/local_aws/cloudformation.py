@@ -1,7 +1,7 @@
 """CloudFormation where ministack leaves out what a template says.
 
 - `!Ref` of a secret gives its name; AWS gives its ARN.
-- A table's `TimeToLiveSpecification` is not applied.
+- A table's `TimeToLiveSpecification`, a role's `PermissionsBoundary` and a function's `VpcConfig` are not applied.
 - The workers of a function that is deleted with its stack stay.
 - `AWS::SecretsManager::ResourcePolicy` and `AWS::Events::EventBusPolicy` are unknown.
 """
@@ -25,6 +25,7 @@ def mend(_options: argparse.Namespace, _routes: dict[str, Callable[[], Any]]) ->
     _identify_by_arn(handlers["AWS::SecretsManager::Secret"])
     _then_apply(handlers["AWS::DynamoDB::Table"], _set_time_to_live)
     _then_apply(handlers["AWS::IAM::Role"], _set_boundary)
+    _then_apply(handlers["AWS::Lambda::Function"], _set_network)
     _stop_workers_on_deletion(handlers["AWS::Lambda::Function"])
     handlers["AWS::SecretsManager::ResourcePolicy"] = {
         "create": lambda _logical_id, properties, _stack: _put_resource_policy(properties),
@@ -80,6 +81,11 @@ def _then_apply(handlers: Handlers, apply: Callable[[str, Properties], None]) ->
 
 def _set_boundary(role: str, properties: Properties) -> None:
     iam._roles[role]["PermissionsBoundary"] = properties.get("PermissionsBoundary")
+
+
+def _set_network(function: str, properties: Properties) -> None:
+    network = lambda_svc._vpc_config_with_id(properties.get("VpcConfig"))
+    lambda_svc._functions[function]["config"]["VpcConfig"] = network
 
 
 def _set_time_to_live(name: str, properties: Properties) -> None:
