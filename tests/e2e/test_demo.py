@@ -41,7 +41,10 @@ class RunningDemo:
             assert self.process.poll() is None or text in self.output.read_text(), self.output.read_text()
             return text in self.output.read_text()
 
-        eventually(found, 400)
+        try:
+            eventually(found, 400)
+        except TimeoutError:
+            pytest.fail(f"no {text!r} in:\n{self.output.read_text()}")
 
     def descendants(self):
         """Return the ids of all processes below it."""
@@ -84,13 +87,13 @@ def shapes(text):
 def test_the_demo_succeeds_stays_up_on_request_and_cleans_up(start, tmp_path):
     # Half the usual speed: a rotation takes longer while other tests run.
     demo = start("--keep", "--speed", "45")
-    demo.wait_for("Ctrl-C takes everything down.")
+    demo.wait_for("Ctrl-C stops everything.")
     said = demo.output.read_text()
     assert "All good" in said, said
     assert said.count("rotate (schedule)") >= 3
-    assert "5 of it call the API" in said
+    assert "5 consumers call the API" in said
     assert "expired, refused" in said
-    assert "cost 1 renewal" in said
+    assert "caused 1 renewal" in said
     (shown,) = re.findall(r"```\n(at Talend .*?)```", (ROOT / "README.md").read_text(), re.DOTALL)
     assert shapes(shown) <= shapes(said)
     assert re.search(r"^\$ talend-token status\naccount .*\ndefault  (fresh|stale) ", said, re.MULTILINE)
