@@ -16,7 +16,8 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-from log_specification import FAILED, LOST, Impossible, Line, check
+from log_line import FAILED, LOST, Impossible, Line
+from log_specification import check
 from rotator.domain.result import Outcome
 
 _SERVICES = ("rotate", "renew")
@@ -72,7 +73,7 @@ def check_log(log: Log) -> None:
     for request, line in log.ended.items():
         # The missing line may be a truncated one.
         if request not in log.requests and line.outcome != LOST and not log.truncated:
-            raise Impossible(line, "the run has ended well, but its line is missing")
+            raise Impossible(line, "the run succeeded, but its line is missing")
     check(line for line in log.lines if line.outcome != _ENDED_WELL)
 
 

@@ -10,7 +10,8 @@ from dataclasses import replace
 from typing import Any
 
 from conformance import check_log, read_log
-from log_specification import LOST, Line, check
+from log_line import LOST, Line
+from log_specification import check
 
 _CHANGES = ("PutSecretValue", "UpdateSecret", "UpdateSecretVersionStage", "DeleteSecret", "RestoreSecret")
 
@@ -48,16 +49,21 @@ def check_logs(logs: Any, changes: ChangesByHand) -> None:
         Impossible: there is a line that the functions cannot have written.
     """
     stacks: dict[str, str] = defaultdict(str)
-    for group in logs.describe_log_groups(logGroupNamePrefix="/aws/lambda/")["logGroups"]:
-        stack, _, function = group["logGroupName"].rpartition("-")
-        if function in ("rotate", "renew"):
-            stacks[stack] += export(logs, group["logGroupName"])
+    for group in groups_of_functions(logs):
+        stacks[group.rpartition("-")[0]] += export(logs, group)
     for text in stacks.values():
         log = read_log(text)
         if not changes.moments:
             check_log(log)
         for part in changes.parts(log.lines):
             check(part)
+
+
+def groups_of_functions(logs: Any) -> list[str]:
+    """The log groups of both functions of each stack."""
+    groups = logs.describe_log_groups(logGroupNamePrefix="/aws/lambda/")["logGroups"]
+    names = [group["logGroupName"] for group in groups]
+    return [name for name in names if name.endswith(("-rotate", "-renew"))]
 
 
 def export(logs: Any, group: str) -> str:

@@ -10,7 +10,8 @@ from typing import Any, cast
 from aws_lambda_powertools import Logger, Metrics
 
 from faults.invariants import InvariantBroken, Sight
-from log_specification import LOST, SEEN, STALE_SECONDS, Impossible, Line, check
+from log_line import LOST, SEEN, Impossible, Line
+from log_specification import STALE_SECONDS, check
 from rotator.adapters.telemetry import InvocationReport, reported
 
 

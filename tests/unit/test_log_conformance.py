@@ -13,7 +13,8 @@ import pytest
 from conformance import check_log, read_log
 from doubles.system import System
 from faults.journal import Recorder
-from log_specification import Impossible, Line, check
+from log_line import Impossible, Line
+from log_specification import check
 from rotator.adapters.telemetry import reported
 from rotator.domain.invocation import Trigger
 
@@ -219,7 +220,7 @@ def test_the_command_says_what_it_found(log, tmp_path):
     assert json.loads(shown)["version_id"] == "0" * 32
     nothing = command("{}", tmp_path)
     assert (nothing.returncode, nothing.stdout) == (2, "")
-    assert "no line of the functions" in nothing.stderr
+    assert "does not contain a line of the functions" in nothing.stderr
 
 
 def test_the_page_names_what_there_is():

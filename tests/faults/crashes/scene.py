@@ -15,7 +15,7 @@ from typing import Any, Literal, Self
 from faults.crashes.crash import Functions, Invocation, Kill
 from faults.invariants import Sight, Witness
 from local_aws import LocalAWS
-from log_specification import LOST, Line
+from log_line import LOST, Line
 from talend_simulator import TOKEN_LIFE_SECONDS, Account, Answer, TalendSimulator, fingerprint
 from talend_token.document import Sensitive, TokenDocument
 

@@ -14,11 +14,12 @@ from faults.search.scenarios import Scenario
 
 
 class BrokenSchedule(AssertionError):
-    """A schedule that breaks a rule. Its message is a line that plays it again: give it to `play`."""
+    """A schedule that breaks a rule. Its message shows how to play it again; `line` is for `play`."""
 
     def __init__(self, scenario: Scenario, schedule: str, error: BaseException) -> None:
         self.line = f"{scenario}: {schedule}"
-        super().__init__(f"{type(error).__name__}: {error}\nplay it again: FAULTS_PLAY={self.line!r}")
+        again = f"FAULTS_PLAY={self.line!r} make faults ARGS='tests/faults/search -k has_broken'"
+        super().__init__(f"{type(error).__name__}: {error}\nplay it again: {again}")
 
 
 @dataclass

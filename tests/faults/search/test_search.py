@@ -1,7 +1,7 @@
 """Every interleaving of a few runs, at each of their calls to the outside: what must hold does in all of them.
 
-`faults.search.scenarios` lists which runs there are and what is wrong meanwhile. A failure prints a line that plays its
-schedule again: `FAULTS_PLAY='schedule manual: aab' make faults ARGS=tests/faults/search`. Add the line to `KEPT` then.
+`faults.search.scenarios` lists which runs there are and what is wrong meanwhile. A failure prints how to play its
+schedule again. The line in that, such as `schedule manual lock=down: aab`, can be kept as a test in `KEPT`.
 """
 
 from __future__ import annotations
@@ -82,10 +82,8 @@ def test_a_schedule_that_has_broken_a_rule_breaks_none(line: str) -> None:
 
 
 def test_the_number_of_schedules_is_that_of_all_orders() -> None:
-    """Two runs with nothing in common but the secret: a refused consumer's run has two steps with calls, and an end."""
-    scenario = Scenario.parse("rejected rejected published=replaced")
-    # Each starts, reads, and ends: two steps each, in any order.
-    assert explore(scenario).schedules == 6
+    """A renewal of a version that was replaced has two steps: up to its only call, and on to its end."""
+    assert explore(Scenario.parse("rejected rejected published=replaced")).schedules == 6
 
 
 def test_a_kill_is_tried_at_every_call() -> None:
