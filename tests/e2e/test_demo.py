@@ -41,7 +41,10 @@ class RunningDemo:
             assert self.process.poll() is None or text in self.output.read_text(), self.output.read_text()
             return text in self.output.read_text()
 
-        eventually(found, 400)
+        try:
+            eventually(found, 400)
+        except TimeoutError:
+            pytest.fail(f"no {text!r} in:\n{self.output.read_text()}")
 
     def descendants(self):
         """Return the ids of all processes below it."""

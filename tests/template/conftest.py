@@ -26,16 +26,20 @@ print(json.dumps({path: expand(Path(path)) for path in sys.argv[1:]}, default=st
 """
 
 
-@pytest.fixture(scope="session")
-def expanded():
-    """Every template after SAM's transform, by its path."""
-    if not BUILT.exists():
-        pytest.fail("the template is not built: run `make build`, or `make test`, which does so first")
-    paths = [BUILT, *sorted(BUILD.glob("*/template.yaml")), ACCOUNT, ELSEWHERE, CONSUMER, CONSUMER_NODE]
+def expand(*paths):
+    """Return each template after SAM's transform, by its path."""
     command = [ROOT / ".environments" / "sam" / "bin" / "python", "-c", EXPAND, *paths]
     environment = os.environ | {"PYTHONPATH": str(ROOT / "infra" / "tools")}
     printed = subprocess.run(command, check=True, capture_output=True, text=True, env=environment).stdout
     return {Path(path): template for path, template in json.loads(printed).items()}
+
+
+@pytest.fixture(scope="session")
+def expanded():
+    """Every template of the project after SAM's transform, by its path."""
+    if not BUILT.exists():
+        pytest.fail("the template is not built: run `make build`, or `make test`, which does so first")
+    return expand(BUILT, *sorted(BUILD.glob("*/template.yaml")), ACCOUNT, ELSEWHERE, CONSUMER, CONSUMER_NODE)
 
 
 @pytest.fixture(scope="session")
