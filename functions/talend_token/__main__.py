@@ -1,4 +1,4 @@
-"""`python -m talend_token` is the command `talend-token`."""
+"""Runs the command `talend-token` for `python -m talend_token`."""
 
 import sys
 

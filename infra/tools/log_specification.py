@@ -1,30 +1,25 @@
-"""The specification of the functions' log lines: which lines can follow which, given what a token secret may do.
+"""The specification of the functions' log lines, which defines the lines that can follow others.
 
-A token secret has one published version at a time. A run of a function replaces it by a new version at most once, a
-version that was replaced never comes back by itself, and no other program publishes versions. Each run writes one line
-at its end. The line says what the run did, and which version was published meanwhile. So the lines of an account can be
-held against each other, whatever their order.
+A token secret has one published version at a time. A run of a function replaces it with a new version at most once, a
+replaced version never comes back by itself, and no other program publishes versions. Each run writes one line when it
+ends. The line says what the run did and which version was published at that time. So the lines of an account can be
+checked against each other in any order.
 
-The tests hold every implementation of the outside against this specification, and `conformance.py` a log of production.
+The tests check every implementation of the ports against this specification, and `conformance.py` checks a production
+log.
 """
 
 from __future__ import annotations
 
 from bisect import bisect_left, bisect_right
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
-from typing import Any
 
+from log_line import FAILED, LOST, SEEN, Impossible, Line
 from rotator.domain.invocation import Trigger
 from rotator.domain.result import Outcome
 from talend_token.document import advisory_seconds
-
-FAILED = "failed"
-LOST = "lost"
-"""The run was stopped before it could write its line, or the line cannot be read."""
-SEEN = "seen"
-"""Not a run: the token secret was read directly."""
 
 CREDENTIALS_CHANGED = "credentials changed"
 LEFT_STAGED = "published a token that an interrupted run had left staged"
@@ -41,7 +36,7 @@ _ROTATE = {
 _OUTCOMES: dict[str, set[Outcome]] = {
     Trigger.SCHEDULE: _ROTATE,
     Trigger.WATCHDOG: _ROTATE,
-    # A forced rotation always finds the token due, and credentials are there or missing.
+    # A forced rotation always replaces the token, and it fails if the credentials are missing.
     Trigger.MANUAL: _ROTATE - {Outcome.FRESH, Outcome.WAITING_FOR_CREDENTIALS},
     CREDENTIALS_CHANGED: (_ROTATE | {Outcome.IGNORED}) - {Outcome.WAITING_FOR_CREDENTIALS},
     Trigger.REJECTED: {
@@ -52,7 +47,7 @@ _OUTCOMES: dict[str, set[Outcome]] = {
         Outcome.BUDGET_EXHAUSTED,
     },
 }
-# After any other error a version may be published all the same: the answer that said so was lost.
+# After any other error, a version may still have been published, because only the answer was lost.
 _PUBLISHED_NOTHING = {
     "InvalidSettings",
     "InvalidEvent",
@@ -67,80 +62,25 @@ _PUBLISHED_NOTHING = {
     "RejectedTokenAgain",
     "TokenRejectedByProbe",
 }
-# Secrets Manager is eventually consistent, with no figure published.
+# Secrets Manager is eventually consistent, but AWS does not publish a figure.
 STALE_SECONDS = 5.0
-# `remaining_seconds` is rounded, and no two machines agree on the time.
+# `remaining_seconds` is rounded, and the clocks of two machines differ.
 _CLOCK_SECONDS = 2.5
-# A lock outlives its holder by the longest time limit of a function at most.
+# A lock stays for at most the longest timeout of a function after its holder has stopped.
 _LOCK_SECONDS = 61
 _DAY_SECONDS = 86_400
 _VERSIONS_A_DAY = 100
-# A token this young is replaced neither by the schedule nor for a consumer.
+# A younger token is replaced neither by the schedule nor for a consumer.
 _YOUNG_FRACTION = 30
 
 
-@dataclass(frozen=True)
-class Line:
-    """The end of one run, or one look at a token secret. Times are seconds since the epoch."""
-
-    began: float
-    at: float
-    outcome: str
-    """A value of `Outcome`, or FAILED, LOST or SEEN."""
-    account: str = "default"
-    """Empty if the line does not say."""
-    service: str = ""
-    trigger: str = ""
-    version_id: str | None = None
-    """The version that is published, as far as the run knows."""
-    remaining_seconds: int | None = None
-    """For how much longer the published token is valid, counted from `at`."""
-    reason: str | None = None
-    error: str = ""
-    warnings: tuple[str, ...] = ()
-    text: str = field(default="", compare=False)
-    """The line as it was written."""
-
-    @classmethod
-    def of(cls, record: Mapping[str, Any], at: float, text: str = "") -> Line:
-        """Read a line that `rotator.adapters.telemetry` has written."""
-        return cls(
-            began=at - float(record.get("duration_seconds") or 0),
-            at=at,
-            outcome=str(record["message"]),
-            account=record.get("account") or "",
-            service=str(record.get("service", "")),
-            trigger=str(record.get("trigger", "")),
-            version_id=record.get("version_id"),
-            remaining_seconds=record.get("remaining_seconds"),
-            reason=record.get("reason"),
-            error=str(record.get("error", "")),
-            warnings=tuple(record.get("warnings") or ()),
-            text=text,
-        )
-
-    @property
-    def expires_at(self) -> float | None:
-        """When the published token expires; None if it has expired or the line does not say."""
-        return self.at + self.remaining_seconds if self.version_id and self.remaining_seconds else None
-
-
-class Impossible(Exception):
-    """A line that the functions cannot have written after or beside the others."""
-
-    def __init__(self, line: Line, why: str) -> None:
-        super().__init__(why)
-        self.line = line
-        self.why = why
-
-
 def check(lines: Iterable[Line], *, stale_seconds: float = STALE_SECONDS) -> None:
-    """Hold lines against the specification; their order does not matter.
+    """Check lines against the specification, in any order.
 
-    `stale_seconds` is for how long a reader may see a version that has been replaced.
+    `stale_seconds` is for how long a reader may still see a version that has been replaced.
 
     Raises:
-        Impossible: it names the line that cannot have been written, and why.
+        Impossible: a line cannot have been written. The error holds the line and the reason.
     """
     accounts: dict[str, list[Line]] = defaultdict(list)
     for line in sorted(lines, key=lambda line: (line.at, line.began)):
@@ -153,7 +93,7 @@ def check(lines: Iterable[Line], *, stale_seconds: float = STALE_SECONDS) -> Non
 
 @dataclass
 class _Publication:
-    """One version of a token secret: when it was published, in the widest limits that the lines allow."""
+    """One version of a token secret, with the widest limits for its publication time that the lines allow."""
 
     version_id: str
     earliest: float = float("-inf")
@@ -164,7 +104,7 @@ class _Publication:
 
     @property
     def life_seconds(self) -> float | None:
-        """For how long the token was valid in all, if that is known."""
+        """For how long the token was valid in total, if that is known."""
         if self.line is None or not self.line.remaining_seconds or LEFT_STAGED in self.line.warnings:
             return None
         return self.line.remaining_seconds
@@ -207,7 +147,7 @@ class _Account:
                 raise Impossible(line, "Secrets Manager does not keep more than 100 versions within 24 hours")
 
     def _note_unreported(self) -> None:
-        """A version that no line reports was there before the first line, or its run failed after publishing it."""
+        """Note the versions that no line reports: one from before the first line, and those of failed runs."""
         runs = [line for line in self.lines if _may_have_published(line)]
         first = True
         for line in self.lines:
@@ -316,7 +256,7 @@ class _Account:
             yield "the credentials had a value before, because a token was published"
 
     def _published_before(self, line: Line) -> _Publication | None:
-        """The version that the line's run has replaced, if the others leave no doubt."""
+        """Return the version that the line's run has replaced, or None if the other lines leave it open."""
         known = bisect_left(self._latest, line.began - self.stale_seconds)
         before = self._newest[known - 1] if known else None
         doubtful = any(

@@ -55,7 +55,7 @@ def test_sam_remote_invoke_forces_a_rotation(deployment):
     [
         ("no-colon-in-here", "has no colon"),
         ("not:the-pair", "answered 401"),
-        ('{"id": "x"}', "no member 'secret'"),
+        ('{"id": "x"}', "no string member 'secret'"),
     ],
 )
 def test_malformed_credentials_fail_by_name_and_change_nothing(deployment, text, problem):

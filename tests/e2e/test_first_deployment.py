@@ -8,6 +8,7 @@ import pytest
 from demo.deployment import DeploymentError, deploy
 from e2e.alarms import alarm_states
 from e2e.conftest import Deployment
+from e2e.logs import check_logs
 from local_aws import LocalAWS
 from local_aws.waiting import eventually
 from talend_simulator import Account, Settings, TalendSimulator
@@ -25,7 +26,9 @@ def deployed(template):
         LocalAWS(schedule_speed=SPEED) as aws,
         TalendSimulator([account], settings=Settings(speed=SPEED)) as talend,
     ):
-        yield Deployment(aws, talend, account, deploy(aws, template, {"TalendApiUrl": talend.url}))
+        deployment = Deployment(aws, talend, account, deploy(aws, template, {"TalendApiUrl": talend.url}))
+        yield deployment
+        check_logs(aws.client("logs"), deployment.changes)
 
 
 def test_a_stack_without_credentials_waits_quietly_and_then_begins(deployed):

@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from demo.deployment import deploy
+from demo.deployment import DeploymentError, deploy, resources
 from local_aws.waiting import eventually
 
 NAME, PREFIX = "second", "team/talend"
@@ -23,6 +23,49 @@ def second(deployment, template):
     credentials = {"SecretId": stack.outputs["CredentialsSecretArn"], "SecretString": deployment.account.credentials}
     deployment.secrets.put_secret_value(**credentials)
     return stack, parameters
+
+
+@pytest.fixture(scope="module")
+def company(deployment):
+    """What a company's account adds: a network, and a boundary with all that the functions need."""
+    ec2, iam = deployment.aws.client("ec2"), deployment.aws.client("iam")
+    vpc = ec2.create_vpc(CidrBlock="10.0.0.0/16")["Vpc"]["VpcId"]
+    subnet = ec2.create_subnet(VpcId=vpc, CidrBlock="10.0.0.0/24")["Subnet"]["SubnetId"]
+    group = ec2.create_security_group(VpcId=vpc, GroupName="talend", Description="out")["GroupId"]
+    allowed = {"Effect": "Allow", "Action": "*", "Resource": "*"}
+    document = json.dumps({"Version": "2012-10-17", "Statement": [allowed]})
+    boundary = iam.create_policy(PolicyName="boundary", PolicyDocument=document)["Policy"]["Arn"]
+    return {"SubnetIds": subnet, "SecurityGroupIds": group, "PermissionsBoundaryArn": boundary}
+
+
+def boundaries_and_networks(aws):
+    """The boundary of each role of the second stack, and the network of each function."""
+    iam, functions = aws.client("iam"), aws.client("lambda")
+    found = {one["LogicalResourceId"]: one["PhysicalResourceId"] for one in resources(aws, NAME)}
+    roles = [iam.get_role(RoleName=found[f"{part}Role"])["Role"] for part in ("Rotate", "Renew", "Scheduler")]
+    configurations = [
+        functions.get_function_configuration(FunctionName=found[f"{part}Function"]) for part in ("Rotate", "Renew")
+    ]
+    return (
+        {role.get("PermissionsBoundary", {}).get("PermissionsBoundaryArn", "") for role in roles},
+        {
+            (",".join(network.get("SubnetIds", [])), ",".join(network.get("SecurityGroupIds", [])))
+            for network in (configuration.get("VpcConfig", {}) for configuration in configurations)
+        },
+    )
+
+
+def test_network_and_boundary_need_both_parameters_and_come_and_go(deployment, template, second, company):
+    _, parameters = second
+    assert boundaries_and_networks(deployment.aws) == ({""}, {("", "")})
+    with pytest.raises(DeploymentError, match="Give both SubnetIds and SecurityGroupIds"):
+        deploy(deployment.aws, template, parameters | {"SubnetIds": company["SubnetIds"]}, NAME)
+    deploy(deployment.aws, template, parameters | company, NAME)
+    network = (company["SubnetIds"], company["SecurityGroupIds"])
+    assert boundaries_and_networks(deployment.aws) == ({company["PermissionsBoundaryArn"]}, {network})
+    # A parameter that is left out keeps its value.
+    deploy(deployment.aws, template, parameters | dict.fromkeys(company, ""), NAME)
+    assert boundaries_and_networks(deployment.aws) == ({""}, {("", "")})
 
 
 def test_redeploying_keeps_the_token_and_deleting_keeps_the_secrets(deployment, template, second):

@@ -4,15 +4,20 @@ import json
 import os
 import re
 import signal
+import time
 import uuid
 from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
+from conformance import read_log
 from demo.deployment import ROOT
 from e2e.breakage import publish_an_old_token, revoke_tokens
+from e2e.logs import export, groups_of_functions
 from local_aws.waiting import eventually
+from log_line import Impossible
+from log_specification import check
 from talend_simulator import Stall
 
 CONSUMERS = 1000
@@ -53,6 +58,17 @@ def test_a_thousand_consumers_cost_one_token_call_and_one_version(deployment, re
     assert outcomes["in_progress"] > 0
     assert outcomes["rotated"] + outcomes["superseded"] + outcomes["in_progress"] == CONSUMERS
     assert deployment.works()
+
+
+def test_the_log_shows_a_version_put_by_hand(deployment):
+    since = time.time()
+    version = publish_an_old_token(deployment)
+    assert deployment.invoke({"trigger": "watchdog"})["outcome"] == "fresh"
+    logs = deployment.aws.client("logs")
+    text = "".join(export(logs, group) for group in groups_of_functions(logs))
+    lines = [line for line in read_log(text).lines if line.began > since]
+    with pytest.raises(Impossible, match=f"version {version} is published, and no run can have published it"):
+        check(lines, stale_seconds=0)
 
 
 def test_a_killed_winner_blocks_nobody_for_longer_than_its_own_time(deployment, rejected):

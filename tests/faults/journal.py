@@ -10,8 +10,9 @@ from typing import Any, cast
 from aws_lambda_powertools import Logger, Metrics
 
 from faults.invariants import InvariantBroken, Sight
-from log_specification import LOST, SEEN, STALE_SECONDS, Impossible, Line, check
-from rotator.adapters.telemetry import Report, reported
+from log_line import LOST, SEEN, Impossible, Line
+from log_specification import STALE_SECONDS, check
+from rotator.adapters.telemetry import InvocationReport, reported
 
 
 class Journal:
@@ -25,9 +26,9 @@ class Journal:
         """The runs that have not ended: nothing is known of them yet."""
 
     @contextmanager
-    def run(self, service: str) -> Iterator[Report]:
+    def run(self, service: str) -> Iterator[InvocationReport]:
         """Write the line of a run at its end: none if it dies."""
-        recorder, began = _Recorder(service), self._clock()
+        recorder, began = Recorder(service), self._clock()
         unknown = Line(began, began, LOST, service=service)
         self._under_way.append(unknown)
         try:
@@ -58,7 +59,7 @@ class Journal:
         self._under_way.clear()
 
 
-class _Recorder:
+class Recorder:
     """Takes what a run logs and measures."""
 
     def __init__(self, service: str) -> None:

@@ -105,7 +105,7 @@ def is_valid(world, function, event):
 @pytest.mark.parametrize("function", ["rotate", "renew"])
 def test_any_event_is_answered_or_refused_with_nothing_written(world, function):
     """Answered by the contract, or refused by the name of what is wrong."""
-    seen = Counter()
+    seen: Counter[str] = Counter()
 
     @examples(60)
     @given(event=events)

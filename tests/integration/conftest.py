@@ -1,4 +1,4 @@
-"""The functions' surroundings in process: moto for AWS, the Talend simulator over HTTP."""
+"""The functions' environment in process, with moto for AWS and the Talend simulator over HTTP."""
 
 import boto3
 import pytest

@@ -1,4 +1,4 @@
-"""The `renew` handler as Lambda calls it: moto's Secrets Manager and DynamoDB, the Talend simulator over HTTP."""
+"""The `renew` handler works as Lambda calls it, with moto's AWS services and the Talend simulator over HTTP."""
 
 import io
 import json
@@ -37,7 +37,7 @@ def test_a_rejected_token_is_replaced_once(published, secrets, talend):
     before = len(talend.token_calls())
     answers = [invoke({"rejected_version_id": published}) for _ in range(5)]
     assert [answer["outcome"] for answer in answers] == ["rotated"] + ["superseded"] * 4
-    # moto takes another version than the current one if no label is named.
+    # Without a label, moto returns another version than the current one.
     current = secrets.get_secret_value(SecretId=TOKEN, VersionStage="AWSCURRENT")["VersionId"]
     assert {answer["version_id"] for answer in answers} == {current}
     assert len(talend.token_calls()) - before == 1
@@ -54,7 +54,7 @@ def test_every_documented_event_is_understood(published, secrets, event):
 
 
 def test_the_document_names_the_version_to_reject(secrets):
-    """For a reader that sees the text alone."""
+    """Some readers see only the text."""
     rotate.handler({}, Context())
     document = json.loads(secrets.get_secret_value(SecretId=TOKEN)["SecretString"])
     assert document["version_id"] == secrets.get_secret_value(SecretId=TOKEN)["VersionId"]
@@ -62,7 +62,7 @@ def test_the_document_names_the_version_to_reject(secrets):
 
 
 @pytest.mark.usefixtures("published")
-def test_a_young_token_is_not_replaced_and_the_answer_says_when_to_ask_again():
+def test_a_young_token_is_not_replaced_and_the_result_says_how_long():
     young = rotate.handler({}, Context())["version_id"]
     answer = invoke({"rejected_version_id": young})
     assert answer["outcome"] == "too_soon"
@@ -70,7 +70,7 @@ def test_a_young_token_is_not_replaced_and_the_answer_says_when_to_ask_again():
     assert answer["expires_at"] > time.time() + advisory_seconds(1800)
 
 
-def test_a_permanent_refusal_opens_the_breaker_and_a_forced_rotation_closes_it(published, talend):
+def test_a_refusal_opens_the_breaker_and_a_forced_rotation_closes_it(published, talend):
     talend.faults.add(Answer(401), times=1)
     with pytest.raises(CredentialsRefused):
         invoke({"rejected_version_id": published})

@@ -1,4 +1,4 @@
-"""The `rotate` handler as Lambda calls it: moto's Secrets Manager, the Talend simulator over HTTP."""
+"""The `rotate` handler works as Lambda calls it, with moto's Secrets Manager and the Talend simulator over HTTP."""
 
 import datetime
 import io
@@ -48,7 +48,7 @@ def test_a_forced_rotation_publishes_a_token_that_the_api_accepts(secrets, talen
 @pytest.mark.parametrize("event", sorted(EVENTS.glob("rotate-*.json")), ids=lambda path: path.stem)
 def test_every_documented_event_is_understood(secrets, event):
     invoke({})
-    # The documented change of credentials is long ago, and the token is newer.
+    # The documented event is old, so the token is newer than the change of the credentials.
     wanted = "checked" if "dry-run" in event.stem else "rotated" if "forced" in event.stem else "fresh"
     if "account" in event.stem:
         for part in ("credentials", "token"):
@@ -58,7 +58,7 @@ def test_every_documented_event_is_understood(secrets, event):
     assert invoke(json.loads(event.read_text()))["outcome"] == wanted
 
 
-def test_a_second_rotation_keeps_the_first_token_as_the_previous_version(secrets):
+def test_a_second_rotation_keeps_the_first_token_as_previous_version(secrets):
     first = invoke({})
     second = invoke({})
     stages = secrets.describe_secret(SecretId=TOKEN)["VersionIdsToStages"]
@@ -83,7 +83,7 @@ def test_a_bad_event_is_refused_before_anything_is_read(talend):
 @pytest.mark.usefixtures("secrets")
 @pytest.mark.parametrize("event", [{}, "credentials changed", {"acount": "default"}])
 def test_bad_settings_are_reported_by_each_invocation(monkeypatch, event):
-    """Whatever the event: one log line, then the error."""
+    """Every event gives one log line, and then the error."""
     log = io.StringIO()
     monkeypatch.setattr(rotate.logger.registered_handler, "stream", log)
     monkeypatch.delenv("SECRET_PREFIX")
@@ -113,7 +113,7 @@ def test_credentials_put_later_are_used_by_the_warm_function(secrets):
 
 
 def label_updated(secret_id=CREDENTIALS, seconds_ago=5):
-    """What Secrets Manager sends when a secret has got a new value."""
+    """Return the event that Secrets Manager sends when a secret has a new value."""
     moment = datetime.datetime.now(datetime.UTC) - datetime.timedelta(seconds=seconds_ago)
     event = json.loads((EVENTS / "rotate-credentials-changed.json").read_text())
     event["detail"]["name"] = secret_id
@@ -136,7 +136,7 @@ def test_new_credentials_rotate_once_for_all_deliveries(secrets, talend):
     assert [call.client_id for call in talend.token_calls()] == ["abc", "abd"]
 
 
-def test_an_existing_credentials_secret_that_changes_is_known_by_its_arn(secrets, monkeypatch):
+def test_a_changed_existing_credentials_secret_is_found_by_its_arn(secrets, monkeypatch):
     arn = secrets.create_secret(Name="existing", SecretString="abc:s3cret-of-abc")["ARN"]
     monkeypatch.setenv("CREDENTIALS_SECRET", arn)
     event = label_updated("existing")
@@ -146,7 +146,7 @@ def test_an_existing_credentials_secret_that_changes_is_known_by_its_arn(secrets
 
 @pytest.mark.parametrize("name", ["talend-token/dwh/credentials", "talend-token/other/app/credentials"])
 def test_credentials_of_another_owner_are_ignored(secrets, talend, name):
-    """A pattern's wildcard crosses slashes, and any team may name a secret like this."""
+    """The rule's wildcard also matches slashes, and other teams may use such names."""
     secrets.create_secret(Name=name, SecretString="theirs")
     assert invoke(label_updated(name))["outcome"] == "ignored"
     assert list(talend.token_calls()) == []
@@ -226,7 +226,7 @@ def test_no_log_metric_or_answer_shows_a_credential_or_a_token(secrets, talend, 
 
 @pytest.mark.usefixtures("secrets")
 def test_the_default_session_of_boto3_is_left_alone(monkeypatch):
-    """Another library in the process may use any service with it."""
+    """Another library in the process may use the default session for any service."""
     session = boto3.session.Session()
     for there in (None, session):
         monkeypatch.setattr(boto3, "DEFAULT_SESSION", there)

@@ -12,6 +12,7 @@ ROOT = Path(__file__).parents[2]
 BUILD = ROOT / ".aws-sam" / "build"
 BUILT = BUILD / "template.yaml"
 ACCOUNT, ELSEWHERE = ROOT / "infra" / "account.yaml", ROOT / "infra" / "other-aws-accounts.yaml"
+CONSUMER_NODE = ROOT / "infra" / "consumer-node.yaml"
 CONSUMER = ROOT / ".aws-sam" / "consumer" / "template.yaml"
 
 
@@ -25,16 +26,20 @@ print(json.dumps({path: expand(Path(path)) for path in sys.argv[1:]}, default=st
 """
 
 
-@pytest.fixture(scope="session")
-def expanded():
-    """Every template after SAM's transform, by its path."""
-    if not BUILT.exists():
-        pytest.fail("the template is not built: run `make build`, or `make test`, which does so first")
-    paths = [BUILT, *sorted(BUILD.glob("*/template.yaml")), ACCOUNT, ELSEWHERE, CONSUMER]
+def expand(*paths):
+    """Return each template after SAM's transform, by its path."""
     command = [ROOT / ".environments" / "sam" / "bin" / "python", "-c", EXPAND, *paths]
     environment = os.environ | {"PYTHONPATH": str(ROOT / "infra" / "tools")}
     printed = subprocess.run(command, check=True, capture_output=True, text=True, env=environment).stdout
     return {Path(path): template for path, template in json.loads(printed).items()}
+
+
+@pytest.fixture(scope="session")
+def expanded():
+    """Every template of the project after SAM's transform, by its path."""
+    if not BUILT.exists():
+        pytest.fail("the template is not built: run `make build`, or `make test`, which does so first")
+    return expand(BUILT, *sorted(BUILD.glob("*/template.yaml")), ACCOUNT, ELSEWHERE, CONSUMER, CONSUMER_NODE)
 
 
 @pytest.fixture(scope="session")
@@ -75,9 +80,10 @@ def consumer(expanded):
 
 
 @pytest.fixture(scope="session")
-def every_template(template, nested, account, elsewhere, consumer):
+def every_template(expanded, template, nested, account, elsewhere, consumer):
     """Every template of the project, by a name of its own."""
-    return {"main": template, **nested, "account": account, "elsewhere": elsewhere, "consumer": consumer}
+    consumers = {"consumer": consumer, "consumer in Node.js": expanded[CONSUMER_NODE]}
+    return {"main": template, **nested, "account": account, "elsewhere": elsewhere, **consumers}
 
 
 @pytest.fixture(scope="session")

@@ -99,7 +99,7 @@ def test_names_in_camel_case_occur_in_the_sources(page):
     sources = [ROOT / "template.yaml", *(ROOT / "infra").rglob("*.yaml"), *(ROOT / "functions").rglob("*.py")]
     for source in sources:
         known.update(re.findall(r"\w+", source.read_text()))
-    names = {name for named in code(page) for name in re.findall(r"\b[A-Z][a-z]+(?:[A-Z][a-z]+)+\b", named)}
+    names = {name for named in code(page) for name in re.findall(r"(?<![:\w])[A-Z][a-z]+(?:[A-Z][a-z]+)+\b", named)}
     # `Stubber` and the like have one capital; httpx's class is the only other name of a library.
     assert names - known - {"AsyncClient"} == set()
 
@@ -108,6 +108,14 @@ def test_names_in_camel_case_occur_in_the_sources(page):
 def test_json_is_well_formed(page):
     for block in re.findall(r"```json\n(.*?)```", page.read_text(), re.DOTALL):
         json.loads(block)
+
+
+@every_page
+def test_a_page_with_commands_has_a_test_that_runs_them(page):
+    if "```sh" in page.read_text():
+        here = Path(__file__)
+        tests = [path for path in (ROOT / "tests").rglob("test_*.py") if path != here]
+        assert any(page.name in test.read_text() for test in tests)
 
 
 @pytest.mark.parametrize("page", DOCS, ids=lambda page: page.name)

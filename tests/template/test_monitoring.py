@@ -259,7 +259,7 @@ def test_the_saved_query_names_the_fields_of_our_lines(nested):
 PLATFORM = {"type": "platform.report", "record": {"status": "success"}}
 SHOWN = {
     "a failed run": {"level": "ERROR", "message": "failed", "error": "CircuitOpen"},
-    "a run with a warning": {"level": "WARNING", "message": "rotated", "warnings": ["went on without the lock"]},
+    "a run with a warning": {"level": "WARNING", "message": "rotated", "warnings": ["continued without the lock"]},
     "a run that ran out of time": PLATFORM | {"record": {"status": "timeout"}},
     "a run that was killed": PLATFORM | {"record": {"status": "failure", "errorType": "Runtime.ExitError"}},
     "a package that cannot be imported": PLATFORM

@@ -184,4 +184,4 @@ def test_a_checkout_whose_path_has_a_space_is_refused_in_one_line(tmp_path, comm
     assert done.returncode != 0
     (line,) = done.stderr.splitlines()
     assert "the path of this checkout has a space in it" in line
-    assert "move it" in line
+    assert "Move it" in line

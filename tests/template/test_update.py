@@ -6,7 +6,7 @@ import json
 import pytest
 
 import previous_release
-from template.conftest import ROOT, expanded
+from template.conftest import ROOT, expand
 
 SCHEMAS = next((ROOT / ".environments/sam/lib").glob("python*/site-packages/cfnlint/data/schemas"))
 # By stack: what has the same physical id as long as the stack exists. CloudFormation deletes what it replaces.
@@ -52,7 +52,9 @@ def fixed_properties(kind):
 def before(tmp_path_factory):
     """The expanded templates of the previous release, by stack."""
     main = previous_release.unpack(tmp_path_factory.mktemp("previous"))
-    return {"main": expanded(main), "DefaultAccount": expanded(main.parent / "infra" / "account-resources.yaml")}
+    account = main.parent / "infra" / "account-resources.yaml"
+    found = expand(main, account)
+    return {"main": found[main], "DefaultAccount": found[account]}
 
 
 @pytest.fixture

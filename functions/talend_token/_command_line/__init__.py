@@ -1,1 +1,1 @@
-"""The command `talend-token`. It is in the wheel, and not in what runs on Lambda."""
+"""The command `talend-token`, which is in the wheel but not in the packages for Lambda."""

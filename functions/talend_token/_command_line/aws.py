@@ -1,4 +1,4 @@
-"""AWS, as the options name it; its errors become one line with the fix."""
+"""Calls AWS with the account and Region of the options, and turns its errors into one line with the fix."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 NO_RIGHT = ("AccessDenied", "AccessDeniedException")
 
-# Longer than the functions' own 60 seconds, because a caller that gives up earlier does not learn the outcome.
+# Longer than the functions' timeout of 60 seconds, because an earlier timeout would hide the outcome.
 _INVOKE_READ_TIMEOUT_SECONDS = 65
 _GET_RIGHT = (
     "Check the role's policies, and that of the KMS key if there is one; docs/command-line.md lists the rights."
@@ -60,7 +60,7 @@ _FIXES = {
 
 
 class AWSError(CommandError):
-    """A call of AWS failed. `code` is the service's error code, or the SDK's exception name."""
+    """A call to AWS failed. `code` is the service's error code, or the SDK's exception name."""
 
     def __init__(self, subject: str, code: str, detail: str = "") -> None:
         exit_code = next((exit_code for exit_code, fixes in _FIXES.items() if code in fixes), FAILED)
@@ -80,7 +80,7 @@ class AWS:
 
     @property
     def session(self) -> boto3.Session:
-        """The session, made at its first use.
+        """The session, which is created at its first use.
 
         Raises:
             AWSError: there is no such profile.
@@ -101,10 +101,10 @@ class AWS:
         return self.session.region_name or "no Region"
 
     def call(self, service: str, subject: str, use: Callable[[Any], T]) -> T:
-        """Return what `use` makes of a client of `service`. `subject` is what the error line says it was about.
+        """Call `use` with a client of `service` and return its result. The error line starts with `subject`.
 
         Raises:
-            AWSError: without the SDK's error as its context, because that has the whole request among its frames.
+            AWSError: the call failed. The SDK's error is not its context, because that has the request in its frames.
         """
         from botocore.exceptions import BotoCoreError, ClientError
 
@@ -126,7 +126,7 @@ class AWS:
 
         config = Config(connect_timeout=3, read_timeout=10, retries={"mode": "standard", "total_max_attempts": 2})
         if service == "lambda":
-            # Never invoked twice: an answer that was lost shows in the secret.
+            # The SDK must not invoke a function twice. The secret shows the result if the answer is lost.
             config = Config(
                 connect_timeout=3, read_timeout=_INVOKE_READ_TIMEOUT_SECONDS, retries={"total_max_attempts": 1}
             )

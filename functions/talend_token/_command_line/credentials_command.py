@@ -24,8 +24,8 @@ _LARGEST_BYTES = 65_536
 
 
 def run(options: Namespace, place: Place, screen: Screen, clocks: Any) -> int:
-    """Check the pair, store it, show the dry run, and wait for the first token of the pair."""
-    # First, so that nobody types a secret that then cannot be stored.
+    """Check the credentials, store them, show the dry run, and wait for their first token."""
+    # Checked first, so that the operator does not type a secret that cannot be stored.
     secret = place.credentials_secret
     before = published_version(place)
     try:
@@ -56,7 +56,7 @@ def _asked_for() -> Sensitive[str]:
     if ":" in first.reveal() or is_encoded(first) or not first.reveal().strip():
         return first
     second = _ask("secret (not shown): ")
-    # The parser sees an encoded pair only as long as nothing else is beside it.
+    # The parser only recognizes encoded credentials if no other text precedes them.
     return second if is_encoded(second) else Sensitive(f"{first.reveal()}:{second.reveal()}")
 
 
@@ -80,6 +80,6 @@ def _read(file: str) -> Sensitive[str]:
     try:
         return Sensitive(content.reveal().decode())
     except UnicodeDecodeError:
-        # Its error has the whole text.
+        # The error has the whole text, so it must not become the context of another one.
         pass
     raise CommandError(f"{name} is not UTF-8 text. Save it as plain text in UTF-8.", USAGE)

@@ -1,4 +1,4 @@
-"""`doctor`: runs the dry run, and shows a line for each link."""
+"""`doctor`: runs the dry run, and prints a line for each link."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 
 def run(options: Namespace, place: Place, screen: Screen, _: Any) -> int:
-    """Print what the dry run found; FAILED if a link is broken."""
+    """Print the findings of the dry run; return FAILED if a link is broken."""
     answer = dry_run(place, screen)
     if options.json:
         screen.print(json.dumps(answer))
@@ -26,15 +26,15 @@ def run(options: Namespace, place: Place, screen: Screen, _: Any) -> int:
 
 
 def dry_run(place: Place, screen: Screen) -> dict[str, Any]:
-    """Return what the rotate function answers to a dry run."""
+    """Return the rotate function's answer to a dry run."""
     with screen.progress(f"checking account {place.account!r}"):
         return invoke_rotate(place, {"dry_run": True})
 
 
 def show(answer: dict[str, Any], screen: Screen) -> int:
-    """Print a line for each link, with the fix under those that are broken; FAILED if there are any."""
+    """Print a line for each link, and the fix below a broken one; return FAILED if there are any."""
     for check in answer["checks"]:
-        # A detail that is not good news has the fix as its second sentence.
+        # The detail of a broken link has the fix in its second sentence.
         detail, _, fix = check["detail"].partition(". ") if not check["ok"] else (check["detail"], "", "")
         screen.print(f"{screen.mark(check['ok'])} {check['link']}: {detail}")
         if fix:

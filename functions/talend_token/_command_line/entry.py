@@ -1,4 +1,4 @@
-"""The entry point: parses the command line, runs a command, and turns whatever goes wrong into a line and a code."""
+"""The entry point: parses the command line, runs the command, and turns errors into one line and an exit code."""
 
 from __future__ import annotations
 
@@ -20,8 +20,8 @@ def main(arguments: Sequence[str] | None = None, *, clocks: Any = time) -> int:
     """Run the command line and return the exit code.
 
     Args:
-        arguments: by default those of the process.
-        clocks: has the functions `time`, `monotonic` and `sleep`; by default the module `time`.
+        arguments: the command line, by default that of the process.
+        clocks: an object with the functions `time`, `monotonic` and `sleep`, by default the module `time`.
     """
     debug = False
     try:
@@ -36,11 +36,11 @@ def main(arguments: Sequence[str] | None = None, *, clocks: Any = time) -> int:
     except BrokenPipeError:
         return _pipe_closed()
     except SystemExit as ended:
-        # argparse has printed a help (0) or what is wrong (2); `write` ends by a signal (0).
+        # argparse has printed the help (0) or the problem (2), or a signal has ended `write` (0).
         return ended.code if isinstance(ended.code, int) else OK
     except CommandError as error:
         return _fail(str(error), error.exit_code, error if debug else None)
-    except Exception as error:  # noqa: BLE001 (a fault of this program: the user gets a line, too)
+    except Exception as error:  # noqa: BLE001 (a bug in this program should be one line, too)
         text = f"unexpected {type(error).__name__}. Please report it, with the output of --debug."
         return _fail(text, FAILED, error if debug else None)
     return exit_code
@@ -50,7 +50,7 @@ def _run(options: Namespace, clocks: Any) -> int:
     from talend_token._command_line.place import Place
     from talend_token._command_line.screen import Screen
 
-    # Imported by name, because each command needs other modules, and `token` is to start fast.
+    # Imported by name, because each command needs other modules, and `token` should start fast.
     command = import_module(f"talend_token._command_line.{options.command}_command")
     exit_code: int = command.run(options, Place(options, os.environ), Screen(os.environ), clocks)
     return exit_code
@@ -67,7 +67,7 @@ def _fail(message: str, exit_code: int, error: Exception | None) -> int:
 
 
 def _show_traceback(error: BaseException) -> None:
-    """Print files and lines. The messages of other programs' errors are left out, because some repeat their input."""
+    """Print files and lines, but not the errors' messages, because some of them repeat their input."""
     import traceback
 
     if error.__cause__ is not None:
@@ -78,7 +78,7 @@ def _show_traceback(error: BaseException) -> None:
 
 
 def _pipe_closed() -> int:
-    """Let the interpreter's own flush at its end write to nowhere."""
+    """Redirect the output to the null device, so that the interpreter's final flush does not fail."""
     for stream in (sys.stdout, sys.stderr):
         try:
             os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())

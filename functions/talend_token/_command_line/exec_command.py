@@ -1,4 +1,4 @@
-"""`exec`: becomes a command that has a token in its environment."""
+"""`exec`: replaces itself with a command that has a token in its environment."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 
 def run(options: Namespace, place: Place, _: Screen, clocks: Any) -> NoReturn:
-    """Replace this process by the command, so that its signals and its exit code are the command's.
+    """Replace this process with the command, so that its signals and its exit code are those of the command.
 
     Raises:
         CommandError: there is no token, or the command cannot be executed.
@@ -30,8 +30,8 @@ def run(options: Namespace, place: Place, _: Screen, clocks: Any) -> NoReturn:
     token = valid_token(place, options.min_remaining, clocks).token
     sys.stdout.flush()
     sys.stderr.flush()
-    # Python ignores it, and the command would inherit that.
-    signal.signal(signal.SIGPIPE, signal.SIG_DFL)
+    # Python ignores SIGPIPE, and the command would inherit that.
+    before = signal.signal(signal.SIGPIPE, signal.SIG_DFL)
     try:
         os.execvpe(  # noqa: S606 (the user's command)
             command[0],
@@ -42,4 +42,5 @@ def run(options: Namespace, place: Place, _: Screen, clocks: Any) -> NoReturn:
         problem, exit_code = "is not found", NOT_FOUND
     except (OSError, ValueError) as error:
         problem, exit_code = f"cannot be executed: {getattr(error, 'strerror', 'not an argument')}", NOT_EXECUTABLE
+    signal.signal(signal.SIGPIPE, before)
     raise CommandError(f"exec: {command[0]!r} {problem}.", exit_code)

@@ -1,4 +1,4 @@
-"""How a command fails: one line for the user, and an exit code for scripts."""
+"""Defines how a command fails: with one line for the operator, and an exit code for scripts."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ NOT_FOUND = 127
 INTERRUPTED = 130
 PIPE_CLOSED = 141
 
-# In the order of how bad it is: `status --check` exits with the highest code of all accounts.
+# Ordered by severity, because `status --check` exits with the highest code of all accounts.
 EXIT_CODES = {
     OK: "done; `status --check`: every token is fresh",
     FAILED: "the function failed, a check of `doctor` failed, or anything without a code of its own",
@@ -31,7 +31,7 @@ EXIT_CODES = {
 
 
 class CommandError(Exception):
-    """Ends the command: one line that says what happened to what, and the fix."""
+    """Ends the command with one line that names the problem, the resource and the fix."""
 
     def __init__(self, message: str, exit_code: int = FAILED) -> None:
         super().__init__(message)

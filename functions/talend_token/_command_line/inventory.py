@@ -1,4 +1,4 @@
-"""The accounts of a stack, and what CloudFormation has made for each of them."""
+"""Finds the accounts of a stack, and the resources that CloudFormation has created for each of them."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
     from talend_token._command_line.place import Place
 
-# Logical ids of the templates.
+# Logical ids in the templates.
 _MAIN_ACCOUNT, _MONITORING, _FURTHER_ACCOUNT, _SCHEDULE = "DefaultAccount", "Monitoring", "Resources", "Schedule"
 _ALARM = "AWS::CloudWatch::Alarm"
 
@@ -26,20 +26,20 @@ class Account(NamedTuple):
     name: str
     token_secret: str
     schedule: str | None = None
-    """Name of the schedule that rotates it; None if that may not be read."""
+    """Name of the schedule that rotates the token; None if reading it is not permitted."""
     alarms: dict[str, str] | None = None
-    """The logical ids of its alarms by their names; None if they may not be read."""
+    """The logical ids of the alarms by their names; None if reading them is not permitted."""
 
 
 class Inventory:
-    """Reads what belongs to a stack. A right that is missing leaves the answer unknown, and a line of `warn`."""
+    """Reads the resources of a stack. Without a permission, the result is unknown, and `warn` gets a line."""
 
     def __init__(self, place: Place, warn: Callable[[str], None]) -> None:
         self._place = place
         self._warn = warn
 
     def allowed(self, look: Callable[[], Any]) -> Any:
-        """Return what `look` returns, or None if a right or the resource is missing."""
+        """Return the result of `look`, or None if a permission or the resource is missing."""
         try:
             return look()
         except AWSError as error:
@@ -49,7 +49,7 @@ class Inventory:
             return None
 
     def accounts(self, only: str | None) -> list[Account]:
-        """Return the account named `only`, or all: the main stack's own, and those of stacks that use its exports."""
+        """Return the account `only`, or all accounts: the main stack's, and those of stacks that use its exports."""
         prefix = self.allowed(lambda: self._place.output("SecretPrefix"))
         if prefix is None:
             name = only or DEFAULT_ACCOUNT
@@ -64,7 +64,7 @@ class Inventory:
         return [self._account(name, f"{prefix}/{name}/token", stacks.get(name)) for name in names]
 
     def alarms_of_the_stack(self) -> dict[str, str] | None:
-        """Return the alarms that are about the stack and not about one account, as in `Account`."""
+        """Return the alarms of the stack itself, without those of its accounts, in the form of `Account.alarms`."""
         stack = self._nested(self._place.stack_name, _MONITORING)
         return None if stack is None else self._alarms(stack)
 
@@ -100,7 +100,7 @@ class Inventory:
         try:
             return self._place.aws.call("cloudformation", f"export {export!r}", pages)
         except AWSError as error:
-            # CloudFormation's answer for an export that no stack imports.
+            # CloudFormation answers this for an export that no stack imports.
             if error.code == "ValidationError":
                 return []
             raise

@@ -1,4 +1,4 @@
-"""Invokes the functions, and says what they answered."""
+"""Invokes the functions, and prints their answers."""
 
 from __future__ import annotations
 
@@ -20,10 +20,10 @@ _POLL_SECONDS = 1
 
 
 def invoke_rotate(place: Place, event: dict[str, Any]) -> dict[str, Any]:
-    """Return what the rotate function answers to an event for the place's account.
+    """Return the rotate function's answer to an event for the place's account.
 
     Raises:
-        CommandError: it failed, with its own message, or could not be invoked.
+        CommandError: the function failed, which adds its message, or could not be invoked.
     """
     function = place.output("RotateFunctionName")
     subject = f"account {place.account!r}: function {function!r}"
@@ -45,10 +45,10 @@ def invoke_rotate(place: Place, event: dict[str, Any]) -> dict[str, Any]:
 
 
 def await_other_version(place: Place, version_id: str | None, clocks: Any) -> None:
-    """Return once another version than `version_id` is published, as `place.published`.
+    """Wait until another version than `version_id` is published, and keep it as `place.published`.
 
     Raises:
-        CommandError: none is within a minute.
+        CommandError: no other version is published within a minute.
     """
     deadline = clocks.monotonic() + _AWAIT_SECONDS
     while published_version(place) in (None, version_id):
@@ -71,7 +71,7 @@ def published_version(place: Place) -> str | None:
 
 
 def say_published(place: Place, screen: Screen, outcome: str, version_id: str, expires_at: int, clocks: Any) -> None:
-    """Print what is published now."""
+    """Print the published version and its expiry."""
     screen.print(
         f"{outcome}: account {place.account!r} has version {version_id}, valid for "
         f"{minutes(expires_at - clocks.time())}, until {time.strftime('%H:%M:%SZ', time.gmtime(expires_at))}"
@@ -79,5 +79,5 @@ def say_published(place: Place, screen: Screen, outcome: str, version_id: str, e
 
 
 def minutes(seconds: float) -> str:
-    """Return a time as it is read: `29 min`, or `45 s` below two minutes."""
+    """Format a duration: `29 min`, or `45 s` below two minutes."""
     return f"{seconds / 60:.0f} min" if seconds >= 120 else f"{max(0, seconds):.0f} s"

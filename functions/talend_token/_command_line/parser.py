@@ -39,7 +39,7 @@ Each command has a help of its own: talend-token token --help""",
 
 class _Parser(argparse.ArgumentParser):
     def __init__(self, **settings: Any) -> None:
-        # An option that is cut short would change its meaning with the next release.
+        # An abbreviated option could change its meaning with the next release.
         super().__init__(formatter_class=argparse.RawDescriptionHelpFormatter, allow_abbrev=False, **settings)
 
 
@@ -69,7 +69,7 @@ def _add_place(to: argparse.ArgumentParser, default: str | None) -> None:
 def _add(commands: Any, name: str, summary: str, description: str, examples: Sequence[str], more: str = "") -> Any:
     epilog = "\n".join(["examples:", *(f"  {example}" for example in examples), *([f"\n{more}"] if more else [])])
     command = commands.add_parser(name, help=summary, description=description, epilog=epilog)
-    # Left out unless it is given, so that it does not hide what was said before the command's name.
+    # Left out by default, so that it does not override an option before the command's name.
     _add_place(command, default=argparse.SUPPRESS)
     return command
 
@@ -170,7 +170,7 @@ def _exec(commands: Any) -> None:
         "run a command with a token in its environment",
         "Runs CMD in place of this command, with TALEND_ACCESS_TOKEN and TALEND_API_URL in its environment. The exit "
         "code and the signals are those of CMD.",
-        ["talend-token exec -- ./job.sh", "talend-token exec --min-remaining 600 -- talend-task run"],
+        ["talend-token exec -- ./job.sh", "talend-token exec --min-remaining 600 -- talend_task run"],
         "CMD gets one token, which expires within 30 minutes, and a CMD that runs for longer outlives it. For such a\n"
         "CMD run `talend-token write FILE` beside it, and have it read the file again; the Python client does that by\n"
         "itself if TALEND_ACCESS_TOKEN_FILE names the file.",

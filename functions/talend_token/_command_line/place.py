@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from talend_token._command_line.aws import AWS, AWSError
-from talend_token._command_line.failure import DENIED, NO_TOKEN, CommandError
+from talend_token._command_line.failure import NO_TOKEN, CommandError
 from talend_token.errors import TokenUnavailable
 from talend_token.secrets_manager import SecretsManagerSource
 
@@ -23,18 +23,18 @@ DEFAULT_PREFIX = "talend-token"
 
 
 class Place:
-    """One account of one stack. It is a token source, too: see `talend_token._sources.TokenSource`."""
+    """One account of one stack. It is also a token source; see `talend_token._sources.TokenSource`."""
 
     published: Published
-    """What was read last."""
+    """The token that was read last."""
 
     def __init__(self, options: Namespace, environment: Mapping[str, str]) -> None:
         self.aws = AWS(options.profile, options.region)
         self.stack_name: str = options.stack or DEFAULT_STACK
         self.account: str = options.account or DEFAULT_ACCOUNT
-        # The commands that only read the token need no right on the stack, unless it is named or has other names.
+        # The commands that only read the token need no permission on the stack, unless it is named or has other names.
         self._may_guess = options.command in ("token", "exec", "write") and not options.stack
-        # An option says more than a variable that was set for other programs.
+        # An option takes precedence over a variable that was set for other programs.
         is_named = not (options.stack or options.account)
         self._secret = environment.get("TALEND_TOKEN_SECRET", "") if is_named else ""
         self._renew_function = environment.get("TALEND_RENEW_FUNCTION", "") if self._secret else ""
@@ -48,7 +48,7 @@ class Place:
         """The stack as CloudFormation describes it.
 
         Raises:
-            CommandError: there is none, or it may not be read.
+            CommandError: it does not exist, or reading it is not permitted.
         """
         if self._stack is None:
             subject = f"stack {self.stack_name!r}"
@@ -71,7 +71,7 @@ class Place:
         """Return an output of the stack.
 
         Raises:
-            CommandError: the stack has no such output, because its deployment failed or it is another project's.
+            CommandError: the stack has no such output, because its deployment failed or it is not a talend-token stack.
         """
         outputs = {output["OutputKey"]: output["OutputValue"] for output in self.stack.get("Outputs", [])}
         if name not in outputs:
@@ -85,12 +85,12 @@ class Place:
 
     @property
     def token_secret(self) -> str:
-        """Name of the account's token secret, by the stack's outputs."""
+        """Name of the account's token secret, from the stack's outputs."""
         return f"{self.output('SecretPrefix')}/{self.account}/token"
 
     @property
     def credentials_secret(self) -> str:
-        """Name or ARN of the account's credentials secret, by the stack's outputs."""
+        """Name or ARN of the account's credentials secret, from the stack's outputs."""
         if self.account == DEFAULT_ACCOUNT:
             return self.output("CredentialsSecretArn")
         return f"{self.output('SecretPrefix')}/{self.account}/credentials"
@@ -103,7 +103,7 @@ class Place:
         If the command may guess, the secret's default name is tried before the stack.
 
         Raises:
-            CommandError: there is none, or it may not be read.
+            CommandError: it does not exist, or reading it is not permitted.
         """
         is_guess = self._may_guess and not self._secret and self._source is None
         if self._source is None:
@@ -123,13 +123,17 @@ class Place:
         return SecretsManagerSource(secret, self._renew_function or None, session=self.aws.session)
 
     def _other_name(self, failure: CommandError) -> str:
-        """Return the name of the token secret by the stack's outputs, unless it is the one that cannot be read."""
+        """Return the token secret's name from the stack's outputs, unless it is the one that cannot be read."""
         try:
             name = self.token_secret
         except CommandError as error:
-            if error.exit_code == DENIED:
-                raise failure from None
-            raise CommandError(f"{failure} And {error}", error.exit_code) from None
+            if error.exit_code == NO_TOKEN and not self._stack:
+                raise CommandError(
+                    f"account {self.account!r}: neither {self._source} nor stack {self.stack_name!r} is in "
+                    f"{self.aws.region}. Check --account, --stack, --region and --profile.",
+                    NO_TOKEN,
+                ) from None
+            raise failure from None
         if name == f"{DEFAULT_PREFIX}/{self.account}/token":
             raise failure
         return name

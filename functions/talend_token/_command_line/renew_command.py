@@ -1,4 +1,4 @@
-"""`renew`: has the published token replaced, as a consumer does after a 401."""
+"""`renew`: renews the published token, as a consumer does after a 401."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ _REFUSALS = {
 
 
 def run(_: Namespace, place: Place, screen: Screen, clocks: Any) -> int:
-    """Invoke the function, and print what is published once the new token shows."""
+    """Invoke the function, wait for the new token, and print its version."""
     with screen.progress("renewing the token"):
         rejected = place.read().token.version_id
         try:

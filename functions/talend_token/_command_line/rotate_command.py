@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 
 def run(options: Namespace, place: Place, screen: Screen, clocks: Any) -> int:
-    """Invoke the function, and print what is published then."""
+    """Invoke the function, and print the version that is published afterwards."""
     event = {"reason": options.reason} if options.reason else {}
     with screen.progress(f"rotating the token of account {place.account!r}"):
         answer = invoke_rotate(place, event)

@@ -1,4 +1,4 @@
-"""What the user sees: data on standard output, all else on standard error."""
+"""Prints data on standard output, and everything else on standard error."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ _FRAME_SECONDS = 0.1
 
 
 class Screen:
-    """Colour and progress only for a terminal, and never with NO_COLOR [no-color.org]."""
+    """Uses color and progress only in a terminal, and never with NO_COLOR [no-color.org]."""
 
     def __init__(self, environment: Mapping[str, str]) -> None:
         plain = bool(environment.get("NO_COLOR")) or environment.get("TERM") == "dumb"
@@ -34,7 +34,7 @@ class Screen:
         print(text, file=sys.stderr, flush=True)
 
     def color(self, text: str, color: str) -> str:
-        """Return the text with its colour."""
+        """Return the text in a color."""
         return f"\x1b[{_COLORS[color]}m{text}\x1b[0m" if self._is_colored else text
 
     def mark(self, ok: bool) -> str:
@@ -51,7 +51,7 @@ class Screen:
 
     @contextmanager
     def progress(self, text: str) -> Iterator[None]:
-        """Show that something takes a while, and for how long it has, until the block ends."""
+        """Show the text and the elapsed time until the block ends."""
         if not self._is_animated:
             yield
             return
@@ -63,7 +63,7 @@ class Screen:
         finally:
             ended.set()
             animation.join()
-            # The line is taken away.
+            # Erase the line.
             print("\r\x1b[K", end="", file=sys.stderr, flush=True)
 
 

@@ -1,4 +1,4 @@
-"""`status`: shows every account of the stack, a row each, and never a token."""
+"""`status`: shows one row for every account of the stack, without its token."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ _HEADINGS = ("account", "state", "left", "published", "version", "next tick", "t
 
 
 def run(options: Namespace, place: Place, screen: Screen, clocks: Any) -> int:
-    """Print the table or the document; with --check return the highest code of all accounts."""
+    """Print the table or the document; with --check, return the highest code of all accounts."""
     warnings: dict[str, None] = {}
     inventory = Inventory(place, lambda warning: warnings.setdefault(warning))
     with screen.progress(f"reading stack {place.stack_name!r}"):
@@ -54,7 +54,7 @@ def run(options: Namespace, place: Place, screen: Screen, clocks: Any) -> int:
     return max(_CODES[row["state"]] for row in rows) if options.check else OK
 
 
-# --- what is shown of an account; None is what may not be read ---
+# --- the row of an account; None stands for a value that may not be read ---
 
 
 def _row(account: Account, inventory: Inventory, place: Place, clocks: Any) -> dict[str, Any]:
@@ -68,7 +68,7 @@ def _row(account: Account, inventory: Inventory, place: Place, clocks: Any) -> d
 
 
 def _token(account: Account, place: Place, clocks: Any) -> dict[str, Any]:
-    """Return the state, and what is published, if that can be read."""
+    """Return the state, and the published token's times and version if it can be read."""
     wall, monotonic = clocks.time(), clocks.monotonic()
     names = ("remaining_seconds", "issued_at", "expires_at", "version_id")
     try:
@@ -97,7 +97,7 @@ def _state_of(code: str | None) -> str:
 
 
 def _schedule(account: Account, place: Place, clocks: Any) -> dict[str, Any]:
-    """Return the schedule's expression, or `off`, and when it fires next, if it is a rate."""
+    """Return the schedule's expression, or `off`, and if it is a rate, its next time."""
     unknown = {"schedule": None, "next_tick_at": None}
     if account.schedule is None:
         return unknown
@@ -112,14 +112,14 @@ def _schedule(account: Account, place: Place, clocks: Any) -> dict[str, Any]:
     rate = _RATE.fullmatch(expression)
     if not rate:
         return unknown | {"schedule": expression}
-    # A rate counts from the schedule's creation.
+    # A rate starts at the schedule's creation.
     start, interval = schedule["CreationDate"].timestamp(), int(rate[1]) * _UNIT_SECONDS[rate[2]]
     ticks = math.ceil((clocks.time() - start) / interval)
     return {"schedule": expression, "next_tick_at": math.ceil(start + interval * ticks)}
 
 
 def _versions_today(account: Account, place: Place, clocks: Any) -> int:
-    """Return how many versions of the secret were written within 24 hours. No more than 100 can be."""
+    """Return how many versions of the secret were written within 24 hours, which is 100 at most."""
 
     def created(client: Any) -> list[float]:
         request = {"SecretId": account.token_secret, "IncludeDeprecated": True}

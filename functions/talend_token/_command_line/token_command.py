@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 
 def run(options: Namespace, place: Place, screen: Screen, clocks: Any) -> int:
-    """Print the token in the form that was asked for."""
+    """Print the token in the requested form."""
     published = valid_token(place, options.min_remaining, clocks)
     forms = {None: _plain, "header": _header, "json": _json, "exec_credential": _exec_credential}
     screen.print(forms[options.form](published).reveal())
@@ -32,7 +32,7 @@ def valid_token(place: Place, min_remaining: float, clocks: Any) -> Published:
     """Return a published token that is valid for more than `min_remaining` seconds.
 
     Raises:
-        CommandError: there is none, or it cannot be read.
+        CommandError: there is no such token, or it cannot be read.
     """
     client = TokenClient(place, clock=clocks.time, monotonic=clocks.monotonic, sleep=clocks.sleep)
     try:

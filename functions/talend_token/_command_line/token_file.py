@@ -1,4 +1,4 @@
-"""A token file: written whole, by rename, for its owner alone, and never through a symbolic link."""
+"""A token file, which only its owner can read. It is replaced by a rename, and never through a symbolic link."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from talend_token.document import Sensitive, TokenDocument
 from talend_token.errors import InvalidTokenDocument
 
 _LARGEST_BYTES = 1_000_000
-# What an interrupted writer may have left. One that is at work needs no more than a moment.
+# A writer needs less time than this, so an older temporary file was left by an interrupted one.
 _LEFT_AFTER_SECONDS = 60
 
 
@@ -24,7 +24,7 @@ class TokenFile:
     def __init__(self, name: str) -> None:
         """
         Raises:
-            CommandError: it is something else than a token file, and is left alone.
+            CommandError: the file is not a token file, and is not changed.
         """
         self._path = Path(name)
         self._prefix = f".{self._path.name}."
@@ -38,7 +38,7 @@ class TokenFile:
         """Replace the file.
 
         Raises:
-            CommandError: that is not possible. Nothing is left of the attempt.
+            CommandError: the file cannot be written. The attempt leaves no temporary file.
         """
         try:
             self._check()
@@ -47,7 +47,7 @@ class TokenFile:
                 with os.fdopen(descriptor, "w") as file:
                     file.write(f"{document.to_json().reveal()}\n")
                     file.flush()
-                    # A machine that loses its power just after the rename would else have an empty file.
+                    # Otherwise a power failure just after the rename could leave an empty file.
                     os.fsync(file.fileno())
                 Path(temporary).replace(self._path)
             except BaseException:
@@ -66,26 +66,26 @@ class TokenFile:
 
     @property
     def is_missing(self) -> bool:
-        """True if there is no file, because it was never written or was taken away."""
+        """True if the file does not exist, because it was never written or has been removed."""
         return not self._path.exists()
 
     def _read(self) -> TokenDocument | None:
-        """Return the document that another run has left, if there is one."""
+        """Return the document that another run has left, or None."""
         if not self._check():
             return None
-        with os.fdopen(os.open(self._path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK)) as file:
-            text = Sensitive(file.read(_LARGEST_BYTES))
-        if not text.reveal():
+        with os.fdopen(os.open(self._path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK), "rb") as file:
+            content = Sensitive(file.read(_LARGEST_BYTES))
+        if not content.reveal():
             return None
-        with suppress(InvalidTokenDocument):
-            return TokenDocument.from_json(text)
+        with suppress(InvalidTokenDocument, UnicodeDecodeError):
+            return TokenDocument.from_json(Sensitive(content.reveal().decode()))
         raise CommandError(f"{str(self._path)!r} holds something else than a token. Name another file.", USAGE)
 
     def _check(self) -> bool:
-        """True if there is a regular file.
+        """Return True if there is a regular file.
 
         Raises:
-            CommandError: it is a symbolic link, a folder, a pipe or a device.
+            CommandError: the path is a symbolic link, a folder, a pipe or a device.
         """
         try:
             mode = self._path.lstat().st_mode

@@ -23,19 +23,19 @@ if TYPE_CHECKING:
     from talend_token._command_line.screen import Screen
     from talend_token._sources import Published
 
-# A minute of a token's 30: how late a file may show a token that was replaced because an API rejected it.
+# A read each minute of a token's 30, so the file is at most a minute behind when a rejected token was replaced.
 _READS_PER_LIFE = 30
 _LONGEST_PAUSE_SECONDS = 60
-# Before its expiry. A reader that opens the file at the last moment still gets a token that it can use.
+# The file is removed before its token expires, so that a reader at the last moment still gets a valid token.
 _REMOVED_BEFORE_SECONDS = 1
 _ON_CHANGE_SECONDS = 60
 
 
 def run(options: Namespace, place: Place, screen: Screen, clocks: Any) -> int:
-    """Write the file, and go on until a signal ends that, or until there is no valid token.
+    """Write the file, and keep it current until a signal arrives or there is no valid token.
 
     Raises:
-        CommandError: there is none, and the file is removed; or it cannot be written.
+        CommandError: there is no valid token, so the file is removed, or the file cannot be written.
     """
     try:
         on_change = shlex.split(options.on_change or "")
@@ -54,7 +54,7 @@ def run(options: Namespace, place: Place, screen: Screen, clocks: Any) -> int:
 
 
 class _Writer:
-    """What is in the file, and for how long."""
+    """Keeps the file current."""
 
     def __init__(self, file: TokenFile, place: Place, on_change: list[str], screen: Screen, clocks: Any) -> None:
         self._file = file
@@ -64,9 +64,9 @@ class _Writer:
         self._clocks = clocks
         self._held = HeldToken.none()
         self.failure: CommandError | None = None
-        """Why the last read failed, although the file still has a valid token."""
+        """The error of the last read, while the file still has a valid token."""
         if file.content:
-            # What another run has left, for the case that the secret cannot be read.
+            # The token that another run has left is used if the secret cannot be read.
             left = file.content
             token = Token(
                 left.access_token, expires_at=left.expires_at, version_id=left.version_id, api_url=left.api_url
@@ -75,12 +75,12 @@ class _Writer:
         self._has_read = False
 
     def update(self) -> float:
-        """Read the secret, and write the file if it is behind; return after how many seconds that is due again.
+        """Read the secret, and write the file if it is outdated; return the number of seconds until the next update.
 
         Raises:
-            CommandError: the file's token has expired, and no other can be read. The file is removed.
+            CommandError: the file's token has expired, and no other token can be read. The file is removed.
         """
-        # The read may take longer than the file may stay.
+        # The file may have to be removed during the read.
         self._remove_at_expiry()
         wall, monotonic = self._clocks.time(), self._clocks.monotonic()
         try:
@@ -90,7 +90,7 @@ class _Writer:
         else:
             self.failure = None
             written = self._held.token.version_id
-            # For a moment, a read may find an older version than the one before.
+            # A read may briefly return an older version than the read before.
             if not self._has_read or published.issued_at >= self._held.issued_at:
                 self._hold(published.token, published.issued_at, published.answered_at, wall, monotonic)
                 self._has_read = True
@@ -104,15 +104,15 @@ class _Writer:
 
     def _write(self, published: Published) -> None:
         if published.token.version_id == self._held.token.version_id:
-            # Else the file that is removed might be the new one.
+            # Otherwise the new file might be removed.
             signal.setitimer(signal.ITIMER_REAL, 0)
             self._file.write(document(published))
             self._remove_at_expiry()
             if self._on_change:
-                self._tell()
+                self._run_on_change()
 
     def _remove_at_expiry(self) -> None:
-        """Have the file removed when its token expires, whatever this process waits for then."""
+        """Let a timer remove the file when its token expires, even while this process waits."""
         if self._remaining() <= 0:
             self._file.remove()
         else:
@@ -147,8 +147,8 @@ class _Writer:
     def _life_seconds(self) -> int:
         return self._held.token.expires_at - self._held.issued_at
 
-    def _tell(self) -> None:
-        """Run the user's command. It may fail, but it may not keep the file from being removed in time."""
+    def _run_on_change(self) -> None:
+        """Run the user's command. It may fail, but must not prevent the timer from removing the file."""
         try:
             exit_code = subprocess.run(self._on_change, timeout=_ON_CHANGE_SECONDS, check=False).returncode  # noqa: S603
         except (OSError, ValueError, subprocess.TimeoutExpired) as error:
@@ -160,7 +160,7 @@ class _Writer:
 
 @contextmanager
 def _signals(file: TokenFile) -> Iterator[None]:
-    """Have SIGTERM end the block with exit code 0, and the timer remove the file."""
+    """Let SIGTERM end the block with exit code 0, and let the timer remove the file."""
     before = {
         signal.SIGTERM: signal.signal(signal.SIGTERM, lambda *_: sys.exit(OK)),
         signal.SIGALRM: signal.signal(signal.SIGALRM, lambda *_: file.remove()),

@@ -40,6 +40,8 @@ class Invocation:
     answer: dict[str, Any] | None
     error: str | None
     """Type and message of what the handler raised."""
+    log: str
+    """What it has printed: log lines and metrics."""
 
     @property
     def outcome(self) -> str | None:
@@ -100,4 +102,5 @@ class Functions:
             killed=end["signal"] == signal.SIGKILL,
             answer=next((said["answer"] for said in lines if "answer" in said), None),
             error=next((said["error"] for said in lines if "error" in said), None),
+            log=next(said["log"] for said in lines if "log" in said),
         )

@@ -41,7 +41,7 @@ class Clock:
     def install(self) -> None:
         """Take the place of the machine's clock for modules that are imported from now on."""
         # mypy has no name for a function that is replaced.
-        time.time = self  # type: ignore[assignment]
+        time.time = self
         time.sleep = self.sleep  # type: ignore[assignment]
 
     def install_in_powertools(self) -> None:
@@ -80,8 +80,8 @@ class Outside:
             self._die_if_chosen("after")
             return response
 
-        http.client.HTTPConnection.endheaders = endheaders  # type: ignore[method-assign]
-        http.client.HTTPConnection.getresponse = getresponse  # type: ignore[method-assign]
+        http.client.HTTPConnection.endheaders = endheaders  # type: ignore[assignment, method-assign]
+        http.client.HTTPConnection.getresponse = getresponse  # type: ignore[assignment, method-assign]
         sys.addaudithook(self._audit)
 
     def watch(self, kill: tuple[int, str] | None, report: Callable[[dict[str, Any]], None]) -> None:
@@ -130,8 +130,6 @@ def invoke(
 ) -> None:
     """Run one handler, in the process that is here for it only."""
     signal.alarm(_LONGEST_SECONDS)
-    # Log lines and metrics are none of the parent's business; a stack is.
-    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
     clock.ahead_seconds = invocation["ahead_seconds"]
     kill = invocation["kill"]
     outside.watch((kill[0], kill[1]) if kill else None, report)
@@ -146,10 +144,12 @@ def invoke(
 def lines_of(invocation: dict[str, Any], clock: Clock, outside: Outside) -> list[dict[str, Any]]:
     """Fork, invoke, and collect what the forked process says until it is gone; the last line is how it went."""
     reading, writing = os.pipe()
+    log = os.memfd_create("log")
     process = os.fork()
     if process == 0:
         try:
             os.close(reading)
+            os.dup2(log, sys.stdout.fileno())
             invoke(invocation, clock, outside, lambda line: _write(writing, line))
         finally:
             # Whatever happens, this process never goes on as its parent.
@@ -158,7 +158,10 @@ def lines_of(invocation: dict[str, Any], clock: Clock, outside: Outside) -> list
     with os.fdopen(reading) as report:
         lines = [json.loads(line) for line in report]
     _, status = os.waitpid(process, 0)
-    return [*lines, {"signal": os.WTERMSIG(status) if os.WIFSIGNALED(status) else None}]
+    with os.fdopen(log) as written:
+        written.seek(0)
+        text = written.read()
+    return [*lines, {"log": text}, {"signal": os.WTERMSIG(status) if os.WIFSIGNALED(status) else None}]
 
 
 def _write(descriptor: int, line: dict[str, Any]) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import time
 import uuid
 from contextlib import ExitStack
@@ -14,6 +15,7 @@ from typing import Any, Literal, Self
 from faults.crashes.crash import Functions, Invocation, Kill
 from faults.invariants import Sight, Witness
 from local_aws import LocalAWS
+from log_line import LOST, Line
 from talend_simulator import TOKEN_LIFE_SECONDS, Account, Answer, TalendSimulator, fingerprint
 from talend_token.document import Sensitive, TokenDocument
 
@@ -102,6 +104,8 @@ class Scene:
     scenario: Scenario
     witness: Witness = field(default_factory=Witness)
     account: str = field(default_factory=lambda: f"crash-{uuid.uuid4()}")
+    lines: list[Line] = field(default_factory=list)
+    """What the functions have logged."""
 
     def __post_init__(self) -> None:
         self._prepare_credentials()
@@ -175,8 +179,12 @@ class Scene:
         return self.invoke("renew", self._renewal())
 
     def _invoke(self, function: str, event: dict[str, Any], kill: Kill | None = None) -> Invocation:
-        functions = self.surroundings.functions(self.scenario.probe_path)
-        return functions.invoke(function, event, ahead_seconds=self.surroundings.ahead_seconds, kill=kill)
+        functions, began = self.surroundings.functions(self.scenario.probe_path), self.surroundings.now()
+        invocation = functions.invoke(function, event, ahead_seconds=self.surroundings.ahead_seconds, kill=kill)
+        at, records = self.surroundings.now(), map(json.loads, invocation.log.splitlines())
+        lines = [Line.of(record, at) for record in records if "duration_seconds" in record]
+        self.lines += lines or [Line(began, at, LOST, self.account)]
+        return invocation
 
     @property
     def _secrets(self) -> Any:

@@ -11,6 +11,7 @@ import pytest
 
 from faults.crashes.scene import NEW, PROBE_PATH, Scenario, Scene, Surroundings
 from faults.size import chosen
+from log_specification import check
 from rotator.domain.policy import TokenState, state_of
 
 pytest_plugins = ["local_aws.fixtures"]
@@ -174,6 +175,7 @@ def assert_recovers(scene, go_on, lost):
 
 
 def assert_is_healthy(scene, lost=0, wasted=0):
+    check(scene.lines)
     assert scene.client_of_published, "a token that works is published"
     assert state_of(scene.published, scene.surroundings.now()) is TokenState.FRESH
     if scene.scenario.trigger == "credentials changed":

@@ -95,7 +95,6 @@ def _incident(draw: random.Random) -> Incident:
         Slow(draw.choice([2, 20, 65])),
         Stale(),
         Meanwhile(Revoke()),
-        Meanwhile(Tick(Trigger.SCHEDULE)),
         Meanwhile(RollBack()),
     ]
     return draw.choice(incidents)

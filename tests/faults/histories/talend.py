@@ -32,6 +32,8 @@ class Talend:
     life_seconds: int = LIFE_SECONDS
     revokes_on_issue: bool = False
     same_again: bool = False
+    issues_unusable: bool = False
+    """The API rejects each token that is issued."""
     last_short_at: float = -math.inf
     """When it last issued a token of a short life."""
     _tokens: dict[str, _Issued] = field(default_factory=dict)
@@ -53,6 +55,7 @@ class Talend:
         if self.revokes_on_issue:
             self.revoke_all()
         self._last = self.new(min(life, _LIE_SECONDS) if oddity is Oddity.LIE else life, life)
+        self._tokens[self._last].revoked = self.issues_unusable
         return _body(self._last, life)
 
     def new(self, life_seconds: float, told_life_seconds: float) -> str:

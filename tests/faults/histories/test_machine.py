@@ -178,7 +178,7 @@ HARD: dict[str, list[Act]] = {
     "each token is rejected for a day": [Pass(DAY_SECONDS, 300, 300), Heal(), Pass(DAY_SECONDS, 300)],
     "each token is rejected for an hour, people force what they may, and it goes on": [
         Pass(3600, 300, 300),
-        *[Force(), Pass(600)] * FORCED_A_DAY,
+        *(act for _ in range(FORCED_A_DAY) for act in (Force(), Pass(600))),
         Pass(DAY_SECONDS, 300, 300),
         Heal(),
     ],

@@ -151,7 +151,7 @@ def _kind(error: BaseException) -> Iterator[Hashable]:
     for _ in range(10):
         if one is None:
             return
-        yield type(one)
+        yield type(one)  # type: ignore[misc]
         traceback = one.__traceback__
         while traceback:
             yield traceback.tb_lineno

@@ -177,7 +177,7 @@ def files_that_are_left(request: pytest.FixtureRequest, tmp_path_factory: pytest
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv(FILE_VARIABLE, str(tmp_path_factory.mktemp("announced") / "secrets"))
         yield
-        plugin = request.config.pluginmanager.get_plugin(_NAME)
+        plugin: Any = request.config.pluginmanager.get_plugin(_NAME)
         plugin.search_files(tmp_path_factory.getbasetemp(), ROOT / ".aws-sam")
 
 
@@ -191,5 +191,5 @@ def pytest_configure(config: pytest.Config) -> None:
 
 def pytest_unconfigure(config: pytest.Config) -> None:
     """Called by pytest."""
-    plugin: NothingLeaks = config.pluginmanager.unregister(name=_NAME)
+    plugin: Any = config.pluginmanager.unregister(name=_NAME)
     plugin.stop()

@@ -77,7 +77,7 @@ def main(rounds: int, samples: int) -> None:
     for number in range(1, rounds + 1):
         with contextlib.redirect_stdout(io.StringIO()) as output:
             for handler in (rotate, renew):
-                handler.logger.registered_handler.stream = output  # type: ignore[attr-defined]
+                handler.logger.registered_handler.stream = output
             rotated = rotate.handler({}, Context())  # type: ignore[arg-type]
             renewed = renew.handler({"rejected_version_id": _PUBLISHED}, Context())  # type: ignore[arg-type]
         assert (rotated["outcome"], renewed["outcome"]) == ("rotated", "rotated")

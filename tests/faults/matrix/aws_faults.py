@@ -123,7 +123,7 @@ def says(code: str, *, asked: bool = True) -> Expectation:
 def unlocked(trigger: Trigger, state: State) -> Expected:
     if trigger is Trigger.REJECTED:
         return Expected("LockUnavailable", 0, "lock table 'locks' failed with")
-    return replace(healthy(trigger, state), says="went on without the lock")
+    return replace(healthy(trigger, state), says="continued without the lock")
 
 
 def _though_lost(name: str) -> Expectation:

@@ -22,7 +22,7 @@ def aws_server(wire: AwsWire, service: str, region: str) -> Iterator[Server]:
     def exchange(request: Request, connection: Connection) -> None:
         headers = HTTPHeaders()
         for name, value in request.headers.items():
-            headers[name] = value.encode()
+            headers[name] = value.encode()  # type: ignore[assignment]
         url = f"https://{service}.{region}.amazonaws.com/"
         try:
             answer = wire.serve(AWSPreparedRequest(request.method, url, headers, request.body, stream_output=False))

@@ -58,8 +58,8 @@ class AwsWire:
             botocore.unregister_initializer(self._install)
 
     def _install(self, session: botocore.session.Session) -> None:
-        session.unregister("before-send", botocore_stubber)
-        session.register("before-send", self._send)
+        session.unregister("before-send", botocore_stubber)  # type: ignore[arg-type]
+        session.register("before-send", self._send)  # type: ignore[arg-type]
 
     def _send(self, request: AWSPreparedRequest, **_: Any) -> AWSResponse | None:
         # What goes to a loopback port is sent, and comes back here from the server there.

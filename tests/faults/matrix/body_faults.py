@@ -39,6 +39,10 @@ def _raw_deflate(body: bytes) -> bytes:
     return zlib.compress(body, wbits=-zlib.MAX_WBITS)
 
 
+def _spelled(spell: Callable[[bytes], bytes]) -> Wire:
+    return Wire(lambda body: http(spell(body)))
+
+
 def _twice(body: bytes) -> bytes:
     return gzip.compress(gzip.compress(body))
 
@@ -47,7 +51,7 @@ def _encodings() -> Iterator[Fault]:
     """`identity` was asked for, and proxies and content delivery networks answer as they like."""
     for encoding in ("utf-8", "UTF-8", "none", "", "identity", "binary", "utf-8, identity"):
         field = f"Content-Encoding: {encoding}"
-        plain = Wire(lambda body, field=field: http(body, field))
+        plain = Wire(lambda body, field=field: http(body, field))  # type: ignore[misc]
         yield Fault(f"Content-Encoding {encoding!r} of plain JSON", always(plain), published())
     readable: Mapping[str, tuple[str, Callable[[bytes], bytes]]] = {
         "gzip": ("gzip", gzip.compress),
@@ -63,7 +67,7 @@ def _encodings() -> Iterator[Fault]:
     too_much = failed(InvalidTokenResponse, 1, "more than 262144 bytes")
     for name, (encoding, compress) in readable.items():
         field = f"Content-Encoding: {encoding}"
-        compressed = Wire(lambda body, field=field, compress=compress: http(compress(body), field))
+        compressed = Wire(lambda body, field=field, compress=compress: http(compress(body), field))  # type: ignore[misc]
         yield Fault(f"JSON in {name}", always(compressed), published())
         bomb = Answer(200, _bomb(compress), {"Content-Encoding": encoding})
         yield Fault(f"a gzip bomb or the like in {name}", always(bomb), too_much)
@@ -112,7 +116,7 @@ def _bodies() -> Iterator[Fault]:
         "NaN": lambda body: b'{"expires_in": NaN, "a": NaN, ' + body[1:-1].partition(b', "expires_in"')[0] + b"}",
     }
     for name, spell in spellings.items():
-        yield Fault(f"JSON with {name}", always(Wire(lambda body, spell=spell: http(spell(body)))), published())
+        yield Fault(f"JSON with {name}", always(_spelled(spell)), published())
 
 
 def _members() -> Iterator[Fault]:
@@ -158,7 +162,7 @@ def _members() -> Iterator[Fault]:
         yield Fault(f"{name} token_type", always(fault), failed(InvalidTokenResponse, 1, says))
     for token_type in ("bearer", "BEARER", "bEaReR"):
         yield Fault(f"token_type {token_type}", always(Amend({"token_type": token_type})), published())
-    more = {
+    more: dict[str, Any] = {
         "refresh_token": "r",
         "scope": None,
         "id_token": [],

@@ -98,7 +98,7 @@ def _retry_after() -> Iterator[Fault]:
         yield Fault(
             f"429 with Retry-After of {name}", always(Answer(429, headers=headers)), failed(TokenUnavailable, 1)
         )
-    waited_for = {
+    waited_for: dict[str, Any] = {
         "no": None,
         "2 seconds in": "2",
         "a date in": lambda: formatdate(time.time() + 2, usegmt=True),

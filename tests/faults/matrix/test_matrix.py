@@ -3,6 +3,7 @@
 import collections
 import re
 import time
+from typing import Any
 
 import boto3
 import pytest
@@ -132,7 +133,7 @@ def test_another_ending_than_the_expected_one_is_noticed(world, expected):
 @pytest.mark.no_cover
 def test_a_warning_that_a_row_does_not_expect_is_noticed(world):
     fault = expecting(Expected("rotated", 1), at(is_of_the_table, error(400, "AccessDeniedException")))
-    with pytest.raises(AssertionError, match=r"unexpected: .*went on without the lock"):
+    with pytest.raises(AssertionError, match=r"unexpected: .*continued without the lock"):
         matrix.play(world, fault, Trigger.MANUAL, State.FRESH)
 
 
@@ -174,7 +175,8 @@ def test_the_probe_keeps_no_connection():
 def test_the_silence_of_every_connection_fits_into_a_renewal():
     """The rows about silence wait for less, so this is about the limits themselves."""
     session = boto3.session.Session()
-    silences = [make(session).meta.config.read_timeout for make in (secrets_manager_client, lock_table_client)]
+    clients: list[Any] = [make(session) for make in (secrets_manager_client, lock_table_client)]
+    silences = [client.meta.config.read_timeout for client in clients]
     renewal = Invocation(InvocationTrigger.REJECTED, RENEW_SECONDS)
     assert sum(silences) + token_endpoint._READ_SECONDS < renewal.token_deadline
 

@@ -21,7 +21,7 @@ from botocore.config import Config
 from botocore.retries.quota import RetryQuota
 from moto import mock_aws
 from moto.backends import get_backend
-from moto.core import DEFAULT_ACCOUNT_ID
+from moto.core import DEFAULT_ACCOUNT_ID  # type: ignore[attr-defined]
 
 import renew
 import rotate
@@ -112,7 +112,7 @@ class World:
     def _made(self) -> Rotator:
         """Make the rotator as a cold start does; its pauses move the world's clock."""
         made = _make_rotator()
-        issuer = made.publisher.issuer
+        issuer: Any = made.publisher.issuer
         issuer = replace(
             issuer,
             clock=self.clock,
@@ -127,7 +127,8 @@ class World:
         self.rotator = self.healthy
         self.patch.undo()
         self.aws.interference = None
-        for server in (*self.aws_servers.values(), self.talend):
+        servers: list[Any] = [*self.aws_servers.values(), self.talend]
+        for server in servers:
             server.break_kept(Broken.CLOSED)
         self.talend.faults.clear()
         self.talend.settings.change(

@@ -1,4 +1,4 @@
-"""One schedule of a scenario: each run is a thread, and exactly one of them goes on at a time, to its next outside call.
+"""One schedule of a scenario: each run is a thread, and exactly one of them goes on at a time, to its next call.
 
 A schedule is a string with a letter for each step: `a` lets the first run go on, `b` the second one, and a capital
 letter kills the run where it stands.
@@ -15,9 +15,9 @@ from doubles.system import CREDENTIALS, TOKEN
 from faults.histories.outside import Died, Frame, killed
 from faults.search.scenarios import Scenario
 from faults.search.world import SearchedWorld
-from rotator.ports import Probed, SecretVersion
 from rotator.domain.result import Result
 from rotator.domain.token_response import TokenResponse
+from rotator.ports import Probed, SecretVersion
 
 
 class _Abandoned(BaseException):
@@ -71,9 +71,6 @@ class Interleaving:
         # The client draws its pauses.
         random.seed(0)
         self.world = SearchedWorld(scenario)
-        self.world.point = self._pause
-        self.world.outside.at_call = self.world.before_call
-        self.world.outside.answered = self._learned
         self._choose = choose
         self._runs = [_Run(number) for number in range(len(scenario.actors))]
         self._running = self._runs[0]
@@ -88,6 +85,10 @@ class Interleaving:
         Raises:
             InvariantBroken: what must hold does not.
         """
+        self.world.begin()
+        self.world.point = self._pause
+        self.world.outside.at_call = self.world.before_call
+        self.world.outside.answered = self._learned
         self._go_on(None)
         self._ended.acquire()
         if self._error is not None:
@@ -205,7 +206,9 @@ class Interleaving:
     # --- states ---
 
     def _learned(self, name: str, answer: object) -> None:
-        self._running.history.append((name, _known(answer), self.world.system.clock.now, self.world.witness.publications))
+        self._running.history.append(
+            (name, _known(answer), self.world.system.clock.now, self.world.witness.publications)
+        )
 
     def state(self) -> Hashable:
         """All that decides what can still happen: two schedules that lead to the same state have the same future."""

@@ -14,12 +14,14 @@ client, which reads the token and has it renewed if the API rejects it."""
 CHOICES: dict[str, tuple[str, ...]] = {
     # "late": the lock is taken, and its answer is lost. "outlived": it expires while its holder is still at work.
     "lock": ("up", "down", "late", "outlived"),
-    "endpoint": ("answers", "refuses", "refuses-current", "repeats"),
+    # "unusable": the API rejects each token that it issues.
+    "endpoint": ("answers", "refuses", "refuses-current", "repeats", "unusable"),
     # What an interrupted run has left: a token of a minute ago, or one that is nearly STALE by now. "rolled-back": an
     # operator has moved the label back from a version that was rejected. "expired": it was valid for two minutes.
     "staged": ("none", "left", "old", "rolled-back", "expired"),
     "reads": ("current", "stale"),
-    "published": ("STALE", "FRESH", "EXPIRED", "absent"),
+    # "replaced": FRESH, and consumers still have its predecessor.
+    "published": ("STALE", "FRESH", "EXPIRED", "replaced", "absent"),
     # Whether versions are left for renewals today.
     "versions": ("few", "spent"),
     # Whether one run is killed, at any of its calls.
@@ -61,7 +63,7 @@ class Scenario:
 
     @property
     def is_rejected(self) -> bool:
-        """Whether the API rejects the published token."""
+        """Whether the API rejects the first token."""
         return "rejected" in self.actors or "consumer" in self.actors
 
 

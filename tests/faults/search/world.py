@@ -8,17 +8,20 @@ from contextlib import suppress
 
 from doubles.system import CREDENTIALS, TOKEN
 from faults.histories.acts import Fail
+from faults.histories.ledger import SCHEDULE_SECONDS
 from faults.histories.outside import Died, Frame, killed
-from faults.histories.world import SCHEDULE_SECONDS, World
+from faults.histories.ports import STALE_SECONDS
+from faults.histories.world import World
 from faults.invariants import InvariantBroken
 from faults.journal import Journal
 from faults.search.scenarios import Scenario
 from rotator.domain.errors import RotatorError
-from rotator.domain.invocation import Trigger
+from rotator.domain.invocation import Invocation, Trigger
 from rotator.domain.policy import TokenState, state_of
+from rotator.domain.result import Result
 from rotator.domain.version_budget import renewals_left
 
-_AGE_SECONDS = {"STALE": 1500, "FRESH": 600, "EXPIRED": 1860}
+_AGE_SECONDS = {"STALE": 1500, "FRESH": 600, "EXPIRED": 1860, "replaced": 600}
 # For how long what an interrupted run has staged has been there.
 _STAGED_SECONDS = {"left": 62, "old": 1400, "expired": 200}
 _SHORT_LIFE_SECONDS = 120
@@ -44,11 +47,18 @@ class SearchedWorld(World):
         self.tokens_before: set[str] | None = None
         """Those that were issued before the credentials changed."""
         self._lock_acquire = self.system.lock.acquire
+        self.rejected = "v1"
+
+    def begin(self) -> None:
+        """Bring about what there is when the runs begin.
+
+        Raises:
+            InvariantBroken: that already breaks a rule.
+        """
         self._publish()
         self._break()
-        self.rejected = self.system.published_version or ""
-        if scenario.is_rejected:
-            self.talend.revoke(self.published_token())
+        if self.scenario.is_rejected:
+            self.talend.revoke(self.token(self.rejected))
 
     def wait(self, seconds: float) -> None:
         """A run sleeps, and wakes whenever it is chosen again. Time passes if all the others have ended or sleep."""
@@ -62,6 +72,9 @@ class SearchedWorld(World):
         if scenario.published == "absent":
             return
         self.rotate(Trigger.MANUAL)
+        if scenario.published == "replaced":
+            self._pass(_AGE_SECONDS["FRESH"])
+            self.rotate(Trigger.MANUAL)
         age = _AGE_SECONDS[scenario.published]
         if scenario.staged == "rolled-back":
             self._pass(age - 2 * _LATER_SECONDS)
@@ -108,6 +121,7 @@ class SearchedWorld(World):
         # Without an excuse, a reader sees at once what was published.
         self.journal.stale_seconds = self.journal.stale_seconds if self.outside.stale else 0
         self.talend.same_again = scenario.endpoint == "repeats"
+        self.talend.issues_unusable = scenario.endpoint == "unusable"
         if scenario.endpoint == "refuses":
             self.talend.accounts.clear()
         if scenario.endpoint == "refuses-current":
@@ -119,8 +133,8 @@ class SearchedWorld(World):
         # A lock that is over while its holder is at work lets in another run.
         self.ledger.once = frozenset(Trigger if scenario.lock != "outlived" else ())
 
-    def _acquire_for_a_moment(self, *arguments: object) -> object:
-        result = self._lock_acquire(*arguments)  # type: ignore[arg-type]
+    def _acquire_for_a_moment(self, invocation: Invocation, version_id: str) -> Result | None:
+        result = self._lock_acquire(invocation, version_id)
         self.system.lock._until.clear()
         return result
 
@@ -162,16 +176,20 @@ class SearchedWorld(World):
 
     def recover(self, *, killed: bool) -> None:
         """All that was wrong is over, and the watchdog comes by: a FRESH token is published."""
-        unusual = killed or self.scenario.lock != "up" or self.scenario.endpoint != "answers"
-        self._check_changed(unusual=unusual)
-        self.outside.stale = self.talend.same_again = False
+        scenario = self.scenario
+        if not killed and scenario.lock == "up" and scenario.endpoint == "answers":
+            self._check_changed()
+        self.outside.stale = self.talend.same_again = self.talend.issues_unusable = False
         self.outside.failing.clear()
         self.system.lock.acquire = self._lock_acquire  # type: ignore[method-assign]
-        credentials = self.system.secrets.read(CREDENTIALS, "AWSCURRENT")
-        assert credentials is not None
-        assert credentials.text is not None
-        self.talend.accounts.add(credentials.text.reveal().split(":")[0])
-        self._pass(_LATER_SECONDS if unusual or self.scenario.reads == "stale" else 0)
+        if scenario.endpoint in ("refuses", "refuses-current"):
+            # An operator stores good ones, which are tried at once.
+            self.talend.accounts.add("good")
+            self.system.secrets.put(CREDENTIALS, "good:s3cret", "credentials-that-are-good")
+        if killed or scenario.lock in ("late", "outlived") or scenario.endpoint in ("repeats", "unusable"):
+            self._pass(_LATER_SECONDS)
+        elif scenario.reads == "stale":
+            self._pass(STALE_SECONDS)
         self.rotate(Trigger.WATCHDOG)
         self.observe()
         document = self.sight().document
@@ -179,6 +197,6 @@ class SearchedWorld(World):
             raise InvariantBroken("all is well again, and the watchdog has not published a FRESH token")
         self.journal.check()
 
-    def _check_changed(self, *, unusual: bool) -> None:
-        if self.tokens_before and not unusual and self.published_token() in self.tokens_before:
+    def _check_changed(self) -> None:
+        if self.tokens_before and self.published_token() in self.tokens_before:
             raise InvariantBroken("the credentials have changed, and the published token was issued before")

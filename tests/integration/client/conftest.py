@@ -20,14 +20,14 @@ def api():
 
 @pytest.fixture
 def other_host():
-    """Another host: another port of this machine."""
+    """Another host, which is another port of this machine."""
     with talend_api() as api:
         yield api
 
 
 @pytest.fixture
 def source(clock, api):
-    """Each token is accepted from its publication on, until the API is told otherwise."""
+    """A source for whose API each published token is valid until a test revokes it."""
     source = InMemoryTokenSource(clock, api_url=api.url)
     publish = source.publish
 

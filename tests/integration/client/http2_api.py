@@ -1,4 +1,4 @@
-"""A Talend API that speaks HTTP/2 without TLS, as a client with prior knowledge of it does."""
+"""A Talend API that speaks HTTP/2 without TLS, for clients with prior knowledge."""
 
 from __future__ import annotations
 
@@ -24,9 +24,9 @@ class Http2Api:
     accepted: set[str] = field(default_factory=set)
     refusal_bytes: int = 500
     refusal_ends: bool = True
-    """Whether its pages are ever finished."""
+    """Whether its pages ever end."""
     round_trips: int = 1
-    """So much later than its headers a page is sent."""
+    """How long after its headers a page is sent."""
     tokens: list[str] = field(default_factory=list)
     connections: int = 0
     lock: threading.Lock = field(default_factory=threading.Lock)
@@ -47,9 +47,9 @@ class _Connection:
         self._socket = connection
         self._h2 = h2.connection.H2Connection(h2.config.H2Configuration(client_side=False, header_encoding="utf-8"))
         self._announced: list[tuple[int, int, bytes]] = []
-        """Round trips to wait for, stream and page."""
+        """The number of round trips to wait for, the stream and the page."""
         self._unsent: dict[int, bytes] = {}
-        """What flow control has held back, by stream."""
+        """The data that flow control has delayed, by stream."""
         self._accepted: set[int] = set()
 
     def serve(self) -> None:

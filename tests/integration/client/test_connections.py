@@ -1,4 +1,4 @@
-"""A connection to AWS that died while the consumer idled costs nothing, and one that is cut is repeated once."""
+"""A connection to AWS that was lost while idle does no harm, and a request on a closed one is repeated once."""
 
 import json
 import socket
@@ -34,7 +34,7 @@ def answer(connection, body):
 
 
 def reset(connection):
-    """Answer the next byte with a reset."""
+    """Reset the connection at the next byte."""
     connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
     connection.close()
     raise ConnectionResetError
@@ -45,13 +45,13 @@ def close(_):
 
 
 def swallow(connection):
-    """Take everything, and never answer."""
+    """Accept all data, and never answer."""
     while connection.recv(65_536):
         pass
 
 
 class Service:
-    """A service of AWS. `kept` happens to a connection at its second request, `new` to so many new connections."""
+    """An AWS service. `kept` is the fault of a connection's second request, `new` that of so many new connections."""
 
     def __init__(self, body):
         self.body = body
@@ -109,7 +109,7 @@ def source(secrets, functions):  # noqa: ARG001 (they have to be there)
 
 @pytest.fixture(params=[reset, close, swallow], ids=lambda fault: fault.__name__)
 def dead(request):
-    """What happens to a connection after its first answer."""
+    """The fault of a connection after its first answer."""
     return request.param
 
 
@@ -128,10 +128,10 @@ def test_a_renewal_after_idling_does_not_meet_a_dead_connection(source, function
 
 
 def test_calls_after_a_crowd_do_not_meet_dead_connections(source, secrets, functions, dead):
-    """Each of several threads at once has used a connection of its own."""
+    """Several threads at once each use their own connection."""
     secrets.kept = functions.kept = dead
     for call in (source.read, lambda: source.renew("v1")):
-        # Clients are made one after the other.
+        # Clients are created one after the other.
         call()
         assert not [end for end in in_threads(call, 8) if isinstance(end, Exception)]
         call()
@@ -208,5 +208,5 @@ def test_a_strange_answer_to_a_read_names_secret_and_fix(source, secrets, body):
 @pytest.mark.parametrize("body", STRANGE.values(), ids=STRANGE)
 def test_a_strange_answer_to_a_renewal_names_secret_and_fix(source, functions, body):
     functions.body = body
-    with pytest.raises(RenewalFailed, match=r"'talend-token/default/token': version v1 .* check TALEND_RENEW_FUNCTION"):
+    with pytest.raises(RenewalFailed, match=r"'talend-token/default/token': version v1 .* Check TALEND_RENEW_FUNCTION"):
         source.renew("v1")

@@ -1,4 +1,4 @@
-"""The Python that README.md and docs/ show works."""
+"""The Python examples of README.md and docs/ work."""
 
 import json
 import re
@@ -32,7 +32,7 @@ DOCUMENT = {
 
 @pytest.fixture
 def run(monkeypatch, tmp_path):
-    """Run a block of the page; returns its names."""
+    """Run a code block of the page and return its names."""
     for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
         monkeypatch.setenv(name, "testing")
     monkeypatch.setenv("AWS_DEFAULT_REGION", "eu-west-1")
@@ -78,7 +78,7 @@ def test_the_same_holds_for_time_machine(run):
 
 
 def unmarked():
-    """The other Python blocks of all pages, but for the consumer, which is deployed as it is shown."""
+    """Return the other Python blocks of all pages, without the consumer, which another test deploys."""
     consumer = (ROOT / "infra" / "consumer" / "app.py").read_text()
     for page in [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]:
         found = re.findall(r"(<!-- executed.*-->\n)?```python\n(.*?)```", page.read_text(), re.DOTALL)
@@ -88,7 +88,7 @@ def unmarked():
 
 
 class Api(requests.adapters.BaseAdapter):
-    """An API that accepts every token, and keeps what it was called with."""
+    """An API that accepts every token, and records its requests."""
 
     def __init__(self):
         super().__init__()
@@ -116,7 +116,7 @@ def test_an_example_calls_the_api_with_the_token(block, monkeypatch, tmp_path):
     (tmp_path / "block.py").write_text(block)
 
     def call(url, token):
-        """Stand in for the reader's own way to call an API."""
+        """Replace the reader's own way to call an API."""
         response = api.answer(None, url, f"Bearer {token}")
         response.status = response.status_code
         return response

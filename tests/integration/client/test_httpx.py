@@ -1,4 +1,4 @@
-"""httpx with a token, sync and async: the right one, to the right host, and once more after a 401."""
+"""httpx, sync and async, sends the right token to the right host, and repeats a request once after a 401."""
 
 import asyncio
 import io
@@ -16,7 +16,7 @@ from integration.client.http2_api import http2_api
 from talend_token import BodyNotRepeatable, HostNotAllowed, TokenUnavailable
 from talend_token.httpx import TalendAuth, _Limits
 
-# A client makes a context for TLS, which no test here needs, and takes long to do so.
+# A client creates a TLS context, which takes long and which no test here needs.
 HTTP = {"trust_env": False, "verify": ssl.create_default_context()}
 HTTP2 = HTTP | {"http1": False, "http2": True, "timeout": 30}
 
@@ -32,7 +32,7 @@ class Sync:
             return client.request(method, url, **options)
 
     def revoked_again_and_again(self, api2, times, **options):
-        """The states of so many requests over HTTP/2, each with a token that is revoked at that moment."""
+        """Return the statuses of so many requests over HTTP/2, whose token is revoked at the same time."""
         with httpx.Client(auth=self.auth, **HTTP2 | options) as client:
             return {(api2.accepted.clear(), client.get(api2.url).status_code)[1] for _ in range(times)}
 
@@ -80,7 +80,7 @@ def call(request, client):
 
 @pytest.fixture
 def revoked(api, client):
-    """v1 has been used, and the API has refused it ever since."""
+    """A client that has used v1, which has been revoked."""
     assert Sync(TalendAuth(client))("GET", api.url).status_code == 200
     api.accepted.clear()
     api.calls.clear()
@@ -117,7 +117,7 @@ def test_without_another_token_the_401_is_returned(call, api, source, caplog):
     (warning,) = [record for record in caplog.records if record.name == "talend_token"]
     assert warning.levelno == logging.WARNING
     assert re.fullmatch(
-        r"token secret '\S+': version v1 was rejected .* too_soon, for 30 seconds\. .* Region's\.",
+        r"token secret '\S+': version v1 was rejected .* 30 seconds \(too_soon\)\. .* right Region\.",
         warning.getMessage(),
     )
 
@@ -159,7 +159,7 @@ def test_a_file_is_rewound_and_sent_again(client, api, tmp_path, option):
     assert first.body == second.body
 
 
-def test_what_can_be_iterated_again_is_sent_again(client, api):
+def test_a_reusable_iterable_is_sent_again(client, api):
     call = Sync(TalendAuth(client))
     call("GET", api.url)
     api.accepted.clear()
@@ -216,7 +216,7 @@ def _pipe():
 @pytest.mark.parametrize("body", [_generator, _pipe])
 def test_a_body_that_cannot_be_sent_twice_is_refused_unsent(client, api, body):
     content = body()
-    with pytest.raises(BodyNotRepeatable, match=r"POST request cannot be sent a second time.*Give bytes or a file"):
+    with pytest.raises(BodyNotRepeatable, match=r"POST request cannot be sent a second time.*Use bytes or a file"):
         Sync(TalendAuth(client))("POST", api.url, content=content)
     content.close()
     assert api.calls == []
@@ -229,7 +229,7 @@ def test_an_async_generator_is_refused_before_it_is_sent(client, api):
 
 
 class Once(httpx.SyncByteStream):
-    """A body of the user's own making, used up by being sent."""
+    """A user's own body that can be sent only once."""
 
     def __iter__(self):
         return self
@@ -318,7 +318,7 @@ def api2(source):
 @pytest.mark.parametrize("refusal_bytes", [0, 500, 60_000, 200_000])
 def test_many_tasks_over_http2_each_retry_once(client, api2, source, refusal_bytes):
     api2.refusal_bytes = refusal_bytes
-    # Time for other requests between a page and its headers.
+    # Leaves time for other requests between the headers and the page.
     api2.round_trips = 20
 
     async def herd():
@@ -337,7 +337,7 @@ def test_many_tasks_over_http2_each_retry_once(client, api2, source, refusal_byt
 @pytest.mark.parametrize("refusal_bytes", [500, 200_000])
 @pytest.mark.parametrize("way", [Sync, Async, Trio])
 def test_http2_does_not_wear_out(client, api2, source, refusal_bytes, way):
-    """A connection has 100 streams at once, and a window that is shared by all."""
+    """A connection allows 100 streams at once, which share a window."""
     api2.refusal_bytes = refusal_bytes
     assert way(TalendAuth(client)).revoked_again_and_again(api2, 120) == {200}
     assert len(source.renewals) == 120
@@ -357,7 +357,7 @@ def test_a_large_page_is_not_read_to_its_end(client, api2, way, monkeypatch):
 
 
 @pytest.mark.parametrize("way", [Sync, Async, Trio])
-def test_a_page_without_end_does_not_keep_the_request(client, api2, way):
+def test_an_endless_page_does_not_block_the_request(client, api2, way):
     api2.refusal_ends = False
     assert way(TalendAuth(client)).revoked_again_and_again(api2, 1, timeout=0.5) == {200}
 

@@ -1,4 +1,4 @@
-"""A client that has been used is sent to other processes, and works there with a token of their own."""
+"""A used client that is sent to other processes works there with their own token."""
 
 import json
 import multiprocessing.forkserver
@@ -19,7 +19,7 @@ pytestmark = pytest.mark.true_source
 
 
 class AWS:
-    """Secrets Manager and Lambda: each renewal publishes the next version."""
+    """Secrets Manager and Lambda, where each renewal publishes the next version."""
 
     def __init__(self, api):
         self.api = api
@@ -52,7 +52,7 @@ def aws(api, monkeypatch):
     aws = AWS(api)
 
     def revoke():
-        """Every other call is the repetition."""
+        """Reject every other request."""
         calls = [call for call in api.calls if call.path == "/revoke"]
         if api.calls[-1].path == "/revoke" and len(calls) % 2:
             api.accepted.discard(f"token-of-v{aws.version}")
@@ -73,7 +73,7 @@ def aws(api, monkeypatch):
 def processes(request, aws):  # noqa: ARG001 (a server of forks keeps the environment that it is started in)
     context = multiprocessing.get_context(request.param)
     if request.param == "forkserver":
-        # Else the one that an earlier test has started is used.
+        # Otherwise the server that an earlier test has started would be used.
         multiprocessing.forkserver._forkserver._stop()
     with ProcessPoolExecutor(1, context) as processes:
         yield processes

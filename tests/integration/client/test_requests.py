@@ -1,4 +1,4 @@
-"""requests with a token: the right one, to the right host, and once more after a 401."""
+"""requests sends the right token to the right host, and repeats a request once after a 401."""
 
 import copy
 import io
@@ -30,7 +30,7 @@ def session(client):
 
 @pytest.fixture
 def revoked(api, session):
-    """The session has used v1, which the API has refused ever since."""
+    """A session that has used v1, which has been revoked."""
     assert session.get(api.url).status_code == 200
     api.accepted.clear()
     api.calls.clear()
@@ -69,7 +69,7 @@ def test_without_another_token_the_401_is_returned(session, api, source, caplog)
     (warning,) = [record for record in caplog.records if record.name == "talend_token"]
     assert warning.levelno == logging.WARNING
     assert re.fullmatch(
-        r"token secret '\S+': version v1 was rejected .* budget_exhausted, for 600 seconds\. .* Region's\.",
+        r"token secret '\S+': version v1 was rejected .* 600 seconds \(budget_exhausted\)\. .* right Region\.",
         warning.getMessage(),
     )
 
@@ -124,7 +124,7 @@ def test_a_file_is_rewound_to_where_it_was(session, api, tmp_path):
 
 
 @pytest.mark.usefixtures("revoked")
-def test_what_can_be_iterated_again_is_sent_again(session, api):
+def test_a_reusable_iterable_is_sent_again(session, api):
     class Chunks:
         def __iter__(self):
             return iter([b"a", b"b"])
@@ -153,7 +153,7 @@ class Progress:
 
 
 class Silent(Progress):
-    """Has an iterator, and does not say whether it is seekable, as a SpooledTemporaryFile on Python 3.10."""
+    """Has an iterator but no `seekable`, like a SpooledTemporaryFile on Python 3.10."""
 
     def __iter__(self):
         return iter(self._file)
@@ -191,7 +191,7 @@ def test_a_spooled_file_is_rewound(session, api):
 
 
 class Stream:
-    """Can be read and does not know its position, such as an upload that a framework hands on."""
+    """Can be read but has no position, such as an upload that a framework forwards."""
 
     def read(self, _size=-1):
         return b""
@@ -201,14 +201,14 @@ class Stream:
 
 
 class Unseekable(Progress):
-    """Says so only when it is asked to seek."""
+    """Reports only at a seek that it is not seekable."""
 
     def seek(self, *_):
         raise NotImplementedError
 
 
 class Lying(Progress):
-    """Says that it is seekable, and is not."""
+    """Claims to be seekable, but is not."""
 
     def seekable(self):
         return True
@@ -218,14 +218,14 @@ class Lying(Progress):
 
 
 class Honest(Progress):
-    """Says that it is not seekable, and ignores a seek."""
+    """Reports that it is not seekable, and ignores a seek."""
 
     def seekable(self):
         return False
 
 
 class Asynchronous(Progress):
-    """Has to be awaited."""
+    """A file that must be awaited."""
 
     def __aiter__(self):
         return self
@@ -248,7 +248,7 @@ _USED_UP += [_of(kind) for kind in (Unseekable, Lying, Honest, Asynchronous)]
 @pytest.mark.parametrize("body", _USED_UP)
 def test_a_body_that_cannot_be_sent_twice_is_refused_unsent(session, api, body):
     data = body()
-    with pytest.raises(BodyNotRepeatable, match=r"POST request cannot be sent a second time.*Give bytes or a file"):
+    with pytest.raises(BodyNotRepeatable, match=r"POST request cannot be sent a second time.*Use bytes or a file"):
         session.post(api.url, data=data)
     assert api.calls == []
     getattr(data, "close", lambda: None)()
@@ -339,7 +339,7 @@ def test_netrc_does_not_take_the_tokens_place(session, api, status):
 
 
 @pytest.mark.usefixtures("passwords")
-def test_a_401_after_a_redirect_is_healed_whatever_netrc_has(session, api, source):
+def test_a_401_after_a_redirect_is_renewed_despite_netrc(session, api, source):
     api.redirects["/"] = "/second"
     api.on_call = lambda: api.calls[-1].path == "/second" and api.accepted.discard("token-of-v1")
     assert session.get(api.url).status_code == 200
@@ -357,7 +357,7 @@ def test_netrc_is_for_the_hosts_that_may_not_see_the_token(session, api, other_h
 
 @pytest.mark.parametrize("entry", ["machine example.com login a password b", "default login mine password hunter2"])
 def test_each_hop_to_an_allowed_host_carries_the_token(client, api, other_host, netrc, session, entry):
-    """There and back again."""
+    """The redirect leads to another host and back."""
     netrc(entry)
     session.auth = TalendAuth(client, also_for=[other_host.url])
     other_host.accepted.add("token-of-v1")
@@ -392,7 +392,7 @@ def test_a_hop_carries_a_newer_token_until_it_expires(session, api, client, sour
     assert request.copy().token.version_id == "v1"
 
 
-def test_a_redirect_to_no_host_is_the_libraries_own_error(session, api):
+def test_a_redirect_without_a_host_raises_the_librarys_error(session, api):
     api.redirects["/"] = "mailto:somebody@example.com"
     with pytest.raises(requests.exceptions.InvalidSchema):
         session.get(api.url)
@@ -448,7 +448,7 @@ def test_many_threads_retry_once_each_and_renew_once(client, api, source):
     first_answers = iter(range(100))
 
     def together():
-        # All of them have sent the first token before the first one is told that it is refused.
+        # All of them have sent the first token before the first one gets its 401.
         if next(first_answers, None) is not None:
             both.wait(30)
 

@@ -1,4 +1,4 @@
-"""What AWS answers to a consumer, and what the consumer makes of it. moto stands for Secrets Manager."""
+"""The source handles the answers of AWS. moto replaces Secrets Manager."""
 
 import io
 import json
@@ -39,12 +39,12 @@ def aws(monkeypatch):
 
 @pytest.fixture
 def secret(aws):
-    """The token secret; gives its ARN."""
+    """Create the token secret, and return its ARN."""
     return aws.create_secret(Name=NAME, SecretString=json.dumps(DOCUMENT), ClientRequestToken=V1)["ARN"]
 
 
 class Functions:
-    """A client of Lambda that answers as it is told, and remembers how it was invoked."""
+    """A client of Lambda with given answers, which records its invocations."""
 
     def __init__(self):
         self.events = []
@@ -54,7 +54,7 @@ class Functions:
         self.error = None
 
     def close(self):
-        """Close the connections, of which there are none."""
+        """Do nothing, because there are no connections."""
 
     def invoke(self, FunctionName, Payload):  # noqa: N803 (as boto3 has it)
         self.names.append(FunctionName)
@@ -66,7 +66,7 @@ class Functions:
 
 
 class Session:
-    """A boto3 session whose clients are the test's, which remembers how they were made."""
+    """A boto3 session with the test's clients, which records how they were created."""
 
     def __init__(self, **clients):
         self.clients = clients
@@ -78,7 +78,7 @@ class Session:
 
 
 def reading_by(get_secret_value):
-    """A session whose client of Secrets Manager has that one operation."""
+    """Return a session whose client of Secrets Manager has only that operation."""
     operations = {"get_secret_value": staticmethod(get_secret_value), "close": lambda _: None}
     return Session(secretsmanager=type("Client", (), operations)())
 
@@ -116,7 +116,7 @@ def test_the_session_that_the_program_has_set_up_is_used(monkeypatch):
     assert source.read().token.version_id == V1
 
 
-def test_a_session_of_its_own_wins_over_the_programs(aws, functions, monkeypatch):
+def test_its_own_session_takes_precedence_over_the_programs(aws, functions, monkeypatch):
     monkeypatch.setattr(boto3, "DEFAULT_SESSION", Session())
     source = SecretsManagerSource(NAME, "renew", session=Session(secretsmanager=aws, **{"lambda": functions}))
     assert source.renew(V1).outcome == "rotated"
@@ -179,7 +179,7 @@ def test_time_limits_and_retries_are_set_and_not_inherited(source):
     (_, reading), (_, invoking) = source._session.made
     assert (reading["config"].connect_timeout, reading["config"].read_timeout) == (2, 3)
     assert reading["config"].retries == {"mode": "standard", "total_max_attempts": 2}
-    # The renew function's own limit is 30 seconds.
+    # The renew function's timeout is 30 seconds.
     assert (invoking["config"].connect_timeout, invoking["config"].read_timeout) == (2, 35)
     assert invoking["config"].retries == {"total_max_attempts": 1}
 
@@ -200,21 +200,21 @@ def failing(error):
         ),
         (
             ClientError({"Error": {"Code": "ResourceNotFoundException"}}, "GetSecretValue"),
-            "ResourceNotFoundException. Check its name and the Region; if it is new, force the first rotation.",
+            "ResourceNotFoundException. Check its name and the Region. If it is new, force the first rotation.",
         ),
-        (ClientError({}, "GetSecretValue"), "unknown. Try again; if it goes on, check the AWS Health Dashboard."),
+        (ClientError({}, "GetSecretValue"), "unknown. Try again. If this continues, check the AWS Health Dashboard."),
         (
             EndpointConnectionError(endpoint_url="https://x"),
-            "EndpointConnectionError. Try again; if it goes on, check the AWS Health Dashboard.",
+            "EndpointConnectionError. Try again. If this continues, check the AWS Health Dashboard.",
         ),
         (
             KeyError("hunter2"),
-            "an unexpected answer. Another server may answer for AWS: check AWS_ENDPOINT_URL, the proxy, or "
+            "an unexpected answer. The answer may not be from AWS. Check AWS_ENDPOINT_URL, the proxy, or "
             "the test's stub.",
         ),
     ],
 )
-def test_a_failed_read_says_which_secret_why_and_what_to_do(error, message):
+def test_a_failed_read_names_the_secret_the_cause_and_the_fix(error, message):
     with pytest.raises(TokenUnavailable) as caught:
         failing(error).read()
     assert str(caught.value) == f"token secret '{NAME}' cannot be read: {message}"
@@ -224,14 +224,14 @@ def test_a_failed_read_says_which_secret_why_and_what_to_do(error, message):
 @pytest.mark.parametrize("value", [{"SecretString": "hunter2"}, {"SecretBinary": b"hunter2"}, {"SecretString": "{}"}])
 def test_a_secret_that_is_not_a_document_is_reported_unseen(aws, value):
     aws.create_secret(Name=NAME, **value)
-    with pytest.raises(TokenUnavailable, match=r"it holds no token document: .* Force a rotation") as caught:
+    with pytest.raises(TokenUnavailable, match=r"it does not hold a token document: .* Force a rotation") as caught:
         SecretsManagerSource(NAME).read()
     assert "hunter2" not in str(caught.value)
 
 
 @pytest.mark.usefixtures("secret")
 def test_no_local_variable_shows_the_token_when_something_fails(monkeypatch):
-    """As a crash reporter would print it: every frame's variables, of the error and of what led to it."""
+    """Return what a crash reporter would print: the variables of all frames of an error and its causes."""
     source = SecretsManagerSource(NAME)
     shown = []
 
@@ -254,7 +254,7 @@ def test_no_local_variable_shows_the_token_when_something_fails(monkeypatch):
 
 @pytest.fixture
 def stubbed(monkeypatch):
-    """A source over a client whose answers are a stub's."""
+    """Return a source whose client answers from a stub."""
     monkeypatch.setattr(boto3, "DEFAULT_SESSION", None)
     client = boto3.client("secretsmanager", region_name="eu-west-1")
     session = types.SimpleNamespace(client=lambda *_, **__: client)
@@ -274,9 +274,9 @@ def test_a_stub_needs_the_text_and_its_version(stubbed):
 @pytest.mark.parametrize(
     ("answer", "problem"),
     [
-        ({}, "an unexpected answer. Another server may answer for AWS: .* the test's stub"),
-        ({"SecretString": json.dumps(DOCUMENT)}, "an unexpected answer. Another server may answer for AWS"),
-        ({"VersionId": "1" * 32}, "it holds no token document: not a JSON object. Force a rotation"),
+        ({}, "an unexpected answer. The answer may not be from AWS. .* the test's stub"),
+        ({"SecretString": json.dumps(DOCUMENT)}, "an unexpected answer. The answer may not be from AWS"),
+        ({"VersionId": "1" * 32}, "it does not hold a token document: not a JSON object. Force a rotation"),
     ],
 )
 def test_a_stub_that_leaves_something_out_is_reported(stubbed, answer, problem):
@@ -379,7 +379,7 @@ def test_a_failed_function_is_reported_with_its_message(source, functions):
 )
 def test_an_answer_of_another_function_is_reported(source, functions, answer):
     functions.answer = answer
-    with pytest.raises(RenewalFailed, match="its answer is not a renew function's: check TALEND_RENEW_FUNCTION"):
+    with pytest.raises(RenewalFailed, match=r"not that of a renew function\. Check TALEND_RENEW_FUNCTION"):
         source.renew(V1)
 
 
@@ -417,7 +417,7 @@ def test_a_renewal_reads_invokes_and_reads(aws, functions):
     source = SecretsManagerSource(NAME, "renew", session=Session(secretsmanager=aws, **{"lambda": functions}))
     client = TokenClient(source, clock=lambda: 1795473000.0, monotonic=lambda: 0.0, sleep=lambda _: None)
     with pytest.MonkeyPatch.context() as patch:
-        # moto's answers are dated by the machine's clock.
+        # moto dates its answers by the machine's clock.
         patch.setattr("talend_token.secrets_manager._date", lambda _: None)
         rejected = client.get_token()
         document = DOCUMENT | {"access_token": "next", "issued_at": 1795473000, "expires_at": 1795474800}

@@ -1,4 +1,4 @@
-"""What other processes are asked to do: they have to import it."""
+"""Functions that other processes run, which they must be able to import."""
 
 from __future__ import annotations
 
@@ -10,18 +10,18 @@ import requests
 
 
 def with_session(session: requests.Session, url: str) -> tuple[int, int]:
-    """Return the states of two calls, the second of which is rejected at first."""
+    """Return the statuses of two requests, the second of which is rejected at first."""
     return session.get(url).status_code, session.get(f"{url}/revoke").status_code
 
 
 def with_httpx(auth: httpx.Auth, url: str) -> tuple[int, int]:
-    """As `with_session`."""
+    """See `with_session`."""
     with httpx.Client(auth=auth, trust_env=False) as client:
         return client.get(url).status_code, client.get(f"{url}/revoke").status_code
 
 
 def with_async_httpx(auth: httpx.Auth, url: str) -> tuple[int, int]:
-    """As `with_session`."""
+    """See `with_session`."""
 
     async def calls() -> tuple[int, int]:
         async with httpx.AsyncClient(auth=auth, trust_env=False) as client:

@@ -92,6 +92,8 @@ class Client:
 
     def renew(self, rejected):
         with self.lock():
+            if self.now < self.refusals.get(rejected, 0) and "reads nothing while it waits" in self.flaws:
+                return False
             if self.token["version_id"] == rejected and "renews without comparing" not in self.flaws:
                 with suppress(OSError, ValueError):
                     self.read()
@@ -100,8 +102,12 @@ class Client:
             if self.now < self.refusals.get(rejected, 0) and "asks again and again" not in self.flaws:
                 return False
             answer = self.invoke({"rejected_version_id": "" if "names no version" in self.flaws else rejected})
-            if answer.get("outcome") not in ("rotated", "superseded", "in_progress"):
-                self.refusals[rejected] = self.now + min(answer.get("retry_after_seconds", 5), 60)
+            good = {"rotated", "superseded", "in_progress"}
+            if answer.get("outcome") not in good - (
+                {"superseded"} if "gives up when superseded" in self.flaws else set()
+            ):
+                pause = 3600 if "waits for an hour" in self.flaws else min(answer.get("retry_after_seconds", 5), 60)
+                self.refusals[rejected] = self.now + pause
                 return False
             for _ in range(1 if "does not wait" in self.flaws else 100):
                 self.read()

@@ -208,7 +208,7 @@ HABIT_NOTES = (
     "cache of one's own lacks. A single consumer with few calls is cheaper without it."
 )
 LIMIT_NOTES = (
-    "What a number of accounts takes, in the order in which the default quotas are reached; values over the quota "
-    "are bold. These are averages: accounts that tick together take more at that moment. The quotas of stacks, "
-    "alarms and policies can be raised, or several accounts can share one template."
+    "Resources that a number of accounts takes, in the order in which the default quotas are reached; values over "
+    "the quota are bold. These are averages: accounts that tick together take more at that moment. The quotas of "
+    "stacks, alarms and policies can be raised, or several accounts can share one template."
 )

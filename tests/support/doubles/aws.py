@@ -35,8 +35,12 @@ class InMemoryAWS:
         self.alarms_on: set[str] = set()
         self.functions: dict[str, Callable[[dict[str, Any]], dict[str, Any]]] = {}
         """What a function answers to an event; `{"errorMessage": ...}` is a failure."""
-        self.faults: dict[str, str | Exception] = {}
+        self.faults: dict[str, str | BaseException] = {}
         """The error of an operation: AWS's code, or an exception of the SDK."""
+        self.date_error = 0.0
+        """How wrong the date of an answer is, in seconds."""
+        self.configs: dict[str, Any] = {}
+        """The configuration of the last client of each service."""
         self.calls: list[str] = []
         self.sessions: list[dict[str, Any]] = []
         self.on_call: Callable[[str], None] = lambda _: None
@@ -118,14 +122,15 @@ class InMemoryAWS:
         self.region_name = named.get("region_name") or self.region_name
         return self
 
-    def client(self, service: str, **_: Any) -> Any:
+    def client(self, service: str, **named: Any) -> Any:
+        self.configs[service] = named["config"]
         return _Client(self, service)
 
     def call(self, operation: str, request: dict[str, Any]) -> Any:
         self.calls.append(operation)
         self.on_call(operation)
         fault = self.faults.get(operation)
-        if isinstance(fault, Exception):
+        if isinstance(fault, BaseException):
             raise fault
         if fault:
             raise _error(operation, fault)
@@ -153,7 +158,7 @@ class InMemoryAWS:
         if not self.secrets.get(SecretId):
             raise _error("GetSecretValue", "ResourceNotFoundException")
         version = self.secrets[SecretId][-1]
-        date = format_datetime(datetime.fromtimestamp(self.clock(), UTC), usegmt=True)
+        date = format_datetime(datetime.fromtimestamp(self.clock() + self.date_error, UTC), usegmt=True)
         return {
             "Name": SecretId,
             "VersionId": version["id"],

@@ -1,7 +1,7 @@
 """CloudFormation where ministack leaves out what a template says.
 
 - `!Ref` of a secret gives its name; AWS gives its ARN.
-- A function's `ReservedConcurrentExecutions` and a table's `TimeToLiveSpecification` are not applied.
+- A table's `TimeToLiveSpecification`, a role's `PermissionsBoundary` and a function's `VpcConfig` are not applied.
 - The workers of a function that is deleted with its stack stay.
 - `AWS::SecretsManager::ResourcePolicy` and `AWS::Events::EventBusPolicy` are unknown.
 """
@@ -11,7 +11,7 @@ import json
 from collections.abc import Callable
 from typing import Any
 
-from ministack.services import dynamodb, eventbridge, lambda_svc, secretsmanager
+from ministack.services import dynamodb, eventbridge, iam, lambda_svc, secretsmanager
 from ministack.services.cloudformation import provisioners
 
 Provisioned = tuple[str, dict[str, Any]]
@@ -23,8 +23,9 @@ def mend(_options: argparse.Namespace, _routes: dict[str, Callable[[], Any]]) ->
     """Wrap what creates, updates and deletes these types, and add two."""
     handlers = provisioners._RESOURCE_HANDLERS
     _identify_by_arn(handlers["AWS::SecretsManager::Secret"])
-    _then_apply(handlers["AWS::Lambda::Function"], _reserve_concurrency)
     _then_apply(handlers["AWS::DynamoDB::Table"], _set_time_to_live)
+    _then_apply(handlers["AWS::IAM::Role"], _set_boundary)
+    _then_apply(handlers["AWS::Lambda::Function"], _set_network)
     _stop_workers_on_deletion(handlers["AWS::Lambda::Function"])
     handlers["AWS::SecretsManager::ResourcePolicy"] = {
         "create": lambda _logical_id, properties, _stack: _put_resource_policy(properties),
@@ -78,9 +79,13 @@ def _then_apply(handlers: Handlers, apply: Callable[[str, Properties], None]) ->
     handlers.update(create=create_and_apply, update=update_and_apply)
 
 
-def _reserve_concurrency(name: str, properties: Properties) -> None:
-    reserved = properties.get("ReservedConcurrentExecutions")
-    lambda_svc._functions[name]["concurrency"] = None if reserved is None else int(reserved)
+def _set_boundary(role: str, properties: Properties) -> None:
+    iam._roles[role]["PermissionsBoundary"] = properties.get("PermissionsBoundary")
+
+
+def _set_network(function: str, properties: Properties) -> None:
+    network = lambda_svc._vpc_config_with_id(properties.get("VpcConfig"))
+    lambda_svc._functions[function]["config"]["VpcConfig"] = network
 
 
 def _set_time_to_live(name: str, properties: Properties) -> None:

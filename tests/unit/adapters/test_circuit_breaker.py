@@ -1,4 +1,4 @@
-"""A permanent refusal is remembered for all instances of both functions, against moto in process."""
+"""A permanent refusal is remembered for all instances of both functions (against moto in process)."""
 
 from concurrent.futures import ThreadPoolExecutor
 
@@ -24,7 +24,7 @@ REFUSED = CredentialsRefused(URL, SECRET, "answered 401", "Check.", status=401)
 
 @pytest.fixture
 def breakers(lock_table):
-    """The breaker as two functions have it."""
+    """The breakers of two functions."""
     return [DynamoDBCircuitBreaker(lock_table_client(boto3.session.Session()), lock_table) for _ in range(2)]
 
 
@@ -41,7 +41,7 @@ def call(breaker, ask=lambda: "token", circuit="default/credentials-1"):
 
 
 def let_a_minute_pass(seconds=61):
-    """Date the refusal back, as no clock is ours to move."""
+    """Backdate the refusal, because the tests cannot move Powertools' clock."""
     table = boto3.resource("dynamodb").Table("locks")
     for item in table.scan()["Items"]:
         if "opened_at" in item:
@@ -52,7 +52,7 @@ def test_a_refusal_is_raised_and_then_remembered_by_all(breakers):
     with pytest.raises(CredentialsRefused):
         call(breakers[0], refuse)
     for breaker in breakers:
-        with pytest.raises(CircuitOpen, match=rf"token endpoint was not asked.*60 s.*{SECRET}"):
+        with pytest.raises(CircuitOpen, match=rf"no token was requested.*60 s.*{SECRET}"):
             call(breaker, never)
 
 
@@ -71,7 +71,7 @@ def test_after_a_minute_one_success_lets_all_callers_through(breakers):
         call(breakers[1], never)
     let_a_minute_pass(seconds=11)
     assert call(breakers[0]) == "token"
-    # In another thread, as whoever tries is known by its own.
+    # In another thread, because Powertools identifies the caller that tries again by its thread.
     with ThreadPoolExecutor(1) as pool:
         assert pool.submit(call, breakers[1]).result() == "token"
 

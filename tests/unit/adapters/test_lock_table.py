@@ -1,4 +1,4 @@
-"""The lock that both functions share: Powertools Idempotency's persistence on a table, against moto in process."""
+"""Both functions share the lock, a table that Powertools Idempotency uses (against moto in process)."""
 
 import json
 import time
@@ -24,7 +24,7 @@ def result(outcome=Outcome.ROTATED):
 
 @pytest.fixture
 def locks(lock_table):
-    """The lock as two functions have it."""
+    """The locks of two functions."""
     return [LockTable(lock_table_client(boto3.session.Session()), lock_table) for _ in range(2)]
 
 
@@ -80,7 +80,7 @@ def test_a_run_that_died_blocks_others_until_its_time_is_up(locks):
 
 
 def test_a_repeated_write_recognizes_its_own_record(locks, monkeypatch):
-    """The SDK repeats a request whose answer was lost; the first one may have written the record."""
+    """The SDK repeats a request whose answer was lost, but the first request may have written the record."""
     client = locks[0]._store.client
     put_item = client.put_item
 
@@ -94,7 +94,7 @@ def test_a_repeated_write_recognizes_its_own_record(locks, monkeypatch):
         locks[1].acquire(invocation(), "v1")
 
 
-def test_runs_of_the_same_millisecond_are_told_apart(locks):
+def test_runs_of_the_same_millisecond_are_distinguished(locks):
     same = invocation()
     for lock in locks:
         lock._clock = lambda: same.ends_at - 30
@@ -105,7 +105,7 @@ def test_runs_of_the_same_millisecond_are_told_apart(locks):
 
 @pytest.mark.parametrize(("races", "taken"), [(2, False), (3, True)])
 def test_a_record_that_expires_while_it_is_read_is_not_a_lock(locks, monkeypatch, races, taken):
-    """The write is tried three times in all."""
+    """The write is attempted three times in total."""
     locks[0].acquire(invocation(seconds=-1), "v1")
     stored = items()[0]
     client = locks[1]._store.client
@@ -176,7 +176,7 @@ def test_a_release_never_raises(locks, ended):
     locks[0].release(invocation(), "v1", ended)
 
 
-def test_the_record_holds_version_and_expiry_and_no_more(locks):
+def test_the_record_holds_only_version_and_expiry(locks):
     locks[0].acquire(invocation(), "v1")
     locks[0].release(invocation(), "v1", result())
     (item,) = items()

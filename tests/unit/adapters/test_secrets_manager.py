@@ -1,4 +1,4 @@
-"""The Secrets Manager adapter, against moto in process."""
+"""The adapter for Secrets Manager reads, stages and promotes versions (against moto in process)."""
 
 import datetime
 import re
@@ -63,7 +63,7 @@ def test_a_version_is_read_by_its_label(store, client):
     assert store.read(NAME, "AWSPENDING") is None
 
 
-def test_reading_tells_when_the_version_was_made(store, client):
+def test_a_read_version_has_its_creation_time(store, client):
     publish(client)
     made = client.list_secret_version_ids(SecretId=NAME)["Versions"][0]["CreatedDate"].timestamp()
     assert store.read(NAME, "AWSCURRENT").created_at == made
@@ -86,7 +86,7 @@ def test_a_description_has_the_status_of_each_replica(client):
     assert store.describe(NAME).replicas == {"us-east-1": "InSync", "ap-south-1": "Failed: no such key"}
 
 
-def test_a_binary_value_is_told_from_a_string(store, client):
+def test_a_binary_value_is_distinguished_from_a_string(store, client):
     client.put_secret_value(SecretId=NAME, SecretBinary=b"\xff")
     assert store.read(NAME, "AWSCURRENT").text is None
 
@@ -109,14 +109,14 @@ def test_promotion_moves_the_label_from_the_version_that_was_read(store, client)
     assert store.read(NAME, "AWSPREVIOUS").version_id == published
 
 
-def test_every_version_that_is_kept_tells_when_it_was_made(store, client):
+def test_every_version_has_its_creation_time(store, client):
     assert store.created(NAME) == []
     for text in ("one", "two", "three"):
         publish(client, text)
     assert store.created(NAME) == pytest.approx([time.time()] * 3, abs=60)
 
 
-def test_all_pages_of_versions_are_read_those_without_a_label_included(client):
+def test_all_pages_of_versions_are_read_including_unlabeled_ones(client):
     made = datetime.datetime(2026, 11, 23, tzinfo=datetime.UTC)
     pages = [
         {"ARN": ARN, "Versions": [{"VersionId": version(), "CreatedDate": made}] * 2, "NextToken": "more"},
@@ -142,12 +142,13 @@ def test_promotion_names_the_version_that_is_replaced_if_there_is_one(client, re
     assert SecretsManagerStore(client).promote(NAME, staged, replaced)
 
 
-def answering(client, *answers):
-    """A store whose client answers as AWS documents, where moto does not."""
+def answering(client, *answers, repeated=False):
+    """A store whose client answers as AWS documents and moto does not. An error answers the SDK's second attempt if
+    it has `repeated` the request."""
     stubber = Stubber(client)
     for operation, answer in answers:
         if isinstance(answer, str):
-            stubber.add_client_error(operation, answer)
+            stubber.add_client_error(operation, answer, response_meta={"RetryAttempts": 1} if repeated else None)
         else:
             stubber.add_response(operation, answer)
     stubber.activate()
@@ -168,14 +169,29 @@ def test_promotion_is_false_if_another_version_holds_the_label(client, code):
 def test_a_promotion_that_the_sdk_repeated_is_a_promotion(client, code):
     staged = version()
     labels = {"ARN": ARN, "VersionIdsToStages": {staged: ["AWSCURRENT", "AWSPENDING"]}}
-    store = answering(client, ("update_secret_version_stage", code), ("describe_secret", labels))
+    store = answering(client, ("update_secret_version_stage", code), ("describe_secret", labels), repeated=True)
     assert store.promote(NAME, staged, version())
+
+
+@LABEL_MOVED
+def test_a_version_that_another_run_has_promoted_is_not_promoted(client, code):
+    staged = version()
+    labels = {"ARN": ARN, "VersionIdsToStages": {staged: ["AWSCURRENT", "AWSPENDING"]}}
+    store = answering(client, ("update_secret_version_stage", code), ("describe_secret", labels))
+    assert not store.promote(NAME, staged, version())
+
+
+@LABEL_MOVED
+def test_a_repeated_promotion_that_lost_the_race_is_none(client, code):
+    labels = {"ARN": ARN, "VersionIdsToStages": {version(): ["AWSCURRENT"]}}
+    store = answering(client, ("update_secret_version_stage", code), ("describe_secret", labels), repeated=True)
+    assert not store.promote(NAME, version(), version())
 
 
 @pytest.mark.parametrize(
     ("code", "fix"),
     [
-        ("AccessDeniedException", "rights of the function's role"),
+        ("AccessDeniedException", "permissions of the function's role"),
         ("InvalidRequestException", "restore-secret"),
         ("LimitExceededException", "100 versions"),
         ("DecryptionFailure", "KMS key"),
@@ -224,10 +240,10 @@ OPERATIONS = pytest.mark.parametrize(
 @OPERATIONS
 @pytest.mark.parametrize("answer", [{}, None, [], "<html>"])
 def test_a_strange_answer_of_any_operation_is_named(client, monkeypatch, operation, call, answer):
-    """Something else than AWS answers, such as a proxy: no raw KeyError, and nothing is taken for an answer."""
+    """Another server answers, such as a proxy. That is neither a raw KeyError nor accepted as an answer."""
     monkeypatch.setattr(client, xform_name(operation), lambda **_: answer)
     with pytest.raises(
-        SecretStoreError, match=f"{operation} on secret '{NAME}' failed with UnexpectedAnswer. Something"
+        SecretStoreError, match=f"{operation} on secret '{NAME}' failed with UnexpectedAnswer. The answer is not"
     ):
         call(SecretsManagerStore(client))
 
@@ -242,7 +258,7 @@ def test_an_answer_with_a_value_of_another_type_is_named(client, monkeypatch, wr
 
 
 @pytest.mark.parametrize("member", ["VersionId", "VersionStages", "CreatedDate"])
-def test_an_answer_without_what_it_must_have_is_named(client, monkeypatch, member):
+def test_an_answer_without_a_required_member_is_named(client, monkeypatch, member):
     whole = {
         "ARN": ARN,
         "VersionId": version(),
@@ -269,6 +285,6 @@ def test_a_refusal_of_any_operation_is_named(client, operation, call):
     )
 
 
-def test_a_secrets_manager_that_cannot_be_reached_is_named_by_the_clients_error():
+def test_an_unreachable_secrets_manager_is_named_by_the_sdks_error():
     with pytest.raises(SecretStoreError, match="EndpointConnectionError"):
         SecretsManagerStore(unreachable("secretsmanager")).read(NAME, "AWSCURRENT")

@@ -1,4 +1,4 @@
-"""One log line for each invocation, and metrics that alarms can rely on."""
+"""Each invocation writes one log line, and metrics that alarms can rely on."""
 
 import io
 import itertools
@@ -18,17 +18,17 @@ SECRET = "talend-token/finance/credentials"
 
 
 class Output:
-    """What a function wrote: log lines and metrics."""
+    """The log lines and metrics that a function wrote."""
 
     def __init__(self, capsys):
         self._log = io.StringIO()
         self._capsys = capsys
-        # A logger is kept by its name until the process ends, so each test has one of its own.
+        # Python keeps a logger by its name until the process ends, so each test has its own.
         self.logger = Logger(service=str(uuid.uuid4()), stream=self._log)
         self.metrics = Metrics(namespace="TalendToken")
 
     def report(self, invocation=None, outcome=None, *, seconds=0.5, error=None, **result):
-        """Report an invocation that took half a second, if nothing else is said."""
+        """Report an invocation, which by default took half a second."""
         times = itertools.chain([NOW - seconds], itertools.repeat(NOW))
         with reported(self.logger, self.metrics, clock=lambda: next(times)) as report:
             report.stack = "talend-token"
@@ -46,7 +46,7 @@ class Output:
         return [json.loads(line) for line in self._capsys.readouterr().out.splitlines()]
 
     def values(self):
-        """The only metrics document, by the names of its metrics."""
+        """Return the values of the only metrics document by the names of the metrics."""
         (document,) = self.emf()
         (directive,) = document["_aws"]["CloudWatchMetrics"]
         return {metric["Name"]: document[metric["Name"]] for metric in directive["Metrics"]}
@@ -103,8 +103,8 @@ def test_metrics_have_the_stack_and_the_account_as_dimensions(output):
 @pytest.mark.parametrize(
     "outcome", [Outcome.ROTATED, Outcome.FRESH, Outcome.UNCHANGED, Outcome.WAITING_FOR_CREDENTIALS]
 )
-def test_a_good_run_writes_the_remaining_seconds_and_no_more(output, outcome):
-    """CloudWatch bills a metric by the hours in which it is written, whatever its value."""
+def test_a_successful_run_writes_only_the_remaining_seconds(output, outcome):
+    """CloudWatch bills a metric for each hour in which it is written, even if its value is 0."""
     output.report(invocation(credentials_refused=False), outcome, **PUBLISHED)
     assert output.values() == {"TokenRemainingSeconds": [1790]}
 
@@ -137,7 +137,7 @@ def test_an_expired_or_missing_token_has_no_seconds_left(output, expires_at, rem
     assert output.values()["TokenRemainingSeconds"] == [remaining]
 
 
-def test_what_could_not_be_read_has_no_metric(output):
+def test_an_unreadable_token_has_no_metric(output):
     output.report(invocation(), Outcome.CHECKED)
     assert "remaining_seconds" not in output.line or output.line["remaining_seconds"] is None
     assert output.emf() == []
@@ -169,8 +169,8 @@ def test_a_failure_of_another_kind_is_reported_and_raised_too(output):
     assert output.values() == {"RotationFailed": [1]}
 
 
-def test_a_failure_before_the_event_is_read_is_one_line_without_a_metric(output):
-    """No account is known then; Lambda's own metric counts the error."""
+def test_a_failure_before_parsing_is_one_line_without_a_metric(output):
+    """The account is unknown then, and Lambda's own metric counts the error."""
     with pytest.raises(CredentialsError):
         output.report(error=CredentialsError(SECRET, "is empty", "Fill it."))
     assert (output.line["message"], output.line["error"]) == ("failed", "CredentialsError")
@@ -185,7 +185,7 @@ def test_an_ignored_event_is_a_line_without_a_metric(output):
 
 
 def test_an_interrupted_invocation_has_no_outcome_to_log(output):
-    """The process ends, and Lambda reports that itself."""
+    """The process exits, and Lambda reports that itself."""
     with pytest.raises(KeyboardInterrupt):
         output.report(invocation(), error=KeyboardInterrupt())
     assert output._log.getvalue() == ""

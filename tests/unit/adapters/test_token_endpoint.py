@@ -1,4 +1,4 @@
-"""Another attempt waits with equal jitter, and at least as long as the server asks."""
+"""Another attempt is delayed with equal jitter, and at least for as long as the server requests."""
 
 import time
 
@@ -40,7 +40,7 @@ def test_retry_after_is_honoured_in_both_forms(retry_after, delay):
 
 @pytest.fixture
 def far_from_greenwich(monkeypatch):
-    """A process whose own zone is five hours from UTC."""
+    """Run in a time zone that is five hours from UTC."""
     with monkeypatch.context() as environment:
         environment.setenv("TZ", "EST+5")
         time.tzset()

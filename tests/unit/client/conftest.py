@@ -1,4 +1,4 @@
-"""A client on a machine whose clocks are the test's."""
+"""A client on a machine whose clocks the test controls."""
 
 import random
 
@@ -15,7 +15,7 @@ class Machine:
         self.aws_clock = aws_clock
         self.skew_seconds = 0.0
         self.slept_seconds = 0.0
-        """How long it was asleep: its monotonic clock has not counted that."""
+        """How long the machine slept, which its monotonic clock does not count."""
         self.pauses = []
 
     def wall(self):
@@ -56,7 +56,7 @@ def client(machine, source):
 
 @pytest.fixture(params=[(min, 0.75), (max, 1.25)])
 def jitter(request, monkeypatch):
-    """By what pauses are multiplied, at their shortest and at their longest."""
+    """The smallest and the largest factor by which pauses are multiplied."""
     extreme, factor = request.param
     monkeypatch.setattr(random, "uniform", lambda *ends: extreme(ends))
     return factor

@@ -1,4 +1,4 @@
-"""Any number of tasks wait for one thing in one thread, and the event loop goes on."""
+"""Any number of tasks share one thread for the same call, and the event loop is not blocked."""
 
 import asyncio
 import gc
@@ -67,7 +67,7 @@ def test_all_tasks_keep_a_stale_token_while_its_successor_is_read(client, tokens
 
 
 def by_hand(coroutine):
-    """Run a coroutine that waits for nothing, without any event loop."""
+    """Run a coroutine that does not wait, without an event loop."""
     with pytest.raises(StopIteration) as end:
         coroutine.send(None)
     return end.value.value
@@ -83,7 +83,7 @@ def test_waiting_under_another_event_loop_is_refused(client, tokens, source, mon
     if not has_trio:
         monkeypatch.setitem(sys.modules, "trio", None)
     for waiting in (tokens.get_token(), tokens.renew(source.published[0].token)):
-        with pytest.raises(RuntimeError, match="waited for under asyncio and trio only"):
+        with pytest.raises(RuntimeError, match="only asyncio and trio can wait"):
             waiting.send(None)
     assert (source.reads, client._held.token.version_id) == (0, "none yet")
 
@@ -94,7 +94,7 @@ def in_trio(call, *arguments):
 
 
 def in_a_guest(call, *arguments):
-    """Run a call under trio that is a guest of asyncio."""
+    """Run a call under trio in guest mode on asyncio."""
 
     async def host():
         loop, end = asyncio.get_running_loop(), asyncio.get_running_loop().create_future()
@@ -191,7 +191,7 @@ def test_many_tasks_with_one_rejected_token_make_one_renewal(client, tokens, sou
     assert source.renewals == ["v1"]
 
 
-def test_tasks_with_different_rejected_tokens_are_told_apart(client, tokens, source, aws_clock):
+def test_tasks_with_different_rejected_tokens_are_distinguished(client, tokens, source, aws_clock):
     first = client.get_token()
     aws_clock.advance(minutes=1)
     source.publish()
@@ -243,7 +243,7 @@ def test_each_task_gets_its_own_copy_of_a_failure(tokens, source):
     assert source.reads == 1
 
 
-def test_tasks_that_need_it_for_longer_are_told_apart(tokens):
+def test_tasks_with_different_min_remaining_are_distinguished(tokens):
     short, long = together([tokens.get_token, lambda: tokens.get_token(min_remaining=3000)])
     assert short.version_id == "v1"
     assert isinstance(long, TokenUnavailable)
@@ -290,7 +290,7 @@ def test_a_failure_of_cancelled_tasks_logs_nothing(tokens, source, caplog):
 def test_a_successor_that_comes_too_late_logs_nothing(client, tokens, source, aws_clock, caplog):
     client.get_token()
     aws_clock.advance(minutes=28)
-    # The token ends meanwhile: the search fails, and the task that began it has the token.
+    # The token expires during the read, which then fails, but the task that started it already has the token.
     source.on_read = lambda: aws_clock.advance(minutes=3)
 
     async def search():

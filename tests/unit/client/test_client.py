@@ -1,4 +1,4 @@
-"""A client gives out tokens that work, for as long as they work, and asks as seldom as it can."""
+"""A client returns tokens only while they are valid, and reads the secret as rarely as it can."""
 
 import logging
 import math
@@ -14,13 +14,13 @@ from talend_token import Token, TokenClient, TokenUnavailable
 # --- FRESH ---
 
 
-def test_nothing_is_read_before_a_token_is_asked_for(client, source):
+def test_nothing_is_read_before_the_first_token_is_needed(client, source):
     assert source.reads == 0
     client.get_token()
     assert source.reads == 1
 
 
-def test_a_token_says_what_it_is_for_and_how_long(client, aws_clock):
+def test_a_token_has_its_api_and_its_expiry(client, aws_clock):
     token = client.get_token()
     assert (token.access_token, token.version_id) == ("token-of-v1", "v1")
     assert token.api_url == "https://api.eu.cloud.talend.com"
@@ -30,7 +30,7 @@ def test_a_token_says_what_it_is_for_and_how_long(client, aws_clock):
 def test_a_fresh_token_costs_no_input_or_output(client, source, aws_clock):
     first = client.get_token()
     source.publish()
-    # Until five minutes before its end, but for the second that answers are rounded by.
+    # Until five minutes before its expiry, less the second by which answers are rounded.
     aws_clock.advance(minutes=25, seconds=-2)
     assert client.get_token() is first
     assert source.reads == 1
@@ -42,7 +42,7 @@ def test_a_fresh_token_takes_no_lock(client):
     assert client.get_token().version_id == "v1"
 
 
-def test_a_life_that_is_short_is_fresh_for_five_sixths_of_it(machine, source, aws_clock):
+def test_a_short_lived_token_is_fresh_for_five_sixths_of_its_time(machine, source, aws_clock):
     source.publish(life=60)
     client = machine.client(source)
     client.get_token()
@@ -67,7 +67,7 @@ def test_a_token_is_fresh_until_five_minutes_before_it_expires(client, source, a
 
 @pytest.fixture
 def stale(client, aws_clock):
-    """The client holds v1 with two minutes to live."""
+    """The client holds v1, which is valid for two more minutes."""
     client.get_token()
     aws_clock.advance(minutes=28)
     return client
@@ -176,7 +176,7 @@ def test_an_expired_token_is_never_returned(client, source, aws_clock):
         except TokenUnavailable:
             break
         assert aws_clock() < token.expires_at
-    # No earlier than the second by which answers are rounded.
+    # At most one second early, because answers are rounded by one second.
     assert aws_clock() > source.published[0].token.expires_at - 1.5
 
 
@@ -199,7 +199,7 @@ def test_a_token_that_has_just_expired_is_not_one_that_may_still_work(client, so
 
 
 @pytest.mark.parametrize("age", [31 * 60, 1799])
-def test_the_error_says_that_what_is_published_has_expired(machine, source, age):
+def test_the_error_says_that_the_published_token_has_expired(machine, source, age):
     source.publish(age=age)
     with pytest.raises(TokenUnavailable, match=r"version v2, .* expired at .*, and no newer token is published"):
         machine.client(source).get_token()
@@ -243,7 +243,7 @@ def test_many_threads_with_an_expired_token_make_one_read(client, source, aws_cl
 
 
 def test_a_read_that_ended_just_now_is_not_made_again(client, source):
-    """A thread that found no token may come to make a read when another thread's has just ended."""
+    """A thread without a token may start a read just after another thread's read has ended."""
     flights = client._state.flights
     make = flights.do
 
@@ -279,9 +279,9 @@ def test_min_remaining_finds_a_published_token_that_lasts(client, source, aws_cl
 
 def test_a_published_token_that_is_too_short_is_reported(client, aws_clock):
     aws_clock.advance(minutes=20)
-    with pytest.raises(TokenUnavailable, match=r"version v1, .* is valid for 599 more seconds, and 700 were asked for"):
+    with pytest.raises(TokenUnavailable, match=r"version v1, .* is valid for 599 more seconds, but 700 were requested"):
         client.get_token(min_remaining=700)
-    with pytest.raises(TokenUnavailable, match=r"version v1, .* is valid for 599 more seconds, and 599 were asked for"):
+    with pytest.raises(TokenUnavailable, match=r"version v1, .* is valid for 599 more seconds, but 599 were requested"):
         client.get_token(min_remaining=599)
     assert client.get_token(min_remaining=500).version_id == "v1"
 
@@ -289,7 +289,7 @@ def test_a_published_token_that_is_too_short_is_reported(client, aws_clock):
 def test_the_error_reports_the_last_second_of_a_token(client, aws_clock):
     client.get_token()
     aws_clock.advance(seconds=1798.25)
-    with pytest.raises(TokenUnavailable, match=r"version v1, .* is valid for 1 more seconds, and 5 were asked for"):
+    with pytest.raises(TokenUnavailable, match=r"version v1, .* is valid for 1 more seconds, but 5 were requested"):
         client.get_token(min_remaining=5)
 
 
@@ -320,7 +320,7 @@ def test_a_wrong_wall_clock_does_no_harm(machine, client, source, aws_clock, ske
 
 
 @pytest.mark.parametrize("jump", [-120, 120])
-def test_a_wall_clock_that_is_set_while_a_token_is_held_does_no_harm(machine, client, aws_clock, jump):
+def test_setting_the_wall_clock_later_does_no_harm(machine, client, aws_clock, jump):
     client.get_token()
     aws_clock.advance(minutes=10)
     machine.skew_seconds = jump
@@ -373,13 +373,13 @@ def test_without_a_date_the_time_is_not_before_issued_at(machine, source, aws_cl
 
 
 @pytest.mark.parametrize("says_when", [True, False])
-def test_a_slow_read_does_not_lengthen_a_life(machine, source, aws_clock, says_when):
+def test_a_slow_read_does_not_extend_the_validity(machine, source, aws_clock, says_when):
     source.says_when = says_when
     source.on_read = lambda: aws_clock.advance(seconds=10)
     client = machine.client(source)
     token = client.get_token()
     source.on_read = lambda: None
-    # The time that the read took is on the safe side.
+    # The duration of the read is subtracted, which is on the safe side.
     aws_clock.now = token.expires_at - 12
     client.get_token()
     aws_clock.now = token.expires_at
@@ -391,7 +391,7 @@ def test_an_answer_dated_before_the_token_was_issued_is_not_believed(machine, so
     client = machine.client(source)
     source.date = -365 * 86_400
     client.get_token()
-    # Not even in its second look.
+    # This includes its second read.
     aws_clock.advance(minutes=30, seconds=1)
     with pytest.raises(TokenUnavailable):
         client.get_token()
@@ -428,7 +428,7 @@ def test_another_process_starts_afresh_but_for_the_token(client, source, aws_clo
     aws_clock.advance(minutes=28)
     client.get_token()
     monkeypatch.setattr(os, "getpid", lambda: -1)
-    # It asks at once, although the first process has just done so.
+    # It reads at once, although the first process has just read the secret.
     client.get_token()
     assert source.reads == 3
 

@@ -1,4 +1,4 @@
-"""A client is pickled and copied as it was configured: without a token, a lock or a connection."""
+"""A pickle or a copy of a client has its configuration, but no token, lock or connection."""
 
 import asyncio
 import copy
@@ -108,7 +108,7 @@ def test_a_session_of_boto3_is_shared_by_copies(way):
 
 def test_a_session_of_boto3_is_not_pickled():
     client = TokenClient(SecretsManagerSource(TOKEN, session=boto3.Session(aws_secret_access_key="hunter2")))
-    with pytest.raises(TypeError, match=r"may hold AWS credentials\. Make the source in the other process") as caught:
+    with pytest.raises(TypeError, match=r"may hold AWS credentials\. Create the source in the other process") as caught:
         pickle.dumps(client)
     assert "hunter2" not in str(caught.value)
 

@@ -1,4 +1,4 @@
-"""What is stored of a pair is what the rotator reads."""
+"""The rotator can parse the text that is stored for credentials."""
 
 import pytest
 

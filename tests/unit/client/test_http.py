@@ -1,4 +1,4 @@
-"""A token is sent to its own API and to the hosts that the user names, with a body that can be sent twice."""
+"""A token is only sent to its API and the hosts that the user names, with a body that can be sent twice."""
 
 import io
 import mmap
@@ -41,7 +41,7 @@ def test_nothing_else_is(url):
 
 
 def test_the_error_says_how_to_allow_it():
-    with pytest.raises(HostNotAllowed, match=r'say TalendAuth\(also_for=\["https://api\.us\.cloud\.talend\.com:443"\]'):
+    with pytest.raises(HostNotAllowed, match=r'use TalendAuth\(also_for=\["https://api\.us\.cloud\.talend\.com:443"\]'):
         AllowedOrigins().check("https://api.us.cloud.talend.com/x", TOKEN)
 
 
@@ -88,7 +88,7 @@ def test_a_file_starts_where_it_is_and_stays_there(file):
 
 
 class File(io.BytesIO):
-    """A file of the user's own."""
+    """A file class of the user's own."""
 
 
 def _raises(*_):

@@ -1,4 +1,4 @@
-"""What many threads want at one moment is done once."""
+"""Threads that need the same call at the same time share one call."""
 
 import sys
 import threading
@@ -18,7 +18,7 @@ def flights():
 
 @pytest.fixture
 def under_way(flights):
-    """A call that another thread is making; it ends when the event that this gives is set."""
+    """Another thread's call, which ends when the yielded event is set."""
     begun, end = threading.Event(), threading.Event()
 
     def call():
@@ -113,9 +113,9 @@ def test_a_waiting_thread_makes_a_call_that_was_interrupted(flights):
     assert calls == [1]
 
 
-def test_a_call_that_ends_just_when_it_is_given_up_has_ended(flights):
+def test_a_call_that_ends_as_the_wait_times_out_has_ended(flights):
     class GivenUp(dict):
-        """Another thread is quicker to take it out."""
+        """Remove the flight before this thread does, as another thread may."""
 
         def get(self, key):
             return self.pop(key)
@@ -135,7 +135,7 @@ def test_a_thread_that_waits_too_long_makes_the_call(under_way_for_ever):
 
 @pytest.fixture
 def under_way_for_ever():
-    """Flights of little patience, with a call that another thread never ends."""
+    """A single flight with little patience, and a call of another thread that never ends."""
     flights = SingleFlight(patience_seconds=0.01)
     begun, end = threading.Event(), threading.Event()
     thread = threading.Thread(target=flights.do, args=("key", lambda: (begun.set(), end.wait(10))))
@@ -165,7 +165,7 @@ def test_a_call_that_was_given_up_is_made_by_a_waiting_thread(under_way_for_ever
     impatient.join()
 
 
-def test_a_signal_handler_that_wants_what_it_interrupted_gets_it():
+def test_a_signal_handler_gets_the_token_whose_read_it_interrupted():
     flights, calls = SingleFlight(patience_seconds=0.01), []
 
     def interrupted():
@@ -177,7 +177,7 @@ def test_a_signal_handler_that_wants_what_it_interrupted_gets_it():
 
 
 def lead_interrupted_at(moment):
-    """Have a call made, and raise a KeyboardInterrupt at the given moment of it, as a signal would."""
+    """Make a call, and raise a KeyboardInterrupt at the given step, as a signal would."""
     flights, seen = SingleFlight(patience_seconds=60), 0
 
     def interrupt(frame, _event, _argument):

@@ -1,4 +1,4 @@
-"""A consumer's tests stop the clocks of the module `time` and move them: a token ages by them."""
+"""A client follows the clocks of the module `time`, also if a consumer's tests stop and move them."""
 
 import time
 from datetime import datetime, timedelta
@@ -31,7 +31,7 @@ class Freezegun:
 
 
 class TimeMachine:
-    """Moves the wall clock alone."""
+    """Moves only the wall clock."""
 
     def __init__(self):
         self._traveller = time_machine.travel(START.isoformat() + "+00:00", tick=False)
@@ -48,7 +48,7 @@ class TimeMachine:
 
 
 class Patched:
-    """Has the functions of the module replaced, as `unittest.mock.patch("time.time")` does."""
+    """Replaces the functions of the module, as `unittest.mock.patch("time.time")` does."""
 
     def __init__(self):
         self._patch = pytest.MonkeyPatch()
@@ -68,7 +68,7 @@ class Patched:
 
 @pytest.fixture(params=[Freezegun, TimeMachine, Patched])
 def clocks(request):
-    """Not stopped yet."""
+    """Clocks that have not been stopped yet."""
     return request.param()
 
 
@@ -79,7 +79,7 @@ def source():
 
 @pytest.fixture(params=["before", "after"])
 def made(request):
-    """When a client is made: before or after the clocks are stopped."""
+    """Whether a client is created before or after the clocks are stopped."""
     return request.param
 
 

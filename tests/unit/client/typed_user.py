@@ -1,4 +1,4 @@
-"""A program of somebody who uses the client: it is type-checked, not run."""
+"""A program that uses the client, which is type-checked but not run."""
 
 from __future__ import annotations
 

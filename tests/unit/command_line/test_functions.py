@@ -50,6 +50,21 @@ def test_rotate_waits_for_the_run_that_is_at_it(aws, clock, terminal):
     assert aws.version() != before
 
 
+def test_rotate_waits_for_a_secret_that_shows_nothing_for_a_moment(aws, clock, terminal):
+    aws.functions[ROTATE] = lambda _: {"outcome": "in_progress", "version_id": "v1"}
+    aws.on_call = lambda _: len(clock.slept) == 2 and not aws.secrets["talend-token/default/token"] and aws.publish()
+    assert terminal.run("rotate") == 0
+    assert aws.version() in terminal.out
+
+
+def test_a_function_is_invoked_once_and_waited_for(aws, terminal, events):
+    assert terminal.run("rotate") == 0
+    assert len(events) == 1
+    # The function may take 60 seconds, and the SDK would invoke it again after an answer that was lost.
+    assert aws.configs["lambda"].read_timeout > 60
+    assert aws.configs["lambda"].retries == {"total_max_attempts": 1}
+
+
 def test_rotate_does_not_wait_for_ever(aws, clock, terminal):
     aws.functions[ROTATE] = lambda _: {"outcome": "in_progress", "version_id": None}
     assert terminal.run("rotate") == 1
@@ -105,6 +120,16 @@ def test_renew_reports_the_published_version_as_rejected(aws, terminal, events):
     assert terminal.run("renew") == 0
     assert events == [{"account": "default", "rejected_version_id": rejected}]
     assert terminal.out.startswith(f"rotated: account 'default' has version {aws.version()}, valid for 30 min")
+
+
+def test_renew_waits_until_the_new_token_shows(aws, clock, terminal):
+    aws.publish(age=300)
+    rejected = aws.version()
+    aws.functions[RENEW] = lambda _: {"outcome": "rotated"}
+    aws.on_call = lambda _: len(clock.slept) == 2 and aws.version() == rejected and aws.publish()
+    assert terminal.run("renew") == 0
+    assert aws.version() != rejected
+    assert f"has version {aws.version()}, valid for 30 min" in terminal.out
 
 
 def test_renew_uses_the_variables_of_the_library(aws, terminal, events, monkeypatch):

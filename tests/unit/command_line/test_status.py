@@ -55,6 +55,11 @@ def test_json_is_one_document(published, terminal):
     assert terminal.out.count("\n") == 1
 
 
+def test_the_stacks_own_account_needs_no_look_for_others(published, terminal):
+    assert terminal.run("status", "--account", "default") == 0
+    assert "list_imports" not in published.calls
+
+
 def test_one_account_alone_is_shown(published, terminal):  # noqa: ARG001 (they exist)
     assert terminal.run("status", "--json", "--account", "sales") == 0
     assert [row["account"] for row in json.loads(terminal.out)["accounts"]] == ["sales"]

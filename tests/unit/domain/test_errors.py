@@ -1,4 +1,4 @@
-"""What an error says: what happened, after how many attempts if it was not the first, and what to do."""
+"""An error gives the problem, the number of attempts if there was more than one, and the fix."""
 
 import pytest
 

@@ -1,4 +1,4 @@
-"""What the functions are invoked with: the documented shapes are read, everything else is refused by name."""
+"""Events of the documented shapes are parsed, and anything else is refused by name."""
 
 from dataclasses import replace
 
@@ -40,7 +40,7 @@ def test_every_member_is_read():
 @pytest.mark.parametrize("source", ["aws.events", "aws.scheduler"])
 @pytest.mark.parametrize("added", [{}, {"replay-name": "again"}, {"a-new-member": {}}])
 def test_eventbridges_own_event_means_schedule(source, added):
-    """Whatever AWS adds to its envelope, such as the name of a replay."""
+    """AWS may add members to its envelope, such as the name of a replay."""
     event = {"version": "0", "id": "x", "source": source, "detail-type": "Scheduled Event", "detail": {}}
     assert parse_rotate_event(event | added) == Invocation(Trigger.SCHEDULE, ENDS_AT)
 
@@ -60,7 +60,7 @@ def test_an_event_that_is_not_an_object_is_refused(event, kind):
     [
         (
             {"acount": "default"},
-            r"unknown members \['acount'\]. Known are \['trigger', 'account', 'dry_run', 'reason'\]",
+            r"unknown members \['acount'\]. The known members are \['trigger', 'account', 'dry_run', 'reason'\]",
         ),
         ({"source": "my.app"}, "source"),
         ({"trigger": "rejected"}, "trigger"),
@@ -90,7 +90,7 @@ def test_the_longest_account_and_reason_are_accepted():
 
 
 def label_updated(name=CREDENTIALS, label="AWSCURRENT", **members):
-    """The event of Secrets Manager's own."""
+    """Return an event that Secrets Manager sends."""
     return {
         "version": "0",
         "id": "e5e72c25-8a57-4c5b-b6a0-4a6a5a3a7a34",

@@ -1,10 +1,10 @@
-"""What is noted while a function runs."""
+"""An invocation collects warnings while a function runs."""
 
 from rotator.domain.invocation import Invocation, Trigger
 
 
 def test_a_warning_is_noted_once():
-    """A run that looks again, because the credentials changed, may find the same thing twice."""
+    """A run that tries again because the credentials changed may find the same problem twice."""
     invocation = Invocation(Trigger.MANUAL, 0)
     for warning in ("odd", "stale", "odd"):
         invocation.warn(warning)

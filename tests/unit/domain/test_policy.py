@@ -1,4 +1,4 @@
-"""When a published token is replaced: windows follow from the life that the server granted."""
+"""A published token is replaced within windows that depend on the validity that the server granted."""
 
 import dataclasses
 
@@ -17,7 +17,7 @@ def document(life=1800, issued_at=ISSUED):
 
 
 def by(trigger, **members):
-    """An invocation by this trigger."""
+    """Return an invocation with this trigger."""
     return Invocation(trigger, ISSUED + 99_999, **members)
 
 
@@ -96,7 +96,7 @@ def test_forced_rotation_and_schedule_promote_only_a_recent_token(trigger, age, 
 
 @pytest.mark.parametrize(("after", "due"), [(-1, False), (0, True), (600, True)])
 def test_changed_credentials_replace_only_an_older_token(after, due):
-    """Within the same second it is not known which came first: then another token is the safe answer."""
+    """Within the same second, the order is unknown, so the safe choice is another token."""
     assert is_due(by(Trigger.MANUAL, issued_after=ISSUED + after), document(), ISSUED + 700) is due
     assert is_due(by(Trigger.MANUAL, issued_after=ISSUED + after), None, ISSUED + 700)
 
@@ -131,7 +131,7 @@ def test_forced_rotations_and_renewals_accept_a_shorter_token(trigger):
         pytest.param(document(86_401), id="of more than a day"),
     ],
 )
-def test_any_token_is_better_than_one_that_is_not_good(trigger, published):
+def test_any_token_is_better_than_a_rejected_one(trigger, published):
     assert not is_worse(trigger, document(61, issued_at=NOW), published, NOW)
 
 
@@ -139,7 +139,7 @@ def test_any_token_is_better_than_one_that_is_not_good(trigger, published):
 @pytest.mark.parametrize(
     "published", [document(3600, issued_at=NOW), document(86_400)], ids=["issued now", "of a whole day"]
 )
-def test_a_credible_long_life_is_kept(trigger, published):
+def test_a_credible_long_validity_is_kept(trigger, published):
     assert is_worse(trigger, document(61, issued_at=NOW), published, NOW)
 
 

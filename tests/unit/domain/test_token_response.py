@@ -1,4 +1,4 @@
-"""What is checked before a token may be published, and how long it counts as valid."""
+"""A token is checked before it may be published, and gets its validity from the answer or its claims."""
 
 import base64
 import json
@@ -20,7 +20,7 @@ CREDENTIALS = Credentials("talend-token/default/credentials", "version-1", "abc"
 
 
 def read(body):
-    """Return the document of an answer."""
+    """Return the token document for an answer."""
     return read_token_response(TokenResponse(CREDENTIALS, NOW, body))[0]
 
 
@@ -37,7 +37,7 @@ def life_of(**members):
     return read(answer(**members)).life_seconds
 
 
-def test_a_good_answer_becomes_a_document_timed_from_the_request():
+def test_a_valid_answer_becomes_a_document_timed_from_the_request():
     document = read(answer())
     assert document.access_token == "opaque"
     assert document.token_type == "Bearer"
@@ -115,17 +115,17 @@ def test_expires_in_may_be_a_number_a_string_absent_or_nonsense(expires_in, life
 
 
 @pytest.mark.parametrize("skew", [0, -7200, 7200])
-def test_a_shorter_jwt_decides_whatever_the_servers_clock(skew):
+def test_a_shorter_jwt_validity_counts_despite_the_servers_clock(skew):
     iat = NOW + skew
     assert life_of(access_token=jwt(iat=iat, exp=iat + 900), expires_in="3600") == 900
 
 
 @pytest.mark.parametrize("life", [11, 86_400])
-def test_the_shortest_and_the_longest_life_of_a_jwt_are_believed(life):
+def test_the_shortest_and_longest_validity_of_a_jwt_are_accepted(life):
     assert life_of(access_token=jwt(iat=NOW, exp=NOW + life), expires_in=ABSENT) == life
 
 
-def test_expires_in_decides_if_it_is_shorter_than_the_jwts_life():
+def test_expires_in_counts_if_it_is_shorter_than_the_jwts_validity():
     assert life_of(access_token=jwt(iat=NOW, exp=NOW + 1800), expires_in="600") == 600
 
 
@@ -154,7 +154,7 @@ def test_a_jwt_with_unusable_claims_leaves_it_to_the_default(claims):
 
 @pytest.mark.parametrize("expires_in", [10, 10.9, 0, -1, "0", 0.5])
 def test_a_token_that_would_not_outlive_its_publication_is_refused(expires_in):
-    with pytest.raises(InvalidTokenResponse, match="not for more than 10 s"):
+    with pytest.raises(InvalidTokenResponse, match="but more than 10 s are needed"):
         read(answer(expires_in=expires_in))
 
 
@@ -169,7 +169,7 @@ def test_a_token_that_does_not_fit_into_a_secret_is_refused():
 
 
 def test_the_longest_token_that_fits_is_accepted():
-    """With room for the id of the version, which is not known yet."""
+    """The limit leaves room for the version id, which is not known yet."""
     room = 65_536 - 64 - len(read(answer(access_token="x")).to_json().reveal()) + 1
     assert len(read(answer(access_token="x" * room)).to_json().reveal()) == 65_536 - 64
     with pytest.raises(InvalidTokenResponse, match="too long"):
@@ -194,7 +194,7 @@ def raw(payload):
 
 
 @pytest.mark.parametrize("subject", ["a", "ab", "abc", "abcd", "ünï?>"])
-def test_claims_are_read_whatever_the_padding(subject):
+def test_claims_are_read_with_any_padding(subject):
     assert life_of(access_token=jwt(sub=subject, exp=NOW + 900), expires_in=ABSENT) == 900
 
 
@@ -206,7 +206,7 @@ def test_claims_are_read_whatever_the_padding(subject):
         "a.b.c.d",
         "..",
         "a.!!!.c",
-        # {"exp":12} would be eyJleHAiOjEyfQ.
+        # In Base64, {"exp":12} would be eyJleHAiOjEyfQ.
         "a.eyJleHAiOjEyfQ!.c",
         raw(b"not json"),
         raw(b"[1]"),

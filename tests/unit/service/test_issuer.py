@@ -1,4 +1,4 @@
-"""Refused credentials give way to the previous ones, and a token that its API rejects is not published."""
+"""Refused credentials are replaced with the previous ones, and a token that its API rejects is not published."""
 
 import json
 
@@ -42,7 +42,7 @@ def system():
 
 
 def asked_with(system):
-    """The secrets that were sent to the token endpoint since the change, in order."""
+    """Return the secrets that were sent to the token endpoint since the change, in order."""
     return [credentials.client_secret for credentials, _ in system.endpoint.calls[1:]]
 
 
@@ -51,7 +51,7 @@ def warnings(system):
 
 
 def age(system):
-    """Make the published token ten minutes older, while no time passes for the breaker."""
+    """Make the published token ten minutes older without letting time pass for the breaker."""
     members = json.loads(system.published.to_json().reveal())
     members |= {"issued_at": members["issued_at"] - 600}
     system.secrets.put(TOKEN, json.dumps(members), f"aged-{system.published_version}")
@@ -142,7 +142,7 @@ def test_without_previous_credentials_the_refusal_is_raised(system):
 
 
 def test_a_stale_read_does_not_try_the_same_credentials_twice(system):
-    """It shows the previous version as the current one."""
+    """The stale read returns the previous version as the current one."""
     system.secrets.stale[CREDENTIALS] = system.secrets.read(CREDENTIALS, "AWSPREVIOUS")
     system.endpoint.answers = [refused()]
     with pytest.raises(CredentialsRefused):
@@ -168,7 +168,7 @@ def test_if_neither_can_be_read_the_first_problem_is_raised(system):
     assert asked_with(system) == []
 
 
-def test_a_passing_failure_of_the_previous_credentials_opens_no_breaker(system):
+def test_a_temporary_failure_of_previous_credentials_opens_no_breaker(system):
     system.endpoint.answers = [refused(), unavailable()]
     with pytest.raises(TokenUnavailable):
         system.renew()
@@ -196,7 +196,7 @@ def test_a_failed_read_of_the_previous_credentials_is_raised(system):
 
 
 def test_while_the_previous_credentials_work_the_breaker_stays_closed(system):
-    """The price is one refused call a renewal, and `too_soon` keeps renewals a minute apart."""
+    """This costs one refused call per renewal, and `too_soon` keeps renewals a minute apart."""
     for _ in range(3):
         system.endpoint.answers = [refused()]
         age(system)
@@ -230,7 +230,7 @@ def test_a_forced_rotation_that_succeeds_closes_the_breaker(system):
 
 
 def test_only_a_forced_rotation_closes_the_breaker(system):
-    """The schedule passes the breaker and costs it no write."""
+    """The schedule bypasses the breaker and does not write to its table."""
     closed = []
     system.breaker.close = closed.append
     system.clock.advance(minutes=1)
@@ -265,14 +265,14 @@ def test_the_rejected_token_again_does_not_bring_up_previous_ones(system):
 
 @pytest.fixture
 def probing():
-    """A system that tries each new token, with a published one that is ten minutes old."""
+    """A system that probes each new token and has a published token that is ten minutes old."""
     system = System(probe_path="/account/users")
     system.rotate()
     system.clock.advance(minutes=10)
     return system
 
 
-def test_no_token_is_tried_where_no_path_is_configured(system):
+def test_without_a_probe_path_no_token_is_tried(system):
     system.rotate()
     assert system.probe.calls == []
 
@@ -298,12 +298,13 @@ def test_a_token_that_its_api_rejects_is_not_even_staged(probing):
     assert access_token(2) not in str(caught.value)
 
 
-def test_a_probe_that_says_nothing_passes_with_a_warning(probing):
+def test_an_unknown_probe_result_passes_with_a_warning(probing):
     probing.probe.verdicts = [Verdict.UNKNOWN]
     result = probing.rotate()
     assert result.outcome is Outcome.ROTATED
     assert probing.invocation.warnings == [
-        "the probe says nothing about the token: https://api.eu.cloud.talend.com/account/users answered as scripted",
+        "the probe did not show whether the token is valid: "
+        "https://api.eu.cloud.talend.com/account/users answered as scripted",
     ]
 
 
@@ -330,4 +331,4 @@ def test_a_token_of_the_previous_credentials_is_tried_too(probing):
     probing.rotate()
     first, second = probing.invocation.warnings
     assert "the previous ones are used" in first
-    assert "the probe says nothing" in second
+    assert "the probe did not show" in second

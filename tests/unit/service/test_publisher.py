@@ -1,4 +1,4 @@
-"""What surrounds a replacement: the lock, the warnings, and when to come back."""
+"""A replacement takes the lock, adds warnings, and says when to retry."""
 
 import pytest
 
@@ -57,7 +57,7 @@ def test_a_lock_that_was_not_taken_is_not_released(system):
 
 
 def test_a_run_that_lost_and_reads_stale_is_in_progress(system):
-    """A stale read shows the replaced version, and naming that would send consumers back to it."""
+    """A stale read returns the replaced version, and the result must not send consumers back to it."""
     system.rotate()
     system.clock.advance(minutes=10)
     system.lock.down = True
@@ -110,7 +110,7 @@ def test_it_keeps_them_when_another_run_holds_the_lock(system):
     assert "not a token document" in system.invocation.warnings[0]
 
 
-# --- when to come back ---
+# --- when to retry ---
 
 
 def exhaust(system):
@@ -119,7 +119,7 @@ def exhaust(system):
 
 
 def test_an_exhausted_budget_never_asks_back_within_a_minute(system):
-    """Even if the scheduled rotation is due, or overdue."""
+    """This is true even if the scheduled rotation is due or overdue."""
     system.rotate()
     exhaust(system)
     for minutes in (24.5, 2):

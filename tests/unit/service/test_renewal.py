@@ -1,4 +1,4 @@
-"""A consumer's token was rejected: it is replaced once for all consumers, and not in vain."""
+"""A rejected token is replaced once for all consumers, and only if that can help."""
 
 import dataclasses
 
@@ -31,7 +31,7 @@ def system():
 
 
 def calls(system):
-    """Token calls since the first rotation."""
+    """Return the number of token calls since the first rotation."""
     return len(system.endpoint.calls) - 1
 
 
@@ -153,11 +153,11 @@ def test_a_rolled_back_version_can_be_replaced_after_a_minute(system):
     assert system.renew("v1").outcome is Outcome.ROTATED
 
 
-# --- a late loser ---
+# --- a run that loses the race ---
 
 
 def test_a_late_loser_never_replaces_a_newer_token(system):
-    """Without the lock, which is down: the compare and swap alone holds it back."""
+    """The lock is down, so only the compare and swap prevents a second publication."""
     system.lock.down = True
     system.secrets.before["stage"] = system.rotate
     late = system.rotate(Trigger.SCHEDULE)
@@ -238,7 +238,7 @@ def test_an_unchanged_token_holds_back_no_other_run(system):
 # --- the version budget ---
 
 
-def test_a_consumer_that_rejects_everything_leaves_the_schedule_on_time():
+def test_a_consumer_that_rejects_everything_never_delays_the_schedule():
     system = System()
     outcomes, expired = [], 0
     for minute in range(48 * 60):
@@ -330,7 +330,7 @@ def test_a_forced_rotation_closes_the_breaker_for_renewals(system):
     with pytest.raises(CredentialsRefused):
         system.renew()
     system.rotate()
-    # No time has passed for the breaker, and the published token is old enough to be replaced.
+    # No time has passed for the breaker, but the published token is old enough to be replaced.
     aged = dataclasses.replace(system.published, issued_at=system.published.issued_at - 600)
     system.secrets.put(TOKEN, aged.to_json().reveal(), "v-aged")
     assert system.renew("v-aged").outcome is Outcome.ROTATED

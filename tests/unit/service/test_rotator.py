@@ -1,4 +1,4 @@
-"""The one operation: a new token takes the place of exactly the published one, and failures change nothing."""
+"""A rotation replaces exactly the published token with a new one, and a failure changes nothing."""
 
 import dataclasses
 import json
@@ -76,11 +76,11 @@ def test_the_token_endpoint_gets_the_accounts_credentials(system):
     credentials, deadline = system.endpoint.calls[0]
     assert (credentials.client_id, credentials.client_secret) == ("abc", "s3cret")
     assert credentials.api_url == system.settings.api_url
-    # The function has a minute, and keeps ten seconds of it for publication.
+    # The function has a minute, of which ten seconds are reserved for publication.
     assert deadline == system.clock() + 50
 
 
-def test_an_api_named_by_the_credentials_wins_over_the_stacks(system):
+def test_the_api_of_the_credentials_takes_precedence_over_the_stacks(system):
     system.secrets.put(CREDENTIALS, '{"id": "abc", "secret": "s3cret", "api_url": "https://api.us.cloud.talend.com"}')
     system.rotate()
     assert system.endpoint.calls[0][0].api_url == "https://api.us.cloud.talend.com"
@@ -108,7 +108,7 @@ def test_a_tick_that_finds_nothing_due_costs_one_read(system, trigger):
     assert len(system.endpoint.calls) == 1
 
 
-def test_the_same_token_again_burns_no_version(system):
+def test_the_same_token_again_costs_no_version(system):
     system.rotate()
     system.clock.advance(minutes=25)
     system.endpoint.answers = [{"access_token": access_token(1), "token_type": "Bearer", "expires_in": 300}]
@@ -130,7 +130,7 @@ def test_the_same_token_again_is_an_error_once_it_has_expired(system):
 
 
 def test_a_run_that_was_overtaken_leaves_the_newer_token_in_place(system):
-    """Without the lock, so that the compare and swap has to hold."""
+    """The lock is down, so only the compare and swap protects the version."""
     system.lock.down = True
     system.rotate()
     system.secrets.before["stage"] = system.rotate
@@ -141,16 +141,30 @@ def test_a_run_that_was_overtaken_leaves_the_newer_token_in_place(system):
     assert system.published.access_token == access_token(3)
 
 
-def test_a_staged_token_that_another_run_promoted_is_the_same(system):
+def test_a_staged_token_that_another_run_promoted_is_reported_once(system):
     system.lock.down = True
     system.rotate()
     system.clock.advance(seconds=1)
     others = []
     system.secrets.before["promote"] = lambda: others.append(system.rotate())
     late = system.rotate()
-    assert (late.outcome, late.version_id) == (Outcome.ROTATED, "v2")
-    assert others[0].version_id == "v2"
+    assert (late.outcome, late.version_id) == (Outcome.SUPERSEDED, "v2")
+    assert (others[0].outcome, others[0].version_id) == (Outcome.ROTATED, "v2")
     assert system.secrets.versions(TOKEN) == 2
+
+
+def test_a_token_published_since_the_first_read_is_not_reported(system):
+    """It has both labels when this run looks for a staged token."""
+    system.lock.down = True
+    system.rotate()
+    system.clock.advance(seconds=1)
+    read, answers = system.secrets.read, []
+    system.secrets.before["promote"] = lambda: answers.append(read(TOKEN, "AWSCURRENT"))
+    system.rotate()
+    system.secrets.read = lambda secret_id, stage: answers.pop() if answers else read(secret_id, stage)
+    late = system.rotate()
+    assert (late.outcome, late.version_id) == (Outcome.SUPERSEDED, "v2")
+    assert len(system.endpoint.calls) == 2
 
 
 def test_two_first_rotations_at_once_publish_one_token(system):
@@ -217,7 +231,7 @@ def test_an_unreadable_published_token_is_replaced_with_a_warning(system, text):
     assert system.published.access_token == access_token(1)
 
 
-def test_a_binary_value_in_the_token_secret_is_said_to_be_one(system):
+def test_a_binary_value_in_the_token_secret_is_reported_as_binary(system):
     system.secrets.put(TOKEN, None)
     system.rotate()
     assert system.invocation.warnings[0].endswith("is not a token document: binary")
@@ -331,7 +345,7 @@ def test_unusable_credentials_change_nothing_and_name_the_fix(system, value, pro
     assert system.secrets.versions(TOKEN) == 1
 
 
-def test_a_credentials_secret_without_a_value_says_how_to_store_one(system):
+def test_the_error_for_a_secret_without_a_value_says_how_to_store_one(system):
     system.secrets.create(CREDENTIALS)
     with pytest.raises(CredentialsError, match=rf"has no value yet.*put-secret-value --secret-id {CREDENTIALS} "):
         system.rotate()
@@ -395,7 +409,7 @@ def test_credentials_that_were_deleted_are_a_failure(system, trigger):
         system.rotate(trigger)
 
 
-def test_a_consumer_is_told_that_credentials_are_missing(system):
+def test_a_renewal_reports_missing_credentials(system):
     system.secrets.create(CREDENTIALS)
     with pytest.raises(NoCredentialsYet):
         system.renew("v0")
@@ -414,7 +428,7 @@ def test_a_secret_that_is_not_an_accounts_credentials_is_ignored(system):
 
 @pytest.mark.parametrize("code", ["ResourceNotFoundException", "AccessDeniedException"])
 def test_changed_credentials_without_a_token_secret_are_ignored(system, code):
-    """They are another owner's, below the same prefix; AWS denies access to a name that does not exist."""
+    """They belong to another owner under the same prefix, and AWS denies access to a missing secret."""
     system.secrets.fail_on["read"] = code
     assert system.rotate(account="dwh", issued_after=0.0).outcome is Outcome.IGNORED
     with pytest.raises(SecretStoreError):
@@ -444,7 +458,7 @@ def test_changed_credentials_are_used_once_though_announced_twice(system):
 def test_changed_credentials_wait_for_the_run_that_holds_the_lock(system):
     system.rotate()
     system.clock.advance(minutes=5)
-    # A run that has read the old pair holds the lock for five more seconds, and never releases it.
+    # A run that has read the old credentials holds the lock for five more seconds, and never releases it.
     system.lock.hold("default", "v1", system.clock() + 5)
     system.secrets.put(CREDENTIALS, "abc:new", "credentials-2")
     result = system.rotate(issued_after=system.clock())
@@ -458,9 +472,9 @@ def test_changed_credentials_replace_a_token_of_the_old_ones(system):
     system.clock.advance(minutes=5)
     version = system.secrets.read(TOKEN, "AWSCURRENT")
     assert system.rotate().version_id == "v2"
-    # Reads are stale: the change's run sees the version that is replaced already, and the lock remembers that.
+    # Reads are stale, so this run sees a version that has been replaced already, and the lock remembers that.
     system.secrets.stale[TOKEN] = version
-    # Its second look sees what is published.
+    # Its second attempt sees the published version.
     system.secrets.before["read"] = lambda: system.secrets.before.update(read=system.secrets.stale.clear)
     result = system.rotate(issued_after=system.clock())
     assert (result.outcome, result.version_id) == (Outcome.ROTATED, "v3")
@@ -472,7 +486,7 @@ def test_changed_credentials_wait_no_longer_than_the_functions_time(system):
     started = system.clock()
     system.lock.hold("default", "v1", started + 600)
     assert system.rotate(issued_after=started).outcome is Outcome.IN_PROGRESS
-    # The last ten seconds are kept for publication.
+    # The last ten seconds are reserved for publication.
     assert system.clock() - started == 50
 
 
@@ -512,7 +526,7 @@ def test_a_bad_token_is_not_even_staged(system):
     assert system.secrets.versions(TOKEN) == 0
 
 
-def test_a_day_of_schedule_is_one_version_a_tick_and_no_gap(system):
+def test_a_day_of_the_schedule_is_one_version_per_tick_without_gaps(system):
     for _ in range(58):
         system.rotate(Trigger.SCHEDULE)
         system.rotate(Trigger.SCHEDULE)

@@ -1,0 +1,100 @@
+"""Every interleaving of a few runs, at each of their calls to the outside: what must hold does in all of them.
+
+`faults.search.scenarios` lists which runs there are and what is wrong meanwhile. A failure prints how to play its
+schedule again. The line in that, such as `schedule manual lock=down: aab`, can be kept as a test in `KEPT`.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+from collections.abc import Iterator
+
+import pytest
+
+from faults.search.explore import BrokenSchedule, Found, explore, play
+from faults.search.planted_bugs import BUGS, Bug
+from faults.search.scenarios import ACTORS, CHOICES, Scenario, scenarios
+from faults.size import chosen
+
+# Every line is covered by its own tests; measuring it here would take three times as long.
+pytestmark = [pytest.mark.no_cover, pytest.mark.frames_unwatched]
+
+KEPT = [
+    # Both runs reported the publication: each had found the token staged.
+    "schedule manual lock=down: aaaaaaabbbbbba",
+    # The second run reported it too: it had read the published version before, and the staged one after the promotion.
+    "schedule manual lock=down: aaaaaaabbbabb",
+    # Credentials changed while another run was publishing a token of the ones before.
+    "changed schedule: bbbbbbbaaaabb",
+]
+PLAY = [line for line in [os.environ.get("FAULTS_PLAY", "")] if line]
+
+
+@pytest.fixture(autouse=True)
+def quiet() -> Iterator[None]:
+    """The client warns of each read that fails."""
+    logger = logging.getLogger("talend_token")
+    level = logger.level
+    logger.setLevel(logging.CRITICAL)
+    yield
+    logger.setLevel(level)
+
+
+def searched(runs: int, unusual: int, preemptions: int | None) -> Found:
+    """Search all scenarios of that many runs."""
+    found = sum((explore(scenario, preemptions) for scenario in scenarios(runs, unusual)), Found())
+    print(f"{found.schedules:,} schedules by way of {found.states:,} states in {found.executions:,} executions")
+    return found
+
+
+def test_pairs_of_runs_keep_the_rules() -> None:
+    """With at most two preemptions; the long run plays every schedule, whatever is wrong."""
+    found = searched(2, chosen(0, 2), chosen(2, None))
+    assert found.schedules > chosen(2_000, 10_000_000)
+
+
+def test_runs_alone_keep_the_rules() -> None:
+    """Whatever two things are wrong, and killed at each of their calls."""
+    assert searched(1, chosen(2, 4), None).schedules > 1_000
+
+
+@pytest.mark.skipif(chosen(ci=True, long=False), reason="takes minutes: it is part of `make faults`")
+def test_triples_of_runs_keep_the_rules() -> None:
+    """With at most two preemptions, whatever is wrong."""
+    assert searched(3, 1, 2).schedules > 100_000
+
+
+@pytest.mark.parametrize("bug", BUGS, ids=lambda bug: bug.name)
+def test_a_planted_bug_is_found_and_its_line_shows_it_again(bug: Bug) -> None:
+    with bug.planted():
+        with pytest.raises(BrokenSchedule) as found:
+            explore(Scenario.parse(bug.scenario))
+        with pytest.raises(BrokenSchedule) as again:
+            play(found.value.line)
+    assert str(again.value) == str(found.value)
+    play(found.value.line)
+
+
+@pytest.mark.parametrize("line", [*KEPT, *PLAY])
+def test_a_schedule_that_has_broken_a_rule_breaks_none(line: str) -> None:
+    play(line)
+
+
+def test_the_number_of_schedules_is_that_of_all_orders() -> None:
+    """A renewal of a version that was replaced has two steps: up to its only call, and on to its end."""
+    assert explore(Scenario.parse("rejected rejected published=replaced")).schedules == 6
+
+
+def test_a_kill_is_tried_at_every_call() -> None:
+    calls = ("read", "lock", "read", "token", "probe", "stage", "promote", "unlock")
+    # Once to its end, and killed before each of its calls.
+    assert explore(Scenario.parse("manual kill=any")).schedules == len(calls) + 1
+
+
+def test_each_scenario_is_printed_as_it_is_read() -> None:
+    every = list(scenarios(2, 2))
+    assert [Scenario.parse(str(scenario)) for scenario in every] == every
+    assert {actor for scenario in every for actor in scenario.actors} == set(ACTORS)
+    for name, values in CHOICES.items():
+        assert {getattr(scenario, name) for scenario in every} == set(values)
