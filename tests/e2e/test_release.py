@@ -1,4 +1,4 @@
-"""A release: built twice the same, deployed as users get it, over the previous release and while consumers call."""
+"""A release: built twice the same, whole, described by what is in it, and refused where versions disagree."""
 
 import email
 import hashlib
@@ -7,51 +7,13 @@ import os
 import re
 import shutil
 import subprocess
-import tempfile
-import threading
-import tomllib
 import zipfile
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-import previous_release
-from demo.deployment import ROOT, deploy_consumer, resources
 from local_aws import ENVIRONMENTS
-from local_aws.waiting import eventually
-
-VERSION = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["version"]
-NAME = f"talend-token-{VERSION}"
-NOT_SOURCES = (".git", ".environments", ".aws-sam", "dist", "__pycache__", ".*_cache", ".hypothesis", ".coverage")
-WHEN = "2026-01-02T03:04:05Z"
-
-
-def git(folder, *arguments):
-    who = {"GIT_AUTHOR_NAME": "x", "GIT_AUTHOR_EMAIL": "x@example.com", "GIT_AUTHOR_DATE": WHEN}
-    who |= {name.replace("AUTHOR", "COMMITTER"): value for name, value in who.items()}
-    subprocess.run(["git", "-c", "core.hooksPath=/dev/null", *arguments], cwd=folder, check=True, env=os.environ | who)
-
-
-def checkout(folder):
-    """A checkout of this tree, tagged as a release."""
-    shutil.copytree(ROOT, folder, ignore=shutil.ignore_patterns(*NOT_SOURCES))
-    return commit(folder, f"v{VERSION}")
-
-
-def commit(folder, tag):
-    git(folder, "init", "--quiet")
-    git(folder, "add", "--all")
-    git(folder, "commit", "--quiet", "--message", "Release")
-    git(folder, "tag", tag)
-    return folder
-
-
-def release(folder):
-    """Run what `make release` runs."""
-    sam = ENVIRONMENTS / "sam" / "bin"
-    environment = os.environ | {"PATH": f"{sam}:{os.environ['PATH']}", "PYTHON": str(sam / "python")}
-    command = [ENVIRONMENTS / "release" / "bin" / "python", "infra/tools/release.py"]
-    return subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True, check=False)
+from releases import NAME, ROOT, VERSION, checkout, commit, documented, release, run
 
 
 @pytest.fixture(scope="module")
@@ -75,19 +37,6 @@ def unpacked(dist, tmp_path_factory):
     folder = tmp_path_factory.mktemp("unpacked")
     shutil.unpack_archive(dist / f"{NAME}.zip", folder)
     return folder / NAME
-
-
-def documented(section):
-    """The commands of a section of docs/releasing.md, as one script."""
-    text = (ROOT / "docs" / "releasing.md").read_text().partition(f"## {section}\n")[2].partition("\n## ")[0]
-    return "".join(re.findall(r"```sh\n(.*?)```", text, re.DOTALL))
-
-
-def run(script, folder, **environment):
-    command = ["bash", "-euc", script]
-    return subprocess.run(
-        command, cwd=folder, env=os.environ | environment, capture_output=True, text=True, check=False
-    )
 
 
 def files(zip_file):
@@ -248,114 +197,3 @@ def test_a_checkout_with_changes_is_refused(small):
     (small / "CHANGELOG.md").write_text("changed")
     (line,) = release(small).stderr.splitlines()
     assert line == "no release: a release is built from a clean checkout: commit or remove CHANGELOG.md"
-
-
-# --- an update, while consumers call ---
-
-
-@pytest.fixture(scope="module")
-def speed():
-    """Real time: nothing but the tests replaces a token."""
-    return 1
-
-
-@pytest.fixture(scope="module")
-def template(tmp_path_factory):
-    """What is deployed first: the previous release."""
-    return previous_release.unpack_packaged(tmp_path_factory.mktemp("previous"))
-
-
-@pytest.fixture(scope="module")
-def consumer(deployment):
-    """The name of a deployed function with the previous release's client."""
-    built = ROOT / ".aws-sam" / "consumer" / "template.yaml"
-    stack = deploy_consumer(deployment.aws, built, deployment.stack, deployment.talend.url)
-    return stack.outputs["ConsumerFunctionName"]
-
-
-class Calls(threading.Thread):
-    """Makes one call after the other and keeps how each went."""
-
-    def __init__(self, call):
-        super().__init__(daemon=True)
-        self._call = call
-        self._stopping = threading.Event()
-        self.results = []
-
-    def run(self):
-        while not self._stopping.is_set():
-            try:
-                self.results.append(self._call())
-            except Exception as error:  # noqa: BLE001 (the test shows it)
-                self.results.append(error)
-
-    def went_on(self):
-        made = len(self.results)
-        eventually(lambda: len(self.results) > made + 2, 30)
-
-    def __enter__(self):
-        self.start()
-        self.went_on()
-        return self
-
-    def __exit__(self, *_):
-        self._stopping.set()
-        self.join()
-
-
-def age_the_token(deployment):
-    """Publish the token again as one that is ten minutes old, which renew replaces."""
-    document = deployment.document()
-    text = json.dumps(document | {"issued_at": document["issued_at"] - 600})
-    return deployment.secrets.put_secret_value(SecretId=deployment["TokenSecretArn"], SecretString=text)["VersionId"]
-
-
-def state(deployment):
-    """What an update must leave as it is: the resources' physical ids, the outputs, the versions of both secrets."""
-    stack = deployment.stack.name
-    (described,) = deployment.aws.client("cloudformation").describe_stacks(StackName=stack)["Stacks"]
-    found = {output["OutputKey"]: output["OutputValue"] for output in described["Outputs"]}
-    found |= {one["LogicalResourceId"]: one["PhysicalResourceId"] for one in resources(deployment.aws, stack)}
-    for secret in ("CredentialsSecretArn", "TokenSecretArn"):
-        versions = deployment.secrets.list_secret_version_ids(SecretId=deployment[secret])["Versions"]
-        found |= {version["VersionId"]: version["VersionStages"] for version in versions}
-    # Each version of the layer is a resource of its own, and the ones before stay.
-    return {name: value for name, value in found.items() if not name.startswith("ClientLayer")}
-
-
-def deploy_as_documented(deployment, dist):
-    """Deploy the release and one more account in a folder where nothing but the release is."""
-    sam = {"SAM_CLI_TELEMETRY": "0", "__SAM_CLI_APP_DIR": str(ENVIRONMENTS / "sam-cli")}
-    environment = deployment.aws.subprocess_environment() | sam
-    environment["PATH"] = f"{ENVIRONMENTS / 'sam' / 'bin'}:{os.environ['PATH']}"
-    with tempfile.TemporaryDirectory() as folder:
-        shutil.copy(dist / f"{NAME}.zip", folder)
-        done = run(documented("Deploy"), folder, **environment)
-    assert done.returncode == 0, done.stdout + done.stderr
-
-
-def test_an_update_fails_no_call_and_replaces_nothing(deployment, consumer, dist):
-    seen, replaced = deployment.published()["VersionId"], age_the_token(deployment)
-    before = state(deployment)
-
-    def consume():
-        return json.load(deployment.functions.invoke(FunctionName=consumer)["Payload"]).get("status")
-
-    def renew():
-        return deployment.invoke({"rejected_version_id": seen}, "RenewFunctionName").get("outcome")
-
-    with Calls(consume) as consuming:
-        with Calls(deployment.works) as reading, Calls(renew) as renewing:
-            deploy_as_documented(deployment, dist)
-            after = state(deployment)
-            assert [(name, after.get(name)) for name, value in before.items() if after.get(name) != value] == []
-            for calls in (consuming, reading, renewing):
-                calls.went_on()
-        # A client of the previous release has the new functions replace its token.
-        deployment.talend.tokens.revoke_all(deployment.account.client_id)
-        consuming.went_on()
-    assert deployment.published()["VersionId"] != replaced
-    assert set(consuming.results) == {200}
-    assert set(reading.results) == {True}
-    assert set(renewing.results) == {"superseded"}
-    assert deployment.secrets.describe_secret(SecretId="talend-token/sales/token")["Name"]

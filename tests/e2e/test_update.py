@@ -1,0 +1,132 @@
+"""An update: this release is deployed as documented over the previous one, while consumers call."""
+
+import json
+import os
+import shutil
+import tempfile
+import threading
+
+import pytest
+
+import previous_release
+from demo.deployment import ROOT, deploy_consumer, resources
+from local_aws import ENVIRONMENTS
+from local_aws.waiting import eventually
+from releases import NAME, checkout, documented, release, run
+
+
+@pytest.fixture(scope="module")
+def dist(tmp_path_factory):
+    """The artifacts of this tree."""
+    folder = checkout(tmp_path_factory.mktemp("release") / "tree")
+    done = release(folder)
+    assert done.returncode == 0, done.stderr
+    return folder / "dist"
+
+
+@pytest.fixture(scope="module")
+def speed():
+    """Real time: nothing but the tests replaces a token."""
+    return 1
+
+
+@pytest.fixture(scope="module")
+def template(tmp_path_factory):
+    """What is deployed first: the previous release."""
+    return previous_release.unpack_packaged(tmp_path_factory.mktemp("previous"))
+
+
+@pytest.fixture(scope="module")
+def consumer(deployment):
+    """The name of a deployed function with the previous release's client."""
+    built = ROOT / ".aws-sam" / "consumer" / "template.yaml"
+    stack = deploy_consumer(deployment.aws, built, deployment.stack, deployment.talend.url)
+    return stack.outputs["ConsumerFunctionName"]
+
+
+class Calls(threading.Thread):
+    """Makes one call after the other and keeps how each went."""
+
+    def __init__(self, call):
+        super().__init__(daemon=True)
+        self._call = call
+        self._stopping = threading.Event()
+        self.results = []
+
+    def run(self):
+        while not self._stopping.is_set():
+            try:
+                self.results.append(self._call())
+            except Exception as error:  # noqa: BLE001 (the test shows it)
+                self.results.append(error)
+
+    def went_on(self):
+        made = len(self.results)
+        eventually(lambda: len(self.results) > made + 2, 30)
+
+    def __enter__(self):
+        self.start()
+        self.went_on()
+        return self
+
+    def __exit__(self, *_):
+        self._stopping.set()
+        self.join()
+
+
+def age_the_token(deployment):
+    """Publish the token again as one that is ten minutes old, which renew replaces."""
+    document = deployment.document()
+    text = json.dumps(document | {"issued_at": document["issued_at"] - 600})
+    return deployment.secrets.put_secret_value(SecretId=deployment["TokenSecretArn"], SecretString=text)["VersionId"]
+
+
+def state(deployment):
+    """What an update must leave as it is: the resources' physical ids, the outputs, the versions of both secrets."""
+    stack = deployment.stack.name
+    (described,) = deployment.aws.client("cloudformation").describe_stacks(StackName=stack)["Stacks"]
+    found = {output["OutputKey"]: output["OutputValue"] for output in described["Outputs"]}
+    found |= {one["LogicalResourceId"]: one["PhysicalResourceId"] for one in resources(deployment.aws, stack)}
+    for secret in ("CredentialsSecretArn", "TokenSecretArn"):
+        versions = deployment.secrets.list_secret_version_ids(SecretId=deployment[secret])["Versions"]
+        found |= {version["VersionId"]: version["VersionStages"] for version in versions}
+    # Each version of the layer is a resource of its own, and the ones before stay.
+    return {name: value for name, value in found.items() if not name.startswith("ClientLayer")}
+
+
+def deploy_as_documented(deployment, dist):
+    """Deploy the release and one more account in a folder where nothing but the release is."""
+    sam = {"SAM_CLI_TELEMETRY": "0", "__SAM_CLI_APP_DIR": str(ENVIRONMENTS / "sam-cli")}
+    environment = deployment.aws.subprocess_environment() | sam
+    environment["PATH"] = f"{ENVIRONMENTS / 'sam' / 'bin'}:{os.environ['PATH']}"
+    with tempfile.TemporaryDirectory() as folder:
+        shutil.copy(dist / f"{NAME}.zip", folder)
+        done = run(documented("Deploy"), folder, **environment)
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
+def test_an_update_fails_no_call_and_replaces_nothing(deployment, consumer, dist):
+    seen, replaced = deployment.published()["VersionId"], age_the_token(deployment)
+    before = state(deployment)
+
+    def consume():
+        return json.load(deployment.functions.invoke(FunctionName=consumer)["Payload"]).get("status")
+
+    def renew():
+        return deployment.invoke({"rejected_version_id": seen}, "RenewFunctionName").get("outcome")
+
+    with Calls(consume) as consuming:
+        with Calls(deployment.works) as reading, Calls(renew) as renewing:
+            deploy_as_documented(deployment, dist)
+            after = state(deployment)
+            assert [(name, after.get(name)) for name, value in before.items() if after.get(name) != value] == []
+            for calls in (consuming, reading, renewing):
+                calls.went_on()
+        # A client of the previous release has the new functions replace its token.
+        deployment.talend.tokens.revoke_all(deployment.account.client_id)
+        consuming.went_on()
+    assert deployment.published()["VersionId"] != replaced
+    assert set(consuming.results) == {200}
+    assert set(reading.results) == {True}
+    assert set(renewing.results) == {"superseded"}
+    assert deployment.secrets.describe_secret(SecretId="talend-token/sales/token")["Name"]
