@@ -1,7 +1,7 @@
-"""The time until a function's first event: imported first by each function.
+"""Turns garbage collection off until a function has loaded; each handler imports this module first.
 
-While modules are imported nearly nothing becomes garbage, and looking for it again and again, among more and more
-objects, is a tenth of a cold start.
+Imports create almost no garbage, but collecting it again and again among more and more objects takes a tenth of a cold
+start.
 """
 
 import gc
@@ -10,6 +10,6 @@ gc.disable()
 
 
 def end() -> None:
-    """Look for garbage again, but not among what was imported: that stays."""
+    """Turn garbage collection on again, and exempt the imported objects from it because they are never freed."""
     gc.freeze()
     gc.enable()

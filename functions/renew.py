@@ -1,4 +1,4 @@
-"""The `renew` function: replaces a token that a consumer saw rejected, once for all who saw it."""
+"""The `renew` function: replaces a token that an API rejected, once for all consumers that report it."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from rotator.domain.event import parse_renew_event
 if TYPE_CHECKING:
     from aws_lambda_powertools.utilities.typing import LambdaContext
 
-# Lambda reads level and time of a JSON line only if the time has the form of RFC 3339.
+# Lambda reads the level and the time of a JSON log line only if the time is in RFC 3339 format.
 logger = Logger(service="renew", use_rfc3339=True)
 metrics = Metrics(namespace="TalendToken")
 init_phase.end()
@@ -26,10 +26,10 @@ init_phase.end()
 def handler(event: Any, context: LambdaContext) -> dict[str, Any]:
     """Renew the token of one account; see `rotator.domain.event` and `rotator.domain.result`.
 
-    The answer never holds the token: the consumer reads the secret until it sees the answer's version.
+    The result never holds the token. The consumer reads the secret until it finds the result's version there.
 
     Raises:
-        RotatorError: so that the caller sees a function error and Lambda counts it.
+        RotatorError: the renewal failed. The caller sees a function error, and Lambda counts it.
     """
     ends_at = time.time() + context.get_remaining_time_in_millis() / 1000
     with reported(logger, metrics) as report:

@@ -16,7 +16,7 @@ from rotator.domain.event import parse_rotate_event
 if TYPE_CHECKING:
     from aws_lambda_powertools.utilities.typing import LambdaContext
 
-# Lambda reads level and time of a JSON line only if the time has the form of RFC 3339.
+# Lambda reads the level and the time of a JSON log line only if the time is in RFC 3339 format.
 logger = Logger(service="rotate", use_rfc3339=True)
 metrics = Metrics(namespace="TalendToken")
 init_phase.end()
@@ -27,7 +27,7 @@ def handler(event: Any, context: LambdaContext) -> dict[str, Any]:
     """Rotate the token of one account; see `rotator.domain.event` and `rotator.domain.result`.
 
     Raises:
-        RotatorError: so that Lambda counts the failure and sends it to the failure destination.
+        RotatorError: the rotation failed. Lambda counts it and sends it to the failure destination.
     """
     ends_at = time.time() + context.get_remaining_time_in_millis() / 1000
     with reported(logger, metrics) as report:

@@ -1,9 +1,11 @@
-"""The logs of every local AWS outlive it, and a test that fails shows the end of those that were written meanwhile."""
+"""Which process runs which tests. A failed test shows the end of the local AWS's log."""
 
+import functools
 import os
 from pathlib import Path
 
 import pytest
+from botocore.loaders import JSONFileLoader
 
 from e2e.sharing import group_of
 from local_aws import LOGS_VARIABLE
@@ -11,16 +13,25 @@ from local_aws import LOGS_VARIABLE
 pytest_plugins = ["faults.leaks.plugin"]
 
 TAIL_BYTES = 12_000
-# Folders of files that take minutes.
-LONG = ("e2e", "faults")
+# Folders of files that take a minute or more.
+LONG = ("e2e", "load", "matrix", "search")
 
 
 @pytest.fixture(scope="session", autouse=True)
 def lasting_logs(tmp_path_factory):
-    """pytest keeps the folders for temporary files of its last runs."""
+    """Keep the logs of every local AWS in a folder that pytest keeps after the run."""
     os.environ[LOGS_VARIABLE] = str(tmp_path_factory.mktemp("local-aws"))
     yield
     del os.environ[LOGS_VARIABLE]
+
+
+@pytest.fixture(scope="session", autouse=True)
+def models_read_once():
+    """Parse each of botocore's models once a process, because that is half the time of a new client."""
+    read = functools.cache(JSONFileLoader().load_file)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(JSONFileLoader, "load_file", lambda _, path: read(path))
+        yield
 
 
 @pytest.hookimpl(optionalhook=True)
@@ -36,8 +47,8 @@ def pytest_xdist_make_scheduler(config, log):
 
 
 def pytest_collection_modifyitems(items):
-    """Run the files that take longest first, so that no process is left alone with one at the end."""
-    items.sort(key=lambda item: item.path.parent.name not in LONG)
+    """Run what takes longest first, so that no process is left alone with it at the end."""
+    items.sort(key=lambda item: (item.path.parent.name not in LONG, group_of(str(item.path)) == str(item.path)))
 
 
 @pytest.hookimpl(wrapper=True)

@@ -1,7 +1,7 @@
-"""Called by `sam build`: `python trim.py FOLDER` leaves of the packaged libraries what the functions use.
+"""Removes what the functions do not use from the packaged libraries: `python trim.py FOLDER`, called by `sam build`.
 
-The AWS SDK describes hundreds of services and all that each of them can do, and a cold start would read the whole of
-the two that are called, and the endpoints of all. The models of the operations that are called stay as they are.
+The AWS SDK describes hundreds of services. A cold start would read the complete models of the two services that are
+called, and the endpoints of all services. The models of the operations that are called are kept.
 """
 
 from __future__ import annotations
@@ -29,14 +29,14 @@ POWERTOOLS_UTILITIES = (
     *("auth_alpha", "batch", "data_classes", "data_masking", "feature_flags", "kafka", "metadata"),
     *("parameters", "parser", "streaming", "validation"),
 )
-# What is not imported, by any handler or by anything else that stays: tests/template/test_package.py holds that.
+# Neither the handlers nor the remaining libraries import these; tests/template/test_package.py checks that.
 UNUSED = (
     "bin",
     "aws_lambda_powertools/event_handler",
     *(f"aws_lambda_powertools/utilities/{name}" for name in POWERTOOLS_UTILITIES),
     "boto3/data",
     "boto3/examples",
-    # certifi brings the certificate authorities.
+    # botocore uses the certificate authorities of certifi instead.
     "botocore/cacert.pem",
     "dateutil/zoneinfo",
 )
@@ -45,10 +45,10 @@ _MODEL, _RULES = "service-2", "endpoint-rule-set-1"
 
 
 def main(folder: Path) -> None:
-    """Remove what is not used, and rewrite the SDK's data.
+    """Remove the unused parts and rewrite the SDK's data.
 
     Raises:
-        FileNotFoundError: a part is not there, so that a new release of a library is looked at.
+        FileNotFoundError: a part is missing, because a new release of a library has changed its layout.
     """
     for part in UNUSED:
         path = folder / part
@@ -71,7 +71,7 @@ def _trim_service(service: Path) -> None:
         shutil.rmtree(version)
     model, rules = (json.loads(gzip.decompress((latest / f"{name}.json.gz").read_bytes())) for name in (_MODEL, _RULES))
     for path in latest.iterdir():
-        # Its id comes with the extras.
+        # The extras add the service's id to the model.
         if path.name != f"{_MODEL}.sdk-extras.json":
             path.unlink()
     _write(latest / f"{_MODEL}.json", _trimmed_model(model, OPERATIONS[service.name]))
@@ -81,7 +81,7 @@ def _trim_service(service: Path) -> None:
 def _trimmed_model(model: dict[str, Any], operations: tuple[str, ...]) -> dict[str, Any]:
     model["operations"] = {name: model["operations"][name] for name in operations}
     for operation in model["operations"].values():
-        # It names an operation that is not kept, for clients that look for their endpoints.
+        # It refers to an operation that is removed here, which only clients with endpoint discovery call.
         operation.pop("endpointdiscovery", None)
     needed: set[str] = set()
     todo = list(_referred(model["operations"]))
@@ -95,7 +95,7 @@ def _trimmed_model(model: dict[str, Any], operations: tuple[str, ...]) -> dict[s
 
 
 def _referred(part: object) -> Iterator[str]:
-    """Yield the names of the shapes that part of a model refers to."""
+    """Yield the names of the shapes to which a part of a model refers."""
     if isinstance(part, list):
         for item in part:
             yield from _referred(item)

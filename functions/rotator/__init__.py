@@ -1,4 +1,4 @@
-"""The core that the functions share: puts a new Talend Cloud token in the place of the published one.
+"""The core of both functions: replaces the published Talend Cloud token with a new one.
 
-Dependencies point one way: handlers -> bootstrap -> adapters and service -> pure policy and ports -> token document.
+Dependencies point one way: handlers -> bootstrap -> adapters and service -> ports -> domain -> talend_token.
 """

@@ -21,13 +21,13 @@ from rotator.service.rotator import Rotator
 
 @cache
 def rotator() -> Rotator:
-    """Return the service over real adapters, made at the first invocation and kept while the function is warm.
+    """Return the service with its real adapters, which are created once and kept while the function is warm.
 
     Raises:
         InvalidSettings: the function's environment variables are incomplete or wrong.
     """
     settings = Settings.from_environment(os.environ)
-    # A session of their own: the default one belongs to whatever else runs in the process.
+    # Not boto3's default session, because other code in the process may change that one.
     session = boto3.session.Session()
     secrets = SecretsManagerStore(secrets_manager_client(session))
     table = lock_table_client(session)

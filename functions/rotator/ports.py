@@ -1,4 +1,4 @@
-"""What the service needs of the outside."""
+"""The interfaces through which the service uses AWS and Talend."""
 
 from __future__ import annotations
 
@@ -16,56 +16,56 @@ from talend_token.document import Sensitive, TokenDocument
 
 @dataclass(frozen=True)
 class SecretVersion:
-    """One version of a secret, as read by a staging label."""
+    """One version of a secret, read by its staging label."""
 
     version_id: str
     stages: frozenset[str]
     text: Sensitive[str] | None = field(repr=False)
     """The secret's string; `None` if the value is binary."""
     created_at: float
-    """When it was created, in seconds since the epoch."""
+    """When the version was created, in seconds since the epoch."""
 
 
 @dataclass(frozen=True)
 class SecretDescription:
-    """How a secret is kept, apart from its value."""
+    """A secret's KMS key and replicas."""
 
     key: str = "the AWS managed key aws/secretsmanager"
-    """The KMS key that encrypts it, as it was named."""
+    """The KMS key that encrypts the secret, as `DescribeSecret` names it."""
     replicas: Mapping[str, str] = field(default_factory=dict)
-    """By the Region of each replica: its status, and why if it failed."""
+    """The status of each replica by Region, with the reason if replication failed."""
 
 
 class SecretStore(Protocol):
-    """AWS Secrets Manager, as far as a rotation needs it. Every method may raise `SecretStoreError`."""
+    """The part of AWS Secrets Manager that a rotation needs. Every method may raise `SecretStoreError`."""
 
     def read(self, secret_id: str, stage: str) -> SecretVersion | None:
-        """Return the version that holds the label `stage`; `None` if the secret has no such version."""
+        """Return the version with the label `stage`, or None if the secret has no such version."""
 
     def created(self, secret_id: str) -> list[float]:
-        """Return when each version was created that Secrets Manager still has, in seconds since the epoch."""
+        """Return the creation times of all versions that Secrets Manager still has, in seconds since the epoch."""
 
     def describe(self, secret_id: str) -> SecretDescription:
-        """Return how the secret is kept."""
+        """Return the secret's KMS key and replicas."""
 
     def stage(self, secret_id: str, version_id: str, text: Sensitive[str]) -> frozenset[str]:
         """Store a new version with the label AWSPENDING, and return its labels.
 
-        Repeating it does nothing; another text for a version that exists is refused with ResourceExistsException. The
-        first version of a secret also gets AWSCURRENT.
+        Repeating the call does nothing. A different text for an existing version is refused with
+        ResourceExistsException. The first version of a secret also gets AWSCURRENT.
         """
 
     def promote(self, secret_id: str, version_id: str, replaced: str | None) -> bool:
-        """Move AWSCURRENT from the version `replaced` to `version_id`; False if another run has moved it meanwhile."""
+        """Move AWSCURRENT from the version `replaced` to `version_id`; return False if another run has moved it."""
 
 
 class Lock(Protocol):
-    """The lock that both functions share: one replacement of a version at a time."""
+    """The lock that both functions share, so that only one run at a time replaces a version."""
 
     def acquire(self, invocation: Invocation, version_id: str) -> Result | None:
-        """Take the lock of a version, or return `superseded` if another run has just replaced that version.
+        """Lock a version, or return `superseded` if another run has just replaced that version.
 
-        A run that dies blocks the version until its own time is up.
+        If a run crashes, the version stays locked until Lambda would have stopped that run.
 
         Raises:
             ReplacementInProgress: another run holds the lock.
@@ -73,25 +73,29 @@ class Lock(Protocol):
         """
 
     def release(self, invocation: Invocation, version_id: str, result: Result | None) -> None:
-        """Release the lock, and remember for a while if `result` is a replacement; None for a run that failed."""
+        """Release the lock. If `result` is a replacement, remember it for a while; it is None if the run failed."""
 
 
 class CircuitBreaker(Protocol):
-    """Keeps callers from a token endpoint that has just refused for good, or returned an unusable token."""
+    """Blocks calls to a token endpoint that has just refused the credentials or returned an unusable token."""
 
     def call[T](self, circuit: str, secret_id: str, request: Callable[[], T]) -> T:
-        """Call `request`, unless it has just raised `CredentialsRefused`, `RejectedTokenAgain` or
-        `TokenRejectedByProbe`: then raise `CircuitOpen`, which names `secret_id`."""
+        """Call `request` and return its result.
+
+        Raises:
+            CircuitOpen: an earlier call has just raised `CredentialsRefused`, `RejectedTokenAgain` or
+                `TokenRejectedByProbe`. The message names `secret_id`.
+        """
 
     def close(self, circuit: str) -> None:
-        """Forget a refusal."""
+        """Let calls through again after a refusal."""
 
 
 class TokenEndpoint(Protocol):
     """The authorization server."""
 
     def request_token(self, credentials: Credentials, deadline: float) -> TokenResponse:
-        """Request a new token, with a few attempts until `deadline` (seconds since the epoch).
+        """Request a new token, in a few attempts at most and before `deadline` (seconds since the epoch).
 
         Raises:
             CredentialsRefused, TokenUnavailable, InvalidTokenResponse.
@@ -99,19 +103,19 @@ class TokenEndpoint(Protocol):
 
 
 class Verdict(Enum):
-    """What the answer to a request with a new token says about it."""
+    """What a probe shows about a new token."""
 
     ACCEPTED = auto()
-    """The API knows the token: 2xx, or 403 for what the account may not see."""
+    """The API answered 2xx, or 403, which means that it knows the token but the account lacks a permission."""
     REJECTED = auto()
-    """401."""
+    """The API answered 401."""
     UNKNOWN = auto()
-    """Anything else says nothing about the token."""
+    """Any other answer, or none, which does not show whether the token is valid."""
 
 
 @dataclass(frozen=True)
 class Probed:
-    """The answer to a probe: `detail` says what was requested and answered, in one line."""
+    """The result of a probe. `detail` describes the request and its answer in one line."""
 
     verdict: Verdict
     url: str
@@ -119,7 +123,7 @@ class Probed:
 
 
 class Probe(Protocol):
-    """The API that a token is for."""
+    """Tries a token on the API that it is for."""
 
     def probe(self, document: TokenDocument, path: str, deadline: float) -> Probed:
-        """Send one GET with the token to `path` under its API, and wait until `deadline` at most. Never raises."""
+        """Send one GET request with the token to `path` of its API, and wait until `deadline` at most. Never raises."""

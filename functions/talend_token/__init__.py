@@ -1,4 +1,4 @@
-"""Valid Talend Cloud tokens for programs on AWS, without token code of your own.
+"""Provides programs on AWS with valid Talend Cloud tokens.
 
     import requests
     from talend_token.requests import TalendAuth
@@ -6,7 +6,7 @@
     session = requests.Session()
     session.auth = TalendAuth()
 
-`talend_token.httpx.TalendAuth` is the same for httpx, sync and async. For anything else, use `TokenClient`, or
+`talend_token.httpx.TalendAuth` does the same for httpx, sync and async. For anything else, use `TokenClient`, or
 `talend_token.aio.AsyncTokenClient` with asyncio.
 """
 

@@ -1,4 +1,4 @@
-"""The client: returns a valid token, reads the secret as rarely as it can, and has a rejected token renewed."""
+"""The client, which returns a valid token, reads the secret as rarely as possible, and renews a rejected token."""
 
 from __future__ import annotations
 
@@ -22,21 +22,21 @@ if TYPE_CHECKING:
     from talend_token._sources import Published, TokenSource
     from talend_token._token import Token
 
-# Between two reads for a STALE token's successor. The rotator publishes it within seconds; if it does not, there is an
-# outage, which more reads do not shorten.
+# The pause between two reads for a STALE token's successor. The rotator publishes the successor within seconds unless
+# there is an outage, which more reads would not shorten.
 _READ_PAUSE_SECONDS = 5
 _LONGEST_READ_PAUSE_SECONDS = 60
-# A renewal takes a second or two, and soon afterwards Secrets Manager shows the new version everywhere.
+# A renewal takes a second or two, and soon afterwards every read returns the new version.
 _FIRST_POLL_SECONDS = 0.1
 _LONGEST_POLL_SECONDS = 2
-# A longer pause would keep a consumer from a renewal after an operator has fixed the cause.
+# A longer pause would delay a consumer's renewal after an operator has fixed the cause.
 _LONGEST_REFUSAL_SECONDS = 60
 # More versions than are published while one token is valid.
 _REMEMBERED_REJECTIONS = 16
 
 
 class _State:
-    """What a client remembers besides the token, in one process."""
+    """The state of a client in one process, apart from its token."""
 
     def __init__(self) -> None:
         self.process = os.getpid()
@@ -49,13 +49,14 @@ class _State:
 
 
 class TokenClient:
-    """Talend Cloud tokens for any number of threads, and for asyncio by `talend_token.aio.AsyncTokenClient`.
+    """Returns Talend Cloud tokens to any number of threads; for asyncio, see `talend_token.aio.AsyncTokenClient`.
 
-    A token is FRESH until five minutes before it expires (or the last sixth, if it is valid for less than 30 minutes):
-    it is returned without any input or output. Then it is STALE: one caller reads the secret for its successor, at most
-    every few seconds, and all others get the token. Once it is INVALID, callers wait for one read of the secret.
+    A token is FRESH until five minutes before it expires, or until the last sixth if it is valid for less than 30
+    minutes. A FRESH token is returned without any input or output. Then the token is STALE: one caller reads the secret
+    for its successor, at most every few seconds, and all others get the STALE token. Once the token is INVALID, callers
+    wait for one read of the secret.
 
-    Share one client in a process, because each client holds a token of its own. It may be made before a process forks.
+    Share one client per process, because each client holds its own token. It may be created before the process forks.
     """
 
     def __init__(
@@ -67,23 +68,23 @@ class TokenClient:
         monotonic: Callable[[], float] | None = None,
         sleep: Callable[[float], None] | None = None,
     ) -> None:
-        """Make a client. Nothing is read before the first token is needed.
+        """Create a client. It reads nothing before the first token is needed.
 
         Args:
-            source: where tokens come from, such as a `talend_token.secrets_manager.SecretsManagerSource`. By default
-                what the environment names: `TALEND_ACCESS_TOKEN` (with `TALEND_API_URL`), a token for work without AWS;
-                or else `TALEND_ACCESS_TOKEN_FILE`, a file that `talend-token write` keeps current; or else
-                `TALEND_TOKEN_SECRET` and `TALEND_RENEW_FUNCTION`, names or ARNs.
-            renewal_timeout_seconds: how long a caller of `renew` waits for the new token to show, once the renew
-                function has answered; that may take 30 more.
-            clock, monotonic, sleep: for tests; by default those of the module `time`.
+            source: where tokens come from, such as a `talend_token.secrets_manager.SecretsManagerSource`. By default,
+                the environment decides: `TALEND_ACCESS_TOKEN` and `TALEND_API_URL` hold a token for work without AWS,
+                or else `TALEND_ACCESS_TOKEN_FILE` names a file that `talend-token write` keeps current, or else
+                `TALEND_TOKEN_SECRET` and `TALEND_RENEW_FUNCTION` hold names or ARNs.
+            renewal_timeout_seconds: how long `renew` waits for the new token to appear after the renew function has
+                answered, which may take another 30 seconds.
+            clock, monotonic, sleep: replacements of the functions of the module `time`, for tests.
 
         Raises:
-            NotConfigured: no source is given, and the environment names none.
+            NotConfigured: `source` is not given, and the environment does not name one.
         """
         self._source = source or source_from_environment()
         self._renewal_timeout_seconds = renewal_timeout_seconds
-        # The module itself, so that its functions are looked up at each call: that is where tests replace them.
+        # The module itself, so that its functions are looked up at each call, because tests replace them there.
         self._time: Any = time
         if clock or monotonic or sleep:
             self._time = SimpleNamespace(
@@ -96,7 +97,7 @@ class TokenClient:
         """Return a token that is valid for more than `min_remaining` more seconds.
 
         Raises:
-            TokenUnavailable: no such token is published, or the secret cannot be read.
+            TokenUnavailable: there is no such token, or the secret cannot be read.
             ValueError: `min_remaining` is negative.
         """
         held = self._held
@@ -105,13 +106,13 @@ class TokenClient:
         return self._refresh(min_remaining)
 
     def renew(self, rejected: Token) -> Token:
-        """Return a token to repeat a request with, after the API answered 401 to `rejected`. Repeat it once.
+        """Return a token with which to repeat a request once, after the API answered 401 to `rejected`.
 
-        The secret is read first, and a newer token there is the answer. Otherwise `renew` is invoked, once for all
-        threads that saw the same token rejected, and the secret is read until the new token shows.
+        The secret is read first, and a newer token there is returned. Otherwise, `renew` is invoked once for all
+        threads that report the same rejected token, and the secret is read until the new token appears.
 
         Raises:
-            RenewalFailed, TokenUnavailable: there is no other token, so the API's 401 is the answer.
+            RenewalFailed, TokenUnavailable: there is no other token, so the caller must handle the API's 401.
         """
         self._notice_fork()
         if not self._has_replacement(rejected.version_id):
@@ -119,10 +120,11 @@ class TokenClient:
         return self.get_token()
 
     def __repr__(self) -> str:
-        return f"TokenClient({self._source})"
+        # A traceback that shows variables may show a client whose constructor failed.
+        return f"TokenClient({getattr(self, '_source', 'not configured')})"
 
     def __getstate__(self) -> dict[str, Any]:
-        """Return the configuration alone: a pickle or a copy has no token, and reads one of its own."""
+        """Return only the configuration: a pickle or a copy does not hold a token, and reads the secret itself."""
         # A module cannot be pickled.
         left_out = ("_held", "_state", "_time") if self._time is time else ("_held", "_state")
         return {name: value for name, value in vars(self).items() if name not in left_out}
@@ -135,7 +137,7 @@ class TokenClient:
     # --- a token that is not FRESH ---
 
     def _refresh(self, min_remaining: float) -> Token:
-        """Return the held token if it is valid for long enough, or else what one read of the secret finds."""
+        """Return the client's token if it is valid for long enough; otherwise read the secret once."""
         if not min_remaining >= 0:
             raise ValueError(f"min_remaining must be 0 or more seconds, not {min_remaining}")
         self._notice_fork()
@@ -155,12 +157,12 @@ class TokenClient:
         return held.token
 
     def _without_read(self, min_remaining: float, *, others_read: bool) -> Token | None:
-        """Return what `get_token` would return without input or output; None if it would read the secret.
+        """Return the token that `get_token` would return without input or output; None if it would read the secret.
 
-        `others_read` says that another caller is reading a STALE token's successor at this moment.
+        `others_read` is True if another caller is reading a STALE token's successor right now.
         """
         held = self._held
-        # Also for what is not a number of seconds, which `get_token` then refuses.
+        # This is also true for a negative number or a NaN, which `get_token` then refuses.
         if not min_remaining >= 0 or self._remaining(held) <= min_remaining:
             return None
         fresh = self._remaining(held) > held.advisory_seconds
@@ -169,7 +171,7 @@ class TokenClient:
         return None
 
     def _read_successor(self) -> None:
-        """Read the secret, unless that was done a moment ago; if it fails, the STALE token is still valid."""
+        """Read the secret, unless it has just been read. A failure is only logged, because the STALE token is valid."""
         if self._time.monotonic() < self._state.next_read_at:
             return
         try:
@@ -183,7 +185,7 @@ class TokenClient:
         self._state.next_read_at = self._time.monotonic() + seconds * random.uniform(0.75, 1.25)  # noqa: S311
 
     def _read(self, since: int) -> None:
-        """Return once a read has ended since `since` were counted. Threads share one read at a time."""
+        """Return when more than `since` reads have been completed. Threads share one read at a time."""
 
         def read() -> None:
             if self._state.reads == since:
@@ -196,7 +198,7 @@ class TokenClient:
             self._state.flights.do("read", read)
 
     def _keep_better(self, published: Published, wall: float, monotonic: float) -> None:
-        """Hold what was read, unless the held token is better: for a moment, a read may find an older version."""
+        """Keep the token that was read, unless the client's is better: a read may briefly return an older version."""
         found = HeldToken(
             published.token,
             issued_at=published.issued_at,
@@ -220,10 +222,10 @@ class TokenClient:
     # --- a token that was rejected ---
 
     def _replace(self, rejected: str) -> None:
-        """Hold a valid token of another version than the rejected one, or raise `RenewalFailed`."""
+        """Get a valid token of another version than the rejected one, or raise `RenewalFailed`."""
         if rejected not in self._state.rejected:
             self._state.rejected.append(rejected)
-        # Another thread's renewal may have ended just now.
+        # Another thread's renewal may have just ended.
         if self._has_replacement(rejected) or self._read_replacement(rejected):
             return
         if rejected in self._state.refusals:
@@ -236,13 +238,13 @@ class TokenClient:
             if refusal.may_show and self._read_replacement(rejected):
                 return
             until = self._time.monotonic() + min(refusal.retry_after_seconds, _LONGEST_REFUSAL_SECONDS)
-            # A copy without the traceback, which holds the callers' variables.
+            # A copy does not have the traceback, which holds the callers' variables.
             self._state.refusals = {rejected: (copy.copy(refusal), until)}
             raise
         self._await_replacement(rejected)
 
     def _invoke_renew(self, rejected: str) -> None:
-        """Return if a new token is published, or will be soon."""
+        """Invoke the renew function; return if a new token is published or will be soon."""
         try:
             renewal = self._source.renew(rejected)
         except RenewalFailed as refusal:
@@ -252,22 +254,22 @@ class TokenClient:
             raise
         if renewal.outcome not in ("rotated", "superseded", "in_progress"):
             raise RenewalFailed(
-                f"{self._source}: version {rejected} was rejected and is not replaced: {renewal.outcome}, for "
-                f"{renewal.retry_after_seconds:g} seconds. If this goes on, the token is not the cause: check the "
-                "account's permissions, and whether the API is another Region's.",
+                f"{self._source}: version {rejected} was rejected but will not be replaced for the next "
+                f"{renewal.retry_after_seconds:g} seconds ({renewal.outcome}). If this continues, the token is not the "
+                "cause. Check the account's permissions, and that the API belongs to the right Region.",
                 outcome=renewal.outcome,
                 retry_after_seconds=renewal.retry_after_seconds,
             )
 
     def _await_replacement(self, rejected: str) -> None:
-        """Read the secret until the new token shows."""
+        """Read the secret until the new token appears."""
         start, slept, pause = self._time.monotonic(), 0.0, _FIRST_POLL_SECONDS
         while not self._read_replacement(rejected):
             # A test may have stopped the clock, so the pauses count too.
             if max(self._time.monotonic() - start, slept) + pause > self._renewal_timeout_seconds:
                 raise RenewalFailed(
-                    f"{self._source}: no other version than {rejected} has shown within "
-                    f"{self._renewal_timeout_seconds:g} seconds.",
+                    f"{self._source}: version {rejected} was rejected, and no other version appeared within "
+                    f"{self._renewal_timeout_seconds:g} seconds. The renew function's log says why.",
                     outcome="in_progress",
                 )
             jittered = pause * random.uniform(0.5, 1)  # noqa: S311
@@ -276,7 +278,7 @@ class TokenClient:
             pause = min(2 * pause, _LONGEST_POLL_SECONDS)
 
     def _read_replacement(self, rejected: str) -> bool:
-        """Read the secret; True if the client then holds a valid token of another version."""
+        """Read the secret; return True if the client then holds a valid token of another version."""
         try:
             self._read(since=self._state.reads)
         except TokenUnavailable as error:
@@ -288,13 +290,13 @@ class TokenClient:
         return held.token.version_id != rejected and self._remaining(held) > 0
 
     def _notice_fork(self) -> None:
-        """Forget what was remembered before a fork: locks may be held by threads that do not exist in this process."""
+        """Reset the state after a fork, because the threads that hold its locks do not exist in the new process."""
         if self._state.process != os.getpid():
             self._state = _State()
 
 
 def _warn(message: str, error: TokenUnavailable) -> None:
-    # Imported here because most programs are never warned, and logging would double this package's import time.
+    # Imported here because most programs never need it, and logging would double this package's import time.
     import logging
 
     logging.getLogger("talend_token").warning(message, error)

@@ -1,4 +1,4 @@
-"""One call at a time for what many threads need at the same moment."""
+"""Lets threads that need the same call at the same time share it."""
 
 from __future__ import annotations
 
@@ -11,8 +11,8 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Hashable
 
-# Longer than a read or a renewal with all its time limits. A call that takes longer hangs on a server that sends byte
-# after byte, or was interrupted at a point where nothing could be cleaned up.
+# Longer than a read or a renewal with all its time limits. A call that takes longer hangs on a server that sends one
+# byte after the other, or was interrupted where nothing could be cleaned up.
 _PATIENCE_SECONDS = 90
 
 
@@ -26,25 +26,26 @@ class _Flight:
 
 
 class SingleFlight:
-    """Makes one call at a time for each key. Threads that need it meanwhile wait for it, and share its failure."""
+    """Makes one call at a time for each key. Other threads that need the call wait for it and share its failure."""
 
     def __init__(self, patience_seconds: float = _PATIENCE_SECONDS) -> None:
-        """After `patience_seconds` of waiting, another thread makes the call."""
+        """Create it. A thread that has waited for `patience_seconds` makes the call itself."""
         self._patience_seconds = patience_seconds
         self._flights: dict[Hashable, _Flight] = {}
 
     def do(self, key: Hashable, call: Callable[[], None]) -> None:
         """Make the call, or wait for the one that another thread is making.
 
-        A `TalendTokenError` of it is raised in every thread that waited. Anything else, such as a KeyboardInterrupt,
-        concerns the calling thread alone, so one of the waiting threads makes the call again.
+        If the call raises a `TalendTokenError`, every thread that waited raises it too. Any other exception, such as a
+        KeyboardInterrupt, only concerns the calling thread, so one of the waiting threads makes the call again.
         """
         while (flight := self._lead(key, call)) is not None:
             if not flight.landed.wait(self._patience_seconds):
                 flight.failed = True
                 self._end(key, flight)
             elif flight.error is not None:
-                # A copy: threads that raise one exception write into one traceback, and show each other's variables.
+                # A copy, because threads that raise the same exception would share its traceback and show each other's
+                # variables.
                 raise copy.copy(flight.error)
             elif not flight.failed:
                 return
@@ -57,7 +58,7 @@ class SingleFlight:
         """Make the call and return None, or return the flight of the thread that is making it."""
         mine = _Flight()
         try:
-            # One step, so that it needs no lock, and an interrupt leaves nothing half done.
+            # This is one atomic step, so it needs no lock, and an interrupt cannot leave it half done.
             flight = self._flights.setdefault(key, mine)
             if flight is not mine:
                 return flight

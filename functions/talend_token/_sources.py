@@ -1,4 +1,4 @@
-"""Where tokens come from: what the client needs of a source, and the sources that the environment names."""
+"""The interface of a token source, and the sources that the environment can name."""
 
 from __future__ import annotations
 
@@ -13,22 +13,22 @@ if TYPE_CHECKING:
     from typing import Protocol
 
     class TokenSource(Protocol):
-        """Where tokens come from. Both methods may be called from several threads at once."""
+        """A place that tokens come from. Several threads may call both methods at once."""
 
         def read(self) -> Published:
-            """Return the published token, whatever its state. Raises `TokenUnavailable` if it cannot be read."""
+            """Return the published token in any state. Raises `TokenUnavailable` if it cannot be read."""
 
         def renew(self, rejected_version_id: str) -> Renewal:
             """Invoke `renew` once for that version. Raises `RenewalFailed`."""
 
         def __str__(self) -> str:
-            """How errors name the source, such as `token secret 'talend-token/default/token'`."""
+            """Return the source's name for errors, such as `token secret 'talend-token/default/token'`."""
 
 
 class Published:
-    """What a token secret holds at the moment."""
+    """The token that is published now."""
 
-    # Not a dataclass: importing those takes longer than the rest of this package.
+    # Not a dataclass, because importing `dataclasses` takes longer than importing the rest of this package.
     __slots__ = ("answered_at", "issued_at", "token")
 
     def __init__(self, token: Token, issued_at: int, answered_at: float | None) -> None:
@@ -36,7 +36,7 @@ class Published:
         Args:
             token: the published token.
             issued_at: when it was requested, in whole seconds since the epoch, UTC, by AWS's clock.
-            answered_at: when the source answered, by AWS's clock, or up to a second before. None if it did not say.
+            answered_at: when the source answered, by AWS's clock and rounded down to a second. None if it is unknown.
         """
         self.token = token
         self.issued_at = issued_at
@@ -44,12 +44,12 @@ class Published:
 
 
 class Renewal:
-    """What the `renew` function answered."""
+    """The answer of the `renew` function."""
 
     __slots__ = ("outcome", "retry_after_seconds")
 
     def __init__(self, outcome: str, retry_after_seconds: float = 0) -> None:
-        """`outcome` is `rotated`, `superseded`, `in_progress`, `too_soon` or `budget_exhausted`."""
+        """Create an answer. `outcome` is `rotated`, `superseded`, `in_progress`, `too_soon` or `budget_exhausted`."""
         self.outcome = outcome
         self.retry_after_seconds = retry_after_seconds
 
@@ -65,13 +65,13 @@ def source_from_environment() -> TokenSource:
     if os.environ.get("TALEND_ACCESS_TOKEN_FILE"):
         return FileSource(os.environ["TALEND_ACCESS_TOKEN_FILE"])
     if os.environ.get("TALEND_TOKEN_SECRET"):
-        # Imported here because a program that does not use AWS should not pay for it.
+        # Imported here to save time in programs that do not use AWS.
         from talend_token.secrets_manager import SecretsManagerSource
 
         return SecretsManagerSource(os.environ["TALEND_TOKEN_SECRET"], os.environ.get("TALEND_RENEW_FUNCTION"))
     raise NotConfigured(
         "the environment does not say where the Talend token is. Set TALEND_TOKEN_SECRET to the name or ARN of the "
-        "token secret, and TALEND_RENEW_FUNCTION to that of the renew function. Where there is no AWS, set "
+        "token secret, and TALEND_RENEW_FUNCTION to that of the renew function. For work without AWS, set "
         "TALEND_ACCESS_TOKEN to a token, or TALEND_ACCESS_TOKEN_FILE to a file that `talend-token write` keeps current."
     )
 
@@ -84,7 +84,7 @@ class FixedSource:
 
     @classmethod
     def from_environment(cls) -> FixedSource:
-        """Read `TALEND_ACCESS_TOKEN` and `TALEND_API_URL`.
+        """Create a source from `TALEND_ACCESS_TOKEN` and `TALEND_API_URL`.
 
         Raises:
             NotConfigured: the URL is missing or is not a URL, or the token has characters that a header cannot hold.
@@ -95,15 +95,15 @@ class FixedSource:
 
         if not is_base_url(os.environ.get("TALEND_API_URL", "")):
             raise NotConfigured(
-                "TALEND_ACCESS_TOKEN is set: set TALEND_API_URL too, to the API that the token is for, such as "
-                "https://api.eu.cloud.talend.com."
+                "TALEND_ACCESS_TOKEN is set, so TALEND_API_URL must be the URL of the API that the token is for, such "
+                "as https://api.eu.cloud.talend.com."
             )
         if not fits_a_header(os.environ["TALEND_ACCESS_TOKEN"]):
             raise NotConfigured(
-                "TALEND_ACCESS_TOKEN has characters that a header cannot hold. Check whether it was cut off, or "
-                "stored with quotation marks."
+                "TALEND_ACCESS_TOKEN has characters that a header cannot hold. Check that it is complete and "
+                "has no quotation marks."
             )
-        # Nothing says when such a token expires.
+        # The expiry of such a token is unknown.
         token = Token(
             os.environ["TALEND_ACCESS_TOKEN"],
             expires_at=LAST_SECOND,
@@ -117,7 +117,7 @@ class FixedSource:
 
     def renew(self, rejected_version_id: str) -> Renewal:  # noqa: ARG002
         raise RenewalFailed(
-            "the API rejected the token in TALEND_ACCESS_TOKEN: set another one.",
+            "the API rejected the token in TALEND_ACCESS_TOKEN. Set another one.",
             outcome="not_configured",
             retry_after_seconds=0,
         )
@@ -126,7 +126,7 @@ class FixedSource:
         return "environment variable TALEND_ACCESS_TOKEN"
 
     def __reduce__(self) -> tuple[Callable[[], FixedSource], tuple[()]]:
-        """A pickle has no token: whoever loads it reads the environment."""
+        """Leave the token out of a pickle; the process that loads it reads its own environment."""
         return FixedSource.from_environment, ()
 
 
@@ -144,12 +144,12 @@ class FileSource:
             with open(self._file, encoding="utf-8") as opened:  # noqa: PTH123 (importing pathlib takes long)
                 document = TokenDocument.from_json(Sensitive(opened.read()))
         except FileNotFoundError:
-            problem = "does not exist. `talend-token write` removes it when its token expires: see what that says"
+            problem = "does not exist. `talend-token write` removes it when its token expires, so check its errors"
         except OSError as error:
-            problem = f"cannot be read: {error.strerror}. Check its owner: only that user may read it"
+            problem = f"cannot be read: {error.strerror}. Check its owner, because only that user may read it"
         except (InvalidTokenDocument, UnicodeDecodeError) as error:
             reason = str(error) if isinstance(error, InvalidTokenDocument) else "not text"
-            problem = f"holds no token document: {reason}. Write it by `talend-token write`"
+            problem = f"does not hold a token document: {reason}. Write it with `talend-token write`"
         else:
             token = Token(
                 document.access_token,
@@ -162,8 +162,8 @@ class FileSource:
 
     def renew(self, rejected_version_id: str) -> Renewal:
         raise RenewalFailed(
-            f"{self}: version {rejected_version_id} was rejected. Run `talend-token renew` where the file is written, "
-            "which shows in it within a minute.",
+            f"{self}: version {rejected_version_id} was rejected. Run `talend-token renew` where the file is written. "
+            "The new token appears in the file within a minute.",
             outcome="not_configured",
             retry_after_seconds=0,
         )

@@ -1,4 +1,4 @@
-"""The token that consumers get, and how long a client may hold it. No I/O: the time is an argument."""
+"""The token that consumers get, and how long a client may use it. There is no I/O, and the time is an argument."""
 
 from __future__ import annotations
 
@@ -8,14 +8,14 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import NoReturn
 
-# Five minutes of a token's 30 are left when a rotation every 25 minutes replaces it, and they are enough for any token
-# that is valid for longer.
+# A rotation every 25 minutes leaves five of a token's 30 minutes, which are also enough for tokens that are valid for
+# longer.
 _ADVISORY_FRACTION = 6
 _ADVISORY_LIMIT_SECONDS = 300
 
 
 def advisory_seconds(life_seconds: float) -> float:
-    """Return for how long before its expiry a token counts as STALE, given for how long it is valid in all.
+    """Return how long before its expiry a token becomes STALE. `life_seconds` is for how long it is valid in total.
 
     The rotator replaces a STALE token, and clients read the secret for its successor.
     """
@@ -23,7 +23,7 @@ def advisory_seconds(life_seconds: float) -> float:
 
 
 class Token:
-    """One published token. It has no printable form; `access_token` returns it, for the request that needs it."""
+    """One published token. Its `repr` does not show the access token."""
 
     __slots__ = ("_access_token", "_api_url", "_expires_at", "_version_id")
 
@@ -35,7 +35,7 @@ class Token:
 
     @property
     def access_token(self) -> str:
-        """What goes into the header `Authorization: Bearer ...` [RFC 6750, 2.1]."""
+        """The value for the header `Authorization: Bearer ...` [RFC 6750, 2.1]."""
         return self._access_token
 
     @property
@@ -45,7 +45,7 @@ class Token:
 
     @property
     def version_id(self) -> str:
-        """The secret's version that holds it; empty for a token that comes from the environment."""
+        """The version of the secret that holds the token; empty for a token from the environment."""
         return self._version_id
 
     @property
@@ -57,18 +57,18 @@ class Token:
         return f"Token(version_id={self._version_id!r}, expires_at={self._expires_at}, api_url={self._api_url!r})"
 
     def __reduce__(self) -> NoReturn:
-        raise TypeError("a token is not pickled: the pickle would show it. Have each process read its own.")
+        raise TypeError("a token cannot be pickled, because the pickle would show it. Let each process read its own.")
 
 
 class HeldToken:
     """A token with its expiry on both clocks of this machine, and the moment from which it is STALE.
 
-    `expires_at` is a time of AWS's clock, and this machine's clock may be wrong. So what counts is for how long the
-    token was still valid when Secrets Manager answered, by Secrets Manager's own clock. That is added to the machine's
-    clocks as they stood *before* the request. A wrong clock does no harm then, and an error is on the safe side.
+    `expires_at` is a time by AWS's clock, and this machine's clock may be wrong. Therefore, the time
+    for which the token was still valid when Secrets Manager answered, by its own clock, is added to the machine's
+    clocks as they stood *before* the request. A wrong clock then does no harm, and an error is on the safe side.
 
-    A wall clock jumps when an operator sets it, and a monotonic clock stands still while a machine sleeps or is
-    restored from a snapshot. So the token counts as expired as soon as one of them says so.
+    A wall clock jumps when an operator sets it, and a monotonic clock stops while a machine sleeps or is restored from
+    a snapshot. So the token counts as expired as soon as one of the two clocks reaches its expiry.
     """
 
     __slots__ = ("_monotonic_expiry", "_wall_expiry", "advisory_seconds", "fresh_until", "issued_at", "token")
@@ -88,16 +88,16 @@ class HeldToken:
     ) -> None:
         """
         Args:
-            token: what was read.
+            token: the token that was read.
             issued_at, answered_at: as in `talend_token._sources.Published`.
             wall, monotonic: the machine's clocks before the read.
-            before: what the client held then.
+            before: the client's token before the read.
         """
         # An answer's date is in whole seconds, so the true time may be up to one second later.
         now = max(issued_at, wall if answered_at is None else answered_at + 1)
         remaining = token.expires_at - now
         if before is not None and before.token.version_id == token.version_id:
-            # Reading a token again never makes it valid for longer, whatever date the answer has.
+            # Reading a token again must not make it valid for longer, even if the answer's date is wrong.
             remaining = min(remaining, before._monotonic_expiry - monotonic)
         self.token = token
         self.issued_at = issued_at
@@ -105,11 +105,11 @@ class HeldToken:
         self._wall_expiry = wall + remaining
         self._monotonic_expiry = monotonic + remaining
         self.fresh_until = self._wall_expiry - self.advisory_seconds
-        """On the wall clock. The advisory window covers jumps of that clock that are shorter than itself."""
+        """A time of the wall clock. Jumps of that clock that are shorter than the advisory window do no harm."""
 
     @classmethod
     def none(cls) -> HeldToken:
-        """Return what a client holds before its first read: no token, long expired."""
+        """Return the placeholder that a client holds before its first read: an empty token that has expired."""
         token = Token("", expires_at=0, version_id="none yet", api_url="")
         return cls(token, issued_at=0, answered_at=0, wall=0, monotonic=0)
 
@@ -118,12 +118,12 @@ class HeldToken:
         return min(self._wall_expiry - wall, self._monotonic_expiry - monotonic)
 
     def why_unusable(self, remaining: float, min_remaining: float) -> str:
-        """Return, for an error, why a token with `remaining` seconds left is not what a caller needs."""
+        """Return, for an error message, why a token with `remaining` seconds left is not enough for a caller."""
         published = f"version {self.token.version_id}, published since {_utc(self.issued_at)},"
         if remaining > 0:
             return (
-                f"{published} is valid for {remaining:.0f} more seconds, and {min_remaining:g} were asked for. Ask for "
-                "fewer, or force a rotation."
+                f"{published} is valid for {remaining:.0f} more seconds, but {min_remaining:g} were requested. "
+                "Request fewer, or force a rotation."
             )
         return (
             f"{published} expired at {_utc(self.token.expires_at)}, and no newer token is published. The rotate "

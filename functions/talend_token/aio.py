@@ -17,14 +17,14 @@ if TYPE_CHECKING:
 
 
 class AsyncTokenClient:
-    """A `TokenClient` that does not block the event loop: see there for what it returns and raises.
+    """A `TokenClient` that does not block the event loop. See `TokenClient` for results and errors.
 
-    A FRESH token is returned at once, on any event loop. For anything else boto3 blocks, so it works in a thread. All
-    tasks of asyncio that wait for the same token share one thread; each task of trio has one of its own.
+    A FRESH token is returned at once, on any event loop. For anything else, boto3 would block, so it runs in a thread.
+    All asyncio tasks that wait for the same token share one thread; each trio task has a thread of its own.
     """
 
     def __init__(self, client: TokenClient | None = None) -> None:
-        """Wrap a client, which threads may share; by default one of the source that the environment names."""
+        """Wrap a client, which threads may share; by default, a client with the source that the environment names."""
         self._client = client or TokenClient()
         self._tasks: dict[Hashable, asyncio.Task[Token]] = {}
 
@@ -37,7 +37,7 @@ class AsyncTokenClient:
         if not _is_asyncio():
             return await _in_trio_thread(call)
         task = self._begin(("get", asyncio.get_running_loop(), min_remaining), call)
-        # While the thread reads a STALE token's successor, this task gets the token too.
+        # While the thread reads a STALE token's successor, this task gets the STALE token too.
         return self._client._without_read(min_remaining, others_read=True) or await _shared(task)
 
     async def renew(self, rejected: Token) -> Token:
@@ -48,12 +48,12 @@ class AsyncTokenClient:
         return await _shared(self._begin(("renew", asyncio.get_running_loop(), rejected.version_id), call))
 
     def _begin(self, key: Hashable, call: Callable[[], Token]) -> asyncio.Task[Token]:
-        """Return the task that makes the call in a thread: the running one, or else a new one."""
+        """Return the task that makes the call in a thread. A running task is reused."""
         task = self._tasks.get(key)
         if task is None:
             task = self._tasks[key] = asyncio.get_running_loop().create_task(asyncio.to_thread(call))
             task.add_done_callback(lambda _: self._tasks.pop(key))
-            # A failure is retrieved here because all tasks that waited for it may have been cancelled.
+            # Retrieved here because all tasks that waited for it may have been cancelled.
             task.add_done_callback(lambda done: done.cancelled() or done.exception())
         return task
 
@@ -61,7 +61,7 @@ class AsyncTokenClient:
         return f"AsyncTokenClient({self._client!r})"
 
     def __reduce__(self) -> tuple[type[AsyncTokenClient], tuple[TokenClient]]:
-        """Tasks belong to an event loop of this process."""
+        """Leave out the tasks, because they belong to an event loop of this process."""
         return type(self), (self._client,)
 
 
@@ -74,7 +74,7 @@ async def _shared(task: asyncio.Task[Token]) -> Token:
 
 
 def _is_asyncio() -> bool:
-    """True in a task of asyncio. In trio's guest mode its loop runs too, but none of its tasks."""
+    """Return True in an asyncio task. In trio's guest mode, asyncio's loop is running, but not one of its tasks."""
     try:
         return asyncio.current_task() is not None
     except RuntimeError:
@@ -88,5 +88,5 @@ async def _in_trio_thread(call: Callable[[], Token]) -> Token:
 
         trio.lowlevel.current_task()
     except (ImportError, RuntimeError):
-        raise RuntimeError("a token that is not FRESH is waited for under asyncio and trio only") from None
+        raise RuntimeError("only asyncio and trio can wait for a token that is not FRESH") from None
     return await trio.to_thread.run_sync(call, abandon_on_cancel=True)

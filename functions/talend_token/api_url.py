@@ -1,4 +1,4 @@
-"""The base URL of a Talend API: where credentials may be sent."""
+"""Checks the base URL of a Talend API, to which credentials are sent."""
 
 from __future__ import annotations
 
@@ -7,10 +7,10 @@ from urllib.parse import urlsplit
 
 
 def checked_api_url(url: str) -> str:
-    """Return `url` without trailing slashes, if it is `https`, or plain `http` to a loopback host.
+    """Return `url` without trailing slashes, if it is an `https` URL, or an `http` URL of a loopback host.
 
     Raises:
-        ValueError: another scheme, no host, or parts that a base URL does not have.
+        ValueError: the URL has another scheme, no host, or parts that a base URL must not have.
     """
     try:
         parts = urlsplit(url)
@@ -21,9 +21,9 @@ def checked_api_url(url: str) -> str:
         raise ValueError(f"API URL {url!r} is malformed. Use one like 'https://api.eu.cloud.talend.com'.")
     if parts.username is not None or "?" in url or "#" in url:
         # The URL may hold a password, so the message does not repeat it.
-        raise ValueError(f"the API URL for host {host!r} must have no user, query or fragment.")
+        raise ValueError(f"the API URL for host {host!r} must not have a user, a query or a fragment.")
     if parts.scheme != "https" and not (parts.scheme == "http" and _is_loopback(host)):
-        raise ValueError(f"API URL {url!r} must start with 'https://': credentials are never sent in clear text.")
+        raise ValueError(f"API URL {url!r} must start with 'https://'. Credentials are never sent in clear text.")
     return url.rstrip("/")
 
 

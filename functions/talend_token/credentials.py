@@ -1,4 +1,4 @@
-"""The two forms of a credentials secret. The rotator, which reads it, and the command line share this module."""
+"""Parses a credentials secret, in either of its two formats. The rotator and the command line share this module."""
 
 from __future__ import annotations
 
@@ -15,12 +15,11 @@ from talend_token.document import Sensitive, json_object
 
 _FORMS = 'Store \'ID:secret\' or {"id": "...", "secret": "..."} as the secret\'s string.'
 _DECODE_FIRST = (
-    "Store the pair itself, 'ID:secret', as it was before encoding: this looks like its Base64 form, or like an "
-    "Authorization header."
+    "It looks like Base64 or like an Authorization header. Store the plain text 'ID:secret' from before the encoding."
 )
-# A byte order mark comes with files that some editors save, and is not white space to Python.
+# Some editors save files with a byte order mark, which Python does not count as white space.
 _SURROUNDING = " \t\r\n\v\f\ufeff"
-# An Authorization header, or its value, as people copy it (RFC 7617 section 2).
+# An Authorization header, or its value, as operators copy it (RFC 7617 section 2).
 _HEADER = re.compile(r"""[^:=]*authorization["']?\s*[:=]|["']?basic\s""", re.IGNORECASE)
 _BASE64 = re.compile(r"""["']?([A-Za-z0-9+/_=\s-]+)["']?""")
 _BYTE_ORDER_MARKS = b"\xff\xfe\xef\xbb\xbf"
@@ -28,7 +27,7 @@ _URL_SAFE = str.maketrans("-_", "+/")
 
 
 class InvalidCredentials(ValueError):
-    """A text is not a pair of ID and secret. `problem` and `fix` never repeat what was found."""
+    """A text does not hold credentials. `problem` and `fix` never repeat the text."""
 
     def __init__(self, problem: str, fix: str) -> None:
         super().__init__(f"{problem}. {fix}")
@@ -43,16 +42,17 @@ class CredentialsPair:
     client_id: str = field(repr=False)
     client_secret: str = field(repr=False)
     api_url: str | None = None
-    """Base URL of the API that they are for, if it is not the stack's."""
+    """Base URL of the API that the credentials are for; None for the stack's."""
 
     @classmethod
     def from_text(cls, text: Sensitive[str] | None) -> CredentialsPair:
-        """Read `ID:secret`, split at the first colon, or JSON: `id`, `secret` and optionally `api_url`.
+        """Parse `ID:secret`, split at the first colon, or JSON with the members `id`, `secret` and maybe `api_url`.
 
-        `text` is None for a binary value.
+        `text` is None if the secret holds a binary value.
 
         Raises:
-            InvalidCredentials: neither form; says what is wrong and the fix, never the value.
+            InvalidCredentials: the text is in neither format. The error gives the problem and the fix, but never the
+                value.
         """
         if text is None:
             raise InvalidCredentials("holds a binary value, not a string", _FORMS)
@@ -60,7 +60,7 @@ class CredentialsPair:
         if not value.reveal():
             raise InvalidCredentials("is empty", _FORMS)
         if is_encoded(value):
-            raise InvalidCredentials("holds an encoded pair", _DECODE_FIRST)
+            raise InvalidCredentials("holds encoded credentials", _DECODE_FIRST)
         api_url = None
         if value.reveal().startswith("{"):
             members = _members(value)
@@ -77,7 +77,7 @@ class CredentialsPair:
         return cls(client_id.reveal(), client_secret.reveal(), api_url)
 
     def to_text(self) -> Sensitive[str]:
-        """Return the pair as it is stored: `ID:secret`, or JSON if it names its API."""
+        """Return the text to store: `ID:secret`, or JSON if the credentials name their API."""
         if self.api_url is None:
             return Sensitive(f"{self.client_id}:{self.client_secret}")
         return Sensitive(json.dumps({"id": self.client_id, "secret": self.client_secret, "api_url": self.api_url}))
@@ -89,7 +89,7 @@ def _members(value: Sensitive[str]) -> Sensitive[dict[str, Any]]:
         raise InvalidCredentials("starts with '{' but is not a JSON object", _FORMS)
     for name in ("id", "secret"):
         if not isinstance(members.reveal().get(name), str):
-            raise InvalidCredentials(f"has no member {name!r} that is a string", _FORMS)
+            raise InvalidCredentials(f"has no string member {name!r}", _FORMS)
     return members
 
 
@@ -99,7 +99,7 @@ def _api_url(members: Sensitive[dict[str, Any]]) -> str | None:
     with suppress(ValueError, TypeError, AttributeError):
         return checked_api_url(members.reveal()["api_url"])
     # The message of that ValueError shows the value, which may be a secret that was stored in the wrong member.
-    fix = "Give one like 'https://api.eu.cloud.talend.com', or drop it."
+    fix = "Use one like 'https://api.eu.cloud.talend.com', or remove the member."
     raise InvalidCredentials("has a member 'api_url' that is not the base URL of an API", fix)
 
 
@@ -109,19 +109,20 @@ def _check(pair: Sensitive[list[str]]) -> None:
         if not part.reveal():
             raise InvalidCredentials(f"has an empty {name}", _FORMS)
         for number, character in enumerate(part.reveal(), start=1):
-            # Talend issues visible ASCII. Anything else was added on the way: a byte order mark read in another
-            # encoding, a no-break space, a typographic quote, a line break (which RFC 7617 section 2 forbids).
+            # Talend issues visible ASCII only. Anything else was added by copying, such as a byte order mark read in
+            # another encoding, a no-break space, a typographic quote, or a line break, which RFC 7617 section 2
+            # forbids.
             if not " " <= character <= "~":
                 what = f"U+{ord(character):04X} ({unicodedata.name(character, 'a control character or line break')})"
-                fix = "Copy the pair again as plain text, in visible ASCII characters."
+                fix = "Copy the ID and the secret again, as plain text in visible ASCII characters."
                 raise InvalidCredentials(f"has the character {what} at position {number} of its {name}", fix)
     if ":" in pair.reveal()[0]:
-        # RFC 7617 section 2: the ID ends at the first colon, so the server would see another pair.
+        # The server splits at the first colon (RFC 7617 section 2), so it would read another ID and another secret.
         raise InvalidCredentials("has a colon in its ID", _FORMS)
 
 
 def is_encoded(value: Sensitive[str]) -> bool:
-    """True for the Base64 form of a pair, in one line or several, padded or not, and for an Authorization header."""
+    """Return True for an Authorization header, or `ID:secret` in Base64, padded or not, on any number of lines."""
     if _HEADER.match(value.reveal()):
         return True
     base64_form: Sensitive[Any] = Sensitive(_BASE64.fullmatch(value.reveal()))
@@ -132,7 +133,7 @@ def is_encoded(value: Sensitive[str]) -> bool:
     with suppress(ValueError):
         padding = "=" * (-len(letters.reveal()) % 4)
         octets = Sensitive(base64.b64decode(letters.reveal() + padding, validate=True))
-        # Windows PowerShell encodes UTF-16, which has a NUL beside each character.
+        # Windows PowerShell encodes UTF-16, which has a NUL next to each ASCII character.
         decoded = Sensitive(octets.reveal().replace(b"\0", b"").lstrip(_BYTE_ORDER_MARKS).decode("ascii"))
-    # The secret alone can be decoded too, but not to text.
+    # A secret that is not encoded may be valid Base64 too, but it does not decode to text.
     return ":" in decoded.reveal() and decoded.reveal().strip(_SURROUNDING).isprintable()

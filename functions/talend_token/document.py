@@ -1,4 +1,4 @@
-"""The token document, which is what a token secret holds. The rotator and all readers share this module."""
+"""The token document, which a token secret holds. The rotator and all readers share this module."""
 
 from __future__ import annotations
 
@@ -12,14 +12,14 @@ from talend_token.errors import InvalidTokenDocument
 
 __all__ = ["LAST_SECOND", "Sensitive", "TokenDocument", "advisory_seconds", "fits_a_header", "json_object"]
 
-# The end of the year 9999: Python has no later time.
+# The end of the year 9999, which is the latest time that Python supports.
 LAST_SECOND = 253_402_300_799
 
 T = TypeVar("T")
 
 
 class Sensitive(Generic[T]):
-    """Holds a value that is never printed: not in a log, nor in a debugger's or crash reporter's list of variables.
+    """Holds a value that is never printed, neither in a log nor in a debugger's or crash reporter's list of variables.
 
     Code that handles a secret keeps it wrapped in its local variables, and calls `reveal()` only inside the expression
     that needs the value.
@@ -38,14 +38,14 @@ class Sensitive(Generic[T]):
         return "<sensitive>"
 
     def __reduce__(self) -> NoReturn:
-        raise TypeError("a sensitive value is not pickled: the pickle would show it")
+        raise TypeError("a sensitive value cannot be pickled, because the pickle would show it")
 
 
 @dataclass(frozen=True)
 class TokenDocument:
     """One published token.
 
-    As text it is one line of JSON: `{"access_token": "...", "token_type": "Bearer", "issued_at": 1795472989,
+    Its text form is one line of JSON: `{"access_token": "...", "token_type": "Bearer", "issued_at": 1795472989,
     "expires_at": 1795474789, "api_url": "https://api.eu.cloud.talend.com", "version_id": "..."}`. Readers ignore
     members that they do not know.
     """
@@ -59,15 +59,15 @@ class TokenDocument:
     api_url: str
     """Base URL of the API that the token is for, without a trailing slash."""
     version_id: str = ""
-    """The secret's version that holds the document, for readers that see the text alone; empty if it does not say."""
+    """The version of the secret that holds the document, for readers that see only the text; empty if it is unknown."""
 
     @property
     def life_seconds(self) -> int:
-        """For how long the token is valid in all."""
+        """For how long the token is valid in total."""
         return self.expires_at - self.issued_at
 
     def holds_same_token(self, other: TokenDocument) -> bool:
-        """True if both have the same access token."""
+        """Return True if both have the same access token."""
         return self.access_token == other.access_token
 
     def remaining_seconds(self, now: float) -> float:
@@ -90,14 +90,14 @@ class TokenDocument:
         )
 
     def __reduce__(self) -> NoReturn:
-        raise TypeError("a token document is not pickled: the pickle would show the token")
+        raise TypeError("a token document cannot be pickled, because the pickle would show the token")
 
     @classmethod
     def from_json(cls, text: Sensitive[str]) -> TokenDocument:
-        """Parse what a token secret holds.
+        """Parse the text of a token secret.
 
         Raises:
-            InvalidTokenDocument: `text` is not JSON, or a member is missing or of the wrong type.
+            InvalidTokenDocument: `text` is not a JSON object, or a member is missing or invalid.
         """
         members = json_object(text)
         if members is None:
@@ -106,7 +106,7 @@ class TokenDocument:
             if not isinstance(members.reveal().get(name), str) or not members.reveal()[name]:
                 raise InvalidTokenDocument(f"member {name!r} is missing or is not a string")
         for name in ("issued_at", "expires_at"):
-            # bool is a subclass of int, but `true` is not a time.
+            # `true` is not a time, although bool is a subclass of int.
             if type(members.reveal().get(name)) is not int or not 0 <= members.reveal()[name] <= LAST_SECOND:
                 raise InvalidTokenDocument(f"member {name!r} is missing or is not a whole number of seconds")
         if not isinstance(members.reveal().get("version_id", ""), str):
@@ -128,15 +128,17 @@ class TokenDocument:
 
 
 def fits_a_header(access_token: str) -> bool:
-    """True if a token can be sent as `Authorization: Bearer ...` [RFC 6750, 2.1]: visible ASCII [RFC 6749, A.12], less
-    the space, which would end it there."""
+    """Return True if a token can be sent as `Authorization: Bearer ...` [RFC 6750, 2.1].
+
+    It must be visible ASCII [RFC 6749, A.12] without spaces, because a space would end it.
+    """
     return access_token.isascii() and access_token.isprintable() and " " not in access_token
 
 
 def json_object(text: Sensitive[str] | Sensitive[bytes]) -> Sensitive[dict[str, Any]] | None:
-    """Return the object that a text holds as JSON; None if it holds anything else.
+    """Parse a text as a JSON object; return None if it is anything else.
 
-    The parser's error stays in here: a JSONDecodeError carries the whole text, and would travel as context.
+    The parser's error must not leave this function, because a JSONDecodeError holds the whole text.
     """
     try:
         found: Sensitive[Any] = Sensitive(json.loads(text.reveal()))

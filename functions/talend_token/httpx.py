@@ -20,28 +20,28 @@ __all__ = ["TalendAuth"]
 
 logger = logging.getLogger("talend_token")
 
-# Error pages are far smaller and arrive at once.
+# More than enough for an error page.
 _DISCARDED_BYTES = 1_048_576
 _DISCARDED_SECONDS = 5
 
 
 class TalendAuth(httpx.Auth):
-    """Sends the published token, and on a 401 repeats the request once with the token that replaced it.
+    """Sends the published token, and after a 401 repeats the request once with the token that replaced it.
 
-    If there is no other token, or the second answer is a 401 too, the caller gets that answer. A request that has an
-    Authorization header of its own is left alone. One instance serves any number of clients, threads and tasks, of
-    asyncio and of trio.
+    If there is no other token, or if the second answer is a 401 too, the caller gets the 401. Requests that already
+    have an Authorization header are not changed. One instance serves any number of clients, threads, and asyncio or
+    trio tasks.
     """
 
     def __init__(self, client: TokenClient | None = None, *, also_for: Iterable[str] = ()) -> None:
-        """Make an authentication; by default with the token that the environment names, for its API's host alone.
+        """Create an authentication. By default, it uses the token that the environment names, for its API's host only.
 
         Args:
-            client: to share, or with another source.
-            also_for: base URLs of further hosts that may see the token.
+            client: a client to share, or one with another source.
+            also_for: base URLs of other hosts to which the token may be sent.
 
         Raises:
-            NotConfigured: the environment names no token.
+            NotConfigured: the environment does not name a token.
         """
         self._client = client or TokenClient()
         self._async_client = AsyncTokenClient(self._client)
@@ -71,7 +71,7 @@ class TalendAuth(httpx.Auth):
                 yield response.request
 
     async def async_auth_flow(self, request: httpx.Request) -> AsyncGenerator[httpx.Request, httpx.Response]:
-        """Called by httpx.AsyncClient for each request; as `sync_auth_flow`."""
+        """Called by httpx.AsyncClient for each request. See `sync_auth_flow`."""
         if "Authorization" in request.headers:
             yield request
             return
@@ -92,7 +92,7 @@ class TalendAuth(httpx.Auth):
     def _prepare_again(self, response: httpx.Response, renewed: Token, body: _Body) -> bool:
         """Prepare the rejected request, which a redirect may have changed, to be sent again.
 
-        Returns False if the renewed token is not for its host.
+        Return False if the renewed token is not for its host.
         """
         if not self._origins.allow(str(response.request.url), renewed):
             return False
@@ -107,17 +107,17 @@ def _authorize(request: httpx.Request, token: Token) -> None:
 
 
 def _rejects(response: httpx.Response, token: Token) -> bool:
-    """True for a 401 to this token: after a redirect to another host it is no longer on the request."""
+    """Return True if a request with this token got a 401. After a redirect to another host, it has no token."""
     return (
         response.status_code == 401 and response.request.headers.get("Authorization") == f"Bearer {token.access_token}"
     )
 
 
 class _Discarded(httpx.SyncByteStream, httpx.AsyncByteStream):
-    """Replaces the body of a 401, which httpx reads to its end before it repeats the request.
+    """Replaces the body of a 401, which httpx would read to its end before it repeats the request.
 
-    Over HTTP/1.1 the body is closed unread, and its connection with it. Over HTTP/2 a connection is shared, and every
-    stream that is not read to its end uses up some of it. So that body is read, within limits.
+    Over HTTP/1.1, the body and its connection are closed without reading. Over HTTP/2, requests share a connection, and
+    each stream that is not read to its end uses up some of the connection's window. So the body is read within limits.
     """
 
     def __init__(self, response: httpx.Response) -> None:
@@ -131,7 +131,7 @@ class _Discarded(httpx.SyncByteStream, httpx.AsyncByteStream):
                 for chunk in self._stream:
                     if limits.exceeded(chunk):
                         break
-        # A generator needs a yield; httpx drops the empty chunk.
+        # A generator needs a yield, and httpx drops the empty chunk.
         yield b""
 
     async def __aiter__(self) -> AsyncIterator[bytes]:
@@ -151,41 +151,42 @@ class _Discarded(httpx.SyncByteStream, httpx.AsyncByteStream):
 
 
 class _Limits:
-    """How much of a body is read that nothing needs, and for how long."""
+    """Limits how much of an unneeded body is read, and for how long."""
 
     def __init__(self) -> None:
         self._bytes = _DISCARDED_BYTES
         self._until = time.monotonic() + _DISCARDED_SECONDS
 
     def exceeded(self, chunk: bytes) -> bool:
-        """Count a chunk; True if it was the last one."""
+        """Count a chunk; return True if it should be the last one."""
         self._bytes -= len(chunk)
         return self._bytes <= 0 or time.monotonic() > self._until
 
 
 class _Body:
-    """A request's body, and where its files start.
+    """A request's body and the start positions of its files.
 
-    httpx does not know whether a body can be sent twice. Bytes and forms can, and multipart uploads can if their files
-    can; a stream is examined.
+    httpx does not know whether a body can be sent twice. Bytes and forms can always be sent again. Multipart uploads
+    can if their files can, and streams are examined.
     """
 
     def __init__(self, request: httpx.Request) -> None:
-        """
+        """Record the start positions.
+
         Raises:
             BodyNotRepeatable: the body cannot be sent a second time.
         """
         self._starts = [(part, start_of(request.method, part)) for part in _parts(request)]
 
     def rewind(self) -> None:
-        """Set the files back to where they were."""
+        """Set the files back to their start positions."""
         for part, start in self._starts:
             if start is not None:
                 part.seek(start)
 
 
 def _parts(request: httpx.Request) -> list[Any]:
-    """Return what the body is read from, without what httpx holds in memory."""
+    """Return the files and streams of a body, without the parts that httpx holds in memory."""
     stream: Any = request.stream
     if isinstance(stream, httpx.ByteStream):
         return []

@@ -23,32 +23,32 @@ __all__ = ["TalendAuth"]
 
 logger = logging.getLogger("talend_token")
 
-# Not typed in every version of requests and of its stubs.
+# It is not typed in every version of requests and of its stubs.
 _keep_cookies: Any = extract_cookies_to_jar
 
 
 class TalendAuth(AuthBase):
-    """Sends the published token, and on a 401 repeats the request once with the token that replaced it.
+    """Sends the published token, and after a 401 repeats the request once with the token that replaced it.
 
-    If there is no other token, or the second answer is a 401 too, the caller gets that answer. A request that has an
-    Authorization header of its own is left alone. One instance serves any number of sessions and threads.
+    If there is no other token, or if the second answer is a 401 too, the caller gets the 401. Requests that already
+    have an Authorization header are not changed. One instance serves any number of sessions and threads.
     """
 
     def __init__(self, client: TokenClient | None = None, *, also_for: Iterable[str] = ()) -> None:
-        """Make an authentication; by default with the token that the environment names, for its API's host alone.
+        """Create an authentication. By default, it uses the token that the environment names, for its API's host only.
 
         Args:
-            client: to share, or with another source.
-            also_for: base URLs of further hosts that may see the token.
+            client: a client to share, or one with another source.
+            also_for: base URLs of other hosts to which the token may be sent.
 
         Raises:
-            NotConfigured: the environment names no token.
+            NotConfigured: the environment does not name a token.
         """
         self._client = client or TokenClient()
         self._origins = AllowedOrigins(also_for)
 
     def __call__(self, request: requests.PreparedRequest) -> requests.PreparedRequest:
-        """Called by requests for each request, after everything else of it is prepared.
+        """Called by requests for each request, after everything else is prepared.
 
         Raises:
             TokenUnavailable, HostNotAllowed, BodyNotRepeatable: the request is not sent.
@@ -60,13 +60,13 @@ class TalendAuth(AuthBase):
         self._origins.check(str(request.url), token)
         request.hooks["response"].append(self._answered)
         if start is not None:
-            # requests does not note it for a file without an iterator, such as a mmap.
+            # requests does not record it for a file without an iterator, such as an mmap.
             vars(request)["_body_position"] = start
         made: requests.PreparedRequest = _TokenRequest.made_of(request, self, token)
         return made
 
     def _answered(self, response: requests.Response, **options: Any) -> requests.Response:
-        # Not typed as what it is: libraries that stand in for servers in tests wrap it.
+        # Typed as Any because libraries that replace servers in tests wrap it.
         request: Any = response.request
         if response.status_code != 401 or not request.carries_token:
             return response
@@ -92,17 +92,17 @@ class TalendAuth(AuthBase):
 
 
 class _Headers(CaseInsensitiveDict):  # type: ignore[type-arg]
-    """Headers that print their names alone."""
+    """Headers whose `repr` shows only their names."""
 
     def __repr__(self) -> str:
         return f"<headers {', '.join(self)}>"
 
 
 class _TokenRequest(requests.PreparedRequest):
-    """A request that carries the token to allowed hosts and to no other, on each hop of a redirect.
+    """A request that carries the token to allowed hosts only, on each hop of a redirect.
 
-    For each hop requests copies the request, strips its Authorization header, and may take another one from ~/.netrc.
-    So this header is decided whenever the headers are read, the last time when they are sent.
+    For each hop, requests copies the request, strips its Authorization header, and may take another one from ~/.netrc.
+    So the header is set or removed whenever the headers are read, for the last time when they are sent.
     """
 
     auth: TalendAuth
@@ -110,7 +110,7 @@ class _TokenRequest(requests.PreparedRequest):
 
     @classmethod
     def made_of(cls, request: Any, auth: TalendAuth, token: Token) -> Any:
-        """Turn a request into one with a token."""
+        """Turn an ordinary request into one with a token."""
         request.__class__ = cls
         request.auth = auth
         request.token = token
@@ -119,12 +119,12 @@ class _TokenRequest(requests.PreparedRequest):
 
     @property
     def carries_token(self) -> bool:
-        """True if the token may be sent to this URL."""
+        """True if the token may be sent to the request's URL."""
         return self.auth._origins.allow(str(self.url), self.token)
 
     @property
     def headers(self) -> Any:
-        """The headers, with the token if it may be sent to this URL."""
+        """The headers, with the token if it may be sent to the request's URL."""
         headers = vars(self)["headers"]
         if self.carries_token:
             headers["Authorization"] = f"Bearer {self.token.access_token}"
@@ -137,12 +137,12 @@ class _TokenRequest(requests.PreparedRequest):
         vars(self)["headers"] = _Headers(headers)
 
     def copy(self) -> Any:
-        """Return a copy with the newest token that is at hand."""
+        """Return a copy with the newest token that the client has."""
         newest = self.auth._client._without_read(0, others_read=True)
         return self.made_of(super().copy(), self.auth, newest or self.token)
 
     def __reduce__(self) -> tuple[type[requests.PreparedRequest], tuple[()], dict[str, Any]]:
-        """A pickle or a deep copy, which a response has of its request, is an ordinary request without the token."""
+        """Turn a pickle or a deep copy, such as that of a response, into an ordinary request without the token."""
         state = {name: value for name, value in vars(self).items() if name not in ("auth", "token")}
         state["hooks"] = {"response": [hook for hook in self.hooks["response"] if hook != self.auth._answered]}
         headers = _Headers(self.headers)

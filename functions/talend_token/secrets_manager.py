@@ -20,14 +20,14 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 _UNEXPECTED = "an unexpected answer"
 _FIXES = {
-    "ResourceNotFoundException": "Check its name and the Region; if it is new, force the first rotation.",
+    "ResourceNotFoundException": "Check its name and the Region. If it is new, force the first rotation.",
     "AccessDeniedException": "Attach the managed policy of the stack's output ConsumerPolicyArn to this role.",
-    "NoCredentialsError": "Give this process AWS credentials, or set TALEND_ACCESS_TOKEN where there is no AWS.",
-    "NoRegionError": "Set AWS_DEFAULT_REGION, or give the secret's ARN.",
-    _UNEXPECTED: "Another server may answer for AWS: check AWS_ENDPOINT_URL, the proxy, or the test's stub.",
+    "NoCredentialsError": "Provide this process with AWS credentials, or set TALEND_ACCESS_TOKEN to work without AWS.",
+    "NoRegionError": "Set AWS_DEFAULT_REGION, or use the secret's ARN.",
+    _UNEXPECTED: "The answer may not be from AWS. Check AWS_ENDPOINT_URL, the proxy, or the test's stub.",
 }
 _DENIED = ("AccessDeniedException", "ResourceNotFoundException")
-# Longer than the renew function's own 30 seconds, because a client that gives up earlier does not learn the outcome.
+# Longer than the renew function's timeout of 30 seconds, because an earlier timeout would hide the outcome.
 _RENEW_READ_TIMEOUT_SECONDS = 35
 
 
@@ -37,13 +37,13 @@ class SecretsManagerSource:
     def __init__(
         self, token_secret: str, renew_function: str | None = None, *, session: boto3.Session | None = None
     ) -> None:
-        """Make a source. Neither AWS nor boto3 is needed before the first read.
+        """Create a source. Neither AWS nor boto3 is needed before the first read.
 
         Args:
-            token_secret: name or ARN; an ARN's Region wins over the session's.
-            renew_function: name or ARN; without it, only the schedule replaces a rejected token.
-            session: with the credentials of the consumer's role. By default boto3's default session if the program has
-                set one up, or else a new one.
+            token_secret: name or ARN. The Region of an ARN takes precedence over the session's.
+            renew_function: name or ARN. Without it, only the schedule replaces a rejected token.
+            session: a session with the credentials of the consumer's role. By default, boto3's default session if the
+                program has set it up, or else a new one.
         """
         self._token_secret = token_secret
         self._renew_function = renew_function
@@ -56,15 +56,15 @@ class SecretsManagerSource:
             return self._call("secretsmanager", self._token_secret, self._get)
         except _AWSError as error:
             code = reason = error.code
-            fix = _FIXES.get(error.code, "Try again; if it goes on, check the AWS Health Dashboard.")
+            fix = _FIXES.get(error.code, "Try again. If this continues, check the AWS Health Dashboard.")
         except InvalidTokenDocument as error:
             code = None
-            reason, fix = f"it holds no token document: {error}", "Force a rotation, which publishes one."
+            reason, fix = f"it does not hold a token document: {error}", "Force a rotation, which publishes one."
         raise TokenUnavailable(f"{self} cannot be read: {reason}. {fix}", code=code)
 
     def _get(self, client: Any) -> Published:
         answer = Sensitive(client.get_secret_value(SecretId=self._token_secret))
-        # A stub may leave out the name. Other members are either there, or this is not an answer of Secrets Manager.
+        # A stub may leave out the name. An answer without the other members is not from Secrets Manager.
         self._name = str(answer.reveal().get("Name", self._name))
         version_id = str(answer.reveal()["VersionId"])
         document = TokenDocument.from_json(Sensitive(answer.reveal().get("SecretString", "")))
@@ -104,7 +104,7 @@ class SecretsManagerSource:
         except _AWSError as error:
             raise self._not_renewed(rejected_version_id, error.code) from None
         except (ValueError, KeyError, TypeError, AttributeError, OverflowError, RecursionError):
-            problem = "its answer is not a renew function's: check TALEND_RENEW_FUNCTION"
+            problem = "its answer is not that of a renew function. Check TALEND_RENEW_FUNCTION."
         raise RenewalFailed(
             f"{self}: version {rejected_version_id} was rejected, and function {function!r} failed to "
             f"replace it: {problem}",
@@ -121,13 +121,13 @@ class SecretsManagerSource:
         return RenewalFailed(f"{text}: {code}.", may_show=True)
 
     def _call(self, service: str, resource: str, use: Callable[[Any], T]) -> T:
-        """Call AWS on a new connection.
+        """Call AWS on a new connection and return the result of `use`.
 
-        No connection is kept until the next call, which comes minutes later. By then a gateway, a firewall or AWS has
-        forgotten the connection, so the request is reset, or is lost until its time limit.
+        The connection is closed because the next call comes minutes later. By then, a gateway, a firewall or AWS may
+        have dropped the connection, and a request on it would be reset, or be lost until its timeout.
 
         Raises:
-            _AWSError: without the SDK's error as its context, because that has the whole answer among its frames.
+            _AWSError: the call failed. The SDK's error is not its context, because that has the answer in its frames.
         """
         from botocore.exceptions import BotoCoreError, ClientError
 
@@ -143,12 +143,12 @@ class SecretsManagerSource:
             code = type(error).__name__
         except InvalidTokenDocument:
             raise
-        except Exception:  # noqa: BLE001 (of the SDK's parser, or of ours: the answer is not what AWS documents)
+        except Exception:  # noqa: BLE001 (a parser failed, because the answer is not what AWS documents)
             code = _UNEXPECTED
         raise _AWSError(code)
 
     def _client(self, service: str, resource: str) -> Any:
-        """Return this process's client: after a fork, two processes must not write into one connection."""
+        """Return the client of this process. After a fork, two processes must not write to the same connection."""
         key = (os.getpid(), service)
         if key not in self._clients:
             import boto3
@@ -168,27 +168,27 @@ class SecretsManagerSource:
         return self.__copy__()
 
     def __reduce__(self) -> tuple[type[SecretsManagerSource], tuple[str, str | None]]:
-        """A pickle has names alone."""
+        """Keep only the names in a pickle."""
         if self._session is not None:
             raise TypeError(
-                "a source with a boto3 session is not pickled, because the session may hold AWS credentials. Make the "
-                "source in the other process, or have it use boto3's default session there."
+                "a source with a boto3 session cannot be pickled, because the session may hold AWS credentials. Create "
+                "the source in the other process, or let it use boto3's default session there."
             )
         return type(self), (self._token_secret, self._renew_function)
 
 
 class _AWSError(Exception):
-    """A call of AWS failed."""
+    """A call to AWS failed with the error code `code`."""
 
     def __init__(self, code: str) -> None:
         self.code = code
 
 
 def _invoke(client: Any, function: str, event: Mapping[str, str]) -> Any:
-    """Invoke the renew function, once more if the connection is cut before it answers.
+    """Invoke the renew function, and invoke it again if the connection is closed before it answers.
 
-    That does not renew twice, because the second invocation names the same version. A read time-out is not repeated:
-    the function may have run all that time.
+    That does not renew twice, because the second invocation names the same version. After a read timeout the function
+    is not invoked again, because it may have run all that time.
     """
     from botocore.exceptions import ConnectionClosedError
 
@@ -206,17 +206,17 @@ def _renewal(answer: Any) -> Renewal:
 
 
 def _config(service: str) -> Any:
-    """Return retries and time limits of our own, because the SDK's defaults change."""
+    """Return a configuration with our own retries and time limits, because the SDK's defaults change."""
     from botocore.config import Config
 
     if service == "lambda":
-        # A renewal whose answer was lost shows in the secret, so the SDK has no reason to invoke twice.
+        # The SDK need not repeat the call, because the secret shows a renewal whose answer was lost.
         return Config(connect_timeout=2, read_timeout=_RENEW_READ_TIMEOUT_SECONDS, retries={"total_max_attempts": 1})
     return Config(connect_timeout=2, read_timeout=3, retries={"mode": "standard", "total_max_attempts": 2})
 
 
 def _date(headers: Mapping[str, str]) -> float | None:
-    """Return when AWS answered [RFC 9110, 6.6.1]."""
+    """Return the time at which AWS answered [RFC 9110, 6.6.1], or None if the answer has no valid date."""
     try:
         return parsedate_to_datetime(headers["date"]).timestamp()
     except (KeyError, ValueError):
@@ -224,7 +224,7 @@ def _date(headers: Mapping[str, str]) -> float | None:
 
 
 def _account(secret_name: str) -> str | None:
-    """Return the account of `<prefix>/<account>/token`. An ARN ends in that name and seven more characters."""
+    """Return the account in `<prefix>/<account>/token`. An ARN has seven more characters after that name."""
     name = secret_name.split(":")[6][:-7] if secret_name.startswith("arn:") else secret_name
     parts = name.split("/")
     return parts[-2] if len(parts) > 1 and parts[-1] == "token" else None

@@ -1,4 +1,4 @@
-// Answers how many tasks there are in Talend Management Console.
+// Returns the number of tasks in Talend Management Console.
 import { talendFetch } from "./talend.mjs";
 
 export async function handler() {

@@ -1,4 +1,4 @@
-"""Answers how many tasks there are in Talend Management Console."""
+"""Returns the number of tasks in Talend Management Console."""
 
 import os
 
@@ -6,7 +6,7 @@ import requests
 
 from talend_token.requests import TalendAuth
 
-# Made once and kept from invocation to invocation, with its connections and the token.
+# Created once, so that later invocations reuse its connections and the token.
 session = requests.Session()
 session.auth = TalendAuth()
 

@@ -1,8 +1,8 @@
-"""Hold an export of the functions' logs against the specification of what they may log: `make conformance LOG=...`.
+"""Check an export of the functions' logs against their specification: `make conformance LOG=...`.
 
-The export is what `aws logs filter-log-events` prints, for one log group or for several one after the other in a file.
-Lines may be out of order, doubled and truncated, and the file may end in the middle of a line. Exits with 1 if there is
-a line that the functions cannot have written beside the others, and with 2 if there is nothing to check.
+The export is the output of `aws logs filter-log-events` for one log group, or for several in one file. Its lines may be
+out of order, repeated or truncated, and the file may end in the middle of a line. The exit status is 1 if the functions
+cannot have written a line, given the others, and 2 if there is nothing to check.
 """
 
 from __future__ import annotations
@@ -21,25 +21,25 @@ from log_specification import check
 from rotator.domain.result import Outcome
 
 _SERVICES = ("rotate", "renew")
-# What Lambda's longest run takes.
+# The longest time that a run can take.
 _RUN_SECONDS = 60
 
 
 @dataclass
 class Log:
-    """What was found in an export."""
+    """The content of an export."""
 
     lines: list[Line] = field(default_factory=list)
     doubled: int = 0
     truncated: int = 0
     ended: dict[str, Line] = field(default_factory=dict)
-    """By request, the end of each run as Lambda itself reports it."""
+    """The end of each run as Lambda itself reports it, by request id."""
     requests: set[str] = field(default_factory=set)
-    """The requests of which there is a line of the functions."""
+    """The ids of the requests for which the functions have written a line."""
 
 
 def read_log(text: str) -> Log:
-    """Read an export.
+    """Parse an export.
 
     Raises:
         Impossible: a line has a message that the functions do not write.
@@ -65,15 +65,15 @@ def read_log(text: str) -> Log:
 
 
 def check_log(log: Log) -> None:
-    """Hold what was read against the specification.
+    """Check a log against the specification.
 
     Raises:
-        Impossible: it names the line that cannot have been written, and why.
+        Impossible: a line cannot have been written. The error holds the line and the reason.
     """
     for request, line in log.ended.items():
-        # A truncated line may be the one.
+        # The missing line may be a truncated one.
         if request not in log.requests and line.outcome != LOST and not log.truncated:
-            raise Impossible(line, "the run has ended well, and its line is missing")
+            raise Impossible(line, "the run has ended well, but its line is missing")
     check(line for line in log.lines if line.outcome != _ENDED_WELL)
 
 
@@ -81,13 +81,13 @@ _ENDED_WELL = "ended well"
 
 
 def _events(text: str) -> Iterator[dict[str, Any]]:
-    """Every object with a message in any number of JSON documents, as far as they are whole."""
+    """Yield every object with a message from any number of JSON documents, which may be incomplete."""
     decoder, place = json.JSONDecoder(), 0
     while (place := text.find("{", place)) >= 0:
         try:
             found, place = decoder.raw_decode(text, place)
         except ValueError:
-            # An array that is not whole, or a line that is cut: its members may be.
+            # An array may be incomplete, but its members may still be complete.
             place += 1
             continue
         if "message" in found:
@@ -122,7 +122,7 @@ def _timestamp(record: dict[str, Any], at: float) -> float:
 def main() -> int:
     """Print whether the log is accepted; return the exit status."""
     parser = argparse.ArgumentParser(description="Check an export of the functions' logs.")
-    parser.add_argument("log", type=Path, help="what `aws logs filter-log-events` has printed")
+    parser.add_argument("log", type=Path, help="the output of `aws logs filter-log-events`")
     text = parser.parse_args().log.read_text(errors="replace")
     try:
         log = read_log(text)

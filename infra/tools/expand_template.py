@@ -1,7 +1,7 @@
-"""Expand a built SAM template as CloudFormation would, without an AWS account.
+"""Expand a SAM template as CloudFormation would, without an AWS account, and print the result as JSON.
 
-Prints the CloudFormation template as JSON. Give the built template, `.aws-sam/build/template.yaml`, or one that needs
-no build. A nested stack's template is a file of its own.
+The argument is the built template, `.aws-sam/build/template.yaml`, a template that needs no build, or the output of
+`sam package`, whose URLs are kept. The template of a nested stack must be expanded separately.
 """
 
 from __future__ import annotations
@@ -15,29 +15,30 @@ from typing import Any
 from samcli.yamlhelper import yaml_parse
 from samtranslator.translator.transform import transform
 
-# The property that `sam deploy` replaces by where it has uploaded what was built.
+# `sam deploy` replaces these properties with the URL of the uploaded package.
 _UPLOADED = {"AWS::Serverless::Function": "CodeUri", "AWS::Serverless::LayerVersion": "ContentUri"}
 
 
 class _NoManagedPolicies:
-    """The translator asks AWS for the ARNs of managed policies named in a template; ours names none."""
+    """Replaces the translator's requests to AWS for managed policies, because our templates do not use any."""
 
     def load(self) -> dict[str, str]:
         return {}
 
 
 def expand(path: Path) -> dict[str, Any]:
-    """The expanded template.
+    """Return the expanded template.
 
     Raises:
         samtranslator.model.exceptions.InvalidDocumentException: the template is not valid SAM.
     """
-    # The translator wants a Region, and names it nowhere in what it makes of this template.
+    # The translator requires a Region, but the expanded template does not contain it.
     os.environ.setdefault("AWS_DEFAULT_REGION", "eu-west-1")
     template = yaml_parse(path.read_text())
     for resource in template["Resources"].values():
-        if resource["Type"] in _UPLOADED:
-            resource["Properties"][_UPLOADED[resource["Type"]]] = "s3://bucket/key"
+        source = _UPLOADED.get(resource["Type"])
+        if source and not resource["Properties"].get(source, "").startswith("s3://"):
+            resource["Properties"][source] = "s3://bucket/key"
     expanded: dict[str, Any] = transform(template, {}, _NoManagedPolicies())
     return expanded
 

@@ -1,6 +1,6 @@
-"""Lint every IAM policy of expanded templates: unknown actions, resources that do not fit, wildcards.
+"""Lint the IAM policies of expanded templates for unknown actions, unsuitable resources and wildcards.
 
-Give files of the JSON that `expand_template.py` prints. Exits with 1 and names each finding if there is any.
+The arguments are files with the output of `expand_template.py`. Prints each finding and exits with 1 if there is any.
 """
 
 from __future__ import annotations
@@ -14,14 +14,14 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-# parliament reads its own files through an interface that setuptools is about to drop; both are pinned.
+# parliament uses an interface that setuptools will remove, but both are pinned.
 warnings.filterwarnings("ignore", message="pkg_resources is deprecated")
 
 import parliament  # noqa: E402
 
 
 def policies(resources: dict[str, Any]) -> Iterator[tuple[str, dict[str, Any]]]:
-    """Each policy document with the logical id of the resource that holds it."""
+    """Yield each policy document with the logical id of its resource."""
     for logical_id, resource in resources.items():
         properties = resource.get("Properties", {})
         for policy in properties.get("Policies", []):
@@ -37,7 +37,7 @@ def policies(resources: dict[str, Any]) -> Iterator[tuple[str, dict[str, Any]]]:
 
 
 def plain(value: Any) -> Any:
-    """`value` with CloudFormation's functions replaced by what they could stand for, every optional part included."""
+    """Return `value` with CloudFormation's functions replaced by example values, including every optional part."""
     if isinstance(value, list):
         return [plain(entry) for entry in value]
     if not isinstance(value, dict):
@@ -73,8 +73,15 @@ _EXAMPLES: dict[str, Any] = {
 }
 
 
+# Resources whose policies name every resource, each with the reason.
+_ANY_RESOURCE = {
+    "TokenSecretPolicy": "The wildcard in a secret's own policy only means that secret and its replicas.",
+    "PublisherPolicy": "Lambda names network interfaces when it creates them, and Describe calls take no resource.",
+}
+
+
 def main() -> int:
-    """Print the findings; the exit status."""
+    """Print the findings and return the exit status."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("expanded", type=Path, nargs="+")
     found, read = 0, 0
@@ -82,8 +89,7 @@ def main() -> int:
         for logical_id, document in policies(json.loads(path.read_text())["Resources"]):
             read += 1
             for finding in parliament.analyze_policy_string(json.dumps(plain(document))).findings:
-                # A secret's policy is about the secret that holds it, by whatever ARN: its replicas have it too.
-                if finding.issue == "RESOURCE_STAR" and logical_id == "TokenSecretPolicy":
+                if finding.issue == "RESOURCE_STAR" and logical_id in _ANY_RESOURCE:
                     continue
                 found += 1
                 print(f"{path}: {logical_id}: {finding.issue}: {finding.detail} {finding.location}", file=sys.stderr)

@@ -1,4 +1,4 @@
-"""One log line of the functions, as far as the specification of their log looks at it."""
+"""One log line of the functions, with the members that the specification of their log uses."""
 
 from __future__ import annotations
 
@@ -10,12 +10,12 @@ FAILED = "failed"
 LOST = "lost"
 """The run was stopped before it could write its line, or the line cannot be read."""
 SEEN = "seen"
-"""Not a run: the token secret was read directly."""
+"""Not a run, but a direct read of the token secret."""
 
 
 @dataclass(frozen=True)
 class Line:
-    """The end of one run, or one look at a token secret. Times are seconds since the epoch."""
+    """The log line of one run, or one read of a token secret. Times are seconds since the epoch."""
 
     began: float
     at: float
@@ -26,7 +26,7 @@ class Line:
     service: str = ""
     trigger: str = ""
     version_id: str | None = None
-    """The version that is published, as far as the run knows."""
+    """The published version, as far as the run knows."""
     remaining_seconds: int | None = None
     """For how much longer the published token is valid, counted from `at`."""
     reason: str | None = None
@@ -37,7 +37,7 @@ class Line:
 
     @classmethod
     def of(cls, record: Mapping[str, Any], at: float, text: str = "") -> Line:
-        """Read a line that `rotator.adapters.telemetry` has written."""
+        """Parse a line that `rotator.adapters.telemetry` has written."""
         return cls(
             began=at - float(record.get("duration_seconds") or 0),
             at=at,
@@ -60,7 +60,7 @@ class Line:
 
 
 class Impossible(Exception):
-    """A line that the functions cannot have written after or beside the others."""
+    """A line that the functions cannot have written, given the other lines."""
 
     def __init__(self, line: Line, why: str) -> None:
         super().__init__(why)

@@ -1,11 +1,12 @@
-"""The specification of the functions' log lines: which lines can follow which, given what a token secret may do.
+"""The specification of the functions' log lines, which defines the lines that can follow others.
 
-A token secret has one published version at a time. A run of a function replaces it by a new version at most once, a
-version that was replaced never comes back by itself, and no other program publishes versions. Each run writes one line
-at its end. The line says what the run did, and which version was published meanwhile. So the lines of an account can be
-held against each other, whatever their order.
+A token secret has one published version at a time. A run of a function replaces it with a new version at most once, a
+replaced version never comes back by itself, and no other program publishes versions. Each run writes one line when it
+ends. The line says what the run did and which version was published at that time. So the lines of an account can be
+checked against each other in any order.
 
-The tests hold every implementation of the outside against this specification, and `conformance.py` a log of production.
+The tests check every implementation of the ports against this specification, and `conformance.py` checks a production
+log.
 """
 
 from __future__ import annotations
@@ -35,7 +36,7 @@ _ROTATE = {
 _OUTCOMES: dict[str, set[Outcome]] = {
     Trigger.SCHEDULE: _ROTATE,
     Trigger.WATCHDOG: _ROTATE,
-    # A forced rotation always finds the token due, and credentials are there or missing.
+    # A forced rotation always replaces the token, and it fails if the credentials are missing.
     Trigger.MANUAL: _ROTATE - {Outcome.FRESH, Outcome.WAITING_FOR_CREDENTIALS},
     CREDENTIALS_CHANGED: (_ROTATE | {Outcome.IGNORED}) - {Outcome.WAITING_FOR_CREDENTIALS},
     Trigger.REJECTED: {
@@ -46,7 +47,7 @@ _OUTCOMES: dict[str, set[Outcome]] = {
         Outcome.BUDGET_EXHAUSTED,
     },
 }
-# After any other error a version may be published all the same: the answer that said so was lost.
+# After any other error, a version may still have been published, because only the answer was lost.
 _PUBLISHED_NOTHING = {
     "InvalidSettings",
     "InvalidEvent",
@@ -61,25 +62,25 @@ _PUBLISHED_NOTHING = {
     "RejectedTokenAgain",
     "TokenRejectedByProbe",
 }
-# Secrets Manager is eventually consistent, with no figure published.
+# Secrets Manager is eventually consistent, but AWS does not publish a figure.
 STALE_SECONDS = 5.0
-# `remaining_seconds` is rounded, and no two machines agree on the time.
+# `remaining_seconds` is rounded, and the clocks of two machines differ.
 _CLOCK_SECONDS = 2.5
-# A lock outlives its holder by the longest time limit of a function at most.
+# A lock stays for at most the longest timeout of a function after its holder has stopped.
 _LOCK_SECONDS = 61
 _DAY_SECONDS = 86_400
 _VERSIONS_A_DAY = 100
-# A token this young is replaced neither by the schedule nor for a consumer.
+# A younger token is replaced neither by the schedule nor for a consumer.
 _YOUNG_FRACTION = 30
 
 
 def check(lines: Iterable[Line], *, stale_seconds: float = STALE_SECONDS) -> None:
-    """Hold lines against the specification; their order does not matter.
+    """Check lines against the specification, in any order.
 
-    `stale_seconds` is for how long a reader may see a version that has been replaced.
+    `stale_seconds` is for how long a reader may still see a version that has been replaced.
 
     Raises:
-        Impossible: it names the line that cannot have been written, and why.
+        Impossible: a line cannot have been written. The error holds the line and the reason.
     """
     accounts: dict[str, list[Line]] = defaultdict(list)
     for line in sorted(lines, key=lambda line: (line.at, line.began)):
@@ -92,7 +93,7 @@ def check(lines: Iterable[Line], *, stale_seconds: float = STALE_SECONDS) -> Non
 
 @dataclass
 class _Publication:
-    """One version of a token secret: when it was published, in the widest limits that the lines allow."""
+    """One version of a token secret, with the widest limits for its publication time that the lines allow."""
 
     version_id: str
     earliest: float = float("-inf")
@@ -103,7 +104,7 @@ class _Publication:
 
     @property
     def life_seconds(self) -> float | None:
-        """For how long the token was valid in all, if that is known."""
+        """For how long the token was valid in total, if that is known."""
         if self.line is None or not self.line.remaining_seconds or LEFT_STAGED in self.line.warnings:
             return None
         return self.line.remaining_seconds
@@ -146,7 +147,7 @@ class _Account:
                 raise Impossible(line, "Secrets Manager does not keep more than 100 versions within 24 hours")
 
     def _note_unreported(self) -> None:
-        """A version that no line reports was there before the first line, or its run failed after publishing it."""
+        """Note the versions that no line reports: one from before the first line, and those of failed runs."""
         runs = [line for line in self.lines if _may_have_published(line)]
         first = True
         for line in self.lines:
@@ -255,7 +256,7 @@ class _Account:
             yield "the credentials had a value before, because a token was published"
 
     def _published_before(self, line: Line) -> _Publication | None:
-        """The version that the line's run has replaced, if the others leave no doubt."""
+        """Return the version that the line's run has replaced, or None if the other lines leave it open."""
         known = bisect_left(self._latest, line.began - self.stale_seconds)
         before = self._newest[known - 1] if known else None
         doubtful = any(

@@ -1,7 +1,7 @@
-"""Build the artifacts of a release into dist/ from the tag that is checked out, the same bytes each time.
+"""Build the artifacts of a release in dist/, reproducibly, from the tag that is checked out.
 
-Called by `make release`, which puts hatchling on PATH and sets PYTHON, the interpreter that packages the functions.
-What is built is an export of the tag, so files that git ignores cannot get in.
+`make release` calls it, puts hatchling on PATH and sets PYTHON, the interpreter that packages the functions. The build
+uses an export of the tag, so it cannot contain files that git ignores.
 """
 
 from __future__ import annotations
@@ -30,33 +30,33 @@ from cyclonedx.model.component import Component, ComponentType
 from cyclonedx.output.json import JsonV1Dot6
 from packageurl import PackageURL
 
-# The zips beside the released template, each with the target of functions/Makefile that makes its content, as it does
-# for `sam build`. Both functions have the same package, so one zip serves both.
+# The zip files of a release, each with the target of functions/Makefile that builds its content, as for `sam build`.
+# One zip file serves both functions, because they have the same package.
 FUNCTIONS, LAYER = "functions.zip", "client-layer.zip"
 TARGETS = {FUNCTIONS: "build-RotateFunction", LAYER: "build-ClientLayer"}
-# The lines of template.yaml that name the sources of `sam build`, each with the zip that takes their place.
+# The lines of template.yaml that name the sources for `sam build`, each with the zip file that replaces them.
 SOURCES = {"    CodeUri: functions/\n": FUNCTIONS, "      ContentUri: functions/\n": LAYER}
-# The first date that a zip can hold.
+# The first date that a zip file can hold.
 NO_DATE = (1980, 1, 1, 0, 0, 0)
 
 
 class Refused(Exception):
-    """This tree is not a release; the message says why, in one line."""
+    """This tree is not a release. The message says why, in one line."""
 
 
 @dataclass(frozen=True)
 class Release:
-    """The version, and the moment of the tagged commit, which dates everything that carries a date."""
+    """A version, and the time of the tagged commit, which is the date of everything that has a date."""
 
     version: str
     epoch: int
 
 
 def main(root: Path) -> None:
-    """Build the release of the checkout at `root`, in place of what its dist/ holds.
+    """Build the release of the checkout at `root`, and replace the content of its dist/.
 
     Raises:
-        Refused: tag, pyproject.toml and CHANGELOG.md do not name one version, or files differ from the tag's.
+        Refused: the tag, pyproject.toml and CHANGELOG.md name different versions, or files differ from the tag's.
     """
     release = Release(agreed_version(root), int(_run(root, "git", "log", "-1", "--format=%ct")))
     dist = root / "dist"
@@ -112,7 +112,7 @@ def build(source: Path, dist: Path, release: Release) -> None:
 
 
 def templates(source: Path) -> Iterator[tuple[str, bytes]]:
-    """Yield what `sam deploy` takes, by path: the templates that need no build, their settings, and what to know."""
+    """Yield the files of a release by path: the templates that need no build, their settings, and the documents."""
     text = (source / "template.yaml").read_text()
     for line, zip_name in SOURCES.items():
         if text.count(line) != 1:
@@ -125,7 +125,7 @@ def templates(source: Path) -> Iterator[tuple[str, bytes]]:
 
 
 def zipped(files: dict[str, bytes]) -> bytes:
-    """Return a zip of these files whose bytes depend on nothing but them and Python's zlib."""
+    """Return a zip of these files. Its bytes depend only on the files and on Python's zlib."""
     content = io.BytesIO()
     with zipfile.ZipFile(content, "w") as archive:
         for name in sorted(files):
@@ -136,7 +136,7 @@ def zipped(files: dict[str, bytes]) -> bytes:
 
 
 def bill_of_materials(folder: Path, zip_name: str, content: bytes, release: Release) -> str:
-    """Return a CycloneDX document of what lies in a built package: the client, and distributions by their metadata."""
+    """Return a CycloneDX document of a built package's content: the client, and distributions by their metadata."""
     digest = hashlib.sha256(content).hexdigest()
     subject = Component(
         name=f"talend-token {zip_name}",
@@ -173,7 +173,7 @@ def _license(distribution: Distribution) -> str:
 
 
 def _required(distribution: Distribution) -> set[str]:
-    """Return the names of the distributions that this one needs; those of its extras are left out."""
+    """Return the names of the distributions that this one requires, without those of its extras."""
     lines = [line for line in distribution.requires or [] if "extra ==" not in line]
     return {_normalized(re.split(r"[^\w.-]", line)[0]) for line in lines}
 

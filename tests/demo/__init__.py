@@ -1,1 +1,1 @@
-"""The demonstration: the real template, deployed to an embedded local AWS beside a Talend simulator."""
+"""The demonstration: the real template, deployed to an embedded local AWS and a Talend simulator."""

@@ -1,15 +1,17 @@
-"""`make demo`: keeps a token valid on this machine, without an AWS account, and shows how."""
+"""Keeps a token valid on this machine, without an AWS account, and shows how (`make demo`)."""
 
 from __future__ import annotations
 
 import argparse
 import os
 import signal
+import subprocess
 import sys
 import threading
 import time
 from collections.abc import Callable
 from contextlib import ExitStack
+from pathlib import Path
 from typing import Any, NoReturn
 
 from demo.consumer import API_PATH, Caller, CarelessConsumer
@@ -27,25 +29,26 @@ from local_aws import ENVIRONMENTS, LocalAWS, LocalAWSError
 from talend_simulator import Account, Settings, TalendSimulator
 
 DEFAULT_SPEED = 90.0
-# From here on a rotation has less than a second, until consumers take its predecessor for expired: they allow for the
-# two whole seconds to which times are rounded.
+# At a higher speed, a rotation would have less than a second before consumers count the old token as expired, because
+# they allow for times that are rounded to whole seconds, which adds up to two seconds.
 FASTEST_SPEED = 100.0
 SCHEDULED_ROTATIONS = 3
 CONSUMERS = 5
-# About what a call of a real API takes.
+# About the time that a call of a real API takes.
 API_SECONDS = 0.2
+COMMAND_LINE = Path(__file__).resolve().parents[2] / "infra" / "tools"
 SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 
 def arguments() -> argparse.Namespace:
     """Parse the command line."""
     parser = argparse.ArgumentParser(prog="make demo", description=__doc__)
-    parser.add_argument("--keep", action="store_true", help="leave everything up until Ctrl-C")
+    parser.add_argument("--keep", action="store_true", help="keep everything running until Ctrl-C")
     parser.add_argument(
         "--speed",
         type=float,
         default=DEFAULT_SPEED,
-        help=f"how many times faster than at Talend time passes, 1 to {FASTEST_SPEED:g} (default {DEFAULT_SPEED:g})",
+        help=f"how many times faster time passes than at Talend, 1 to {FASTEST_SPEED:g} (default {DEFAULT_SPEED:g})",
     )
     options = parser.parse_args()
     if not 1 <= options.speed <= FASTEST_SPEED:
@@ -54,7 +57,7 @@ def arguments() -> argparse.Namespace:
 
 
 class Demo:
-    """Everything that runs in a demonstration; `close` takes it down."""
+    """Starts and stops everything that runs in a demonstration."""
 
     def __init__(self, speed: float) -> None:
         self.speed = speed
@@ -71,7 +74,7 @@ class Demo:
     def set_up(self) -> None:
         """Start the local AWS and the simulator, deploy, and store the credentials."""
         step = self.timeline.step
-        step(f"time runs {self.speed:g} times faster: Talend's 30 minutes pass in {1800 / self.speed:.0f} s")
+        step(f"time runs {self.speed:g} times faster, so Talend's 30 minutes pass in {1800 / self.speed:.0f} s")
         step("starting an embedded local AWS and a Talend simulator on loopback ports")
         self.aws = self._open.enter_context(LocalAWS(schedule_speed=self.speed))
         self.account = Account()
@@ -81,13 +84,13 @@ class Demo:
         self.stack = deploy(self.aws, BUILT, {"TalendApiUrl": self.talend.url})
         # A token's times are whole seconds, which are minutes at this speed: the watchdog would replace tokens early.
         switch_schedule(self.aws, "Watchdog", "DISABLED")
-        step("storing ID:secret in the credentials secret: the first token follows by itself")
+        step("storing ID:secret in the credentials secret, which makes rotate publish the first token")
         self.secrets = self.aws.client("secretsmanager")
         pair = f"{self.account.client_id}:{self.account.client_secret}"
         self.secrets.put_secret_value(SecretId=self.stack.outputs["CredentialsSecretArn"], SecretString=pair)
 
     def run(self) -> None:
-        """Watch the schedule keep a consumer's token valid, and have Talend revoke it."""
+        """Show how the schedule keeps a consumer's token valid, and how consumers renew a revoked token."""
         timeline, outputs = self.timeline, self.stack.outputs
         timeline.text()
         timeline.text("at Talend  who                 what")
@@ -106,17 +109,19 @@ class Demo:
 
         self._start(CarelessConsumer(first["SecretString"], 20 / self.speed, refused))
         consumer = deploy_consumer(self.aws, BUILT_CONSUMER, self.stack, self.talend.url)
-        timeline.event("consumers", f"sam deploy of infra/consumer.yaml; {CONSUMERS} of it call the API over and over")
+        timeline.event(
+            "consumers", f"sam deploy of infra/consumer.yaml; {CONSUMERS} consumers call the API over and over"
+        )
         functions, name = self.aws.client("lambda"), consumer.outputs["ConsumerFunctionName"]
         callers = [Caller(functions, name) for _ in range(CONSUMERS)]
         for caller in callers:
             self._start(caller)
-        # On a slow machine the schedule has fired before the consumer was there.
+        # On a slow machine, the schedule may have fired before the consumer was deployed.
         rotated = max(SCHEDULED_ROTATIONS - 1, len(_scheduled(rotations)) + 1)
         self._wait(lambda: len(_scheduled(rotations)) >= rotated and bool(refusals))
         # A token that has just been issued is not replaced, because a new one would be rejected too.
         self._sleep(minutes=5)
-        timeline.event("Talend", "revokes the published token: each consumer gets a 401")
+        timeline.event("Talend", "revokes the published token, so each consumer gets a 401")
         self.talend.tokens.revoke_all(self.account.client_id)
         self._wait(lambda: len(_scheduled(rotations)) > rotated)
         for caller in callers:
@@ -136,14 +141,14 @@ class Demo:
         self._open.callback(thread.stop)
 
     def _wait(self, until: Callable[[], bool]) -> bool:
-        """Wait for what takes an hour and a half at Talend at the most; whether it has come."""
+        """Wait for up to 90 minutes of Talend's time; return whether the condition became true."""
         deadline = time.time() + 60 + 90 * 60 / self.speed
         while not (came := until()) and time.time() < deadline:
             time.sleep(0.2)
         return came
 
     def _sleep(self, minutes: float) -> None:
-        """Let some minutes pass at Talend."""
+        """Let some minutes of Talend's time pass."""
         time.sleep(minutes * 60 / self.speed)
 
     def _summarise(
@@ -161,34 +166,56 @@ class Demo:
         token_calls = len(self.talend.token_calls())
         scheduled = len(_scheduled(rotations))
         checks = {
-            f"the schedule fired by itself and published {scheduled} tokens": scheduled >= SCHEDULED_ROTATIONS,
-            "a token that is not replaced stops working": bool(refusals),
-            f"{len(rejections)} calls met the revoked token and cost {len(renewed)} renewal": (
+            f"the schedule published {scheduled} tokens": scheduled >= SCHEDULED_ROTATIONS,
+            "a token that is not replaced expires": bool(refusals),
+            f"{len(rejections)} calls with the revoked token caused {len(renewed)} renewal": (
                 len(rejections) >= CONSUMERS and len(renewed) == 1
             ),
-            # Nobody has looked for the last one: the renewed token is not about to expire.
+            # The consumers have not read the last version, because the renewed token is not about to expire.
             f"consumers made {len(answers)} calls with {len(tokens)} versions, {len(failed)} failed": (
                 not problems and len(tokens) >= SCHEDULED_ROTATIONS
             ),
-            f"{len(published)} published tokens took {token_calls} token calls": token_calls == len(published),
+            f"{len(published)} published tokens needed {token_calls} token calls": token_calls == len(published),
         }
         timeline.text()
         for text, holds in checks.items():
             timeline.text(f"  {'ok  ' if holds else 'FAIL'}  {text}")
         for problem in problems:
-            timeline.text(f"        a consumer ended with {problem}")
+            timeline.text(f"        a consumer failed with {problem}")
         self.problems = [text for text, holds in checks.items() if not holds]
 
+    def show_status(self) -> None:
+        """Show what an operator would see now."""
+        command = [str(COMMAND_LINE / "talend-token"), "status"]
+        environment = self.aws.subprocess_environment()
+        done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
+        self.timeline.text()
+        self.timeline.text("$ talend-token status")
+        self.timeline.text(f"{done.stdout}{done.stderr}".rstrip())
+        # An alarm and a schedule know the wall clock only.
+        self.timeline.text("(TokenAlarm fires below three minutes, and here a token is never valid for that long.)")
+        if done.returncode:
+            self.problems.append(f"talend-token status ended with {done.returncode}")
+
     def keep(self) -> None:
-        """Say how to use what is up from another terminal, and wait for Ctrl-C."""
+        """Print how to use the running system from another terminal, and wait for Ctrl-C."""
         text = self.timeline.text
         text()
-        text("Everything stays up, and the schedule goes on. At this speed it has spent the day's versions after some")
-        text("minutes: then `renew` answers budget_exhausted, as it would on AWS. In another terminal:")
+        text(
+            "Everything keeps running, and the schedule continues. At this speed, it uses up the day's versions within"
+        )
+        text("some minutes, and then `renew` answers budget_exhausted, as it would on AWS. In another terminal:")
         text()
         for name, value in self.aws.environment().items():
             text(f"export {name}={value}")
-        text(f'export PATH="{ENVIRONMENTS}/awscli/bin:{ENVIRONMENTS}/sam/bin:$PATH"')
+        text(f'export PATH="{COMMAND_LINE}:{ENVIRONMENTS}/awscli/bin:{ENVIRONMENTS}/sam/bin:$PATH"')
+        text()
+        text("talend-token status")
+        text('talend-token rotate --reason "by hand"')
+        text(f'curl -H "$(talend-token token --header)" {self.talend.url}{API_PATH}')
+        authorization = '"Authorization: Bearer $TALEND_ACCESS_TOKEN"'
+        text(f"talend-token exec -- sh -c 'curl -H {authorization} $TALEND_API_URL/account/users'")
+        text("talend-token doctor  # 25 minutes are a few seconds here, so it finds the schedule too rare")
         text()
         token, rotate = self.stack.outputs["TokenSecretArn"], self.stack.outputs["RotateFunctionName"]
         text(f"aws secretsmanager describe-secret --secret-id {token}")
@@ -197,9 +224,8 @@ class Demo:
         text(f"sam remote invoke Consumer --stack-name {CONSUMER_STACK_NAME} --event '{{}}'")
         text(f"aws sqs list-queues --endpoint-url {self.aws.endpoint_url}")
         text(f"sam logs --stack-name {self.stack.name} --cw-log-group /aws/lambda/{self.stack.name}-rotate")
-        text(f"curl {self.talend.url}/_simulator/journal")
         text()
-        text("Ctrl-C takes everything down.")
+        text("Ctrl-C stops everything.")
         while True:
             signal.pause()
 
@@ -209,14 +235,14 @@ def _scheduled(log: DecisionLog) -> list[dict[str, Any]]:
 
 
 def _interrupt(*_: object) -> NoReturn:
-    # Taking everything down is not interrupted again.
+    # A second signal must not interrupt the clean-up.
     for number in SIGNALS:
         signal.signal(number, signal.SIG_IGN)
     raise KeyboardInterrupt
 
 
 def _end_with_parent() -> None:
-    """Be interrupted when the process that started this one is gone: `make`, or a shell, was killed."""
+    """Interrupt this process when the one that started it, `make` or a shell, has been killed."""
     parent = os.getppid()
 
     def watch() -> None:
@@ -228,9 +254,9 @@ def _end_with_parent() -> None:
 
 
 def main() -> int:
-    """Run the demonstration; the exit status."""
+    """Run the demonstration and return the exit status."""
     options = arguments()
-    # SIGINT too: a shell starts what runs in its background with that one ignored.
+    # Also SIGINT, because a shell starts background processes with SIGINT ignored.
     for number in SIGNALS:
         signal.signal(number, _interrupt)
     _end_with_parent()
@@ -239,12 +265,13 @@ def main() -> int:
         with Demo(options.speed) as demo:
             demo.set_up()
             demo.run()
+            demo.show_status()
             demo.timeline.text()
             demo.timeline.text(f"{'FAILED' if demo.problems else 'All good'} after {time.time() - started:.0f} s.")
             if options.keep:
                 demo.keep()
     except KeyboardInterrupt:
-        print("\nInterrupted: everything is taken down.", file=sys.stderr)
+        print("\nInterrupted. Everything has been stopped.", file=sys.stderr)
         return 0 if options.keep else 130
     except (DeploymentError, LocalAWSError) as error:
         print(f"\n{error}", file=sys.stderr)

@@ -1,4 +1,4 @@
-"""Programs that call the Talend API with a token that they did not ask for."""
+"""Programs that call the Talend API with the published token."""
 
 from __future__ import annotations
 
@@ -10,16 +10,16 @@ from typing import Any
 
 import requests
 
-# What the deployed consumer calls.
+# The path that the deployed consumer calls.
 API_PATH = "/orchestration/executables/tasks"
-# Another path, by which the simulator's journal tells the careless consumer's calls from those.
+# Another path, so that the careless consumer's calls differ from those in the simulator's journal.
 CARELESS_PATH = "/account/users"
 
 
 class Caller(threading.Thread):
-    """Invokes the deployed consumer, one invocation after the other, and keeps the answers.
+    """Invokes the deployed consumer again and again, and keeps the answers.
 
-    Callers that run at the same time get an execution environment each, as on Lambda.
+    As on Lambda, each caller that runs at the same time gets its own execution environment.
     """
 
     def __init__(self, functions: Any, function_name: str) -> None:
@@ -31,22 +31,22 @@ class Caller(threading.Thread):
         self.problem: str | None = None
 
     def run(self) -> None:
-        """Invoke until stopped; whatever goes wrong ends up in `problem`."""
+        """Invoke until stopped; an error is stored in `problem`."""
         try:
             while not self._stopping.is_set():
                 answer = self._functions.invoke(FunctionName=self._function_name)
                 self.answers.append(json.load(answer["Payload"]))
-        except Exception as error:  # noqa: BLE001 (a thread has nobody to raise to)
+        except Exception as error:  # noqa: BLE001 (the main thread reports it)
             self.problem = f"{type(error).__name__}: {error}"
 
     def stop(self) -> None:
-        """End after the invocation that is under way."""
+        """Stop after the current invocation."""
         self._stopping.set()
         self.join()
 
 
 class CarelessConsumer(threading.Thread):
-    """Reads the token once and keeps it for ever: what happens without rotation. Ends with the first refusal."""
+    """Shows what happens without rotation: it never reads the token again, and stops when the token is rejected."""
 
     def __init__(self, secret_string: str, pause_seconds: float, refused: Callable[[float], None]) -> None:
         super().__init__(name="careless consumer", daemon=True)
@@ -56,7 +56,7 @@ class CarelessConsumer(threading.Thread):
         self._stopping = threading.Event()
 
     def run(self) -> None:
-        """Call until the token is refused, and tell when that was."""
+        """Call the API until the token is rejected, and report the time."""
         headers = {"Authorization": f"Bearer {self._document['access_token']}"}
         with requests.Session() as session:
             while not self._stopping.wait(self._pause_seconds):
@@ -66,6 +66,6 @@ class CarelessConsumer(threading.Thread):
                     return
 
     def stop(self) -> None:
-        """End after the call that is under way."""
+        """Stop after the current call."""
         self._stopping.set()
         self.join()

@@ -36,7 +36,7 @@ class Stack:
 def deploy(aws: LocalAWS, template: Path, parameters: dict[str, str], stack_name: str = STACK_NAME) -> Stack:
     """Run `sam deploy` of a built template, with the committed samconfig.toml."""
     if not template.exists():
-        raise DeploymentError(f"{template} does not exist: run `make build`")
+        raise DeploymentError(f"{template} does not exist. Run `make build`.")
     overrides = [f'{name}="{value}"' for name, value in parameters.items()]
     _sam(
         aws.subprocess_environment(),
@@ -50,14 +50,14 @@ def deploy(aws: LocalAWS, template: Path, parameters: dict[str, str], stack_name
 
 
 def deploy_consumer(aws: LocalAWS, template: Path, main: Stack, api_url: str) -> Stack:
-    """Deploy the built example consumer beside the main stack, by whose outputs it finds everything."""
+    """Deploy the built example consumer with the outputs of the main stack as its parameters."""
     names = ("ClientLayerArn", "ConsumerPolicyArn", "TokenSecretArn", "RenewFunctionName")
     parameters = {name: main.outputs[name] for name in names} | {"TalendApiUrl": api_url}
     return deploy(aws, template, parameters, CONSUMER_STACK_NAME)
 
 
 def resources(aws: LocalAWS, stack_name: str) -> Iterator[dict[str, Any]]:
-    """Every resource of a stack and of those nested in it, as CloudFormation lists them."""
+    """Yield every resource of a stack and of the stacks nested in it, as CloudFormation lists them."""
     pages = aws.client("cloudformation").get_paginator("list_stack_resources").paginate(StackName=stack_name)
     for resource in (resource for page in pages for resource in page["StackResourceSummaries"]):
         yield resource
@@ -92,11 +92,11 @@ def without_schedules(aws: LocalAWS, *schedules: str) -> Iterator[None]:
 
 
 def _sam(environment: dict[str, str], *arguments: str) -> None:
-    # The SAM CLI leaves an empty folder behind in the one for temporary files.
+    # The SAM CLI leaves an empty folder behind in the folder for temporary files.
     with tempfile.TemporaryDirectory(prefix="sam-") as temporary:
         environment |= {
             "SAM_CLI_TELEMETRY": "0",
-            # Where it keeps an installation's id; the home folder otherwise.
+            # The SAM CLI keeps an installation id there, by default in the home folder.
             "__SAM_CLI_APP_DIR": str(ENVIRONMENTS / "sam-cli"),
             "TMPDIR": temporary,
         }

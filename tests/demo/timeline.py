@@ -1,4 +1,4 @@
-"""What happens, as lines that a person understands; never a token."""
+"""Prints what happens in the demonstration, without showing a token."""
 
 from __future__ import annotations
 
@@ -23,19 +23,19 @@ class Timeline:
         self._started = time.time()
 
     def step(self, text: str) -> None:
-        """One step of the set-up."""
+        """Print one step of the setup."""
         self._print(f"==> {text}")
 
     def event(self, who: str, what: str, when: float | None = None) -> None:
-        """Something that happened at `when` (seconds since the epoch; now if left out)."""
+        """Print an event that happened at `when` (seconds since the epoch, by default now)."""
         self._print(f"{self.talend_time(when or time.time())}  {who:<18}  {what}")
 
     def text(self, text: str = "") -> None:
-        """A line of its own."""
+        """Print a line without a time."""
         self._print(text)
 
     def talend_time(self, when: float) -> str:
-        """Minutes and seconds at Talend between `begin` and `when`."""
+        """Return the minutes and seconds of Talend's time between `begin` and `when`."""
         return minutes((when - (self._started or when)) * self._speed)
 
     def _print(self, line: str) -> None:
@@ -44,7 +44,7 @@ class Timeline:
 
 
 def minutes(seconds: float) -> str:
-    """`mm:ss`."""
+    """Return `mm:ss`."""
     return f"{int(seconds) // 60:02d}:{int(seconds) % 60:02d}"
 
 
@@ -67,7 +67,7 @@ class DecisionLog(threading.Thread):
             self.poll()
 
     def poll(self) -> None:
-        """Show what is new."""
+        """Show the new lines."""
         pages = self._logs.get_paginator("filter_log_events").paginate(logGroupName=self._log_group)
         for event in (event for page in pages for event in page["events"]):
             if event["eventId"] not in self._seen:
@@ -79,8 +79,8 @@ class DecisionLog(threading.Thread):
             line = json.loads(event["message"])
         except ValueError:
             return
-        # The function's own lines have a trigger; the platform's and the metrics' lines have none. What it did before
-        # there were credentials is no part of the story.
+        # The function's own lines have a trigger; the platform's and the metrics' lines have none. Runs before
+        # there were credentials are not part of the story.
         if "trigger" not in line or line["message"] == "waiting_for_credentials":
             return
         self.decisions.append(line)
@@ -97,7 +97,7 @@ class DecisionLog(threading.Thread):
             self._timeline.event(who, f"{line['message']}: version {version}, valid for {left}", when)
 
     def stop(self) -> None:
-        """Show what is left, and end; nothing happens if it has ended."""
+        """Stop, and show the remaining lines."""
         if self._stopping.is_set():
             return
         self._stopping.set()
@@ -106,5 +106,5 @@ class DecisionLog(threading.Thread):
 
 
 def short(version_id: str | None) -> str:
-    """The first characters of a version's id, which is enough to tell versions apart."""
+    """Return the first characters of a version id, which are enough to distinguish versions."""
     return (version_id or "-")[:8]

@@ -118,28 +118,28 @@ def disabled():
 
 
 class SharedDeployment:
-    """The deployment of the module that runs, kept for the next module if that wants the same speed."""
+    """The deployment of the module that runs, kept for the next module if that wants the same one."""
 
     # A secret takes 100 versions a day. Renewals need a part of them.
     MOST_VERSIONS = 45
 
     def __init__(self):
         self._open = ExitStack()
-        self._speed = None
+        self._made_of = None
         self._deployment = None
 
-    def at(self, speed, template):
-        if speed != self._speed or len(self._deployment.versions()) > self.MOST_VERSIONS:
+    def of(self, template, speed):
+        if (template, speed) != self._made_of or len(self._deployment.versions()) > self.MOST_VERSIONS:
             self.close()
-            self._deployment = self._deploy(speed, template)
-            self._speed = speed
+            self._deployment = self._deploy(template, speed)
+            self._made_of = (template, speed)
         return self._deployment
 
     def close(self):
         self._open.close()
-        self._speed = None
+        self._made_of = None
 
-    def _deploy(self, speed, template):
+    def _deploy(self, template, speed):
         account = Account()
         aws = self._open.enter_context(LocalAWS(schedule_speed=speed, concurrency=32))
         talend = self._open.enter_context(TalendSimulator([account], settings=Settings(speed=speed)))
@@ -173,7 +173,7 @@ def pytest_runtest_teardown(item, nextitem):
 @pytest.fixture(scope="module")
 def deployment(shared, template, speed, disabled):
     """Return the deployment that the module may use: it has good credentials and a published token."""
-    deployment = shared.at(speed, template)
+    deployment = shared.of(template, speed)
     with without_schedules(deployment.aws, *disabled):
         deployment.began = time.time()
         yield deployment

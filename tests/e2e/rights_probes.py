@@ -37,7 +37,7 @@ class System:
         self.outputs = stack.outputs
         self._talend = talend
         self._account = account
-        self._key = key
+        self.key = key
         self._secrets = aws.client("secretsmanager")
         self._functions = aws.client("lambda")
         self._dead_letters: list[str] = []
@@ -195,6 +195,18 @@ class System:
         """The client has a rejected token replaced."""
         return self._told(lambda: self._source(session, self.outputs["TokenSecretArn"]).renew(str(uuid.uuid4())))
 
+    def renews_expired(self, session: boto3.Session) -> str:
+        """A client that knows all by ARN has an expired token replaced, and reads the new one."""
+        self._publish_expired("default")
+        source = SecretsManagerSource(self.outputs["TokenSecretArn"], self.outputs["RenewFunctionArn"], session=session)
+
+        def renew() -> None:
+            expired = source.read().token.version_id
+            assert source.renew(expired).outcome == "rotated"
+            assert source.read().token.version_id != expired
+
+        return self._told(renew)
+
     def describes(self, session: boto3.Session) -> str:
         """DescribeSecret, with which AWS's own caching clients begin."""
         client = session.client("secretsmanager", endpoint_url=self.aws.endpoint_url)
@@ -221,7 +233,7 @@ class System:
         account = f"a{uuid.uuid4().hex}"
         for part, text in (("credentials", credentials or self._account.credentials), ("token", None)):
             value = {"SecretString": text} if text else {}
-            self._secrets.create_secret(Name=f"{PREFIX}/{account}/{part}", KmsKeyId=self._key, **value)
+            self._secrets.create_secret(Name=f"{PREFIX}/{account}/{part}", KmsKeyId=self.key, **value)
         self._publish_expired(account)
         return account
 

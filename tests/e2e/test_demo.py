@@ -76,6 +76,11 @@ def alive(pids):
     return [pid for pid in pids if is_running(pid)]
 
 
+def shapes(text):
+    """The lines of a demo's screen, whatever its times, versions and counts."""
+    return {re.sub(r"\b[0-9a-f]{8}\b|\d+", "0", line).strip() for line in text.splitlines()}
+
+
 def test_the_demo_succeeds_stays_up_on_request_and_cleans_up(start, tmp_path):
     # Half the usual speed: a rotation takes longer while other tests run.
     demo = start("--keep", "--speed", "45")
@@ -86,6 +91,9 @@ def test_the_demo_succeeds_stays_up_on_request_and_cleans_up(start, tmp_path):
     assert "5 of it call the API" in said
     assert "expired, refused" in said
     assert "cost 1 renewal" in said
+    (shown,) = re.findall(r"```\n(at Talend .*?)```", (ROOT / "README.md").read_text(), re.DOTALL)
+    assert shapes(shown) <= shapes(said)
+    assert re.search(r"^\$ talend-token status\naccount .*\ndefault  (fresh|stale) ", said, re.MULTILINE)
     # Every JWT begins like this.
     assert "eyJ" not in said
 
@@ -95,6 +103,9 @@ def test_the_demo_succeeds_stays_up_on_request_and_cleans_up(start, tmp_path):
     (command,) = re.findall(r"^aws secretsmanager describe-secret .*$", said, re.MULTILINE)
     described = subprocess.run(["sh", "-c", command], env=ours | exports, check=True, capture_output=True, text=True)
     assert "AWSCURRENT" in described.stdout
+    for command in re.findall(r"^(?:talend-token|curl -H) .*$", said, re.MULTILINE):
+        shown = subprocess.run(["sh", "-c", command], env=ours | exports, check=False, capture_output=True, text=True)
+        assert shown.returncode == (1 if "doctor" in command else 0), (command, shown)
 
     started = demo.descendants()
     assert started

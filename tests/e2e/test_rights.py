@@ -5,6 +5,8 @@ again when it is given back.
 """
 
 import json
+import re
+import subprocess
 from contextlib import contextmanager
 
 import pytest
@@ -15,7 +17,8 @@ from demo.roles import Role
 from e2e.rights import Holder, holders
 from e2e.rights_denied import DENIED, ELSEWHERE, EXISTING
 from e2e.rights_probes import PREFIX, System
-from local_aws import LocalAWS
+from local_aws import ENVIRONMENTS, LocalAWS
+from local_aws.another_account import ANOTHER, session_in_another_account
 from talend_simulator import Account, TalendSimulator
 
 NEIGHBOUR = "neighbour"
@@ -40,8 +43,8 @@ def system(template, tmp_path_factory):
         switch_schedule(aws, "Watchdog", "DISABLED")
         neighbours = {
             "TokenSecretArn": stack.outputs["TokenSecretArn"],
-            # In place of another AWS account's role, one of this account that has no right of its own but to the key.
-            "ConsumerPrincipals": f"arn:aws:iam::{aws.account_id}:role/{NEIGHBOUR}",
+            # Beside another AWS account, a role of this one that has no right of its own but to the key.
+            "ConsumerPrincipals": f"arn:aws:iam::{aws.account_id}:role/{NEIGHBOUR},{ANOTHER}",
         }
         deploy(aws, ROOT / "infra" / "other-aws-accounts.yaml", neighbours, ELSEWHERE_STACK)
         system = System(aws, log, talend, account, stack, key)
@@ -241,6 +244,38 @@ def neighbour(system):
     policy = json.dumps({"Version": "2012-10-17", "Statement": [decrypt]})
     Role(system.aws, NEIGHBOUR, policy=policy)
     return Holder(system.aws, NEIGHBOUR, NEIGHBOUR).session()
+
+
+CLIENT_ACTIONS = ("secretsmanager:GetSecretValue", "kms:Decrypt", "lambda:InvokeFunction")
+
+
+def test_another_accounts_client_renews_by_the_functions_permission(system):
+    """The permission is added by the command in the head of infra/other-aws-accounts.yaml."""
+    keys, key = system.aws.client("kms"), {"KeyId": system.key, "PolicyName": "default"}
+    policy = json.loads(keys.get_key_policy(**key)["Policy"])
+    decrypt = {"Effect": "Allow", "Principal": {"AWS": ANOTHER}, "Action": "kms:Decrypt", "Resource": "*"}
+    keys.put_key_policy(**key, Policy=json.dumps(policy | {"Statement": [*policy["Statement"], decrypt]}))
+    session = session_in_another_account(system.aws, *CLIENT_ACTIONS)
+    assert "AccessDenied" in system.renews_expired(session)
+    functions, function = system.aws.client("lambda"), {"FunctionName": system.outputs["RenewFunctionName"]}
+    before = len(json.loads(functions.get_policy(**function)["Policy"])["Statement"])
+    head = (ROOT / "infra" / "other-aws-accounts.yaml").read_text().partition("AWSTemplate")[0]
+    (command,) = re.findall(r"aws (lambda add-permission (?:.*\\\n)*.*)", head.replace("\n#", "\n"))
+    command = command.replace("\\\n", " ").replace("<RenewFunctionName>", system.outputs["RenewFunctionName"])
+    run_aws(system.aws, *command.split())
+    try:
+        assert len(json.loads(functions.get_policy(**function)["Policy"])["Statement"]) == before + 1
+        assert system.renews_expired(session) == ""
+    finally:
+        functions.remove_permission(**function, StatementId=f"consumer-{ANOTHER}")
+        keys.put_key_policy(**key, Policy=json.dumps(policy))
+
+
+def run_aws(aws, *arguments):
+    """Run the AWS CLI as an operator would."""
+    command = [ENVIRONMENTS / "awscli" / "bin" / "aws", *arguments]
+    made = subprocess.run(command, env=aws.subprocess_environment(), capture_output=True, text=True, check=False)
+    assert made.returncode == 0, made.stderr
 
 
 # --- and nothing else is granted --------------------------------------------------------------------

@@ -12,7 +12,7 @@ from aws_lambda_powertools import Logger, Metrics
 from faults.invariants import InvariantBroken, Sight
 from log_line import LOST, SEEN, Impossible, Line
 from log_specification import STALE_SECONDS, check
-from rotator.adapters.telemetry import Report, reported
+from rotator.adapters.telemetry import InvocationReport, reported
 
 
 class Journal:
@@ -26,7 +26,7 @@ class Journal:
         """The runs that have not ended: nothing is known of them yet."""
 
     @contextmanager
-    def run(self, service: str) -> Iterator[Report]:
+    def run(self, service: str) -> Iterator[InvocationReport]:
         """Write the line of a run at its end: none if it dies."""
         recorder, began = Recorder(service), self._clock()
         unknown = Line(began, began, LOST, service=service)

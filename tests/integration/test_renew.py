@@ -62,7 +62,7 @@ def test_the_document_names_the_version_to_reject(secrets):
 
 
 @pytest.mark.usefixtures("published")
-def test_a_young_token_is_not_replaced_and_the_answer_says_when_to_ask_again():
+def test_a_young_token_is_not_replaced_and_the_result_says_how_long():
     young = rotate.handler({}, Context())["version_id"]
     answer = invoke({"rejected_version_id": young})
     assert answer["outcome"] == "too_soon"
@@ -70,7 +70,7 @@ def test_a_young_token_is_not_replaced_and_the_answer_says_when_to_ask_again():
     assert answer["expires_at"] > time.time() + advisory_seconds(1800)
 
 
-def test_a_permanent_refusal_opens_the_breaker_and_a_forced_rotation_closes_it(published, talend):
+def test_a_refusal_opens_the_breaker_and_a_forced_rotation_closes_it(published, talend):
     talend.faults.add(Answer(401), times=1)
     with pytest.raises(CredentialsRefused):
         invoke({"rejected_version_id": published})

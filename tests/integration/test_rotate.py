@@ -58,7 +58,7 @@ def test_every_documented_event_is_understood(secrets, event):
     assert invoke(json.loads(event.read_text()))["outcome"] == wanted
 
 
-def test_a_second_rotation_keeps_the_first_token_as_the_previous_version(secrets):
+def test_a_second_rotation_keeps_the_first_token_as_previous_version(secrets):
     first = invoke({})
     second = invoke({})
     stages = secrets.describe_secret(SecretId=TOKEN)["VersionIdsToStages"]
@@ -136,7 +136,7 @@ def test_new_credentials_rotate_once_for_all_deliveries(secrets, talend):
     assert [call.client_id for call in talend.token_calls()] == ["abc", "abd"]
 
 
-def test_an_existing_credentials_secret_that_changes_is_known_by_its_arn(secrets, monkeypatch):
+def test_a_changed_existing_credentials_secret_is_found_by_its_arn(secrets, monkeypatch):
     arn = secrets.create_secret(Name="existing", SecretString="abc:s3cret-of-abc")["ARN"]
     monkeypatch.setenv("CREDENTIALS_SECRET", arn)
     event = label_updated("existing")

@@ -8,7 +8,8 @@ import zlib
 
 import pytest
 
-from doubles import Clock, raw_server, read_request, self_signed_server
+from doubles import Clock, raw_server, read_request
+from doubles.tls_server import self_signed_server
 from rotator.adapters.bounded_http import BoundedSession
 from rotator.adapters.token_endpoint import HttpTokenEndpoint
 from rotator.domain.credentials import Credentials
@@ -108,7 +109,7 @@ def test_a_lasting_failure_is_given_up_after_four_attempts(talend, endpoint):
     assert len(talend.token_calls()) == 4
 
 
-def test_no_attempt_is_begun_that_would_wait_past_the_deadline(talend, endpoint, clock):
+def test_no_attempt_starts_that_would_wait_past_the_deadline(talend, endpoint, clock):
     talend.faults.add(Answer(503), times=99)
     with pytest.raises(TokenUnavailable, match="after 2 attempts"):
         request(endpoint, talend.url, seconds=1.2)
@@ -185,7 +186,7 @@ def test_a_huge_body_is_cut_off(talend, endpoint, announced):
     assert caught.value.status == 200
 
 
-def test_no_room_is_made_for_a_body_because_it_is_announced(endpoint):
+def test_an_announced_body_size_allocates_no_memory(endpoint):
     def serve(connection):
         read_request(connection)
         connection.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: 999999999999999\r\n\r\n" + b"x" * 300_000)
@@ -232,7 +233,7 @@ def test_an_encoding_that_is_not_a_compression_is_read_as_it_is(talend, endpoint
         ("utf-8, GZIP , none", gzip.compress),
     ],
 )
-def test_a_compressed_body_is_read_although_none_was_asked_for(talend, endpoint, encoding, compress):
+def test_an_unrequested_compressed_body_is_read(talend, endpoint, encoding, compress):
     body = json.dumps({"access_token": "x" * 20_000}).encode()
     talend.faults.add(Answer(200, body=compress(body), headers={"Content-Encoding": encoding}), times=1)
     assert request(endpoint, talend.url).body == body
@@ -245,7 +246,7 @@ def test_a_body_that_grows_out_of_bounds_is_cut_off(talend, endpoint):
         request(endpoint, talend.url)
 
 
-def test_a_body_that_is_not_what_it_says_is_not_tried_again(talend, endpoint):
+def test_a_wrongly_encoded_body_is_not_requested_again(talend, endpoint):
     talend.faults.add(Answer(200, body=b"not gzip at all", headers={"Content-Encoding": "gzip"}), times=1)
     with pytest.raises(InvalidTokenResponse, match="a body that cannot be decompressed for") as caught:
         request(endpoint, talend.url)
@@ -318,7 +319,7 @@ def test_a_server_that_stalls_is_left_at_the_deadline(talend, endpoint, inside_b
     assert len(talend.token_calls()) == 1
 
 
-def test_a_silent_server_is_asked_again_before_the_deadline(endpoint, monkeypatch):
+def test_a_silent_server_gets_another_request_before_the_deadline(endpoint, monkeypatch):
     monkeypatch.setattr("rotator.adapters.token_endpoint._READ_SECONDS", 0.1)
     calls = []
 
@@ -377,7 +378,7 @@ ODD_ANSWERS = {
 
 
 @pytest.mark.parametrize("said", ODD_ANSWERS, ids=range(len(ODD_ANSWERS)))
-def test_what_is_not_http_is_tried_again_and_told_by_its_kind(endpoint, said):
+def test_an_answer_that_is_not_http_is_retried_and_named_by_type(endpoint, said):
     calls = []
 
     def serve(connection):
@@ -390,7 +391,7 @@ def test_what_is_not_http_is_tried_again_and_told_by_its_kind(endpoint, said):
 
 
 @pytest.mark.parametrize("location", [b"http://[::1/", b"http://\xff/"])
-def test_a_redirect_to_no_url_is_no_token(endpoint, location):
+def test_a_redirect_to_an_invalid_url_is_not_a_token(endpoint, location):
     said = b"HTTP/1.1 307 Elsewhere\r\nLocation: " + location + b"\r\nContent-Length: 0\r\n\r\n"
 
     def serve(connection):
@@ -409,7 +410,7 @@ def test_a_netrc_file_does_not_take_the_credentials_place(talend, endpoint, tmp_
     assert [(call.status, call.client_id) for call in talend.token_calls()] == [(200, "abc")]
 
 
-def test_a_deadline_that_has_passed_still_ends_in_a_clear_error(talend, endpoint):
+def test_a_deadline_that_has_passed_gives_a_clear_error(talend, endpoint):
     talend.faults.add(Stall(), times=1)
     with pytest.raises(TokenUnavailable, match="could not be reached"):
         request(endpoint, talend.url, seconds=-5)
@@ -426,7 +427,7 @@ def test_a_host_that_cannot_be_reached_is_named_with_the_reason(endpoint, url, k
     assert caught.value.__context__ is None
 
 
-def test_a_failure_without_a_word_is_told_by_its_kind(clock):
+def test_a_failure_without_a_message_is_reported_by_its_type(clock):
     class Dead(BoundedSession):
         def send(self, *_, **__):
             raise ConnectionAbortedError

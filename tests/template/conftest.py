@@ -12,6 +12,7 @@ ROOT = Path(__file__).parents[2]
 BUILD = ROOT / ".aws-sam" / "build"
 BUILT = BUILD / "template.yaml"
 ACCOUNT, ELSEWHERE = ROOT / "infra" / "account.yaml", ROOT / "infra" / "other-aws-accounts.yaml"
+CONSUMER_NODE = ROOT / "infra" / "consumer-node.yaml"
 CONSUMER = ROOT / ".aws-sam" / "consumer" / "template.yaml"
 
 
@@ -30,7 +31,7 @@ def expanded():
     """Every template after SAM's transform, by its path."""
     if not BUILT.exists():
         pytest.fail("the template is not built: run `make build`, or `make test`, which does so first")
-    paths = [BUILT, *sorted(BUILD.glob("*/template.yaml")), ACCOUNT, ELSEWHERE, CONSUMER]
+    paths = [BUILT, *sorted(BUILD.glob("*/template.yaml")), ACCOUNT, ELSEWHERE, CONSUMER, CONSUMER_NODE]
     command = [ROOT / ".environments" / "sam" / "bin" / "python", "-c", EXPAND, *paths]
     environment = os.environ | {"PYTHONPATH": str(ROOT / "infra" / "tools")}
     printed = subprocess.run(command, check=True, capture_output=True, text=True, env=environment).stdout
@@ -75,9 +76,10 @@ def consumer(expanded):
 
 
 @pytest.fixture(scope="session")
-def every_template(template, nested, account, elsewhere, consumer):
+def every_template(expanded, template, nested, account, elsewhere, consumer):
     """Every template of the project, by a name of its own."""
-    return {"main": template, **nested, "account": account, "elsewhere": elsewhere, "consumer": consumer}
+    consumers = {"consumer": consumer, "consumer in Node.js": expanded[CONSUMER_NODE]}
+    return {"main": template, **nested, "account": account, "elsewhere": elsewhere, **consumers}
 
 
 @pytest.fixture(scope="session")

@@ -110,6 +110,14 @@ def test_json_is_well_formed(page):
         json.loads(block)
 
 
+@every_page
+def test_a_page_with_commands_has_a_test_that_runs_them(page):
+    if "```sh" in page.read_text():
+        here = Path(__file__)
+        tests = [path for path in (ROOT / "tests").rglob("test_*.py") if path != here]
+        assert any(page.name in test.read_text() for test in tests)
+
+
 @pytest.mark.parametrize("page", DOCS, ids=lambda page: page.name)
 def test_a_page_begins_with_its_readers(page):
     title, _, first, *_ = page.read_text().splitlines()

@@ -74,7 +74,7 @@ def test_the_lock_of_npm_holds_hashes_and_names_no_registry():
 MACHINE = {"awk", "cat", "cd", "cp", "diff", "echo", "exit", "find", "ln", "ls", "make", "mkdir", "python3", "rm"}
 MACHINE |= {"set", "test", "touch"}
 BEFORE_A_COMMAND = {";", "&&", "||", "|", "(", ")", "{", "do", "then", "else", "!", "exec", "env"}
-ENVIRONMENT = re.compile(rf"{ROOT}/\.environments/([\w-]+)/bin/")
+ENVIRONMENT = re.compile(rf"{ROOT}/\.environments/([\w-]+)(?:/[\d.]+)?/bin/")
 
 
 def commands(script):

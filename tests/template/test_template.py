@@ -161,6 +161,14 @@ def test_the_functions_share_what_publishing_a_token_takes(statements):
         ],
         "UseKeyThroughSecretsManager": ["kms:Decrypt", "kms:GenerateDataKey"],
         "HoldLocks": ["dynamodb:GetItem", "dynamodb:PutItem", "dynamodb:UpdateItem", "dynamodb:DeleteItem"],
+        "JoinNetwork": [
+            "ec2:CreateNetworkInterface",
+            "ec2:DescribeNetworkInterfaces",
+            "ec2:DescribeSubnets",
+            "ec2:DeleteNetworkInterface",
+            "ec2:AssignPrivateIpAddresses",
+            "ec2:UnassignPrivateIpAddresses",
+        ],
     }
 
 
@@ -210,7 +218,7 @@ def test_no_statement_allows_every_action_or_every_resource(statements):
     assert len(statements) == 5
     for statement in plain([statement for found in statements.values() for statement in found]):
         assert statement["Effect"] == "Allow"
-        assert "*" not in statement["Resource"]
+        assert "*" not in statement["Resource"] or statement["Sid"] == "JoinNetwork"
         for action in [statement["Action"]] if isinstance(statement["Action"], str) else statement["Action"]:
             assert "*" not in action
 
@@ -232,7 +240,7 @@ def test_a_key_is_used_through_secrets_manager_only(statements):
 # its rights, or the deployment fails because they still have it. Whoever changes one of these has to say so to users.
 FROZEN = {
     "PublisherPolicy": "Lets the functions of talend-token read credentials and publish tokens, one run at a time.",
-    "ConsumerPolicy": ("Lets a consumer read the account's Talend Cloud token and have it renewed, and nothing else."),
+    "ConsumerPolicy": ("Lets a consumer read the account's Talend Cloud token and renew it."),
 }
 
 
@@ -287,6 +295,9 @@ def test_the_defaults_are_the_documented_ones(template):
         "ScheduleExpression": "rate(25 minutes)",
         "AlarmEmail": "",
         "LogRetentionDays": 30,
+        "SubnetIds": "",
+        "SecurityGroupIds": "",
+        "PermissionsBoundaryArn": "",
     }
 
 
@@ -325,6 +336,13 @@ KEY = "arn:aws:kms:eu-west-1:123456789012:key/x"
         ("KmsKeyArn", ["", KEY], [KEY.replace("key/", "alias/"), KEY.replace("123456789012", "1"), "x"]),
         ("ScheduleExpression", ["rate(25 minutes)", "cron(0 * * * ? *)"], ["25 minutes", "at(2026-11-23T00:00:00)"]),
         ("AlarmEmail", ["", "ops@example.com"], ["ops", "a b@example.com"]),
+        ("SubnetIds", ["", "subnet-0a1b2c3d", "subnet-0a1b2c3d,subnet-0e4f"], ["vpc-1", "subnet-1, subnet-2", ","]),
+        ("SecurityGroupIds", ["", "sg-0a1b2c3d", "sg-0a1b,sg-0c2d"], ["default", "sg-1;sg-2", "sg-1,"]),
+        (
+            "PermissionsBoundaryArn",
+            ["", "arn:aws:iam::123456789012:policy/team/bound", "arn:aws-cn:iam::aws:policy/PowerUserAccess"],
+            ["bound", "arn:aws:iam::123456789012:role/bound"],
+        ),
     ],
 )
 def test_parameters_accept_what_they_document_and_refuse_the_rest(template, parameter, accepted, refused):

@@ -9,6 +9,11 @@ ACCOUNTS = f"an account's secrets are named when its own stack is deployed, afte
 REASONS = {
     ("PublisherPolicy", "ReadCredentials", ":secret:${SecretPrefix}/*/credentials-??????"): ACCOUNTS,
     ("PublisherPolicy", "PublishTokens", ":secret:${SecretPrefix}/*/token-??????"): ACCOUNTS,
+    (
+        "PublisherPolicy",
+        "JoinNetwork",
+        "*",
+    ): "Lambda creates the network interfaces, and Describe calls take no resource",
     ("TokenSecretPolicy", "ReadFromOtherAWSAccounts", "*"): "the secret that holds the policy, and its replicas",
 }
 # Of AWS: lets a function write its logs, of which the example consumer has no more to say.

@@ -1,7 +1,7 @@
-"""HTTP whose every exchange has an end: one deadline for connecting, the TLS handshake, and all that is sent and read.
+"""HTTP with one time limit for each exchange: connecting, the TLS handshake, and all that is sent and read.
 
-The time-outs of `requests` are for one address, one write and one read each: a server that sends a byte now and then
-keeps a client for as long as it likes.
+The timeouts of `requests` apply to one address, one write and one read each, so a server that sends a byte now and then
+can keep a client busy forever.
 """
 
 from __future__ import annotations
@@ -33,10 +33,10 @@ _ends_at: ContextVar[float] = ContextVar("_ends_at")
 
 @contextmanager
 def time_limit(seconds: float) -> Iterator[None]:
-    """All that a `BoundedSession` does within the block, reading bodies included, ends with a time-out after `seconds`.
+    """Make whatever a `BoundedSession` does within the block time out after `seconds`, including reading bodies.
 
-    One thing cannot be bounded: the resolver's own time-out is for each name server and attempt. What comes after it
-    still keeps to the limit.
+    Name resolution cannot be bounded, because the resolver has its own timeouts. What follows it still keeps to the
+    limit.
     """
     token = _ends_at.set(time.monotonic() + seconds)
     try:
@@ -46,29 +46,29 @@ def time_limit(seconds: float) -> Iterator[None]:
 
 
 class BoundedSession(requests.Session):
-    """A session for use within `time_limit`. It keeps connections alive, follows no redirect and keeps no cookie.
+    """A session for use within `time_limit`. It reuses connections, but neither follows redirects nor keeps cookies.
 
-    Proxies and the certificate authorities are the environment's, as everywhere in `requests`.
+    As usual in `requests`, proxies and certificate authorities come from the environment.
     """
 
     def __init__(self) -> None:
         super().__init__()
-        # At WARNING it logs headers that it cannot parse as they came, and a server may repeat the request in them.
+        # At level WARNING it logs unparsable response headers, in which a server may repeat the request.
         logging.getLogger("urllib3.connection").setLevel(logging.ERROR)
-        # One session serves all accounts: the server's memory of one has no place in a request for another.
+        # One session serves all accounts, and a cookie of one account must not be sent with another's request.
         self.cookies.set_policy(DefaultCookiePolicy(allowed_domains=[]))
         for scheme in ("https://", "http://"):
             self.mount(scheme, _BoundedAdapter())
 
     def get_redirect_target(self, resp: requests.Response) -> None:
-        """No target. With `allow_redirects=False` alone, `requests` reads a redirect's body whole, however long."""
+        """Return None. With `allow_redirects=False` alone, `requests` would read the whole body of a redirect."""
 
 
 def _seconds_left(longest: float | None) -> float:
-    """What is left of the block's time, `longest` at the most; None is no other limit.
+    """Return the rest of the block's time, or `longest` if that is shorter. None means that there is no other limit.
 
     Raises:
-        TimeoutError: nothing is left.
+        TimeoutError: the block's time is over.
     """
     left = min(longest or math.inf, _ends_at.get() - time.monotonic())
     if left <= 0:
@@ -77,7 +77,7 @@ def _seconds_left(longest: float | None) -> float:
 
 
 class _Reader(io.RawIOBase):
-    """The reading side of a socket; its time-out is what each read may take before the limit."""
+    """The reading side of a socket. Each read gets a timeout that ends at the limit."""
 
     def __init__(self, connection: socket.socket, raw: io.RawIOBase) -> None:
         self._connection = connection
@@ -106,7 +106,7 @@ class _BoundedConnection(HTTPConnection):
     response_class = _Response
 
     def _new_conn(self) -> socket.socket:
-        """Like urllib3's, but whatever the number of addresses that the host has."""
+        """Connect as urllib3 does, but within one time limit for all addresses of the host."""
         try:
             found = socket.getaddrinfo(self._dns_host, None, type=socket.SOCK_STREAM)
         except socket.gaierror as error:
@@ -116,7 +116,7 @@ class _BoundedConnection(HTTPConnection):
             try:
                 left = _seconds_left(self.timeout)
                 connection = create_connection((str(address[0]), self.port), left, socket_options=self.socket_options)
-                # For the TLS handshake, which Python bounds as a whole.
+                # This applies to the whole TLS handshake.
                 connection.settimeout(_seconds_left(self.timeout))
                 return connection
             except OSError as error:

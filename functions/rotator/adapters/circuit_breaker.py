@@ -1,6 +1,6 @@
-"""Remembers for a while that credentials were refused or tokens unusable, by Powertools' circuit breaker.
+"""Remembers for a minute that credentials were refused or a token was unusable, with Powertools' circuit breaker.
 
-All instances of both functions share it, through the table that also holds the locks.
+All instances of both functions share it through the DynamoDB table that also holds the locks.
 """
 
 from __future__ import annotations
@@ -24,10 +24,10 @@ from rotator.domain.errors import (
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
 
-# Shorter than any fix takes; after it, consumers wait a minute at most.
+# Shorter than any fix takes. After a fix, consumers wait a minute at most.
 _OPEN_SECONDS = 60
 _CONFIG = CircuitBreakerConfig(
-    # One refusal is final: the same request will be refused again (RFC 6749 section 5.2).
+    # One refusal is enough, because the same request will be refused again (RFC 6749 section 5.2).
     failure_threshold=1,
     success_threshold=1,
     recovery_timeout=_OPEN_SECONDS,
@@ -38,7 +38,7 @@ _CONFIG = CircuitBreakerConfig(
 
 
 class DynamoDBCircuitBreaker:
-    """See `rotator.ports.CircuitBreaker`. If the table fails, calls go through: a breaker must not cause the outage."""
+    """See `rotator.ports.CircuitBreaker`. If the table fails, calls go through: a breaker must not cause an outage."""
 
     def __init__(self, client: DynamoDBClient, table_name: str) -> None:
         self._store = CircuitBreakerDynamoDBPersistence(table_name=table_name, boto3_client=client)
@@ -51,13 +51,13 @@ class DynamoDBCircuitBreaker:
             raise CircuitOpen(secret_id, _OPEN_SECONDS) from None
         except RotatorError:
             raise
-        except Exception:  # noqa: BLE001 (of the table, when it is asked who may try after a minute; see above)
+        except Exception:  # noqa: BLE001 (the table failed when the breaker was to try again after a minute)
             return request()
         return answer
 
     def close(self, circuit: str) -> None:
         self._store.configure(config=_CONFIG, circuit_name=_name(circuit))
-        # Nothing is lost: without the table no refusal is remembered either.
+        # A failure of the table may be ignored, because the breaker then lets all calls through anyway.
         with suppress(Exception):
             self._store.save_closed(_name(circuit))
 

@@ -1,4 +1,4 @@
-"""One replacement of a version at a time, by the persistence layer of Powertools Idempotency on a DynamoDB table."""
+"""The lock, which is a DynamoDB table used through the persistence layer of Powertools Idempotency."""
 
 from __future__ import annotations
 
@@ -22,21 +22,21 @@ if TYPE_CHECKING:
     from aws_lambda_powertools.utilities.idempotency.persistence.datarecord import DataRecord
     from mypy_boto3_dynamodb import DynamoDBClient
 
-# One prefix for both functions, so that they share the lock.
+# Both functions use this prefix, so that they share the lock.
 _KEY_PREFIX = "talend-token"
-# Long enough for every consumer of a storm to be answered from the record, and short enough for a version that an
-# operator has rolled back to be replaced again.
+# Long enough to answer all consumers that report the same rejected token from the record, and short enough that a
+# version that an operator has rolled back can be replaced again.
 _RECORD_SECONDS = 60
 _REPLACED = (Outcome.ROTATED, Outcome.SUPERSEDED)
-# A record may expire between the write that it refuses and the look at it, so the write is repeated.
+# A record may expire after it has blocked the write and before it is examined, so the write is repeated.
 _ATTEMPTS = 3
 
 
 def lock_table_client(session: boto3.session.Session) -> DynamoDBClient:
-    """Return a client that gives up soon, because a rotation goes on without its lock.
+    """Return a client that gives up soon, because a rotation continues without the lock.
 
-    A request is repeated once: a warm function's connection has been idle for up to 25 minutes, and a NAT gateway
-    forgets it after 350 seconds without a word [VPC user guide, troubleshoot NAT gateways].
+    A request is repeated once, because a warm function's connection may have been idle for 25 minutes, and a NAT
+    gateway silently drops idle connections after 350 seconds [VPC user guide, troubleshoot NAT gateways].
     """
     config = Config(connect_timeout=1, read_timeout=2, retries={"mode": "standard", "total_max_attempts": 2})
     return session.client("dynamodb", config=config)
@@ -52,7 +52,7 @@ class LockTable:
         self._store.configure(IdempotencyConfig(expires_after_seconds=_RECORD_SECONDS), key_prefix=_KEY_PREFIX)
 
     def acquire(self, invocation: Invocation, version_id: str) -> Result | None:
-        # A run that dies blocks the version no longer than it could itself have run.
+        # If a run crashes, the lock expires when Lambda would have stopped it.
         remaining = int((invocation.ends_at - self._clock()) * 1000)
         for _ in range(_ATTEMPTS):
             try:
@@ -60,7 +60,7 @@ class LockTable:
                 return None
             except IdempotencyItemAlreadyExistsError as error:
                 record = error.old_data_record
-            except Exception as error:  # noqa: BLE001 (whatever the table answers, rotation does not depend on it)
+            except Exception as error:  # noqa: BLE001 (rotations must not depend on the table)
                 raise LockUnavailable(invocation.account, self._table_name, type(error).__name__) from None
             if record and record.status == "COMPLETED":
                 return self._superseded(invocation, record)
@@ -70,7 +70,7 @@ class LockTable:
 
     def release(self, invocation: Invocation, version_id: str, result: Result | None) -> None:
         key = _key(invocation, version_id)
-        # What the run did counts, whether or not the table can be told: the record expires by itself.
+        # A failure of the table does not change the run's result, and the record expires by itself.
         with suppress(Exception):
             if result is not None and result.outcome in _REPLACED:
                 self._store.save_success(key, {"version_id": result.version_id, "expires_at": result.expires_at})
@@ -84,7 +84,7 @@ class LockTable:
         raise LockUnavailable(invocation.account, self._table_name, "UnexpectedAnswer")
 
     def _is_over(self, record: DataRecord) -> bool:
-        """True if the run that wrote the record has been stopped by Lambda."""
+        """Return True if Lambda must have stopped the run that wrote the record."""
         return self._clock() * 1000 > (record.in_progress_expiry_timestamp or 0)
 
 
@@ -93,13 +93,13 @@ def _key(invocation: Invocation, version_id: str) -> dict[str, str]:
 
 
 class _NothingReplacedError(Exception):
-    """The reason to delete a record that Powertools logs: the version is still there to be replaced."""
+    """The reason that Powertools logs when a record is deleted because the version was not replaced."""
 
 
 class _OwnRecordsAreRecognized(DynamoDBPersistenceLayer):
-    """Recognizes the record of a write whose answer was lost and that the SDK has repeated.
+    """Recognizes its own record if the SDK repeats a write whose answer was lost.
 
-    A random fraction of a millisecond in the record's expiry names the run that wrote it.
+    A random fraction of a millisecond in the record's expiry identifies the run that wrote it.
     """
 
     def _put_record(self, data_record: DataRecord) -> None:

@@ -1,4 +1,4 @@
-"""Tries a new token on the API that it is for, by `requests`."""
+"""Tries a new token on the API that it is for, with `requests`."""
 
 from __future__ import annotations
 
@@ -16,15 +16,15 @@ from talend_token.document import TokenDocument
 
 _CONNECT_SECONDS = 2.0
 _READ_SECONDS = 5.0
-# With less than this left the token is published untried, because an answer would hardly come in time.
+# If less time than this is left, the token is published without a probe, because an answer would come too late.
 _SHORTEST_SECONDS = 0.5
-# Without it the oldest supported version answers [Talend's API versioning policy].
+# Without this header, the oldest supported API version answers [Talend's API versioning policy].
 _HEADERS = {"talend-version": "2021-03"}
 
 
 @dataclass(frozen=True)
 class HttpProbe:
-    """One GET: no redirect is followed, TLS is verified, the body is not read, and it ends at the deadline."""
+    """Sends one GET request that ends at the deadline. TLS is verified, redirects are not followed, no body is read."""
 
     session: BoundedSession = field(default_factory=BoundedSession)
     clock: Callable[[], float] = time.time
@@ -34,13 +34,13 @@ class HttpProbe:
         url = f"{document.api_url}{path}"
         left = deadline - self.clock()
         if left < _SHORTEST_SECONDS:
-            return Probed(Verdict.UNKNOWN, url, f"{url} was not requested: no time was left")
+            return Probed(Verdict.UNKNOWN, url, f"{url} was not requested, because no time was left")
         try:
             with (
                 time_limit(left),
                 self.session.get(
                     url,
-                    # A header alone would give way to an entry for the host in a .netrc file.
+                    # With a header alone, an entry for the host in a .netrc file would replace the token.
                     auth=_BearerAuth(document),
                     headers=_HEADERS,
                     timeout=(_CONNECT_SECONDS, _READ_SECONDS),
@@ -48,7 +48,7 @@ class HttpProbe:
                     stream=True,
                 ) as response,
             ):
-                hint = ": this path does not exist" if response.status_code == 404 else ""
+                hint = ", so this path does not exist" if response.status_code == 404 else ""
                 return Probed(_verdict(response.status_code), url, f"{url} answered {response.status_code}{hint}")
         except (requests.RequestException, urllib3.exceptions.HTTPError, OSError) as error:
             return Probed(Verdict.UNKNOWN, url, f"{url} could not be reached ({type(error).__name__})")

@@ -1,4 +1,4 @@
-"""AWS Secrets Manager, by boto3."""
+"""Reads and writes secrets in AWS Secrets Manager, with boto3."""
 
 from __future__ import annotations
 
@@ -23,26 +23,27 @@ _CHECK_KEY = "Check that its KMS key is enabled and that the key's policy lets t
 _FIXES = {
     "ResourceNotFoundException": "Create it, or check the account's name and the stack's SecretPrefix.",
     "AccessDeniedException": (
-        "Check that it exists: AWS denies access to a name that does not. Then check the rights of the function's role."
+        "Check that it exists, because AWS also denies access to missing secrets. Then check the permissions "
+        "of the function's role."
     ),
     "InvalidRequestException": "If it is scheduled for deletion, restore it with `aws secretsmanager restore-secret`.",
-    "LimitExceededException": "It has 100 versions younger than 24 hours: find what writes them, or wait a day.",
+    "LimitExceededException": "It has 100 versions younger than 24 hours. Find out what writes them, or wait a day.",
     "DecryptionFailure": _CHECK_KEY,
     "EncryptionFailure": _CHECK_KEY,
     _UNEXPECTED_ANSWER: (
-        "Something else than Secrets Manager answers: check AWS_ENDPOINT_URL variables, proxies and VPC endpoints."
+        "The answer is not from Secrets Manager. Check AWS_ENDPOINT_URL variables, proxies and VPC endpoints."
     ),
 }
-_TRY_AGAIN = "The next run tries again; if it goes on, look at the AWS Health Dashboard."
-# The members that are strings in every answer, with what counts where they are missing.
+_TRY_AGAIN = "The next run tries again. If this continues, check the AWS Health Dashboard."
+# The members that must be strings in every answer, with the default for a missing one.
 _STRINGS = {"ARN": None, "SecretString": ""}
-# If the version to replace does not hold the label, AWS documents the first code, and names no other reason for the
-# second that fits [API UpdateSecretVersionStage].
+# If the version to replace does not have the label, AWS documents the first code. It documents the second code without
+# another reason that applies here [API UpdateSecretVersionStage].
 _LABEL_MOVED = ("InvalidParameterException", "InvalidRequestException")
 
 
 def secrets_manager_client(session: boto3.session.Session) -> SecretsManagerClient:
-    """Return a client whose retries and time limits are ours and not the SDK's defaults, which change."""
+    """Return a client with our own retries and time limits, because the SDK's defaults change."""
     config = Config(connect_timeout=2, read_timeout=5, retries={"mode": "standard", "total_max_attempts": 3})
     return session.client("secretsmanager", config=config)
 
@@ -59,7 +60,7 @@ class SecretsManagerStore:
         except SecretStoreError as error:
             if error.code != "ResourceNotFoundException":
                 raise
-        # The same code stands for "no such secret" and for "no version with that label".
+        # The code means either that the secret does not exist, or that it has no version with that label.
         self._call("DescribeSecret", secret_id, _labels)
         return None
 
@@ -108,14 +109,14 @@ class SecretsManagerStore:
         text: Sensitive[str] | None = None,
         **parameters: Any,
     ) -> T:
-        """Call an operation, with `text` as the secret's string if it is given, and return what `read` finds."""
+        """Call an operation and return what `read` extracts from its answer. `text` is the SecretString to send."""
         method, attempts = getattr(self._client, xform_name(operation)), 1
         try:
             if text is None:
                 answer = Sensitive(method(SecretId=secret_id, **parameters))
             else:
                 answer = Sensitive(method(SecretId=secret_id, SecretString=text.reveal(), **parameters))
-            # Every operation's answer names the secret, and the SDK does not check the types of what it is given.
+            # Every operation's answer names the secret, and the SDK does not check the types of an answer's members.
             if all(isinstance(answer.reveal().get(name, other), str) for name, other in _STRINGS.items()):
                 return read(answer)
             code = _UNEXPECTED_ANSWER
@@ -124,9 +125,9 @@ class SecretsManagerStore:
             attempts += error.response.get("ResponseMetadata", {}).get("RetryAttempts", 0)
         except (KeyError, TypeError, AttributeError, ValueError, ResponseParserError):
             code = _UNEXPECTED_ANSWER
-        except Exception as error:  # noqa: BLE001 (the SDK lets errors of its HTTP library through, such as a proxy's)
+        except Exception as error:  # noqa: BLE001 (the SDK lets errors of its HTTP library through, such as proxy errors)
             code = type(error).__name__
-        # Raised after the handlers, with only the code: the SDK's error has the whole request among its frames.
+        # Raised after the handlers with only the code, because the SDK's error has the whole request in its frames.
         raise SecretStoreError(operation, secret_id, code, _FIXES.get(code, _TRY_AGAIN), attempts)
 
 

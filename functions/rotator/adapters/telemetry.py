@@ -1,4 +1,4 @@
-"""One log line and a few metrics for each invocation."""
+"""Writes one log line and a few metrics for each invocation."""
 
 from __future__ import annotations
 
@@ -18,22 +18,22 @@ _COALESCED = (Outcome.SUPERSEDED, Outcome.IN_PROGRESS)
 
 
 @dataclass
-class Report:
-    """What is known of an invocation, for its log line and metrics."""
+class InvocationReport:
+    """The facts about an invocation that its log line and metrics report."""
 
     stack: str = ""
-    """The stack's name: the dimension that keeps the metrics of two stacks apart."""
+    """The stack's name, a dimension that separates the metrics of two stacks."""
     invocation: Invocation | None = None
     result: Result | None = None
 
 
 @contextmanager
-def reported(logger: Logger, metrics: Metrics, clock: Callable[[], float] = time.time) -> Iterator[Report]:
-    """Report how the block ended: `with reported(logger, metrics) as report`, and set the report's members in it.
+def reported(logger: Logger, metrics: Metrics, clock: Callable[[], float] = time.time) -> Iterator[InvocationReport]:
+    """Yield a report for the block to fill in, then log it and write its metrics.
 
-    An exception is reported too, and goes on: Lambda logs its stack.
+    An exception is reported too and then propagates, so that Lambda logs its stack trace.
     """
-    started, report, failure = clock(), Report(), None
+    started, report, failure = clock(), InvocationReport(), None
     try:
         yield report
     except Exception as error:
@@ -61,9 +61,9 @@ def reported(logger: Logger, metrics: Metrics, clock: Callable[[], float] = time
 def _write_metrics(
     metrics: Metrics, stack: str, invocation: Invocation, result: Result | None, remaining_seconds: int | None
 ) -> None:
-    """Write what there is to say, because CloudWatch bills a metric by the hours in which it is written."""
+    """Write only the metrics that have a value, because CloudWatch bills a metric for each hour with a value."""
     refused = invocation.credentials_refused
-    # A forced rotation with good credentials ends the alarm at once; otherwise it ends when refusals stop.
+    # A forced rotation with valid credentials clears the alarm at once. Otherwise it clears when refusals stop.
     accepted = refused is False and invocation.trigger is Trigger.MANUAL
     coalesced = invocation.trigger is Trigger.REJECTED and result is not None and result.outcome in _COALESCED
     values = {

@@ -1,4 +1,4 @@
-"""The token call, by `requests`."""
+"""Requests tokens from the token endpoint, with `requests`."""
 
 from __future__ import annotations
 
@@ -23,11 +23,11 @@ from talend_token.document import Sensitive
 
 _ATTEMPTS = 4
 _BACKOFF_SECONDS = 0.5
-# Worth another attempt as they are: too many requests, and a server that is in trouble.
+# Another attempt may succeed after too many requests or a temporary server error.
 _RETRYABLE_STATUSES = frozenset({429, 500, 502, 503, 504})
-# RFC 6749 section 5.2: another attempt fixes none of these.
+# Another attempt would fail too (RFC 6749 section 5.2).
 _PERMANENT_STATUSES = frozenset({400, 401, 403})
-# RFC 6749 section 5.2. Nothing else of an error's body is ever shown.
+# The codes of RFC 6749 section 5.2. No other part of an error's body is ever shown.
 _ERROR_CODES = frozenset(
     {
         "invalid_request",
@@ -38,25 +38,25 @@ _ERROR_CODES = frozenset(
         "invalid_scope",
     }
 )
-# A little over a multiple of 3 s, TCP's first retransmission.
+# Slightly more than the 3 s after which TCP retransmits a packet for the first time.
 _CONNECT_SECONDS = 3.05
 _READ_SECONDS = 10.0
-# A deadline that has passed still leaves time for one attempt.
+# One short attempt is made even if the deadline has passed.
 _SHORTEST_SECONDS = 0.1
 # Four times what fits into a secret.
 _LONGEST_BODY_BYTES = 262_144
 _CHUNK_BYTES = 16_384
 _READABLE_ENCODINGS = ("gzip", "x-gzip", "deflate")
-# Compressions that urllib3 cannot undo with what is packaged. Any other name of an encoding is not a compression.
+# Compressions that urllib3 cannot decode with the packaged libraries. Other names of encodings are not compressions.
 _UNREADABLE_ENCODINGS = ("br", "zstd", "compress", "x-compress")
 
 
 @dataclass(frozen=True)
 class HttpTokenEndpoint:
-    """`POST <api_url>/security/oauth/token` (Talend's OAuth API reference).
+    """Sends `POST <api_url>/security/oauth/token` (Talend's OAuth API reference).
 
-    No redirect is followed, TLS is verified, the body is bounded and never shown, and each attempt ends at the deadline
-    whatever the server does.
+    TLS is verified, and redirects are not followed. The body is bounded and never shown. Each attempt ends at the
+    deadline, even if the server still sends.
     """
 
     session: BoundedSession = field(default_factory=BoundedSession)
@@ -86,7 +86,7 @@ class HttpTokenEndpoint:
                 time_limit(max(deadline - requested_at, _SHORTEST_SECONDS)),
                 self.session.post(
                     credentials.token_endpoint,
-                    # Encoded here because requests would encode text as Latin-1; RFC 7617 section 2.1 has UTF-8.
+                    # Encoded here because requests would use Latin-1, but RFC 7617 section 2.1 recommends UTF-8.
                     auth=HTTPBasicAuth(credentials.client_id.encode(), credentials.client_secret.encode()),
                     json={"audience": credentials.api_url, "grant_type": "client_credentials"},
                     headers={"Accept": "application/json", "Accept-Encoding": "identity"},
@@ -100,7 +100,7 @@ class HttpTokenEndpoint:
                 return TokenResponse(credentials, requested_at, _body(credentials, response))
         except (requests.RequestException, urllib3.exceptions.HTTPError, OSError) as error:
             kind = _kind(error)
-        # Raised out here, with only the kind of the failure: a network error's context holds the whole request.
+        # Raised after the handler with only the kind of the failure, because a network error holds the whole request.
         fix = f"Check that {credentials.api_url} is the right API and that the function's network reaches it."
         problem = f"could not be reached ({kind})"
         raise TokenUnavailable(credentials.token_endpoint, credentials.secret_id, problem, fix, attempts=attempt)
@@ -109,19 +109,19 @@ class HttpTokenEndpoint:
 def delay_seconds(attempt: int, retry_after: str | None, now: float, jitter: float) -> float:
     """Return how long to wait after attempt number `attempt` (from 1) failed.
 
-    At least what `Retry-After` asks for, and exponential with equal jitter: 0.25 to 0.5 s, 0.5 to 1 s, 1 to 2 s.
-    `jitter` is a random number from 0 to 1.
+    The delay grows exponentially with equal jitter (0.25 to 0.5 s, 0.5 to 1 s, 1 to 2 s), and is at least as long as
+    `Retry-After` says. `jitter` is a random number from 0 to 1.
     """
     backoff = _BACKOFF_SECONDS * 2.0 ** (attempt - 1)
     return max(backoff / 2 + jitter * backoff / 2, _retry_after_seconds(retry_after, now))
 
 
 def _retry_after_seconds(value: str | None, now: float) -> float:
-    """`Retry-After` is a number of seconds or a date (RFC 9110 section 10.2.3); anything else asks for nothing."""
+    """Parse `Retry-After`, which is a number of seconds or a date (RFC 9110 section 10.2.3). Ignore anything else."""
     if value is None:
         return 0.0
     if value.strip().isdecimal() and value.isascii():
-        # An absurd number of digits is still a number: infinity, longer than any deadline.
+        # A number with too many digits becomes infinity, which is longer than any deadline.
         return float(value)
     try:
         date = parsedate_to_datetime(value)
@@ -133,24 +133,24 @@ def _retry_after_seconds(value: str | None, now: float) -> float:
 
 
 def _body(credentials: Credentials, response: requests.Response) -> bytes:
-    """Return the body, decompressed if need be: some proxies compress although `identity` was asked for."""
+    """Return the body, decompressed because some proxies compress it although `identity` was requested."""
     endpoint, secret_id = credentials.token_endpoint, credentials.secret_id
-    fix = "Check that the API URL is the base URL of a Talend Cloud API, and what answers in its place."
+    fix = "Check that the API URL is the base URL of a Talend Cloud API and that no proxy answers instead."
     encodings = [part.strip() for part in response.headers.get("Content-Encoding", "").lower().split(",")]
     unreadable = next((encoding for encoding in _UNREADABLE_ENCODINGS if encoding in encodings), None)
     problem = f"sent a body in the encoding {unreadable}" if unreadable else None
-    # In a list, urllib3 takes any name that it does not know for deflate.
+    # urllib3 would treat an unknown name in a list as deflate, so unknown names are removed.
     response.raw.headers["Content-Encoding"] = ", ".join(part for part in encodings if part in _READABLE_ENCODINGS)
     body = Sensitive(bytearray())
     try:
-        # `read1` returns what has arrived, so that a body without end is noticed early.
+        # `read1` returns whatever has arrived, so an endless body is noticed early.
         while not problem and (chunk := Sensitive(response.raw.read1(_CHUNK_BYTES, decode_content=True))).reveal():
             body.reveal().extend(chunk.reveal())
             if len(body.reveal()) > _LONGEST_BODY_BYTES:
                 problem = f"sent more than {_LONGEST_BODY_BYTES} bytes"
     except urllib3.exceptions.DecodeError:
         problem = "sent a body that cannot be decompressed"
-    # Raised after the handler: an error of the decompression has the body among its frames.
+    # Raised after the handler, because a decompression error has the body in its frames.
     if problem:
         raise InvalidTokenResponse(endpoint, secret_id, problem, fix, status=response.status_code)
     return bytes(body.reveal())
@@ -163,19 +163,19 @@ def _failure(
     problem = f"answered {status}"
     if status in _PERMANENT_STATUSES:
         code = _error_code(credentials, response)
-        fix = "Check the ID and the secret, the API URL, and that the service account exists and may generate tokens."
+        fix = "Check the ID, the secret and the API URL, and that the service account exists and may generate tokens."
         problem = f"{problem} ({code})" if code else problem
         return CredentialsRefused(endpoint, secret_id, problem, fix, status=status, attempts=attempt)
     if status in _RETRYABLE_STATUSES:
-        fix = "Talend could not serve the request for now: the next run tries again."
+        fix = "Talend is temporarily unable to serve the request. The next run tries again."
         after = response.headers.get("Retry-After")
         return TokenUnavailable(endpoint, secret_id, problem, fix, status=status, attempts=attempt, retry_after=after)
-    fix = "Check that the API URL is the base URL of a Talend Cloud API; redirects are not followed."
+    fix = "Check that the API URL is the base URL of a Talend Cloud API. Redirects are not followed."
     return InvalidTokenResponse(endpoint, secret_id, problem, fix, status=status, attempts=attempt)
 
 
 def _error_code(credentials: Credentials, response: requests.Response) -> str | None:
-    """Return the registered error code in the body of a refusal; None if there is none, or the body cannot be read."""
+    """Return the registered error code in the body of a refusal, or None if there is none or the body is unreadable."""
     with suppress(ValueError, RecursionError, InvalidTokenResponse, urllib3.exceptions.HTTPError, OSError):
         members = json.loads(_body(credentials, response))
         code = members.get("error") if isinstance(members, dict) else None
@@ -184,6 +184,6 @@ def _error_code(credentials: Credentials, response: requests.Response) -> str | 
 
 
 def _kind(error: BaseException) -> str:
-    """Return the name of the failure that requests and urllib3 wrapped, such as NameResolutionError."""
+    """Return the name of the error that requests and urllib3 have wrapped, such as NameResolutionError."""
     wrapped = error.args[0] if error.args else None
     return type(getattr(wrapped, "reason", error)).__name__

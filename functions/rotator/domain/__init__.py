@@ -1,1 +1,1 @@
-"""Pure rules: what may be published, when, and why not. No input or output; time is an argument."""
+"""Pure rules that decide what may be published, and when. They do no input or output, and the time is an argument."""

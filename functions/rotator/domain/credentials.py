@@ -1,4 +1,4 @@
-"""A service account's credentials, as the rotator uses them."""
+"""The service account's credentials that the rotator sends to the token endpoint."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from talend_token.document import Sensitive
 
 @dataclass(frozen=True)
 class Credentials:
-    """A service account's ID and secret, as one version of a credentials secret holds them."""
+    """A service account's ID and secret, from one version of a credentials secret."""
 
     secret_id: str
     """Name or ARN of the credentials secret."""
@@ -19,21 +19,22 @@ class Credentials:
     client_id: str = field(repr=False)
     client_secret: str = field(repr=False)
     api_url: str
-    """Base URL of the API that they are for."""
+    """Base URL of the API that the credentials are for."""
 
     @property
     def token_endpoint(self) -> str:
-        """The URL that they are sent to [Talend's user guide, generating a service account token]."""
+        """The URL that the credentials are sent to [Talend's user guide, generating a service account token]."""
         return f"{self.api_url}/security/oauth/token"
 
 
 def parse_credentials(secret_id: str, version_id: str, text: Sensitive[str] | None, api_url: str) -> Credentials:
-    """Read what a credentials secret holds; see `talend_token.credentials`.
+    """Parse the text of a credentials secret; see `talend_token.credentials`.
 
-    `text` is None for a binary value; `api_url` is what counts if the secret does not name another API.
+    `text` is None if the secret holds a binary value. `api_url` is used unless the secret names another API.
 
     Raises:
-        CredentialsError: names `secret_id`, what is wrong and the fix, never the value.
+        CredentialsError: the text is malformed. The message gives `secret_id`, the problem and the fix, but never the
+            value.
     """
     try:
         pair = CredentialsPair.from_text(text)

@@ -1,33 +1,33 @@
-"""Every error that the functions raise on purpose.
+"""The errors that the functions raise.
 
     RotatorError
     ├── InvalidSettings       the function's environment variables
-    ├── InvalidEvent          what the function was invoked with
+    ├── InvalidEvent          the event that the function was invoked with
     ├── CredentialsError      the credentials secret is missing or malformed
     │   └── NoCredentialsYet  the credentials secret has never had a value
     ├── SecretStoreError      Secrets Manager refused or failed
     ├── LockUnavailable       the lock table refused or failed
-    ├── ReplacementInProgress another run is replacing the same version (an answer, not a failure)
-    ├── CircuitOpen           the token endpoint was not asked, because it refused a moment ago
-    └── TokenEndpointError    no usable token came back
+    ├── ReplacementInProgress another run is replacing the same version (reported as a result, not as a failure)
+    ├── CircuitOpen           no request was sent, because the token endpoint has just refused
+    └── TokenEndpointError    the token endpoint did not return a usable token
         ├── CredentialsRefused  a permanent refusal: 400, 401 or 403
-        ├── TokenUnavailable    no answer, or one that may be better next time
-        └── InvalidTokenResponse  an answer that must not be published
-            ├── RejectedTokenAgain  the token that was to be replaced
-            └── TokenRejectedByProbe  a token that the API answered 401 to
+        ├── TokenUnavailable    no answer, or a failure that may be temporary
+        └── InvalidTokenResponse  an answer without a token that may be published
+            ├── RejectedTokenAgain  the rejected token, once more
+            └── TokenRejectedByProbe  a token to which the API answered 401
 
-Messages name the account's secrets and say what to do. They never hold a credential, a token, or a response's body.
+Messages name the account's secrets and the fix. They never hold a credential, a token, or a response's body.
 """
 
 from __future__ import annotations
 
 
 class RotatorError(Exception):
-    """Base of all errors here."""
+    """Base class of all errors in this module."""
 
 
 class InvalidSettings(RotatorError):
-    """The function's environment variables are incomplete or wrong; one message names all that is wrong."""
+    """The function's environment variables are incomplete or wrong. The message names every problem."""
 
 
 class InvalidEvent(RotatorError):
@@ -35,7 +35,7 @@ class InvalidEvent(RotatorError):
 
 
 class CredentialsError(RotatorError):
-    """The credentials secret cannot be used as it is. `secret_id` is its name or ARN."""
+    """The credentials secret is missing or malformed. `secret_id` is its name or ARN."""
 
     def __init__(self, secret_id: str, problem: str, fix: str) -> None:
         super().__init__(f"credentials secret {secret_id!r} {problem}. {fix}")
@@ -47,7 +47,7 @@ class NoCredentialsYet(CredentialsError):
 
     def __init__(self, secret_id: str) -> None:
         fix = (
-            f"Store it: `aws secretsmanager put-secret-value --secret-id {secret_id} --secret-string file://pair.txt`."
+            f"Store one: `aws secretsmanager put-secret-value --secret-id {secret_id} --secret-string file://pair.txt`."
         )
         super().__init__(secret_id, "has no value yet", fix)
 
@@ -70,7 +70,7 @@ class LockUnavailable(RotatorError):
     def __init__(self, account: str, table: str, code: str) -> None:
         super().__init__(
             f"lock table {table!r} failed with {code} for account {account!r}. Check that it exists and that the "
-            "function's role may use it. Until then renewals fail, while the schedule and forced rotations go on "
+            "function's role may use it. Until then renewals fail, but scheduled and forced rotations continue "
             "without the lock."
         )
         self.account = account
@@ -79,25 +79,27 @@ class LockUnavailable(RotatorError):
 
 
 class ReplacementInProgress(RotatorError):
-    """Another run is replacing the same version at this moment."""
+    """Another run is replacing the same version right now."""
 
 
 class CircuitOpen(RotatorError):
-    """The endpoint has just refused these credentials or returned an unusable token, and is not asked for a while."""
+    """No request was sent: the endpoint has just refused these credentials or returned an unusable token."""
 
     def __init__(self, secret_id: str, open_seconds: int) -> None:
         super().__init__(
-            f"the token endpoint was not asked: less than {open_seconds} s ago it refused the credentials in secret "
-            f"{secret_id!r}, or returned an unusable token. Fix the credentials secret, which is tried at once, or "
-            "force a rotation."
+            f"no token was requested: less than {open_seconds} s ago the token endpoint refused the credentials in "
+            f"secret {secret_id!r}, or returned an unusable token. Fix the credentials secret, which is then tried at "
+            "once, or force a rotation."
         )
         self.secret_id = secret_id
         self.open_seconds = open_seconds
 
 
 class TokenEndpointError(RotatorError):
-    """No usable token came back. `url` is the token endpoint, `secret_id` the secret whose credentials were sent,
-    `status` the HTTP status if there was one."""
+    """The token endpoint did not return a usable token.
+
+    `url` is the token endpoint, `secret_id` the credentials secret, and `status` the HTTP status if there was one.
+    """
 
     def __init__(
         self, url: str, secret_id: str, problem: str, fix: str, *, status: int | None = None, attempts: int = 1
@@ -111,13 +113,13 @@ class TokenEndpointError(RotatorError):
 
 
 class CredentialsRefused(TokenEndpointError):
-    """400, 401 or 403: the same request will be refused again (RFC 6749 section 5.2)."""
+    """The endpoint answered 400, 401 or 403, so it would refuse the same request again (RFC 6749 section 5.2)."""
 
 
 class TokenUnavailable(TokenEndpointError):
-    """The endpoint did not answer, or answered that it could not serve the request for now.
+    """The endpoint did not answer, or could not serve the request for now.
 
-    `retry_after` is the response's Retry-After field as it came.
+    `retry_after` is the unparsed Retry-After field of the response.
     """
 
     def __init__(
@@ -136,14 +138,14 @@ class TokenUnavailable(TokenEndpointError):
 
 
 class InvalidTokenResponse(TokenEndpointError):
-    """The endpoint answered with something that must not be published."""
+    """The endpoint's answer does not hold a token that may be published."""
 
 
 class RejectedTokenAgain(InvalidTokenResponse):
-    """The endpoint returned the token that a consumer's API rejected: another request would not help."""
+    """The endpoint returned the token that the API rejected, so another request would not help."""
 
     def __init__(self, url: str, secret_id: str) -> None:
-        fix = "If the API goes on rejecting it, check the account's rights and the API URL, and report it to Talend."
+        fix = "If the API keeps rejecting it, check the account's permissions and the API URL, and report it to Talend."
         super().__init__(url, secret_id, "returned the rejected token again", fix, status=200)
 
 
@@ -151,5 +153,5 @@ class TokenRejectedByProbe(InvalidTokenResponse):
     """The API answered 401 to the new token on the probe path, so it would answer 401 to consumers too."""
 
     def __init__(self, url: str, secret_id: str, probe_url: str) -> None:
-        fix = "Nothing was published. Check the account's rights, the API URL and the probe path."
+        fix = "Nothing was published. Check the account's permissions, the API URL and the probe path."
         super().__init__(url, secret_id, f"returned a token to which {probe_url} answered 401", fix, status=200)

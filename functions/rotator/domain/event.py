@@ -1,4 +1,4 @@
-"""Reads the events that invoke the functions."""
+"""Parses the events that invoke the functions."""
 
 from __future__ import annotations
 
@@ -17,21 +17,21 @@ _SECRETS_MANAGER = "aws.secretsmanager"
 _ROTATE_MEMBERS = {"trigger": str, "account": str, "dry_run": bool, "reason": str}
 _ROTATE_TRIGGERS = (Trigger.SCHEDULE, Trigger.WATCHDOG, Trigger.MANUAL)
 _RENEW_MEMBERS = {"account": str, "rejected_version_id": str}
-# Secrets Manager accepts nothing else as a version's id [PutSecretValue, ClientRequestToken].
+# The lengths of a version id that Secrets Manager accepts [PutSecretValue, ClientRequestToken].
 _VERSION_ID_LENGTHS = range(32, 65)
 _REASON_LENGTH = 256
 
 
 def parse_rotate_event(event: Any, settings: Settings, ends_at: float) -> Invocation:
-    """Read `{"trigger": "schedule" | "watchdog" | "manual", "account": "...", "dry_run": false, "reason": "..."}`.
+    """Parse `{"trigger": "schedule" | "watchdog" | "manual", "account": "...", "dry_run": false, "reason": "..."}`.
 
-    All members are optional, and `{}` is a forced rotation of the default account. An event that EventBridge sends on a
-    schedule without input means `schedule`. Secrets Manager's `Secret Label Updated` is a forced rotation of the
-    account whose credentials secret it names. AWS may add members to the envelope of its events at any time, so those
-    are not checked [EventBridge user guide, event structure].
+    All members are optional, and `{}` forces a rotation of the default account. A scheduled event that EventBridge
+    sends without input means `schedule`. Secrets Manager's `Secret Label Updated` forces a rotation of the account
+    whose credentials secret it names. Unknown members of an EventBridge envelope are ignored because AWS may add
+    members at any time [EventBridge user guide, event structure].
 
     Raises:
-        InvalidEvent: another shape; the message names the member and never repeats a value.
+        InvalidEvent: the event has another shape. The message names the member but never repeats a value.
     """
     if not isinstance(event, dict):
         raise InvalidEvent(
@@ -50,10 +50,10 @@ def parse_rotate_event(event: Any, settings: Settings, ends_at: float) -> Invoca
 
 
 def parse_renew_event(event: Any, ends_at: float) -> Invocation:
-    """Read `{"account": "...", "rejected_version_id": "..."}`, or an EventBridge event with that object as `detail`.
+    """Parse `{"account": "...", "rejected_version_id": "..."}`, or an EventBridge event with that object as `detail`.
 
     Raises:
-        InvalidEvent: another shape; the message names the member and never repeats a value.
+        InvalidEvent: the event has another shape. The message names the member but never repeats a value.
     """
     if isinstance(event, dict) and "detail-type" in event:
         event = event.get("detail")
@@ -62,22 +62,21 @@ def parse_renew_event(event: Any, ends_at: float) -> Invocation:
     _check_members(event, _RENEW_MEMBERS)
     if len(event.get("rejected_version_id", "")) not in _VERSION_ID_LENGTHS:
         raise InvalidEvent(
-            "member 'rejected_version_id' must be the id of the secret's version whose token was rejected, of 32 to 64 "
-            "characters."
+            "member 'rejected_version_id' must be the version id of the rejected token, which has 32 to 64 characters."
         )
     return Invocation(Trigger.REJECTED, ends_at, **event)
 
 
 def _credentials_changed(event: dict[str, Any], settings: Settings, ends_at: float) -> Invocation:
-    """Read `Secret Label Updated` [Secrets Manager user guide, events]: `detail` has `name` and `labelUpdated`.
+    """Parse `Secret Label Updated` [Secrets Manager user guide, events]: `detail` has `name` and `labelUpdated`.
 
-    EventBridge delivers at least once: a token that was issued after the event's time is not replaced once more.
+    EventBridge may deliver an event twice, so a token that was issued after the event's time is not replaced again.
     """
     detail, resources = event.get("detail"), event.get("resources")
     if event.get("detail-type") != "Secret Label Updated" or not isinstance(detail, dict):
-        raise InvalidEvent("of Secrets Manager's events only 'Secret Label Updated' is understood.")
+        raise InvalidEvent("'Secret Label Updated' is the only Secrets Manager event that rotate accepts.")
     if detail.get("labelUpdated") != "AWSCURRENT":
-        raise InvalidEvent("'labelUpdated' must be AWSCURRENT: the other labels of a secret do not matter here.")
+        raise InvalidEvent("'labelUpdated' must be AWSCURRENT. Other labels do not change the credentials.")
     try:
         changed_at = datetime.strptime(event.get("time"), "%Y-%m-%dT%H:%M:%S%z")  # type: ignore[arg-type]
     except (TypeError, ValueError):
@@ -87,7 +86,7 @@ def _credentials_changed(event: dict[str, Any], settings: Settings, ends_at: flo
     return Invocation(
         Trigger.MANUAL,
         ends_at,
-        # A pattern's wildcard crosses slashes, so secrets of other owners are announced too.
+        # The rule's wildcard also matches slashes, so events about secrets of other owners arrive too.
         account=next((account for account in accounts if account and _ACCOUNT.fullmatch(account)), ""),
         reason="credentials changed",
         issued_after=changed_at.timestamp(),
@@ -97,10 +96,10 @@ def _credentials_changed(event: dict[str, Any], settings: Settings, ends_at: flo
 def _check_members(event: dict[str, Any], members: Mapping[str, type]) -> None:
     unknown = [name for name in event if name not in members]
     if unknown:
-        raise InvalidEvent(f"unknown members {sorted(unknown)}. Known are {list(members)}.")
+        raise InvalidEvent(f"unknown members {sorted(unknown)}. The known members are {list(members)}.")
     for name, wanted in members.items():
         if name in event and not isinstance(event[name], wanted):
             kind = "true or false" if wanted is bool else "a string"
             raise InvalidEvent(f"member {name!r} must be {kind}, not {type(event[name]).__name__}.")
     if "account" in event and not _ACCOUNT.fullmatch(event["account"]):
-        raise InvalidEvent(f"member 'account' must match {_ACCOUNT.pattern}: lower case, digits and hyphens.")
+        raise InvalidEvent(f"member 'account' must match {_ACCOUNT.pattern}: lower-case letters, digits and hyphens.")

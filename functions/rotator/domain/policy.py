@@ -1,7 +1,7 @@
-"""When to replace the published token. Pure: the time is an argument.
+"""Decides when to replace the published token. The functions are pure, and the time is an argument.
 
-All windows follow from the life that the server granted, so that any life works without configuration. The fractions
-give the documented figures for Talend's 30 minutes.
+All windows are fractions of the time for which the server issued the token, so that no other duration needs
+configuration. For Talend's 30 minutes they give the documented figures.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from rotator.domain.invocation import Invocation, Trigger
 from rotator.domain.token_response import LONGEST_LIFE_SECONDS
 from talend_token.document import TokenDocument, advisory_seconds
 
-# 1 of 30 minutes: EventBridge fires to the minute, so a tick this soon after a publication is the same tick again.
+# One minute of 30. EventBridge has a precision of one minute, so a tick this soon after a publication is a duplicate.
 _YOUNG_FRACTION = 30
 
 
@@ -20,15 +20,15 @@ class TokenState(Enum):
     """How good a published token is."""
 
     FRESH = auto()
-    """More than the advisory window of life left."""
+    """Valid for longer than the advisory window."""
     STALE = auto()
-    """Works, and is due for replacement."""
+    """Still valid, but due for replacement."""
     INVALID = auto()
     """Expired, missing or unreadable."""
 
 
 def state_of(document: TokenDocument | None, now: float) -> TokenState:
-    """The state of a published token; `None` stands for one that is missing or unreadable."""
+    """Return the state of a published token; `document` is None if it is missing or unreadable."""
     if document is None or document.remaining_seconds(now) <= 0:
         return TokenState.INVALID
     if document.remaining_seconds(now) <= advisory_seconds(document.life_seconds):
@@ -37,20 +37,20 @@ def state_of(document: TokenDocument | None, now: float) -> TokenState:
 
 
 def young_seconds_left(document: TokenDocument, now: float) -> float:
-    """For how much longer a token counts as just issued; 0 if it does not.
+    """Return for how many more seconds a token counts as just issued; 0 if it does not.
 
-    An `issued_at` that lies further in the future than the token could be young is not believed.
+    An `issued_at` that lies too far in the future is ignored.
     """
     age, young = now - document.issued_at, document.life_seconds / _YOUNG_FRACTION
     return max(0.0, young - age) if age > -young else 0.0
 
 
 def is_due(invocation: Invocation, published: TokenDocument | None, now: float) -> bool:
-    """True if this invocation of `rotate` replaces a published token like this one.
+    """Return True if this invocation of `rotate` replaces the published token.
 
-    A forced rotation always does. If the credentials changed, a token that was issued after that is new enough. The
-    schedule replaces every token but one so young that EventBridge has delivered the same event twice. The watchdog
-    replaces a token that is not FRESH.
+    A forced rotation always does, except that after a change of the credentials, a token that was issued later is new
+    enough. The schedule replaces every token that was not just issued, because EventBridge may deliver an event twice.
+    The watchdog replaces a token that is not FRESH.
     """
     if published is None:
         return True
@@ -64,10 +64,10 @@ def is_due(invocation: Invocation, published: TokenDocument | None, now: float) 
 
 
 def is_worse(trigger: Trigger, new: TokenDocument, published: TokenDocument | None, now: float) -> bool:
-    """True if the new token expires before the published one.
+    """Return True if the new token expires before the published one.
 
-    Only schedule and watchdog care: forced rotations and renewals replace the published token anyway. A published
-    document with an `issued_at` in the future, or valid for more than a day, is not believed.
+    Only schedule and watchdog care, because forced rotations and renewals replace the published token anyway. A
+    published document is ignored if its `issued_at` is in the future, or if it is valid for more than a day.
     """
     if trigger not in (Trigger.SCHEDULE, Trigger.WATCHDOG) or published is None:
         return False
@@ -76,16 +76,16 @@ def is_worse(trigger: Trigger, new: TokenDocument, published: TokenDocument | No
 
 
 def may_promote(invocation: Invocation, staged: TokenDocument, published: TokenDocument | None, now: float) -> bool:
-    """True if a token that an interrupted run left staged can be published, so that no other is requested.
+    """Return True if a token that an interrupted run left staged can be published instead of a new one.
 
     It must be FRESH and newer than the published one. If the credentials changed, it must have been issued after that.
-    A forced rotation and the schedule only take a token that is a few minutes old: an operator may force a rotation
-    because something changed at Talend, and the schedule's token has to last until the next scheduled rotation.
+    A forced rotation and the schedule only accept a token that is at most a few minutes old: an operator may force a
+    rotation because something changed at Talend, and the schedule's token must last until the next scheduled rotation.
     """
     if state_of(staged, now) is not TokenState.FRESH:
         return False
     if staged.version_id == invocation.rejected_version_id:
-        # Published before, rejected and rolled back, while a stale read hides that it was published.
+        # It was published, rejected and then rolled back, but a stale read hides that it was published.
         return False
     if invocation.issued_after is not None and staged.issued_at <= invocation.issued_after:
         return False

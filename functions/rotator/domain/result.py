@@ -1,4 +1,4 @@
-"""How an invocation ended, failures apart: those raise."""
+"""The results of invocations that did not fail; a failure raises instead."""
 
 from __future__ import annotations
 
@@ -11,43 +11,43 @@ from rotator.domain.stored_token import StoredToken
 
 
 class Outcome(StrEnum):
-    """The member `outcome` of what a function returns, and the message of its log line."""
+    """The member `outcome` of a function's result, and the message of its log line."""
 
     ROTATED = "rotated"
     """A new token is published."""
     FRESH = "fresh"
-    """Nothing was due."""
+    """The published token was not due for replacement."""
     UNCHANGED = "unchanged"
     """The token endpoint returned the published token again, so no version was spent on it."""
     SUPERSEDED = "superseded"
-    """Another run has published meanwhile; this one published nothing."""
+    """Another run published a token in the meantime, so this one published nothing."""
     IN_PROGRESS = "in_progress"
-    """Another run is replacing the same version at this moment."""
+    """Another run is replacing the same version right now."""
     WAITING_FOR_CREDENTIALS = "waiting_for_credentials"
-    """The credentials secret has never had a value, so that schedule and watchdog have nothing to do yet."""
+    """The credentials secret has never had a value, so schedule and watchdog have nothing to do yet."""
     IGNORED = "ignored"
-    """The event is about a secret of another owner, not about an account of this stack."""
+    """The event is about a secret that does not belong to an account of this stack."""
     CHECKED = "checked"
-    """A dry run: a token was requested and checked, nothing was written."""
+    """A dry run requested and checked a token, and published nothing."""
     TOO_SOON = "too_soon"
-    """The token that was rejected is so young that a new one would be rejected too."""
+    """The rejected token was just issued, so a new one would be rejected too."""
     BUDGET_EXHAUSTED = "budget_exhausted"
     """The versions that are left today are reserved for the schedule and for forced rotations."""
 
 
 @dataclass(frozen=True)
 class Check:
-    """What a dry run found out about one link of the chain from the credentials to the published token."""
+    """A dry run's finding about one link of the chain from the credentials to the published token."""
 
     link: str
     ok: bool
     detail: str
-    """One line: what was found, or the fix."""
+    """One line that says what was found and, if it is a problem, how to fix it."""
 
 
 @dataclass(frozen=True)
 class Result:
-    """How an invocation ended, with the version and the expiry of the published token if they are known."""
+    """The result of an invocation, with the version and the expiry of the published token if they are known."""
 
     outcome: Outcome
     invocation: Invocation
@@ -55,20 +55,20 @@ class Result:
     expires_at: int | None = None
     """Seconds since the epoch."""
     retry_after_seconds: int = 0
-    """When it makes sense to ask again; 0 if there is nothing to ask for."""
+    """How long to wait before the next request; 0 if none is needed."""
     checks: tuple[Check, ...] = ()
-    """What a dry run found, in the order of the chain."""
+    """The findings of a dry run, in the order of the chain."""
 
     @classmethod
     def of(
         cls, invocation: Invocation, outcome: Outcome, published: StoredToken, *, retry_after_seconds: int = 0
     ) -> Result:
-        """The result of an invocation after which this token is published."""
+        """Return the result of an invocation after which this token is published."""
         expires_at = published.document.expires_at if published.document else None
         return cls(outcome, invocation, published.version_id or None, expires_at, retry_after_seconds)
 
     def as_rotation(self) -> dict[str, Any]:
-        """Return what `rotate` returns: a dry run adds its `checks`."""
+        """Return the JSON object that `rotate` returns. A dry run adds its `checks`."""
         answer = {
             "outcome": str(self.outcome),
             "account": self.invocation.account or None,
@@ -79,7 +79,7 @@ class Result:
         return answer | {"checks": [asdict(check) for check in self.checks]} if self.checks else answer
 
     def as_renewal(self) -> dict[str, Any]:
-        """Return what `renew` returns. While a replacement is in progress, its version is not known yet."""
+        """Return the JSON object that `renew` returns. While a replacement is in progress, its version is unknown."""
         known = self.outcome is not Outcome.IN_PROGRESS
         return {
             "outcome": str(self.outcome),

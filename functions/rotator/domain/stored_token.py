@@ -1,4 +1,4 @@
-"""A token as a token secret holds it."""
+"""The value of a token secret under one of its staging labels."""
 
 from __future__ import annotations
 
@@ -9,12 +9,13 @@ from talend_token.document import TokenDocument
 
 @dataclass(frozen=True)
 class StoredToken:
-    """What a token secret holds under one staging label. Without arguments: nothing."""
+    """The version of a token secret that has one staging label. Without arguments, there is no such version."""
 
     version_id: str = ""
     stages: frozenset[str] = frozenset()
     document: TokenDocument | None = None
-    """None if there is none, or if `problem` says why it cannot be read."""
+    """None if there is no version, or if it is not a token document."""
     created_at: float = 0
-    """When that version was created, in seconds since the epoch."""
+    """When the version was created, in seconds since the epoch."""
     problem: str | None = None
+    """Why the version is not a token document."""

@@ -1,1 +1,1 @@
-"""What the two functions do, over the ports."""
+"""The logic of the two functions, which reaches AWS and Talend through the ports."""

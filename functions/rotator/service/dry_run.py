@@ -22,19 +22,19 @@ from rotator.service.issuer import Issuer
 from rotator.service.token_secret import read_token
 from talend_token.document import TokenDocument, advisory_seconds
 
-_NOT_REACHED = "not checked: fix what is listed before it"
-_FORCE = "Force a rotation and read what it returns."
+_NOT_REACHED = "not checked, because an earlier check failed. Fix that one first."
+_FORCE = "Force a rotation and read its result."
 
 _FIXES = {
     Verdict.ACCEPTED: "",
-    Verdict.REJECTED: ". Such a token is not published: check the API URL and the account's rights.",
-    Verdict.UNKNOWN: ". That says nothing about the token, which is published all the same: check ProbePath.",
+    Verdict.REJECTED: ". Such a token is not published. Check the API URL and the account's permissions.",
+    Verdict.UNKNOWN: ". This does not show whether the token is valid, so it would be published. Check ProbePath.",
 }
 
 
 @dataclass
 class _Findings:
-    """What was found so far: a broken link leaves the others to be checked."""
+    """The checks so far. After a failed check, the others still run."""
 
     checks: list[Check] = field(default_factory=list)
 
@@ -48,13 +48,13 @@ class _Findings:
         return value
 
     def skip(self, *links: str) -> None:
-        """Record that links could not be reached."""
+        """Record links that could not be checked because an earlier one is broken."""
         self.checks += [Check(link, False, _NOT_REACHED) for link in links]
 
 
 @dataclass(frozen=True)
 class DryRun:
-    """`rotate` with `dry_run`."""
+    """Carries out `rotate` with `dry_run`."""
 
     settings: Settings
     secrets: SecretStore
@@ -64,7 +64,7 @@ class DryRun:
     new_version_id: Callable[[], object] = uuid.uuid4
 
     def check(self, invocation: Invocation) -> Result:
-        """Return one `Check` for each link, in the order of the chain; the log line warns of those that are broken."""
+        """Return one `Check` for each link, in the order of the chain. Broken links are warnings in the log line."""
         found = _Findings()
         issued = self._token(invocation, found)
         secret_id = self.settings.token_secret(invocation.account)
@@ -132,7 +132,7 @@ class DryRun:
         if published.document is None:
             return (
                 True,
-                "cannot be checked without writing, because there is no token that could be written again",
+                "cannot be checked without a change, because there is no published token to write again",
                 None,
             )
         try:
@@ -154,17 +154,17 @@ class DryRun:
         return True, "UpdateSecretVersionStage is allowed: it was called for a version that does not exist", None
 
     def _keys(self, secret_id: str, credentials_secret: str, *, is_readable: bool) -> tuple[bool, str, None]:
-        """Report the keys of both secrets: another key may be why the credentials cannot be read."""
+        """Report the keys of both secrets. A different key may be the reason why the credentials cannot be read."""
         token_key = self.secrets.describe(secret_id).key
         credentials_key = self.secrets.describe(credentials_secret).key
         detail = f"the token secret is encrypted by {token_key}, the credentials secret by {credentials_key}"
         if is_readable or token_key == credentials_key:
             return True, detail, None
-        fix = "Let the policy of the second key allow the functions' roles, or use one key for both secrets."
+        fix = "Allow the functions' roles in the second key's policy, or use one key for both secrets."
         return False, f"{detail}. {fix}", None
 
     def _replicas(self, secret_id: str, found: _Findings) -> None:
-        """Report the replicas if there are any: one that fails is an error for its readers and for nobody else."""
+        """Report the replicas if there are any, because only the consumers that read a failed replica notice it."""
         try:
             replicas = self.secrets.describe(secret_id).replicas
         except SecretStoreError:
@@ -183,7 +183,7 @@ class DryRun:
                 self.lock.acquire(invocation, unknown)
                 self.lock.release(invocation, unknown, None)
         except ReplacementInProgress:
-            return False, "a lock was taken and not released. Check that the role has dynamodb:DeleteItem.", None
+            return False, "a lock was taken but not released. Check that the role has dynamodb:DeleteItem.", None
         return True, "a lock was taken and released, twice", None
 
     def _budget(self, secret_id: str) -> tuple[bool, str, None]:
@@ -193,7 +193,7 @@ class DryRun:
         detail = f"{young} of {VERSIONS_QUOTA} versions were written in 24 hours, and {left} are left for renewals"
         if left:
             return True, detail, None
-        return False, f"{detail}. Find what writes them, or rotates more often than every 25 minutes.", None
+        return False, f"{detail}. Find out what writes them or rotates more often than every 25 minutes.", None
 
     def _schedule(self, document: TokenDocument | None) -> tuple[bool, str, None]:
         life = document.life_seconds if document else DEFAULT_LIFE_SECONDS

@@ -24,17 +24,16 @@ from rotator.domain.token_response import read_token_response
 from rotator.ports import CircuitBreaker, Probe, SecretStore, SecretVersion, TokenEndpoint, Verdict
 from talend_token.document import TokenDocument
 
-# Forced rotations and the schedule always reach the token endpoint, because neither can hammer it.
-_HELD_BY_THE_BREAKER = (Trigger.REJECTED, Trigger.WATCHDOG)
+# Forced rotations and the schedule always reach the token endpoint, because they are too rare to overload it.
+_GUARDED_BY_BREAKER = (Trigger.REJECTED, Trigger.WATCHDOG)
 
 
 @dataclass(frozen=True)
 class Issuer:
     """Gets tokens from the authorization server.
 
-    If the current version of the credentials secret is refused for good, or cannot be read, the previous version is
-    used while that works. The circuit breaker is named by the current version, so changed credentials are tried at
-    once.
+    If the current version of the credentials secret is refused or malformed, the previous version is used as long as it
+    works. Each version has a circuit breaker of its own, so changed credentials are tried at once.
     """
 
     settings: Settings
@@ -54,7 +53,7 @@ class Issuer:
         current = self.current_credentials(secret_id)
         circuit = f"{invocation.account}/{current.version_id}"
         request = partial(self._issue, invocation, secret_id, current, published)
-        if invocation.trigger in _HELD_BY_THE_BREAKER:
+        if invocation.trigger in _GUARDED_BY_BREAKER:
             return self.breaker.call(circuit, secret_id, request)
         document = request()
         if invocation.trigger is Trigger.MANUAL:
@@ -85,7 +84,7 @@ class Issuer:
         invocation.credentials_refused = True
         invocation.warn(f"the current credentials are unusable, so the previous ones are used if they work: {refusal}")
         previous = self.secrets.read(secret_id, "AWSPREVIOUS")
-        # A stale read shows the version that was current a moment ago, which is the previous one by now.
+        # A stale read may still return the version that was current a moment ago and has become the previous one.
         if previous is None or previous.version_id == current.version_id:
             raise refusal
         try:
@@ -109,7 +108,7 @@ class Issuer:
             if probed.verdict is Verdict.REJECTED:
                 raise TokenRejectedByProbe(credentials.token_endpoint, credentials.secret_id, probed.url)
             if probed.verdict is Verdict.UNKNOWN:
-                invocation.warn(f"the probe says nothing about the token: {probed.detail}")
+                invocation.warn(f"the probe did not show whether the token is valid: {probed.detail}")
         return document
 
     def _check_against_published(
@@ -120,12 +119,12 @@ class Issuer:
             if invocation.trigger is Trigger.REJECTED:
                 raise RejectedTokenAgain(endpoint, secret_id)
             if state_of(published, now) is TokenState.INVALID:
-                problem = "returned the published token again, although that has expired"
+                problem = "returned the published token again, although it has expired"
                 raise InvalidTokenResponse(endpoint, secret_id, problem, "Report it to Talend.", status=200)
         elif is_worse(invocation.trigger, document, published, now):
             problem = "returned a token that expires before the published one"
             fix = (
-                "Nothing was published, and the published token stays valid. If it goes on, ask Talend how long tokens "
-                "are valid; a forced rotation publishes the shorter one."
+                "Nothing was published, and the published token stays valid. If this continues, ask Talend how long "
+                "tokens are valid. A forced rotation publishes the shorter one."
             )
             raise InvalidTokenResponse(endpoint, secret_id, problem, fix, status=200)

@@ -1,4 +1,4 @@
-"""The one operation of the system: replace *that* version of a token by a new token, at most once."""
+"""Replaces a given version of a token with a new token, at most once."""
 
 from __future__ import annotations
 
@@ -21,13 +21,13 @@ from rotator.service.token_secret import left_staged, read_token
 
 # A replacement takes a second or two, most of it at the token endpoint.
 _IN_PROGRESS_RETRY_SECONDS = 2
-# The schedule fires to the minute.
+# The schedule has a precision of one minute.
 _SHORTEST_WAIT_SECONDS = 60
 
 
 @dataclass(frozen=True)
 class Publisher:
-    """Replaces the published token of any account: every trigger ends here."""
+    """Replaces the published token of an account, whatever the trigger."""
 
     settings: Settings
     secrets: SecretStore
@@ -40,9 +40,9 @@ class Publisher:
         """Replace the published token, unless another run is doing so or has just done so.
 
         Raises:
-            LockUnavailable: the lock failed, and the trigger is a consumer's: without the lock, a thousand consumers
-                would cost a thousand token calls. Other triggers go on, guarded by the compare and swap.
-            RotatorError: whatever else goes wrong. The published token stays as it was.
+            LockUnavailable: the lock failed, and the trigger is `rejected`. Without the lock, a thousand consumers
+                would cause a thousand token calls. Other triggers continue, protected by the compare and swap.
+            RotatorError: the replacement failed. The published token stays as it was.
         """
         version_id = published.version_id
         try:
@@ -53,7 +53,7 @@ class Publisher:
             if invocation.trigger is Trigger.REJECTED:
                 raise
             invocation.lock_unavailable = True
-            invocation.warn(f"went on without the lock: {error}")
+            invocation.warn(f"continued without the lock: {error}")
             just_replaced = None
         if just_replaced:
             return just_replaced
@@ -88,7 +88,7 @@ class Publisher:
         return self._promote(invocation, secret_id, StoredToken(document.version_id, stages, document), published)
 
     def _promote(self, invocation: Invocation, secret_id: str, staged: StoredToken, published: StoredToken) -> Result:
-        # The first version of a secret gets AWSCURRENT by itself [API PutSecretValue].
+        # Secrets Manager gives the first version of a secret AWSCURRENT [API PutSecretValue].
         if "AWSCURRENT" in staged.stages:
             return Result.of(invocation, Outcome.ROTATED, staged)
         if self.secrets.promote(secret_id, staged.version_id, published.version_id or None):
@@ -108,7 +108,7 @@ class Publisher:
         return interval_seconds(self.settings.schedule_expression)
 
     def _next_schedule_seconds(self, published: StoredToken) -> int:
-        """Return when the schedule publishes the next token, whatever the budget."""
+        """Return the number of seconds until the schedule publishes the next token, which the budget does not limit."""
         now = self.clock()
         issued_at = published.document.issued_at if published.document else now
         return max(_SHORTEST_WAIT_SECONDS, int(issued_at + self._interval_seconds - now))

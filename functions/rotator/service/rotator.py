@@ -1,4 +1,4 @@
-"""What each invocation decides before a token is replaced."""
+"""Decides for each invocation whether the published token is replaced."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from rotator.service.dry_run import DryRun
 from rotator.service.publisher import Publisher
 from rotator.service.token_secret import read_token
 
-# The run that holds the lock takes a second or two.
+# The other run takes a second or two.
 _LOOK_AGAIN_SECONDS = 2
 # AWS denies access to a name that does not exist.
 _NO_SUCH_SECRET = ("ResourceNotFoundException", "AccessDeniedException")
@@ -26,7 +26,7 @@ _NO_SUCH_SECRET = ("ResourceNotFoundException", "AccessDeniedException")
 
 @dataclass(frozen=True)
 class Rotator:
-    """The two functions' work. Whatever goes wrong raises a `RotatorError` and leaves the published token as it was."""
+    """Carries out `rotate` and `renew`. A failure raises a `RotatorError` and leaves the published token as it was."""
 
     settings: Settings
     secrets: SecretStore
@@ -36,7 +36,7 @@ class Rotator:
     sleep: Callable[[float], None] = time.sleep
 
     def rotate(self, invocation: Invocation) -> Result:
-        """Replace the account's published token if the trigger finds it due; a dry run only checks."""
+        """Replace the account's published token if it is due for this trigger. A dry run only checks."""
         if not invocation.account:
             return Result(Outcome.IGNORED, invocation)
         if invocation.dry_run:
@@ -56,7 +56,7 @@ class Rotator:
         except SecretStoreError as error:
             if invocation.issued_after is None or error.code not in _NO_SUCH_SECRET:
                 raise
-            # Credentials without a token secret beside them are another owner's.
+            # Without a token secret, the credentials belong to another owner.
             return Result(Outcome.IGNORED, invocation)
         if not is_due(invocation, published.document, self.clock()):
             return Result.of(invocation, Outcome.FRESH, published)
@@ -70,7 +70,8 @@ class Rotator:
     def renew(self, invocation: Invocation) -> Result:
         """Replace the account's published token if it is the one that was rejected, or is no longer valid.
 
-        A rejected token that is not the published one costs no token call and no version: its consumer reads again.
+        A rejected token that is no longer the published one costs neither a token call nor a version, because its
+        consumer only has to read the secret again.
         """
         published, now = self._published(invocation), self.clock()
         if published.document is None or state_of(published.document, now) is TokenState.INVALID:
@@ -84,7 +85,7 @@ class Rotator:
 
     def _published(self, invocation: Invocation) -> StoredToken:
         published = read_token(self.secrets, self.settings.token_secret(invocation.account))
-        # What the log says if the rest fails.
+        # The log line reports it even if the rest fails.
         invocation.expires_at = published.document.expires_at if published.document else 0
         if published.problem:
             invocation.warn(published.problem)

@@ -1,4 +1,4 @@
-"""Reads the tokens that a token secret holds."""
+"""Reads the published token and a staged token from a token secret."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from talend_token.document import TokenDocument
 
 
 def read_token(secrets: SecretStore, secret_id: str, stage: str = "AWSCURRENT") -> StoredToken:
-    """Return what the secret holds under a staging label: by default the published token.
+    """Return the token that the secret holds under a staging label, by default the published one.
 
     Raises:
         SecretStoreError: the secret could not be read.
@@ -28,12 +28,12 @@ def read_token(secrets: SecretStore, secret_id: str, stage: str = "AWSCURRENT") 
 
 
 def left_staged(secrets: SecretStore, secret_id: str, published: StoredToken) -> StoredToken | None:
-    """Return the token that an interrupted run has staged and not promoted; None if there is none.
+    """Return the token that an interrupted run has staged but not promoted; None if there is none.
 
     Raises:
         SecretStoreError: the secret could not be read.
     """
-    # After a complete run both labels are on the published version, and there is nothing to look for.
+    # After a complete run, the published version has both labels.
     if "AWSPENDING" in published.stages:
         return None
     staged = read_token(secrets, secret_id, "AWSPENDING")

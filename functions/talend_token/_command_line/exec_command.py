@@ -31,7 +31,7 @@ def run(options: Namespace, place: Place, _: Screen, clocks: Any) -> NoReturn:
     sys.stdout.flush()
     sys.stderr.flush()
     # Python ignores it, and the command would inherit that.
-    signal.signal(signal.SIGPIPE, signal.SIG_DFL)
+    before = signal.signal(signal.SIGPIPE, signal.SIG_DFL)
     try:
         os.execvpe(  # noqa: S606 (the user's command)
             command[0],
@@ -42,4 +42,5 @@ def run(options: Namespace, place: Place, _: Screen, clocks: Any) -> NoReturn:
         problem, exit_code = "is not found", NOT_FOUND
     except (OSError, ValueError) as error:
         problem, exit_code = f"cannot be executed: {getattr(error, 'strerror', 'not an argument')}", NOT_EXECUTABLE
+    signal.signal(signal.SIGPIPE, before)
     raise CommandError(f"exec: {command[0]!r} {problem}.", exit_code)

@@ -170,7 +170,7 @@ def _exec(commands: Any) -> None:
         "run a command with a token in its environment",
         "Runs CMD in place of this command, with TALEND_ACCESS_TOKEN and TALEND_API_URL in its environment. The exit "
         "code and the signals are those of CMD.",
-        ["talend-token exec -- ./job.sh", "talend-token exec --min-remaining 600 -- talend-task run"],
+        ["talend-token exec -- ./job.sh", "talend-token exec --min-remaining 600 -- talend_task run"],
         "CMD gets one token, which expires within 30 minutes, and a CMD that runs for longer outlives it. For such a\n"
         "CMD run `talend-token write FILE` beside it, and have it read the file again; the Python client does that by\n"
         "itself if TALEND_ACCESS_TOKEN_FILE names the file.",

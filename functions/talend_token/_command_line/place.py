@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from talend_token._command_line.aws import AWS, AWSError
-from talend_token._command_line.failure import DENIED, NO_TOKEN, CommandError
+from talend_token._command_line.failure import NO_TOKEN, CommandError
 from talend_token.errors import TokenUnavailable
 from talend_token.secrets_manager import SecretsManagerSource
 
@@ -127,9 +127,13 @@ class Place:
         try:
             name = self.token_secret
         except CommandError as error:
-            if error.exit_code == DENIED:
-                raise failure from None
-            raise CommandError(f"{failure} And {error}", error.exit_code) from None
+            if error.exit_code == NO_TOKEN and not self._stack:
+                raise CommandError(
+                    f"account {self.account!r}: neither {self._source} nor stack {self.stack_name!r} is in "
+                    f"{self.aws.region}. Check --account, --stack, --region and --profile.",
+                    NO_TOKEN,
+                ) from None
+            raise failure from None
         if name == f"{DEFAULT_PREFIX}/{self.account}/token":
             raise failure
         return name

@@ -73,12 +73,12 @@ class TokenFile:
         """Return the document that another run has left, if there is one."""
         if not self._check():
             return None
-        with os.fdopen(os.open(self._path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK)) as file:
-            text = Sensitive(file.read(_LARGEST_BYTES))
-        if not text.reveal():
+        with os.fdopen(os.open(self._path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK), "rb") as file:
+            content = Sensitive(file.read(_LARGEST_BYTES))
+        if not content.reveal():
             return None
-        with suppress(InvalidTokenDocument):
-            return TokenDocument.from_json(text)
+        with suppress(InvalidTokenDocument, UnicodeDecodeError):
+            return TokenDocument.from_json(Sensitive(content.reveal().decode()))
         raise CommandError(f"{str(self._path)!r} holds something else than a token. Name another file.", USAGE)
 
     def _check(self) -> bool:

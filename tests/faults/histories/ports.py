@@ -8,7 +8,8 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 
-from doubles import InMemoryCircuitBreaker, InMemoryLock, InMemorySecretStore
+from doubles.lock import InMemoryCircuitBreaker, InMemoryLock
+from doubles.secret_store import InMemorySecretStore
 from faults.histories.acts import Fail
 from faults.histories.ledger import Ledger
 from faults.histories.outside import Outside

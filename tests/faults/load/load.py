@@ -1,20 +1,18 @@
-"""`python -m faults.load.load`: bursts of renewals, with faults, on the functions deployed to the local AWS.
+"""Bursts of renewals, with faults, on the functions deployed to the local AWS.
 
-In each burst Talend has revoked the published token of one of the accounts, and all consumers of it invoke `renew`
-until one of its answers says that there is another one. Printed at the end: how many invocations that took, how long
-they took, how they ended, and what they cost.
+In each burst, Talend has revoked the published token of one account, and all its consumers invoke `renew` until an
+answer says that there is another token. The report says how many invocations that took, how long they took, how they
+ended and what they cost.
 """
 
 from __future__ import annotations
 
-import argparse
 import itertools
 import json
 import os
 import random
 import signal
 import statistics
-import sys
 import time
 import uuid
 from collections import Counter
@@ -228,29 +226,3 @@ def report(bursts: Sequence[Burst], seconds: float) -> str:
 
 def _p99(seconds: Sequence[float]) -> float:
     return statistics.quantiles(seconds, n=100, method="inclusive")[-1]
-
-
-def main(arguments: Sequence[str]) -> None:
-    """Run until the time is over or the accounts' versions are spent."""
-    parser = argparse.ArgumentParser(prog="python -m faults.load.load", description=__doc__)
-    parser.add_argument("--minutes", type=float, default=5, help="for how long (default 5)")
-    parser.add_argument("--accounts", type=int, default=16, help="how many have bursts by turns (default 16)")
-    parser.add_argument("--consumers", type=int, default=100, help="how many meet a 401 in a burst (default 100)")
-    parser.add_argument("--seed", type=int, default=1, help="of the order of faults (default 1)")
-    options = parser.parse_args(arguments)
-    with deployed() as load:
-        load.add_accounts(options.accounts)
-        started = time.monotonic()
-
-        def go_on(played: int) -> bool:
-            seconds = time.monotonic() - started
-            if played and played % 20 == 0:
-                progress(f"{played} bursts, {seconds:.0f} s")
-            return bool(seconds < options.minutes * 60)
-
-        bursts = play(load, [fault for fault in FAULTS if fault != NONE], options.consumers, go_on, options.seed)
-        print(report(bursts, time.monotonic() - started))
-
-
-if __name__ == "__main__":
-    main(sys.argv[1:])

@@ -52,7 +52,7 @@ _NUMBER = {"ARN": "arn", "VersionId": "v", "VersionStages": ["AWSCURRENT"], "Cre
 
 
 def rows() -> Iterator[Fault]:
-    unexpected = says("UnexpectedAnswer. Something else than Secrets Manager answers", asked=False)
+    unexpected = says("UnexpectedAnswer. The answer is not from Secrets Manager", asked=False)
     for kind, body in _BODIES.items():
         for name in SECRETS:
             expected = says("UnexpectedAnswer", asked=name in (STAGE, PROMOTE))

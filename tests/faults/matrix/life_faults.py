@@ -77,9 +77,7 @@ def _lives() -> Iterator[Fault]:
         "as long as its own publication": 10,
         "infinitely negative": "-Infinity",
     }.items():
-        expected = (
-            published() if name == "infinitely negative" else failed(InvalidTokenResponse, 1, "not for more than")
-        )
+        expected = published() if name == "infinitely negative" else failed(InvalidTokenResponse, 1, "s are needed")
         yield Fault(f"expires_in {name}", always(Amend({"expires_in": value})), expected)
     yield Fault("expires_in just above that", always(Amend({"expires_in": 11})), _shorter(11))
     yield Fault("expires_in shorter than what is left", always(Amend({"expires_in": "200"})), _shorter(200))
@@ -107,7 +105,7 @@ def _claims() -> Iterator[Fault]:
         fault = Amend({"access_token": jwt(claims), "expires_in": 1800})
         yield Fault(f"a token with {name}", always(fault), _shorter(life))
     past = Amend({"access_token": jwt({"exp": now - 60})})
-    yield Fault("a token with exp in the past", always(past), failed(InvalidTokenResponse, 1, "not for more than"))
+    yield Fault("a token with exp in the past", always(past), failed(InvalidTokenResponse, 1, "s are needed"))
     for name, audience in {"wrong": "https://api.us.cloud.talend.com", "numeric": 7, "list of wrong": ["a", 1]}.items():
         fault = Amend({"access_token": jwt({"aud": audience}), "expires_in": 1800})
         yield Fault(f"a token with a {name} aud", always(fault), published(says="audience is not"))
@@ -123,7 +121,7 @@ def _same_token() -> Iterator[Fault]:
         if trigger is Trigger.REJECTED:
             return Expected("RejectedTokenAgain", 1, again=HELD)
         if state is State.EXPIRED:
-            return Expected("InvalidTokenResponse", 1, "although that has expired")
+            return Expected("InvalidTokenResponse", 1, "although it has expired")
         return Expected("unchanged", 1)
 
     def arm(case: Case) -> None:
@@ -150,7 +148,7 @@ def _probe() -> Iterator[Fault]:
 
     refused = failed(TokenRejectedByProbe, 1, "/account/users answered 401", breaker=True)
     yield Fault("a token that the API refuses", probing(Amend({"access_token": "of-nobody"})), refused)
-    nothing = "the probe says nothing about the token"
+    nothing = "the probe did not show whether the token is valid"
     yield Fault("a probe path that is not there", probing(None, "/no/such/path"), published(says=nothing))
     yield Fault("too many requests for the probe", probing(None, requests_per_minute=0), published(says=nothing))
 

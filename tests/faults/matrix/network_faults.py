@@ -9,7 +9,8 @@ from contextlib import closing
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from doubles import raw_server, tls_context
+from doubles import raw_server
+from doubles.tls_server import tls_context
 from faults.matrix.cases import Case
 from faults.matrix.faults import ATTEMPTS, NO_TIME_TO_WAIT, Expected, Fault
 from faults.matrix.world import World

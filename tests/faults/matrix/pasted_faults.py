@@ -17,7 +17,7 @@ _CONTROL = "(a control character or line break)"
 
 def rows() -> Iterator[Fault]:
     for name, spell in _encoded().items():
-        yield malformed(f"pasted: {name}", spell, "Store the pair itself, 'ID:secret'")
+        yield malformed(f"pasted: {name}", spell, "Store the plain text 'ID:secret'")
     for name, (spell, says) in (_around() | _inside()).items():
         yield malformed(f"pasted: {name}", spell, says)
 

@@ -159,7 +159,7 @@ def test_a_file_is_rewound_and_sent_again(client, api, tmp_path, option):
     assert first.body == second.body
 
 
-def test_what_can_be_iterated_again_is_sent_again(client, api):
+def test_a_reusable_iterable_is_sent_again(client, api):
     call = Sync(TalendAuth(client))
     call("GET", api.url)
     api.accepted.clear()
@@ -357,7 +357,7 @@ def test_a_large_page_is_not_read_to_its_end(client, api2, way, monkeypatch):
 
 
 @pytest.mark.parametrize("way", [Sync, Async, Trio])
-def test_a_page_without_end_does_not_keep_the_request(client, api2, way):
+def test_an_endless_page_does_not_block_the_request(client, api2, way):
     api2.refusal_ends = False
     assert way(TalendAuth(client)).revoked_again_and_again(api2, 1, timeout=0.5) == {200}
 

@@ -124,7 +124,7 @@ def test_a_file_is_rewound_to_where_it_was(session, api, tmp_path):
 
 
 @pytest.mark.usefixtures("revoked")
-def test_what_can_be_iterated_again_is_sent_again(session, api):
+def test_a_reusable_iterable_is_sent_again(session, api):
     class Chunks:
         def __iter__(self):
             return iter([b"a", b"b"])
@@ -339,7 +339,7 @@ def test_netrc_does_not_take_the_tokens_place(session, api, status):
 
 
 @pytest.mark.usefixtures("passwords")
-def test_a_401_after_a_redirect_is_healed_whatever_netrc_has(session, api, source):
+def test_a_401_after_a_redirect_is_renewed_despite_netrc(session, api, source):
     api.redirects["/"] = "/second"
     api.on_call = lambda: api.calls[-1].path == "/second" and api.accepted.discard("token-of-v1")
     assert session.get(api.url).status_code == 200
@@ -392,7 +392,7 @@ def test_a_hop_carries_a_newer_token_until_it_expires(session, api, client, sour
     assert request.copy().token.version_id == "v1"
 
 
-def test_a_redirect_to_no_host_is_the_libraries_own_error(session, api):
+def test_a_redirect_without_a_host_raises_the_librarys_error(session, api):
     api.redirects["/"] = "mailto:somebody@example.com"
     with pytest.raises(requests.exceptions.InvalidSchema):
         session.get(api.url)

@@ -5,7 +5,7 @@ import json
 import os
 import sys
 import types
-from datetime import UTC, datetime
+from datetime import datetime, timezone
 
 import boto3
 import pytest
@@ -116,7 +116,7 @@ def test_the_session_that_the_program_has_set_up_is_used(monkeypatch):
     assert source.read().token.version_id == V1
 
 
-def test_a_session_of_its_own_wins_over_the_programs(aws, functions, monkeypatch):
+def test_its_own_session_takes_precedence_over_the_programs(aws, functions, monkeypatch):
     monkeypatch.setattr(boto3, "DEFAULT_SESSION", Session())
     source = SecretsManagerSource(NAME, "renew", session=Session(secretsmanager=aws, **{"lambda": functions}))
     assert source.renew(V1).outcome == "rotated"
@@ -137,7 +137,7 @@ def test_the_answers_date_is_aws_s_time(aws):
         return answer
 
     published = SecretsManagerSource(NAME, session=reading_by(dated)).read()
-    assert published.answered_at == datetime(2026, 11, 23, 22, 29, 49, tzinfo=UTC).timestamp()
+    assert published.answered_at == datetime(2026, 11, 23, 22, 29, 49, tzinfo=timezone.utc).timestamp()
 
 
 def test_after_a_read_the_name_is_that_of_the_answer(functions):
@@ -202,10 +202,10 @@ def failing(error):
             ClientError({"Error": {"Code": "ResourceNotFoundException"}}, "GetSecretValue"),
             "ResourceNotFoundException. Check its name and the Region; if it is new, force the first rotation.",
         ),
-        (ClientError({}, "GetSecretValue"), "unknown. Try again; if it goes on, check the AWS Health Dashboard."),
+        (ClientError({}, "GetSecretValue"), "unknown. Try again. If this continues, check the AWS Health Dashboard."),
         (
             EndpointConnectionError(endpoint_url="https://x"),
-            "EndpointConnectionError. Try again; if it goes on, check the AWS Health Dashboard.",
+            "EndpointConnectionError. Try again. If this continues, check the AWS Health Dashboard.",
         ),
         (
             KeyError("hunter2"),
@@ -214,7 +214,7 @@ def failing(error):
         ),
     ],
 )
-def test_a_failed_read_says_which_secret_why_and_what_to_do(error, message):
+def test_a_failed_read_names_the_secret_the_cause_and_the_fix(error, message):
     with pytest.raises(TokenUnavailable) as caught:
         failing(error).read()
     assert str(caught.value) == f"token secret '{NAME}' cannot be read: {message}"
@@ -224,7 +224,7 @@ def test_a_failed_read_says_which_secret_why_and_what_to_do(error, message):
 @pytest.mark.parametrize("value", [{"SecretString": "hunter2"}, {"SecretBinary": b"hunter2"}, {"SecretString": "{}"}])
 def test_a_secret_that_is_not_a_document_is_reported_unseen(aws, value):
     aws.create_secret(Name=NAME, **value)
-    with pytest.raises(TokenUnavailable, match=r"it holds no token document: .* Force a rotation") as caught:
+    with pytest.raises(TokenUnavailable, match=r"it does not hold a token document: .* Force a rotation") as caught:
         SecretsManagerSource(NAME).read()
     assert "hunter2" not in str(caught.value)
 
@@ -276,7 +276,7 @@ def test_a_stub_needs_the_text_and_its_version(stubbed):
     [
         ({}, "an unexpected answer. Another server may answer for AWS: .* the test's stub"),
         ({"SecretString": json.dumps(DOCUMENT)}, "an unexpected answer. Another server may answer for AWS"),
-        ({"VersionId": "1" * 32}, "it holds no token document: not a JSON object. Force a rotation"),
+        ({"VersionId": "1" * 32}, "it does not hold a token document: not a JSON object. Force a rotation"),
     ],
 )
 def test_a_stub_that_leaves_something_out_is_reported(stubbed, answer, problem):

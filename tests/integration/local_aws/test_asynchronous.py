@@ -1,4 +1,4 @@
-"""Asynchronous invocation: retries, destinations and dead-letter queues, by the Lambda developer guide."""
+"""Asynchronous invocation: retries and the OnFailure destination, as the Lambda developer guide describes them."""
 
 import datetime
 import json
@@ -14,13 +14,6 @@ from local_aws.waiting import eventually
 pytest_plugins = ["local_aws.fixtures"]
 
 FAIL = "def handler(event, context):\n    print(context.aws_request_id)\n    raise ValueError(event)"
-FAIL_ONCE = """
-attempts = []
-def handler(event, context):
-    attempts.append(context.aws_request_id)
-    if len(attempts) == 1: raise ValueError("at first")
-    return attempts
-"""
 
 
 def create_queue(aws: LocalAWS) -> tuple[str, str]:
@@ -89,39 +82,6 @@ def test_a_failed_event_is_tried_again_and_then_sent_to_on_failure(local_aws: Lo
     }
 
 
-def test_without_settings_an_event_that_fails_is_tried_three_times(local_aws: LocalAWS) -> None:
-    url, arn = create_queue(local_aws)
-    source = """
-def handler(event, context):
-    if event:
-        print(context.aws_request_id)
-        raise ValueError(event)
-"""
-    name = create_function(local_aws, source, statements=may_send(arn), DeadLetterConfig={"TargetArn": arn})
-    send_event(local_aws, name, None)
-    has_run(local_aws, name, times=1)
-    request_id = send_event(local_aws, name, "lost")
-    message = received(local_aws, url)
-    assert json.loads(message["Body"]) == "lost"
-    attributes = {key: value["StringValue"] for key, value in message["MessageAttributes"].items()}
-    assert attributes == {"RequestID": request_id, "ErrorCode": "200", "ErrorMessage": "lost"}
-    events = local_aws.client("logs").filter_log_events(logGroupName=f"/aws/lambda/{name}")["events"]
-    assert [event["message"] for event in events].count(request_id) == 3
-
-
-def test_an_event_that_succeeds_is_sent_to_on_success(local_aws: LocalAWS) -> None:
-    url, arn = create_queue(local_aws)
-    name = create_function(local_aws, FAIL_ONCE, statements=may_send(arn))
-    local_aws.client("lambda").put_function_event_invoke_config(
-        FunctionName=name, DestinationConfig={"OnSuccess": {"Destination": arn}}
-    )
-    request_id = send_event(local_aws, name, {})
-    record = json.loads(received(local_aws, url)["Body"])
-    assert record["requestContext"]["condition"] == "Success"
-    assert record["requestContext"]["approximateInvokeCount"] == 2
-    assert record["responsePayload"] == [request_id, request_id]
-
-
 def test_an_event_too_old_for_the_next_attempt_is_dropped() -> None:
     with LocalAWS(retry_base_seconds=61) as aws:
         url, arn = create_queue(aws)
@@ -132,25 +92,6 @@ def test_an_event_too_old_for_the_next_attempt_is_dropped() -> None:
         send_event(aws, name, {})
         context = json.loads(received(aws, url)["Body"])["requestContext"]
     assert (context["condition"], context["approximateInvokeCount"]) == ("EventAgeExceeded", 1)
-
-
-def test_the_settings_of_an_alias_hold_for_the_alias(local_aws: LocalAWS) -> None:
-    url, arn = create_queue(local_aws)
-    name = create_function(local_aws, FAIL, statements=may_send(arn))
-    client = local_aws.client("lambda")
-    client.publish_version(FunctionName=name)
-    client.create_alias(FunctionName=name, Name="live", FunctionVersion="1")
-    client.put_function_event_invoke_config(
-        FunctionName=name,
-        Qualifier="live",
-        MaximumRetryAttempts=0,
-        DestinationConfig={"OnFailure": {"Destination": arn}},
-    )
-    send_event(local_aws, f"{name}:live", {})
-    record = json.loads(received(local_aws, url)["Body"])
-    assert record["requestContext"]["functionArn"].endswith(f":function:{name}:live")
-    assert record["requestContext"]["approximateInvokeCount"] == 1
-    assert record["responseContext"]["executedVersion"] == "1"
 
 
 def test_a_role_that_may_not_send_loses_the_record(local_aws: LocalAWS) -> None:

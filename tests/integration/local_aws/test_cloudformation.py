@@ -272,15 +272,6 @@ def test_a_saved_query_follows_the_template(local_aws: LocalAWS, stack: Stack) -
     assert saved() == []
 
 
-def test_reserved_concurrency_follows_the_template(local_aws: LocalAWS, stack: Stack) -> None:
-    client = local_aws.client("lambda")
-    seen = []
-    for properties in ({"ReservedConcurrentExecutions": 2}, {"ReservedConcurrentExecutions": 5}, {}):
-        name = stack.deploy({"Function": function(**properties)}, Name={"Ref": "Function"})["Name"]
-        seen.append(client.get_function_concurrency(FunctionName=name).get("ReservedConcurrentExecutions"))
-    assert seen == [2, 5, None]
-
-
 def test_a_table_has_the_time_to_live_of_the_template(local_aws: LocalAWS, stack: Stack) -> None:
     table = {
         "Type": "AWS::DynamoDB::Table",

@@ -39,19 +39,6 @@ def test_an_event_reaches_the_queue_of_a_rule_as_it_was_put(local_aws: LocalAWS)
     assert event["detail"] == {"account": "default", "expires_at": 1}
 
 
-def test_a_disabled_rule_hears_nothing_until_it_is_enabled(local_aws: LocalAWS) -> None:
-    """API, DisableRule: "A disabled rule won't match any events"."""
-    source = f"source-{uuid.uuid4().hex}"
-    disabled, other = (listening(local_aws, {"source": [source]}) for _ in range(2))
-    events = local_aws.client("events")
-    events.disable_rule(Name=disabled.name)
-    put_event(local_aws, source, number=1)
-    other.heard(1)
-    events.enable_rule(Name=disabled.name)
-    put_event(local_aws, source, number=2)
-    assert [event["detail"] for event in disabled.heard(1)] == [{"number": 2}]
-
-
 @pytest.fixture
 def name() -> str:
     """The name of a secret under a prefix of its own."""

@@ -1,7 +1,6 @@
 """Functions of the local AWS run as on Lambda: the runtime's own errors, limits, logs and rights."""
 
 import base64
-import datetime
 import json
 import os
 import signal
@@ -11,7 +10,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from botocore.exceptions import ClientError
 
 from local_aws import LocalAWS
 from local_aws.inline_function import archive, create_function, invoke
@@ -42,14 +40,6 @@ def is_busy(aws: LocalAWS, function: str) -> bool:
 def test_a_handler_gets_the_event_and_its_answer_is_returned(local_aws: LocalAWS) -> None:
     event = {"text": "žluťoučký", "number": 1.5, "nothing": None, "list": [True]}
     assert invoke(local_aws, create_function(local_aws, ECHO), event)["Payload"] == event
-
-
-@pytest.mark.parametrize("payload", [b"{", b"NaN", b'{"a": Infinity}', b"no json"])
-def test_a_payload_that_is_not_json_is_refused_and_invokes_nothing(local_aws: LocalAWS, payload: bytes) -> None:
-    name = create_function(local_aws, ECHO)
-    with pytest.raises(ClientError, match="InvalidRequestContentException"):
-        local_aws.client("lambda").invoke(FunctionName=name, Payload=payload)
-    assert workers_of(local_aws, name) == []
 
 
 def test_a_function_sees_the_documented_variables_and_no_others(local_aws: LocalAWS) -> None:
@@ -186,16 +176,6 @@ def test_a_killed_worker_fails_its_caller_and_is_replaced(local_aws: LocalAWS, t
     assert invoke(local_aws, name)["Payload"] != worker["pid"]
 
 
-def test_a_worker_killed_while_idle_harms_nobody(local_aws: LocalAWS) -> None:
-    name = create_function(local_aws, PID)
-    pid = invoke(local_aws, name)["Payload"]
-    os.kill(pid, signal.SIGKILL)
-    eventually(lambda: not workers_of(local_aws, name))
-    answer = invoke(local_aws, name)
-    assert "FunctionError" not in answer
-    assert answer["Payload"] != pid
-
-
 def test_a_function_that_takes_too_long_is_killed_and_says_so(local_aws: LocalAWS, tmp_path: Path) -> None:
     name = create_function(local_aws, HOLD, Timeout=1)
     pid = invoke(local_aws, name)["Payload"]
@@ -234,23 +214,6 @@ def handler(event, context):
     assert seen["stream"] == workers_of(local_aws, name)[0]["log_stream"]
 
 
-def test_an_alias_runs_the_version_that_it_names(local_aws: LocalAWS) -> None:
-    source = "def handler(event, context): return [context.function_version, context.invoked_function_arn]"
-    name = create_function(local_aws, source)
-    client = local_aws.client("lambda")
-    client.publish_version(FunctionName=name)
-    client.create_alias(FunctionName=name, Name="live", FunctionVersion="1")
-    arn = f"arn:aws:lambda:{local_aws.region}:{local_aws.account_id}:function:{name}"
-    assert invoke(local_aws, name, Qualifier="live")["Payload"] == ["1", f"{arn}:live"]
-    assert invoke(local_aws, name)["Payload"] == ["$LATEST", arn]
-
-
-def test_a_warm_worker_is_used_again(local_aws: LocalAWS) -> None:
-    name = create_function(local_aws, PID)
-    assert len({invoke(local_aws, name)["Payload"] for _ in range(5)}) == 1
-    assert [worker["invocations"] for worker in workers_of(local_aws, name)] == [5]
-
-
 def test_hundreds_of_callers_share_a_bounded_number_of_workers(local_aws: LocalAWS) -> None:
     name = create_function(local_aws, ECHO, Timeout=60)
     client = local_aws.client("lambda")
@@ -275,32 +238,6 @@ def handler(event, context):
         outer = create_function(aws, source, statements=[allowed], Timeout=60)
         assert list(pool.map(lambda _: invoke(aws, outer, inner)["Payload"], range(6))) == [42] * 6
         assert len(workers_of(aws, outer)) == 2
-
-
-def test_reserved_concurrency_throttles(local_aws: LocalAWS, tmp_path: Path) -> None:
-    name = create_function(local_aws, HOLD, Timeout=60)
-    local_aws.client("lambda").put_function_concurrency(FunctionName=name, ReservedConcurrentExecutions=1)
-    with ThreadPoolExecutor() as pool:
-        held = pool.submit(invoke, local_aws, name, str(tmp_path / "go"))
-        eventually(lambda: is_busy(local_aws, name))
-        with pytest.raises(ClientError) as refused:
-            invoke(local_aws, name)
-        (tmp_path / "go").touch()
-        assert "FunctionError" not in held.result()
-    assert refused.value.response["Error"]["Code"] == "TooManyRequestsException"
-    assert refused.value.response["ResponseMetadata"]["HTTPStatusCode"] == 429
-    assert "FunctionError" not in invoke(local_aws, name)
-    now = datetime.datetime.now(datetime.UTC)
-    (throttles,) = local_aws.client("cloudwatch").get_metric_statistics(
-        Namespace="AWS/Lambda",
-        MetricName="Throttles",
-        Dimensions=[{"Name": "FunctionName", "Value": name}],
-        StartTime=now - datetime.timedelta(hours=1),
-        EndTime=now + datetime.timedelta(hours=1),
-        Period=7200,
-        Statistics=["Sum"],
-    )["Datapoints"]
-    assert throttles["Sum"] == 1
 
 
 def test_new_code_or_configuration_replaces_the_workers(local_aws: LocalAWS) -> None:

@@ -84,15 +84,6 @@ def test_each_set_of_dimensions_is_a_metric_of_its_own(local_aws: LocalAWS, name
     ]
 
 
-def test_a_list_of_numbers_is_as_many_samples(local_aws: LocalAWS, namespace: str) -> None:
-    """Specification, "Target members": a metric value is a number or an array of numbers."""
-    members = {"account": "one", "Latency": [1, 2, 9]}
-    log(local_aws, emf(namespace, members, dimensions=[["account"]], Latency="Milliseconds"))
-    names = ("SampleCount", "Sum", "Average", "Minimum", "Maximum")
-    point = statistics(local_aws, namespace, "Latency", ACCOUNT, *names)
-    assert [point[name] for name in names] == [3, 12, 4, 1, 9]
-
-
 def test_metrics_have_the_time_of_the_document(local_aws: LocalAWS, namespace: str) -> None:
     """Specification, "Metadata object": Timestamp is "the timestamp used for metrics extracted from the event"."""
     document = emf(namespace, {"Rotated": 1}, dimensions=[[]], Rotated="Count")
@@ -157,22 +148,6 @@ def test_a_function_has_the_metrics_of_its_invocations(local_aws: LocalAWS) -> N
 
     assert [total(metric) for metric in ("Invocations", "Errors", "Throttles")] == [3, 2, 0]
     assert total("Duration", "SampleCount") == 3
-
-
-def test_a_throttle_is_neither_an_invocation_nor_an_error(local_aws: LocalAWS) -> None:
-    """Lambda developer guide: "Throttled requests ... don't count as either Invocations or Errors"."""
-    name = create_function(local_aws, "def handler(event, context): return event")
-    invoke(local_aws, name)
-    client = local_aws.client("lambda")
-    client.put_function_concurrency(FunctionName=name, ReservedConcurrentExecutions=0)
-    with pytest.raises(client.exceptions.TooManyRequestsException):
-        invoke(local_aws, name)
-    dimensions = [{"Name": "FunctionName", "Value": name}]
-    totals = [
-        statistics(local_aws, "AWS/Lambda", metric, dimensions, "Sum")["Sum"]
-        for metric in ("Invocations", "Errors", "Throttles")
-    ]
-    assert totals == [1, 0, 1]
 
 
 def test_messages_that_are_sent_to_a_queue_are_counted(local_aws: LocalAWS) -> None:

@@ -104,25 +104,6 @@ def test_the_date_of_creation_is_that_of_the_wall_clock(fast: LocalAWS) -> None:
     assert before - datetime.timedelta(seconds=1) < created <= datetime.datetime.now(datetime.UTC)
 
 
-def test_a_recreated_schedule_counts_from_its_own_creation(fast: LocalAWS) -> None:
-    name, queue = schedule_to_queue(fast, "rate(1 minute)")
-    queue.arrived(1)
-    fast.client("scheduler").delete_schedule(Name=name)
-    _, second = schedule_to_queue(fast, "rate(10 minutes)", Name=name)
-    created = fast.client("scheduler").get_schedule(Name=name)["CreationDate"].timestamp()
-    assert sent_at(second.arrived(1)[0]) + 0.001 >= created + 10 * 60 / SPEED
-
-
-def test_cron_and_at_fire_on_the_faster_clock(fast: LocalAWS) -> None:
-    _, each_minute = schedule_to_queue(fast, "cron(* * * * ? *)")
-    soon = datetime.datetime.now(datetime.UTC) + datetime.timedelta(minutes=5)
-    _, once = schedule_to_queue(fast, f"at({soon:%Y-%m-%dT%H:%M:%S})")
-    (message,) = once.arrived(1)
-    assert sent_at(message) < soon.timestamp()
-    each_minute.arrived(3)
-    assert len(once.receive()) == 1
-
-
 def test_a_disabled_schedule_does_not_fire(fast: LocalAWS) -> None:
     _, disabled = schedule_to_queue(fast, "rate(1 minute)", State="DISABLED")
     _, enabled = schedule_to_queue(fast, "rate(1 minute)")
@@ -153,13 +134,6 @@ def test_a_function_gets_the_input_as_an_asynchronous_invocation(fast: LocalAWS)
     role = create_role(fast, "scheduler.amazonaws.com", [may("lambda:InvokeFunction", arn)])
     create_schedule(fast, "rate(1 minute)", arn, role)
     assert eventually(lambda: printed(fast, name))[0] == {"trigger": "schedule"}
-
-
-def test_without_an_input_the_target_gets_an_event_of_the_scheduler(fast: LocalAWS) -> None:
-    name, queue = schedule_to_queue(fast, "rate(1 minute)", Target={})
-    event = json.loads(queue.arrived(1)[0]["Body"])
-    assert (event["source"], event["detail-type"]) == ("aws.scheduler", "Scheduled Event")
-    assert event["resources"] == [f"arn:aws:scheduler:{fast.region}:{fast.account_id}:schedule/default/{name}"]
 
 
 def test_a_role_that_may_not_invoke_leaves_a_dead_letter(fast: LocalAWS) -> None:
@@ -207,14 +181,6 @@ def permit(aws: LocalAWS, function: str, rule: str) -> None:
         Principal="events.amazonaws.com",
         SourceArn=rule,
     )
-
-
-def test_a_rule_with_a_schedule_fires_on_the_faster_clock(fast: LocalAWS) -> None:
-    name, arn = function_of_targets(fast)
-    rule = put_rule(fast, arn, ScheduleExpression="rate(1 minute)")
-    permit(fast, name, rule)
-    event = eventually(lambda: printed(fast, name))[0]
-    assert (event["source"], event["resources"]) == ("aws.events", [rule])
 
 
 def test_an_event_reaches_its_function_at_the_wall_clocks_time(fast: LocalAWS) -> None:

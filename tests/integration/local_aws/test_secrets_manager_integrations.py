@@ -11,7 +11,6 @@ import requests
 from botocore.exceptions import ClientError, WaiterError
 
 from local_aws import LocalAWS
-from local_aws.inline_function import create_function
 from local_aws.waiting import eventually
 
 Client = Any
@@ -231,17 +230,3 @@ def test_a_secret_is_deleted_after_its_replicas(client: Client) -> None:
             client.delete_secret(SecretId="replicated", ForceDeleteWithoutRecovery=force)
     client.remove_regions_from_replication(SecretId="replicated", RemoveReplicaRegions=["us-east-1"])
     assert client.delete_secret(SecretId="replicated")["DeletionDate"]
-
-
-def test_a_rotation_calls_its_function_step_by_step(aws: LocalAWS, client: Client) -> None:
-    """API, RotateSecret: "When rotation is successful, the AWSPENDING staging label might be attached to the same
-    version as the AWSCURRENT version"."""
-    rights = {"Effect": "Allow", "Action": "secretsmanager:*", "Resource": "*"}
-    name = create_function(aws, ROTATION_FUNCTION, statements=[rights], Timeout=30)
-    function = aws.client("lambda").get_function(FunctionName=name)["Configuration"]["FunctionArn"]
-    client.create_secret(Name="rotating")
-    old = put(client, "rotating", "one")[0]
-    new = client.rotate_secret(SecretId="rotating", RotationLambdaARN=function)["VersionId"]
-    expected = {old: ["AWSPREVIOUS"], new: ["AWSCURRENT", "AWSPENDING"]}
-    eventually(lambda: labels_of(client, "rotating") == expected)
-    assert client.get_secret_value(SecretId="rotating")["SecretString"] == "rotated"

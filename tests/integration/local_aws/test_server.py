@@ -66,14 +66,6 @@ def test_it_answers_as_the_account_and_region_that_were_asked_for() -> None:
     assert arn.startswith("arn:aws:secretsmanager:eu-west-1:210987654321:secret:some-")
 
 
-def test_two_of_them_know_nothing_of_each_other(local_aws: LocalAWS) -> None:
-    with LocalAWS() as other:
-        assert other.endpoint_url != local_aws.endpoint_url
-        other.client("secretsmanager").create_secret(Name="of-the-other", SecretString="value")
-        secrets = local_aws.client("secretsmanager").list_secrets()["SecretList"]
-    assert "of-the-other" not in [secret["Name"] for secret in secrets]
-
-
 def test_it_listens_on_the_loopback_interface_only(local_aws: LocalAWS) -> None:
     holding_worker(local_aws)
     assert local_aws.server_pid is not None
@@ -91,20 +83,6 @@ def test_stopping_leaves_no_process_and_no_file() -> None:
     assert not is_running(worker)
     assert not directory.exists()
     aws.stop()
-
-
-def test_it_can_be_started_again() -> None:
-    aws = LocalAWS()
-    for _ in range(2):
-        with aws:
-            assert aws.client("secretsmanager").list_secrets()["SecretList"] == []
-            aws.client("secretsmanager").create_secret(Name="some", SecretString="value")
-
-
-def test_a_directory_that_was_given_keeps_the_log(tmp_path: Path) -> None:
-    with LocalAWS(directory=tmp_path / "own") as aws:
-        holding_worker(aws)
-    assert [path.name for path in (tmp_path / "own").iterdir()] == ["server.log"]
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
@@ -148,13 +126,6 @@ def test_nothing_of_the_hosts_environment_reaches_a_function(monkeypatch: pytest
         assert invoke(aws, create_function(aws, source))["Payload"] == []
 
 
-def test_the_ordinary_command_line_speaks_to_it(local_aws: LocalAWS, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("AWS_PROFILE", "of-the-host")
-    command = [str(ENVIRONMENTS / "awscli" / "bin" / "aws"), "sts", "get-caller-identity", "--output", "json"]
-    answer = subprocess.run(command, env=local_aws.subprocess_environment(), check=True, capture_output=True)
-    assert json.loads(answer.stdout)["Account"] == local_aws.account_id
-
-
 def test_a_reset_forgets_resources_and_workers() -> None:
     with LocalAWS() as aws:
         worker = holding_worker(aws)
@@ -184,34 +155,6 @@ def test_it_refuses_another_version_of_ministack(tmp_path: Path) -> None:
     answer = run_server(tmp_path, "--directory", str(tmp_path), "--lambda-python", "python")
     assert answer.returncode != 0
     assert "mends ministack 1.5.33, and 9.9.9 is installed" in answer.stderr
-
-
-def test_settings_of_ministack_in_the_hosts_environment_do_not_count(tmp_path: Path) -> None:
-    """Started by hand, the server is given the whole environment."""
-    lambda_python = str(ENVIRONMENTS / "lambda-runtime" / "bin" / "python")
-    options = ["--directory", str(tmp_path), "--lambda-python", lambda_python]
-    environment = {"PYTHONPATH": str(IMPORT_ROOT), "SERVICES": "s3", "PERSIST_STATE": "1", "AUTH": "false"}
-    with subprocess.Popen(
-        [str(SERVER_PYTHON), "-m", "local_aws.server", *options],
-        env=environment,
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.DEVNULL,
-    ) as server:
-        assert server.stdin is not None
-        assert server.stdout is not None
-        by_hand = LocalAWS()
-        by_hand.endpoint_url = json.loads(server.stdout.readline())["endpoint_url"]
-        assert by_hand.client("secretsmanager").list_secrets()["SecretList"] == []
-        by_hand.stop()
-        server.stdin.close()
-        assert server.wait(20) == 0
-
-
-def test_its_command_line_explains_itself(tmp_path: Path) -> None:
-    answer = run_server(tmp_path, "--help")
-    assert answer.returncode == 0
-    assert "--schedule-speed" in answer.stdout
 
 
 def run_server(first_on_path: Path, *arguments: str) -> "subprocess.CompletedProcess[str]":

@@ -22,14 +22,10 @@ from local_aws import ENVIRONMENTS
 
 SUBJECTS = {
     "warm": "a warm call, with 1 and with 8 threads",
-    "cold": "imports, and a fresh process's first token",
     "cold_start": "cold starts of both functions, beside other handlers and other packages of the same code",
-    "outage": "Secrets Manager or the token endpoint fails for ten minutes, in virtual time",
     "herd": "500 threads and 500 tasks meet an expired token, and a rejected one",
     "warm_rotation": "a rotation by a warm function, beside other ways to rotate and a replay of the same calls",
-    "rejected": "from a 401 to the repeated request's answer, with the deployed functions",
     "healing": "from a 401 to a working token for 1, 100 and 1,000 consumers at once, with the deployed functions",
-    "accounts": "rotations of up to 300 accounts, and of broken ones among them, with the deployed functions",
     "money": "what accounts and consumers' calls cost, and which limit of AWS is met first: arithmetic",
 }
 LIBRARIES = (

@@ -18,7 +18,7 @@ from dataclasses import dataclass, field, replace
 from bench.conversation import Conversation
 from bench.measurement import Spread, Table, in_turns, percentiles, progress
 from bench.quiet_stack import deploy_quiet_stack
-from bench.rejected import API_PATH
+from demo.consumer import API_PATH
 from demo.deployment import Stack
 from local_aws import LocalAWS
 from local_aws.waiting import eventually

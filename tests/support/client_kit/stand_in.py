@@ -25,7 +25,7 @@ OTHER_HOST = "localhost"
 BODY = "a body that arrives whole each time"
 # For all requests of a storm to arrive, if they were sent at once.
 _HOLD_SECONDS = 2
-_EXTENSION_TTL_SECONDS = 300
+_LOCAL_TTL_SECONDS = 300
 
 Reply = tuple[int, dict[str, Any]]
 
@@ -45,6 +45,7 @@ class World:
         self.retry_after_seconds = 0
         self.stale_reads = 0
         self.hold = 0
+        self.local_reader = "provider"
         # What happened since the last look.
         self.calls: list[str] = []
         self.reads = 0
@@ -60,10 +61,10 @@ class World:
         """The base URL of the API, and the endpoint of AWS."""
         return f"http://{HOST}:{self.port}"
 
-    def publish(self, valid_for: int = 1800, age: int = 0) -> None:
+    def publish(self, valid_for: int = 1800, age: int = 0, host: str = HOST) -> None:
         """Do what the rotator does. Tokens are counted: 1, 2, ..."""
         issued_at = int(self.now) - age
-        access_token = secrets.token_urlsafe(40)
+        access_token = f"ey{secrets.token_urlsafe(40)}"
         sys.audit("secret.minted", access_token)
         self.tokens.append(
             {
@@ -71,7 +72,7 @@ class World:
                 "token_type": "Bearer",
                 "issued_at": issued_at,
                 "expires_at": issued_at + valid_for,
-                "api_url": self.url,
+                "api_url": f"http://{host}:{self.port}",
                 "version_id": str(uuid.uuid4()),
             }
         )
@@ -90,7 +91,7 @@ class World:
             if headers.get("x-amz-target") == "secretsmanager.GetSecretValue":
                 return self._secret(json.loads(body).get("VersionId"))
             if path.startswith("/secretsmanager/get"):
-                return self._extension(parse_qs(urlsplit(path).query), headers)
+                return self._read_locally(parse_qs(urlsplit(path).query), headers)
             if path == f"/2015-03-31/functions/{FUNCTION}/invocations":
                 return self._renew(json.loads(body))
             return self._api(method, headers, body)
@@ -107,18 +108,24 @@ class World:
             shown = self.tokens[-2]
         if version_id:
             shown = next(token for token in self.tokens if token["version_id"] == version_id)
-        text = "{}" if self.secrets_manager == "empty" else json.dumps(shown)
-        # Cut off behind the token: parsers quote what they cannot parse.
-        text = text[: text.index("token_type")] if self.secrets_manager == "malformed" else text
+        left_out = ["access_token"] if self.secrets_manager == "no token" else []
+        text = json.dumps({name: value for name, value in shown.items() if name not in left_out})
+        # Parsers quote what they cannot parse.
+        text = shown["access_token"] if self.secrets_manager == "malformed" else text
         return 200, {"Name": SECRET, "VersionId": shown["version_id"], "SecretString": text}
 
-    def _extension(self, query: dict[str, list[str]], headers: dict[str, str]) -> Reply:
+    def _read_locally(self, query: dict[str, list[str]], headers: dict[str, str]) -> Reply:
         """As the AWS Workload Credentials Provider; the Lambda extension is the same without `refreshNow`."""
-        if headers.get("x-aws-parameters-secrets-token") != "session" or "x-forwarded-for" in headers:
+        if headers.get("x-aws-parameters-secrets-token") != "session":
             return 403, {"message": "Bad Token"}
+        known = {"secretId", "versionId", "versionStage"} | (
+            {"refreshNow"} if self.local_reader == "provider" else set()
+        )
+        if "x-forwarded-for" in headers or query.keys() - known:
+            return 400, {"message": "Forwarded, or an unknown parameter"}
         version_id = query.get("versionId", [""])[0]
         read_at, reply = self._cached.get(version_id, (float("-inf"), (0, {})))
-        if query.get("refreshNow") == ["true"] or self.now >= read_at + _EXTENSION_TTL_SECONDS:
+        if query.get("refreshNow") == ["true"] or self.now >= read_at + _LOCAL_TTL_SECONDS:
             reply = self._secret(version_id)
             if reply[0] == 200:
                 self._cached[version_id] = self.now, reply
@@ -147,7 +154,7 @@ class World:
     def _api(self, method: str, headers: dict[str, str], body: str) -> Reply:
         bearer = headers.get("authorization", "").removeprefix("Bearer ")
         number = next((n for n, token in enumerate(self.tokens, 1) if token["access_token"] == bearer), None)
-        if number and headers.get("host", "").split(":")[0] != HOST:
+        if number and urlsplit(self.tokens[number - 1]["api_url"]).netloc != headers.get("host"):
             self.problems.append("a token was sent to another host")
         if number and self.now >= self.tokens[number - 1]["expires_at"]:
             self.problems.append(f"token {number} was sent after it had expired")

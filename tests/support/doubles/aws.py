@@ -35,7 +35,7 @@ class InMemoryAWS:
         self.alarms_on: set[str] = set()
         self.functions: dict[str, Callable[[dict[str, Any]], dict[str, Any]]] = {}
         """What a function answers to an event; `{"errorMessage": ...}` is a failure."""
-        self.faults: dict[str, str | Exception] = {}
+        self.faults: dict[str, str | BaseException] = {}
         """The error of an operation: AWS's code, or an exception of the SDK."""
         self.calls: list[str] = []
         self.sessions: list[dict[str, Any]] = []
@@ -125,7 +125,7 @@ class InMemoryAWS:
         self.calls.append(operation)
         self.on_call(operation)
         fault = self.faults.get(operation)
-        if isinstance(fault, Exception):
+        if isinstance(fault, BaseException):
             raise fault
         if fault:
             raise _error(operation, fault)

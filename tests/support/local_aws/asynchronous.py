@@ -1,8 +1,8 @@
-"""Asynchronous invocation: retries, the age of an event, destinations and dead-letter queues.
+"""Asynchronous invocation: retries, the age of an event, and OnFailure with a queue.
 
-As it comes, ministack sends a destination's record to a dead-letter queue, never delivers OnSuccess, counts three
-attempts whatever happened, and delivers with nobody's rights. The rules and the record are those of the Lambda
-developer guide, "Invoking a function asynchronously" and "Capturing records of Lambda asynchronous invocations".
+By itself, ministack counts three attempts whatever happened, and delivers without checking rights. The rules and the
+record are those of the Lambda developer guide, "Invoking a function asynchronously" and "Capturing records of Lambda
+asynchronous invocations".
 """
 
 import contextvars
@@ -41,26 +41,20 @@ def _run(record: Record, event: Any) -> None:
     REQUEST_ID.set(REQUEST_ID.get() or str(uuid.uuid4()))
     settings = lambda_svc._run_with_function_config_scope(record, _settings, record["config"])
     condition, attempts, result = _attempt(record, event, settings)
-    destinations = settings.get("DestinationConfig") or {}
-    kind = "OnSuccess" if condition == "Success" else "OnFailure"
-    destination = (destinations.get(kind) or {}).get("Destination")
-    dead_letter_queue = (record["config"].get("DeadLetterConfig") or {}).get("TargetArn")
-    try:
-        if destination:
-            _deliver(destination, record["config"], _destination_record(record, event, condition, attempts, result), {})
-        if dead_letter_queue and condition != "Success":
-            _deliver(dead_letter_queue, record["config"], event, _dead_letter_attributes(result))
-    except (botocore.exceptions.BotoCoreError, botocore.exceptions.ClientError):
-        logging.exception("The record of an asynchronous invocation of %s is lost", record["config"]["FunctionName"])
+    on_failure = (settings.get("DestinationConfig") or {}).get("OnFailure") or {}
+    if condition != "Success" and on_failure:
+        try:
+            _deliver(on_failure["Destination"], record["config"], _report(record, event, condition, attempts, result))
+        except (botocore.exceptions.BotoCoreError, botocore.exceptions.ClientError):
+            name = record["config"]["FunctionName"]
+            logging.exception("The record of an asynchronous invocation of %s is lost", name)
 
 
 def _settings(config: Record) -> Record:
-    """The EventInvokeConfig of the version or alias that was invoked."""
+    """The EventInvokeConfig of the function."""
     function = lambda_svc._functions.get(config["FunctionName"]) or {}
-    qualifier = config["FunctionArn"].split(":")[7:]
     configs = function.get("event_invoke_configs") or {}
-    names = qualifier or ["$LATEST", ""]
-    return next((configs[name] for name in names if name in configs), {})
+    return next((configs[name] for name in ("$LATEST", "") if name in configs), {})
 
 
 def _attempt(record: Record, event: Any, settings: Record) -> tuple[Condition, int, Record]:
@@ -84,52 +78,26 @@ def _attempt(record: Record, event: Any, settings: Record) -> tuple[Condition, i
         time.sleep(wait)
 
 
-def _destination_record(record: Record, event: Any, condition: Condition, attempts: int, result: Record) -> Record:
+def _report(record: Record, event: Any, condition: Condition, attempts: int, result: Record) -> Record:
+    """The record of a failed invocation, as a destination receives it."""
     config = record["config"]
     version = config.get("Version", "$LATEST")
-    function_arn = config["FunctionArn"]
-    response_context = {"statusCode": 200, "executedVersion": version}
-    if condition != "Success":
-        response_context["functionError"] = "Unhandled"
     return {
         "version": "1.0",
         "timestamp": datetime.datetime.now(datetime.UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z"),
         "requestContext": {
             "requestId": REQUEST_ID.get(),
-            "functionArn": function_arn if len(function_arn.split(":")) > 7 else f"{function_arn}:{version}",
+            "functionArn": f"{config['FunctionArn']}:{version}",
             "condition": condition,
             "approximateInvokeCount": attempts,
         },
         "requestPayload": event,
-        "responseContext": response_context,
+        "responseContext": {"statusCode": 200, "executedVersion": version, "functionError": "Unhandled"},
         "responsePayload": result.get("body"),
     }
 
 
-def _dead_letter_attributes(result: Record) -> Record:
-    message = (result.get("body") or {}).get("errorMessage") or ""
-    values = {
-        "RequestID": ("String", REQUEST_ID.get()),
-        "ErrorCode": ("Number", "200"),
-        "ErrorMessage": ("String", message),
-    }
-    return {name: {"DataType": kind, "StringValue": value[:1024]} for name, (kind, value) in values.items() if value}
-
-
-def _deliver(target_arn: str, config: Record, body: Any, attributes: Record) -> None:
-    """Send to a queue, a topic, a bus or a function as the function's role."""
-    service = target_arn.split(":")[2]
-    client = role_client(service, config["Role"], config["FunctionName"])
-    text = json.dumps(body)
-    if service == "sqs":
-        client.send_message(QueueUrl=queue_url(target_arn), MessageBody=text, MessageAttributes=attributes)
-    elif service == "sns":
-        client.publish(TopicArn=target_arn, Message=text, MessageAttributes=attributes)
-    elif service == "lambda":
-        client.invoke(FunctionName=target_arn, InvocationType="Event", Payload=text)
-    elif service == "events":
-        kind = "Success" if body["requestContext"]["condition"] == "Success" else "Failure"
-        entry = {"Source": "lambda", "DetailType": f"Lambda Function Invocation Result - {kind}", "Detail": text}
-        client.put_events(Entries=[entry | {"EventBusName": target_arn, "Resources": [config["FunctionArn"]]}])
-    else:
-        logging.error("No delivery to %s: a destination of %s cannot be served here", target_arn, service)
+def _deliver(queue_arn: str, config: Record, body: Record) -> None:
+    """Send to a queue as the function's role."""
+    client = role_client("sqs", config["Role"], config["FunctionName"])
+    client.send_message(QueueUrl=queue_url(queue_arn), MessageBody=json.dumps(body))

@@ -1,7 +1,7 @@
 """CloudFormation where ministack leaves out what a template says.
 
 - `!Ref` of a secret gives its name; AWS gives its ARN.
-- A function's `ReservedConcurrentExecutions` and a table's `TimeToLiveSpecification` are not applied.
+- A table's `TimeToLiveSpecification` is not applied.
 - The workers of a function that is deleted with its stack stay.
 - `AWS::SecretsManager::ResourcePolicy` and `AWS::Events::EventBusPolicy` are unknown.
 """
@@ -23,7 +23,6 @@ def mend(_options: argparse.Namespace, _routes: dict[str, Callable[[], Any]]) ->
     """Wrap what creates, updates and deletes these types, and add two."""
     handlers = provisioners._RESOURCE_HANDLERS
     _identify_by_arn(handlers["AWS::SecretsManager::Secret"])
-    _then_apply(handlers["AWS::Lambda::Function"], _reserve_concurrency)
     _then_apply(handlers["AWS::DynamoDB::Table"], _set_time_to_live)
     _stop_workers_on_deletion(handlers["AWS::Lambda::Function"])
     handlers["AWS::SecretsManager::ResourcePolicy"] = {
@@ -76,11 +75,6 @@ def _then_apply(handlers: Handlers, apply: Callable[[str, Properties], None]) ->
         return physical_id, attributes
 
     handlers.update(create=create_and_apply, update=update_and_apply)
-
-
-def _reserve_concurrency(name: str, properties: Properties) -> None:
-    reserved = properties.get("ReservedConcurrentExecutions")
-    lambda_svc._functions[name]["concurrency"] = None if reserved is None else int(reserved)
 
 
 def _set_time_to_live(name: str, properties: Properties) -> None:

@@ -10,9 +10,8 @@ from typing import Any
 DAY_SECONDS = 24 * 60 * 60
 # How long a version is kept at least; shorter where schedules are sped up, as 58 of their ticks are a day there too.
 kept_seconds: float = DAY_SECONDS
-# Quotas of the user guide, for one secret: its versions, and the labels attached across all of them.
+# The user guide's quota of versions of one secret.
 VERSIONS_QUOTA = 100
-LABELS_QUOTA = 20
 CURRENT, PENDING, PREVIOUS = "AWSCURRENT", "AWSPENDING", "AWSPREVIOUS"
 VALUE_MEMBERS = ("SecretString", "SecretBinary")
 
@@ -62,7 +61,6 @@ def already_stored(secret: Record, version_id: str, value: Record) -> bool:
 def add_version(secret: Record, version_id: str, value: Record, labels: list[str], now: float) -> list[tuple[str, str]]:
     """Add a version; the result is that of `attach`. A quota that refuses it leaves everything as it was."""
     versions = secret["Versions"]
-    _check_labels_quota(secret, labels)
     # "It does not remove versions created less than 24 hours ago", nor any version with a label.
     removable = [
         other for other, old in versions.items() if not old["Stages"] and now - old["CreatedDate"] >= kept_seconds
@@ -84,7 +82,6 @@ def add_version(secret: Record, version_id: str, value: Record, labels: list[str
 
 def attach(secret: Record, version_id: str, labels: list[str]) -> list[tuple[str, str]]:
     """Move labels to a version, and AWSPREVIOUS to the version that lost AWSCURRENT; the result is what moved where."""
-    _check_labels_quota(secret, labels)
     before = {label: holder_of(secret, label) for label in labels}
     moved = [(label, version_id) for label, holder in before.items() if holder != version_id]
     lost_current = before.get(CURRENT)
@@ -133,11 +130,3 @@ def move(secret: Record, label: str, *, source: str | None, target: str | None) 
         )
     detach(secret, label, source)
     return []
-
-
-def _check_labels_quota(secret: Record, labels: list[str]) -> None:
-    attached = {label for version in secret["Versions"].values() for label in version["Stages"]}
-    if len(attached.union(labels)) > LABELS_QUOTA:
-        raise Refusal(
-            "LimitExceededException", f"All versions of a secret together have {LABELS_QUOTA} labels at most."
-        )

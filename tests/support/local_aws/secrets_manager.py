@@ -6,7 +6,6 @@ that CloudFormation, IAM, persistence and the "Secret Label Updated" event work 
 """
 
 import argparse
-import contextvars
 import json
 import threading
 import time
@@ -15,7 +14,6 @@ from collections.abc import Callable
 from typing import Any
 
 from ministack.core.responses import error_response_json, json_response
-from ministack.services import lambda_svc
 from ministack.services import secretsmanager as service
 from ministack.services.cloudformation import provisioners
 
@@ -25,7 +23,6 @@ from local_aws.secret_versions import CURRENT, DAY_SECONDS, PENDING, PREVIOUS, V
 
 ENCRYPT = ("EncryptionFailure", "kms:GenerateDataKey", "kms:Decrypt")
 DECRYPT = ("DecryptionFailure", "kms:Decrypt")
-ROTATION_STEPS = ("createSecret", "setSecret", "testSecret", "finishSecret")
 
 Response = tuple[int, dict[str, str], bytes]
 Handler = Callable[[Record], Response]
@@ -52,10 +49,9 @@ def mend(options: argparse.Namespace, routes: dict[str, Callable[[], Any]]) -> N
     routes["/_local_aws/secrets_manager/advance_a_day"] = advance_a_day
     secret_versions.kept_seconds = DAY_SECONDS / options.schedule_speed
     reading = (get_secret_value, list_secret_version_ids)
-    writing = (create_secret, put_secret_value, update_secret, update_secret_version_stage, rotate_secret)
+    writing = (create_secret, put_secret_value, update_secret, update_secret_version_stage)
     for behaviour in (*reading, *writing):
         setattr(service, f"_{behaviour.__name__}", _handler(behaviour))
-    service._delete_secret = _delete_secret(service._delete_secret)
     service._describe_secret = _without_empty_members(service._describe_secret)
     service._list_secrets = _without_empty_members(service._list_secrets)
     service._resolve = _resolve(service._resolve)
@@ -157,35 +153,6 @@ def list_secret_version_ids(request: Record) -> Record:
     return _identity(secret) | {"Versions": versions[start:end]} | next_token
 
 
-def rotate_secret(request: Record) -> Record:
-    """RotateSecret: a version AWSPENDING without a value, then the rotation function, step by step and by itself."""
-    secret, token = _secret(request, to_change=True), token_of(request)
-    function = request.get("RotationLambdaARN") or secret.get("RotationLambdaARN")
-    if not function:
-        raise Refusal("InvalidRequestException", "No Lambda rotation function ARN is associated with this secret.")
-    if holder_of(secret, PENDING) not in (None, token, holder_of(secret, CURRENT)):
-        message = "A previous rotation isn't complete. That rotation will be reattempted."
-        raise Refusal("InvalidRequestException", message)
-    record, config, _ = lambda_svc._get_func_record_for_ref(function)
-    if record is None:
-        raise Refusal("ResourceNotFoundException", "The Lambda rotation function does not exist.")
-    rules = request.get("RotationRules") or secret.get("RotationRules")
-    secret.update(RotationLambdaARN=function, RotationRules=rules, RotationEnabled=True)
-    if token not in secret["Versions"] and request.get("RotateImmediately", True):
-        _changed(secret, secret_versions.add_version(secret, token, dict.fromkeys(VALUE_MEMBERS), [PENDING], now()))
-        steps = (_rotate, lambda_svc._execution_record_for_config(record, config), secret["ARN"], token)
-        # The thread is in the account and the region of the request.
-        threading.Thread(target=contextvars.copy_context().run, args=steps, daemon=True).start()
-    return _identity(secret) | {"VersionId": token}
-
-
-def _rotate(function: Record, arn: str, token: str) -> None:
-    for step in ROTATION_STEPS:
-        event = {"Step": step, "SecretId": arn, "ClientRequestToken": token}
-        if lambda_svc._execute_function_with_config_scope(function, event).get("error"):
-            return
-
-
 def _handler(behaviour: Callable[[Record], Record]) -> Handler:
     """Make ministack's kind of handler of an operation, one request at a time."""
     operation = "".join(word.capitalize() for word in behaviour.__name__.split("_"))
@@ -254,20 +221,6 @@ def _publish_new_version(secret: Record, secret_string: str | None = None, secre
     with _lock:
         _changed(secret, secret_versions.add_version(secret, version_id, value, [CURRENT], now()))
     return version_id
-
-
-def _delete_secret(delete: Handler) -> Handler:
-    """Let a forced deletion of a secret that does not exist succeed (API, ForceDeleteWithoutRecovery)."""
-
-    def handle(request: Record) -> Response:
-        with _lock:
-            known = service._resolve(request.get("SecretId"))[1]
-            if not known and request.get("ForceDeleteWithoutRecovery") and "RecoveryWindowInDays" not in request:
-                answer: Response = json_response({"Name": request["SecretId"], "DeletionDate": now()})
-                return answer
-            return delete(request)
-
-    return handle
 
 
 def _without_empty_members(describe: Handler) -> Handler:

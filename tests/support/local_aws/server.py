@@ -33,6 +33,7 @@ SERVICES = (
     "cloudformation",
     "nested_stacks",
     "condition_keys",
+    "other_accounts",
     "memory",
 )
 HOST = "127.0.0.1"

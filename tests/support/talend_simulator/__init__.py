@@ -8,8 +8,7 @@ with TalendSimulator(settings=Settings(speed=60)) as talend:
     assert [call.status for call in talend.token_calls()] == [503, 503, 200]
 ```
 
-It runs as a thread (above) or as a process of its own: `python -m talend_simulator --help`.
-A client needs nothing but HTTP; another process controls it through the JSON API under `/_simulator/` (see `control`).
+It runs in threads of its process. A client needs nothing but HTTP.
 """
 
 from talend_simulator.accounts import DOCUMENTED_PERMISSIONS, Account, many_permissions

@@ -1,24 +1,9 @@
-"""Which fault comes when, and how another process names one."""
+"""The order of faults."""
 
 import threading
 from collections import deque
-from typing import Any
 
-from talend_simulator.faults import (
-    Amend,
-    Answer,
-    Close,
-    Drip,
-    Fault,
-    HtmlAnswer,
-    Huge,
-    JsonAnswer,
-    Redirect,
-    Reset,
-    SameToken,
-    Stall,
-    Truncate,
-)
+from talend_simulator.faults import Fault
 
 
 class FaultQueue:
@@ -55,40 +40,3 @@ class FaultQueue:
         """Each fault and how many requests it is still for, in order."""
         with self._lock:
             return tuple(self._faults)
-
-
-KINDS: dict[str, type[Fault]] = {
-    fault.kind: fault
-    for fault in (
-        Answer,
-        JsonAnswer,
-        HtmlAnswer,
-        Redirect,
-        SameToken,
-        Amend,
-        Truncate,
-        Stall,
-        Drip,
-        Close,
-        Reset,
-        Huge,
-    )
-}
-
-
-def fault_of(members: dict[str, Any]) -> Fault:
-    """The fault that a JSON object describes: its `kind` and the members of that class; `ValueError` if it does not."""
-    kind = members.get("kind")
-    if not isinstance(kind, str) or kind not in KINDS:
-        raise ValueError(f"kind must be one of {', '.join(KINDS)}")
-    try:
-        # JSON has no tuples.
-        return KINDS[kind](
-            **{
-                name: tuple(value) if isinstance(value, list) else value
-                for name, value in members.items()
-                if name != "kind"
-            }
-        )
-    except TypeError as error:
-        raise ValueError(f"{kind}: {str(error).partition(' ')[2]}") from error

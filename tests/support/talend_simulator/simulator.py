@@ -9,7 +9,6 @@ from typing import Self
 from talend_simulator.accounts import Account, Accounts
 from talend_simulator.api import Api
 from talend_simulator.connection import Connection, Stalls
-from talend_simulator.control import CONTROL_PREFIX, Control
 from talend_simulator.fault_queue import FaultQueue
 from talend_simulator.faults import Fault
 from talend_simulator.journal import Journal, JournalEntry
@@ -55,7 +54,6 @@ class TalendSimulator:
         self.tokens = Tokens(self.url, clock)
         self._token_endpoint = TokenEndpoint(self.url, self.accounts, self.tokens, self.settings)
         self._api = Api(self.tokens, self.settings, clock)
-        self._control = Control(self.settings, self.accounts, self.tokens, self.faults, self._stalls, self.journal)
 
     def __enter__(self) -> Self:
         self.start()
@@ -107,9 +105,6 @@ class TalendSimulator:
         return self._stalls.release()
 
     def _exchange(self, request: Request, connection: Connection) -> None:
-        if request.path.startswith(CONTROL_PREFIX):
-            connection.send(self._control.answer(request))
-            return
         fault = Fault()
         if request.path == TOKEN_PATH:
             fault = self.faults.take() or fault

@@ -13,12 +13,15 @@ import pytest
 import requests
 import urllib3
 
-from doubles import raw_server, read_request, tls_context
+from doubles import raw_server, read_request
+from doubles.tls_server import tls_context
 from rotator.adapters.bounded_http import BoundedSession, time_limit
 
 LIMIT_SECONDS = 0.15
 PATIENCE_SECONDS = 3
 OK = b"HTTP/1.1 200 OK\r\nContent-Length: 4\r\n\r\ngood"
+# The operating system's words, or ours if the limit passed before a call of it.
+TIMED_OUT = r"timed out|the time limit has passed"
 TIME_OUTS = (requests.Timeout, requests.ConnectionError, urllib3.exceptions.TimeoutError)
 
 
@@ -76,7 +79,7 @@ DRIPS = {
 @pytest.mark.parametrize("encrypted", [False, True])
 @pytest.mark.parametrize("part", DRIPS)
 def test_an_answer_that_drips_is_left_at_the_limit(session, tls, part, encrypted):
-    with raw_server(DRIPS[part], tls if encrypted else None) as url, pytest.raises(TIME_OUTS, match="timed out"):
+    with raw_server(DRIPS[part], tls if encrypted else None) as url, pytest.raises(TIME_OUTS, match=TIMED_OUT):
         get(session, url, seconds=LIMIT_SECONDS)
 
 
@@ -101,12 +104,12 @@ def test_a_tls_handshake_that_hangs_or_drips_is_left_at_the_limit(session, said)
         while connection.recv(1_000):
             pass
 
-    with raw_server(serve) as url, pytest.raises(TIME_OUTS, match="timed out"):
+    with raw_server(serve) as url, pytest.raises(TIME_OUTS, match=TIMED_OUT):
         get(session, url.replace("http:", "https:"), seconds=LIMIT_SECONDS)
 
 
 @pytest.mark.parametrize(("reused", "said"), [(False, "timed out"), (True, "the time limit has passed")])
-def test_at_the_very_end_of_the_limit_nothing_is_begun(session, monkeypatch, reused, said):
+def test_nothing_is_started_at_the_end_of_the_limit(session, monkeypatch, reused, said):
     def serve(connection):
         while True:
             read_request(connection)
@@ -133,13 +136,13 @@ def test_a_server_that_reads_nothing_is_left_at_the_limit(session, reused):
     with raw_server(serve) as url:
         if reused:
             assert get(session, url) == b"good"
-        with pytest.raises(TIME_OUTS, match="timed out"):
+        with pytest.raises(TIME_OUTS, match=TIMED_OUT):
             get(session, url, seconds=LIMIT_SECONDS, data=b"a" * 20_000_000)
         left.set()
 
 
 @pytest.mark.parametrize("part", ["handshake", "request", "answer"])
-def test_within_the_limit_connecting_each_write_and_each_read_have_time_outs_of_their_own(session, tls, part):
+def test_each_connect_write_and_read_has_its_own_timeout_in_the_limit(session, tls, part):
     left = threading.Event()
 
     def serve(connection):
@@ -156,7 +159,7 @@ def test_within_the_limit_connecting_each_write_and_each_read_have_time_outs_of_
     data = b"a" * 20_000_000 if part == "request" else None
     with ExitStack() as stack, raw_server(serve) as url:
         url = url.replace("http:", "https:") if part == "handshake" else url
-        with pytest.raises(TIME_OUTS, match="timed out"):
+        with pytest.raises(TIME_OUTS, match=TIMED_OUT):
             get(session, url, timeout=short, data=data)
         left.set()
 
@@ -204,7 +207,7 @@ def test_all_addresses_of_a_host_share_the_limit(session, addresses, unanswering
     """The pools ask for the host's own port everywhere, so that the address that answers has another IP."""
     with raw_server(answering(OK), host="127.0.0.2", port=unanswering):
         addresses += [("127.0.0.1", unanswering)] * 3 + [("127.0.0.2", unanswering)]
-        with pytest.raises(TIME_OUTS, match="timed out"):
+        with pytest.raises(TIME_OUTS, match=TIMED_OUT):
             get(session, f"http://many.invalid:{unanswering}", seconds=LIMIT_SECONDS)
 
 
@@ -214,7 +217,7 @@ def test_an_address_that_does_not_answer_gives_way_to_the_next(session, addresse
         assert get(session, f"http://many.invalid:{unanswering}", timeout=(0.1, 5)) == b"good"
 
 
-def test_a_host_without_an_address_is_said_to_have_none(session, addresses):
+def test_a_host_without_an_address_is_reported_so(session, addresses):
     assert addresses == []
     with pytest.raises(requests.ConnectionError, match="no address"):
         get(session, "http://many.invalid")
@@ -226,7 +229,7 @@ def test_an_address_that_refuses_gives_way_to_the_next(session, addresses):
         assert get(session, f"http://many.invalid:{port_of(url)}") == b"good"
 
 
-def test_addresses_that_all_refuse_are_tried_once_and_told_apart_from_a_time_out(session, addresses, resolved):
+def test_addresses_that_all_refuse_are_tried_once_and_not_a_timeout(session, addresses, resolved):
     with raw_server(answering(first=OK)) as url:
         addresses += [("127.0.0.2", port_of(url))]
         with pytest.raises(requests.ConnectionError, match="refused"):
@@ -239,7 +242,7 @@ def test_what_is_sent_is_not_held_back_for_more_to_come(session):
         assert response.raw.connection.sock.getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY)
 
 
-def test_an_answer_that_has_no_body_is_not_waited_for(session):
+def test_an_answer_without_a_body_returns_at_once(session):
     def serve(connection):
         read_request(connection)
         connection.sendall(OK.removesuffix(b"good"))
@@ -300,12 +303,12 @@ def test_the_environments_proxy_is_asked_within_the_limit(session, monkeypatch):
         assert get(session, "http://api.invalid") == b"good"
     with raw_server(answering(b"HTTP/1.1 200 " + b"O" * 400 + b"\r\n\r\n")) as proxy:
         monkeypatch.setenv("HTTPS_PROXY", proxy)
-        with pytest.raises(TIME_OUTS, match="timed out"):
+        with pytest.raises(TIME_OUTS, match=TIMED_OUT):
             get(session, "https://api.invalid", seconds=LIMIT_SECONDS)
 
 
 @pytest.mark.parametrize("location", [b"http://127.0.0.1:1/", b"http://[::1/", b"http://\xff/"])
-def test_a_redirect_is_an_answer_like_any_other_and_its_body_is_left_unread(session, location):
+def test_a_redirect_is_an_ordinary_answer_whose_body_is_not_read(session, location):
     endless = b"HTTP/1.1 307 Elsewhere\r\nLocation: " + location + b"\r\nContent-Length: 99999999999\r\n\r\n"
 
     def serve(connection):

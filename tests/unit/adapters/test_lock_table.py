@@ -94,7 +94,7 @@ def test_a_repeated_write_recognizes_its_own_record(locks, monkeypatch):
         locks[1].acquire(invocation(), "v1")
 
 
-def test_runs_of_the_same_millisecond_are_told_apart(locks):
+def test_runs_of_the_same_millisecond_are_distinguished(locks):
     same = invocation()
     for lock in locks:
         lock._clock = lambda: same.ends_at - 30
@@ -176,7 +176,7 @@ def test_a_release_never_raises(locks, ended):
     locks[0].release(invocation(), "v1", ended)
 
 
-def test_the_record_holds_version_and_expiry_and_no_more(locks):
+def test_the_record_holds_only_version_and_expiry(locks):
     locks[0].acquire(invocation(), "v1")
     locks[0].release(invocation(), "v1", result())
     (item,) = items()

@@ -5,7 +5,8 @@ import select
 import pytest
 import requests
 
-from doubles import Clock, raw_server, read_request, self_signed_server
+from doubles import Clock, raw_server, read_request
+from doubles.tls_server import self_signed_server
 from rotator.adapters.probe import HttpProbe
 from rotator.ports import Verdict
 from talend_simulator import Account, Answer, Close, Redirect, Stall, TalendSimulator
@@ -68,14 +69,14 @@ def test_a_success_and_a_missing_right_accept_the_token(talend, probe, status):
 
 
 @pytest.mark.parametrize("status", [300, 400, 402, 404, 405, 429, 500, 503])
-def test_any_other_status_says_nothing(talend, probe, status):
+def test_any_other_status_is_unknown(talend, probe, status):
     talend.faults.add(Answer(status), times=1)
     probed = ask(probe, document(talend.url), FAULTY)
-    hint = ": this path does not exist" if status == 404 else ""
+    hint = ", so this path does not exist" if status == 404 else ""
     assert (probed.verdict, probed.detail) == (Verdict.UNKNOWN, f"{talend.url}{FAULTY} answered {status}{hint}")
 
 
-def test_a_redirect_is_not_followed_so_that_the_token_stays_with_its_api(talend, probe):
+def test_a_redirect_is_not_followed_so_the_token_stays_with_its_api(talend, probe):
     with TalendSimulator() as elsewhere:
         talend.faults.add(Redirect(f"{elsewhere.url}/account/users"), times=1)
         probed = ask(probe, document(talend.url), FAULTY)
@@ -94,7 +95,7 @@ def test_the_body_is_not_read(probe):
         assert ask(probe, document(url), seconds=5).verdict is Verdict.ACCEPTED
 
 
-def test_an_api_that_says_nothing_for_long_is_left_well_before_the_deadline(probe, monkeypatch):
+def test_a_silent_api_is_abandoned_well_before_the_deadline(probe, monkeypatch):
     monkeypatch.setattr("rotator.adapters.probe._READ_SECONDS", 0.1)
 
     def serve(connection):
@@ -125,7 +126,7 @@ def test_an_api_whose_answer_drips_is_left_at_the_deadline(probe):
 
 
 @pytest.mark.parametrize("location", [b"http://[::1/", b"http://\xff/"])
-def test_a_redirect_to_no_url_tells_nothing(probe, location):
+def test_a_redirect_to_an_invalid_url_is_unknown(probe, location):
     said = b"HTTP/1.1 307 Elsewhere\r\nLocation: " + location + b"\r\nContent-Length: 0\r\n\r\n"
     with raw_server(lambda connection: read_request(connection) and connection.sendall(said)) as url:
         probed = ask(probe, document(url))
@@ -133,7 +134,7 @@ def test_a_redirect_to_no_url_tells_nothing(probe, location):
 
 
 @pytest.mark.parametrize("fault", [Close(), Stall()])
-def test_an_api_that_does_not_answer_tells_nothing_and_is_asked_once(talend, probe, fault):
+def test_an_unanswered_probe_is_unknown_and_not_repeated(talend, probe, fault):
     talend.faults.add(fault, times=9)
     probed = ask(probe, document(talend.url), FAULTY, seconds=0.6)
     assert (probed.verdict, probed.url) == (Verdict.UNKNOWN, f"{talend.url}{FAULTY}")
@@ -141,7 +142,7 @@ def test_an_api_that_does_not_answer_tells_nothing_and_is_asked_once(talend, pro
     assert len(talend.journal.entries()) == 1
 
 
-def test_an_api_that_nobody_vouches_for_tells_nothing(probe, tmp_path):
+def test_an_untrusted_certificate_makes_the_probe_unknown(probe, tmp_path):
     with self_signed_server(tmp_path) as url:
         probed = ask(probe, document(url))
     assert probed.verdict is Verdict.UNKNOWN
@@ -152,7 +153,7 @@ def test_an_api_that_nobody_vouches_for_tells_nothing(probe, tmp_path):
 def test_without_time_for_an_answer_the_api_is_not_asked(talend, probe, seconds):
     probed = ask(probe, document(talend.url), seconds=seconds)
     assert (probed.verdict, probed.url) == (Verdict.UNKNOWN, f"{talend.url}/account/users")
-    assert probed.detail == f"{talend.url}/account/users was not requested: no time was left"
+    assert probed.detail == f"{talend.url}/account/users was not requested, because no time was left"
     assert list(talend.journal) == []
 
 
@@ -168,6 +169,6 @@ def test_a_netrc_file_does_not_take_the_tokens_place(talend, probe, tmp_path, mo
     assert ask(probe, issued(talend)).verdict is Verdict.ACCEPTED
 
 
-def test_nothing_that_is_told_shows_the_token(talend, probe):
+def test_no_error_shows_the_token(talend, probe):
     told = [ask(probe, document(talend.url)), ask(probe, document("http://127.0.0.1:1"))]
     assert not any("hunter2" in repr(probed) for probed in told)

@@ -63,7 +63,7 @@ def test_a_version_is_read_by_its_label(store, client):
     assert store.read(NAME, "AWSPENDING") is None
 
 
-def test_reading_tells_when_the_version_was_made(store, client):
+def test_a_read_version_has_its_creation_time(store, client):
     publish(client)
     made = client.list_secret_version_ids(SecretId=NAME)["Versions"][0]["CreatedDate"].timestamp()
     assert store.read(NAME, "AWSCURRENT").created_at == made
@@ -86,7 +86,7 @@ def test_a_description_has_the_status_of_each_replica(client):
     assert store.describe(NAME).replicas == {"us-east-1": "InSync", "ap-south-1": "Failed: no such key"}
 
 
-def test_a_binary_value_is_told_from_a_string(store, client):
+def test_a_binary_value_is_distinguished_from_a_string(store, client):
     client.put_secret_value(SecretId=NAME, SecretBinary=b"\xff")
     assert store.read(NAME, "AWSCURRENT").text is None
 
@@ -109,14 +109,14 @@ def test_promotion_moves_the_label_from_the_version_that_was_read(store, client)
     assert store.read(NAME, "AWSPREVIOUS").version_id == published
 
 
-def test_every_version_that_is_kept_tells_when_it_was_made(store, client):
+def test_every_version_has_its_creation_time(store, client):
     assert store.created(NAME) == []
     for text in ("one", "two", "three"):
         publish(client, text)
     assert store.created(NAME) == pytest.approx([time.time()] * 3, abs=60)
 
 
-def test_all_pages_of_versions_are_read_those_without_a_label_included(client):
+def test_all_pages_of_versions_are_read_including_unlabeled_ones(client):
     made = datetime.datetime(2026, 11, 23, tzinfo=datetime.UTC)
     pages = [
         {"ARN": ARN, "Versions": [{"VersionId": version(), "CreatedDate": made}] * 2, "NextToken": "more"},
@@ -191,7 +191,7 @@ def test_a_repeated_promotion_that_lost_the_race_is_none(client, code):
 @pytest.mark.parametrize(
     ("code", "fix"),
     [
-        ("AccessDeniedException", "rights of the function's role"),
+        ("AccessDeniedException", "permissions of the function's role"),
         ("InvalidRequestException", "restore-secret"),
         ("LimitExceededException", "100 versions"),
         ("DecryptionFailure", "KMS key"),
@@ -243,7 +243,7 @@ def test_a_strange_answer_of_any_operation_is_named(client, monkeypatch, operati
     """Something else than AWS answers, such as a proxy: no raw KeyError, and nothing is taken for an answer."""
     monkeypatch.setattr(client, xform_name(operation), lambda **_: answer)
     with pytest.raises(
-        SecretStoreError, match=f"{operation} on secret '{NAME}' failed with UnexpectedAnswer. Something"
+        SecretStoreError, match=f"{operation} on secret '{NAME}' failed with UnexpectedAnswer. The answer is not"
     ):
         call(SecretsManagerStore(client))
 
@@ -258,7 +258,7 @@ def test_an_answer_with_a_value_of_another_type_is_named(client, monkeypatch, wr
 
 
 @pytest.mark.parametrize("member", ["VersionId", "VersionStages", "CreatedDate"])
-def test_an_answer_without_what_it_must_have_is_named(client, monkeypatch, member):
+def test_an_answer_without_a_required_member_is_named(client, monkeypatch, member):
     whole = {
         "ARN": ARN,
         "VersionId": version(),
@@ -285,6 +285,6 @@ def test_a_refusal_of_any_operation_is_named(client, operation, call):
     )
 
 
-def test_a_secrets_manager_that_cannot_be_reached_is_named_by_the_clients_error():
+def test_an_unreachable_secrets_manager_is_named_by_the_sdks_error():
     with pytest.raises(SecretStoreError, match="EndpointConnectionError"):
         SecretsManagerStore(unreachable("secretsmanager")).read(NAME, "AWSCURRENT")

@@ -103,7 +103,7 @@ def test_metrics_have_the_stack_and_the_account_as_dimensions(output):
 @pytest.mark.parametrize(
     "outcome", [Outcome.ROTATED, Outcome.FRESH, Outcome.UNCHANGED, Outcome.WAITING_FOR_CREDENTIALS]
 )
-def test_a_good_run_writes_the_remaining_seconds_and_no_more(output, outcome):
+def test_a_successful_run_writes_only_the_remaining_seconds(output, outcome):
     """CloudWatch bills a metric by the hours in which it is written, whatever its value."""
     output.report(invocation(credentials_refused=False), outcome, **PUBLISHED)
     assert output.values() == {"TokenRemainingSeconds": [1790]}
@@ -137,7 +137,7 @@ def test_an_expired_or_missing_token_has_no_seconds_left(output, expires_at, rem
     assert output.values()["TokenRemainingSeconds"] == [remaining]
 
 
-def test_what_could_not_be_read_has_no_metric(output):
+def test_an_unreadable_token_has_no_metric(output):
     output.report(invocation(), Outcome.CHECKED)
     assert "remaining_seconds" not in output.line or output.line["remaining_seconds"] is None
     assert output.emf() == []
@@ -169,7 +169,7 @@ def test_a_failure_of_another_kind_is_reported_and_raised_too(output):
     assert output.values() == {"RotationFailed": [1]}
 
 
-def test_a_failure_before_the_event_is_read_is_one_line_without_a_metric(output):
+def test_a_failure_before_parsing_is_one_line_without_a_metric(output):
     """No account is known then; Lambda's own metric counts the error."""
     with pytest.raises(CredentialsError):
         output.report(error=CredentialsError(SECRET, "is empty", "Fill it."))

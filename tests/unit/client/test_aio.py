@@ -83,7 +83,7 @@ def test_waiting_under_another_event_loop_is_refused(client, tokens, source, mon
     if not has_trio:
         monkeypatch.setitem(sys.modules, "trio", None)
     for waiting in (tokens.get_token(), tokens.renew(source.published[0].token)):
-        with pytest.raises(RuntimeError, match="waited for under asyncio and trio only"):
+        with pytest.raises(RuntimeError, match="only asyncio and trio can wait"):
             waiting.send(None)
     assert (source.reads, client._held.token.version_id) == (0, "none yet")
 
@@ -191,7 +191,7 @@ def test_many_tasks_with_one_rejected_token_make_one_renewal(client, tokens, sou
     assert source.renewals == ["v1"]
 
 
-def test_tasks_with_different_rejected_tokens_are_told_apart(client, tokens, source, aws_clock):
+def test_tasks_with_different_rejected_tokens_are_distinguished(client, tokens, source, aws_clock):
     first = client.get_token()
     aws_clock.advance(minutes=1)
     source.publish()
@@ -243,7 +243,7 @@ def test_each_task_gets_its_own_copy_of_a_failure(tokens, source):
     assert source.reads == 1
 
 
-def test_tasks_that_need_it_for_longer_are_told_apart(tokens):
+def test_tasks_with_different_min_remaining_are_distinguished(tokens):
     short, long = together([tokens.get_token, lambda: tokens.get_token(min_remaining=3000)])
     assert short.version_id == "v1"
     assert isinstance(long, TokenUnavailable)

@@ -59,7 +59,7 @@ def test_anything_else_is_refused(url):
         "https://host#",
     ],
 )
-def test_a_url_with_a_user_query_or_fragment_is_refused_without_being_shown(url):
+def test_a_url_with_a_user_query_or_fragment_is_refused_and_not_shown(url):
     with pytest.raises(ValueError, match="host 'host'") as caught:
         checked_api_url(url)
     assert "hunter2" not in str(caught.value)

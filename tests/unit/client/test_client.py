@@ -14,13 +14,13 @@ from talend_token import Token, TokenClient, TokenUnavailable
 # --- FRESH ---
 
 
-def test_nothing_is_read_before_a_token_is_asked_for(client, source):
+def test_nothing_is_read_before_the_first_token_is_needed(client, source):
     assert source.reads == 0
     client.get_token()
     assert source.reads == 1
 
 
-def test_a_token_says_what_it_is_for_and_how_long(client, aws_clock):
+def test_a_token_has_its_api_and_its_expiry(client, aws_clock):
     token = client.get_token()
     assert (token.access_token, token.version_id) == ("token-of-v1", "v1")
     assert token.api_url == "https://api.eu.cloud.talend.com"
@@ -42,7 +42,7 @@ def test_a_fresh_token_takes_no_lock(client):
     assert client.get_token().version_id == "v1"
 
 
-def test_a_life_that_is_short_is_fresh_for_five_sixths_of_it(machine, source, aws_clock):
+def test_a_short_lived_token_is_fresh_for_five_sixths_of_its_time(machine, source, aws_clock):
     source.publish(life=60)
     client = machine.client(source)
     client.get_token()
@@ -199,7 +199,7 @@ def test_a_token_that_has_just_expired_is_not_one_that_may_still_work(client, so
 
 
 @pytest.mark.parametrize("age", [31 * 60, 1799])
-def test_the_error_says_that_what_is_published_has_expired(machine, source, age):
+def test_the_error_says_that_the_published_token_has_expired(machine, source, age):
     source.publish(age=age)
     with pytest.raises(TokenUnavailable, match=r"version v2, .* expired at .*, and no newer token is published"):
         machine.client(source).get_token()
@@ -279,9 +279,9 @@ def test_min_remaining_finds_a_published_token_that_lasts(client, source, aws_cl
 
 def test_a_published_token_that_is_too_short_is_reported(client, aws_clock):
     aws_clock.advance(minutes=20)
-    with pytest.raises(TokenUnavailable, match=r"version v1, .* is valid for 599 more seconds, and 700 were asked for"):
+    with pytest.raises(TokenUnavailable, match=r"version v1, .* is valid for 599 more seconds, but 700 were requested"):
         client.get_token(min_remaining=700)
-    with pytest.raises(TokenUnavailable, match=r"version v1, .* is valid for 599 more seconds, and 599 were asked for"):
+    with pytest.raises(TokenUnavailable, match=r"version v1, .* is valid for 599 more seconds, but 599 were requested"):
         client.get_token(min_remaining=599)
     assert client.get_token(min_remaining=500).version_id == "v1"
 
@@ -289,7 +289,7 @@ def test_a_published_token_that_is_too_short_is_reported(client, aws_clock):
 def test_the_error_reports_the_last_second_of_a_token(client, aws_clock):
     client.get_token()
     aws_clock.advance(seconds=1798.25)
-    with pytest.raises(TokenUnavailable, match=r"version v1, .* is valid for 1 more seconds, and 5 were asked for"):
+    with pytest.raises(TokenUnavailable, match=r"version v1, .* is valid for 1 more seconds, but 5 were requested"):
         client.get_token(min_remaining=5)
 
 
@@ -320,7 +320,7 @@ def test_a_wrong_wall_clock_does_no_harm(machine, client, source, aws_clock, ske
 
 
 @pytest.mark.parametrize("jump", [-120, 120])
-def test_a_wall_clock_that_is_set_while_a_token_is_held_does_no_harm(machine, client, aws_clock, jump):
+def test_setting_the_wall_clock_later_does_no_harm(machine, client, aws_clock, jump):
     client.get_token()
     aws_clock.advance(minutes=10)
     machine.skew_seconds = jump
@@ -373,7 +373,7 @@ def test_without_a_date_the_time_is_not_before_issued_at(machine, source, aws_cl
 
 
 @pytest.mark.parametrize("says_when", [True, False])
-def test_a_slow_read_does_not_lengthen_a_life(machine, source, aws_clock, says_when):
+def test_a_slow_read_does_not_extend_the_validity(machine, source, aws_clock, says_when):
     source.says_when = says_when
     source.on_read = lambda: aws_clock.advance(seconds=10)
     client = machine.client(source)

@@ -8,7 +8,6 @@ import time
 import boto3
 import pytest
 
-from doubles.system import TOKEN
 from talend_token import TokenClient
 from talend_token._sources import FixedSource
 from talend_token.aio import AsyncTokenClient
@@ -16,6 +15,7 @@ from talend_token.httpx import TalendAuth as HttpxAuth
 from talend_token.requests import TalendAuth
 from talend_token.secrets_manager import SecretsManagerSource
 
+TOKEN = "talend-token/default/token"
 WAYS = {
     "pickle": lambda thing: pickle.loads(pickle.dumps(thing)),  # noqa: S301 (its own)
     "copy": copy.copy,
@@ -108,7 +108,7 @@ def test_a_session_of_boto3_is_shared_by_copies(way):
 
 def test_a_session_of_boto3_is_not_pickled():
     client = TokenClient(SecretsManagerSource(TOKEN, session=boto3.Session(aws_secret_access_key="hunter2")))
-    with pytest.raises(TypeError, match=r"may hold AWS credentials\. Make the source in the other process") as caught:
+    with pytest.raises(TypeError, match=r"may hold AWS credentials\. Create the source in the other process") as caught:
         pickle.dumps(client)
     assert "hunter2" not in str(caught.value)
 

@@ -101,7 +101,7 @@ def test_anything_but_a_json_object_is_refused_without_being_shown(text):
     assert "hunter2" not in str(caught.value)
 
 
-def test_it_knows_its_life_and_what_is_left_of_it():
+def test_it_has_the_total_and_the_remaining_validity():
     document = TokenDocument.from_json(Sensitive(TEXT))
     assert document.life_seconds == 1800
     assert document.remaining_seconds(1795474788.5) == 0.5

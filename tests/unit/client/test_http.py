@@ -41,7 +41,7 @@ def test_nothing_else_is(url):
 
 
 def test_the_error_says_how_to_allow_it():
-    with pytest.raises(HostNotAllowed, match=r'say TalendAuth\(also_for=\["https://api\.us\.cloud\.talend\.com:443"\]'):
+    with pytest.raises(HostNotAllowed, match=r'use TalendAuth\(also_for=\["https://api\.us\.cloud\.talend\.com:443"\]'):
         AllowedOrigins().check("https://api.us.cloud.talend.com/x", TOKEN)
 
 

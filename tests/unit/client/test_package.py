@@ -87,7 +87,7 @@ def test_importing_it_imports_no_sdk_and_no_http_library():
     assert subprocess.run(command, capture_output=True, text=True, check=True).stdout == "[]\n"
 
 
-def test_what_it_offers_is_what_it_says():
+def test_all_lists_the_public_names():
     assert talend_token.__all__ == [
         "BodyNotRepeatable",
         "HostNotAllowed",

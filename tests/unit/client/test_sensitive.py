@@ -13,7 +13,7 @@ def test_no_way_of_printing_shows_the_value(form):
     assert "hunter2" not in form(Sensitive("hunter2"))
 
 
-def test_what_is_printed_says_that_something_is_left_out():
+def test_the_repr_shows_that_a_value_is_hidden():
     assert repr(Sensitive("hunter2")) == "<sensitive>"
 
 

@@ -113,7 +113,7 @@ def test_a_waiting_thread_makes_a_call_that_was_interrupted(flights):
     assert calls == [1]
 
 
-def test_a_call_that_ends_just_when_it_is_given_up_has_ended(flights):
+def test_a_call_that_ends_as_the_wait_times_out_has_ended(flights):
     class GivenUp(dict):
         """Another thread is quicker to take it out."""
 
@@ -165,7 +165,7 @@ def test_a_call_that_was_given_up_is_made_by_a_waiting_thread(under_way_for_ever
     impatient.join()
 
 
-def test_a_signal_handler_that_wants_what_it_interrupted_gets_it():
+def test_a_signal_handler_gets_the_token_whose_read_it_interrupted():
     flights, calls = SingleFlight(patience_seconds=0.01), []
 
     def interrupted():

@@ -1,17 +1,20 @@
 """The environment says where the token is."""
 
+import pickle
 import traceback
 
 import pytest
 
-from talend_token import NotConfigured, RenewalFailed, TokenClient
+from doubles import Clock, marked
+from talend_token import NotConfigured, RenewalFailed, TokenClient, TokenUnavailable
 from talend_token._sources import source_from_environment
+from talend_token.document import TokenDocument
 
 
 @pytest.fixture(autouse=True)
 def empty_environment(monkeypatch):
-    for name in ("TALEND_ACCESS_TOKEN", "TALEND_API_URL", "TALEND_TOKEN_SECRET", "TALEND_RENEW_FUNCTION"):
-        monkeypatch.delenv(name, raising=False)
+    for name in ("ACCESS_TOKEN", "ACCESS_TOKEN_FILE", "API_URL", "TOKEN_SECRET", "RENEW_FUNCTION"):
+        monkeypatch.delenv(f"TALEND_{name}", raising=False)
 
 
 def test_a_secret_and_a_function_are_named(monkeypatch):
@@ -43,7 +46,7 @@ def test_a_fixed_token_needs_no_aws(fixed):
 
 
 def test_a_rejected_fixed_token_has_no_replacement(fixed):
-    with pytest.raises(RenewalFailed, match="rejected the token in TALEND_ACCESS_TOKEN: set another one") as caught:
+    with pytest.raises(RenewalFailed, match=r"rejected the token in TALEND_ACCESS_TOKEN\. Set another one") as caught:
         fixed.renew(fixed.get_token())
     assert (caught.value.outcome, caught.value.retry_after_seconds) == ("not_configured", 0)
 
@@ -65,7 +68,7 @@ def no_url(request, monkeypatch):
 @pytest.mark.usefixtures("no_url")
 def test_a_fixed_token_needs_the_url_that_it_is_for():
     with pytest.raises(
-        NotConfigured, match=r"set TALEND_API_URL too, .* such as https://api\.eu\.cloud\.talend\.com\.$"
+        NotConfigured, match=r"so TALEND_API_URL must be .* such as https://api\.eu\.cloud\.talend\.com\.$"
     ):
         TokenClient()
 
@@ -82,9 +85,103 @@ def test_a_fixed_token_without_its_url_is_not_shown():
 
 
 @pytest.mark.parametrize("token", ["hunter2\n", "hun ter2", "hünter2"])
-def test_a_fixed_token_that_fits_no_header_is_refused_unseen(monkeypatch, token):
+def test_a_fixed_token_unfit_for_a_header_is_refused_and_not_shown(monkeypatch, token):
     monkeypatch.setenv("TALEND_ACCESS_TOKEN", token)
     monkeypatch.setenv("TALEND_API_URL", "https://api.us.cloud.talend.com")
     with pytest.raises(NotConfigured, match="characters that a header cannot hold") as caught:
         TokenClient()
     assert "ter2" not in str(caught.value)
+
+
+# --- a token file ---
+
+
+class Writer:
+    """Writes the file as `talend-token write` does."""
+
+    def __init__(self, file, clock):
+        self.file = file
+        self._clock = clock
+
+    def write(self, version):
+        issued_at = int(self._clock())
+        access_token = marked(version)
+        document = TokenDocument(
+            access_token, "Bearer", issued_at, issued_at + 1800, "https://api.eu.cloud.talend.com", version
+        )
+        new = self.file.with_suffix(".new")
+        new.write_text(f"{document.to_json().reveal()}\n")
+        new.replace(self.file)
+
+
+@pytest.fixture
+def clock():
+    return Clock()
+
+
+@pytest.fixture
+def writer(tmp_path, clock, monkeypatch):
+    file = tmp_path / "token.json"
+    monkeypatch.setenv("TALEND_ACCESS_TOKEN_FILE", str(file))
+    # The file wins where both are set.
+    monkeypatch.setenv("TALEND_TOKEN_SECRET", "talend-token/default/token")
+    yield Writer(file, clock)
+    file.unlink(missing_ok=True)
+
+
+@pytest.fixture
+def reader(clock, writer):  # noqa: ARG001 (it sets the variable)
+    return TokenClient(clock=clock, monotonic=clock, sleep=clock.sleep)
+
+
+def test_a_file_is_read_and_its_replacement_seen_without_a_restart(clock, writer, reader):
+    writer.write("v1")
+    token = reader.get_token()
+    assert (token.access_token, token.version_id) == (marked("v1"), "v1")
+    assert (token.expires_at, token.api_url) == (int(clock()) + 1800, "https://api.eu.cloud.talend.com")
+    clock.advance(minutes=26)
+    writer.write("v2")
+    assert reader.get_token().version_id == "v2"
+
+
+def test_a_rejected_token_of_a_file_is_replaced_if_the_file_was(writer, reader):
+    writer.write("v1")
+    rejected = reader.get_token()
+    with pytest.raises(RenewalFailed, match=r"version v1 was rejected. Run `talend-token renew`") as caught:
+        reader.renew(rejected)
+    assert caught.value.outcome == "not_configured"
+    writer.write("v2")
+    assert reader.renew(rejected).version_id == "v2"
+
+
+def test_an_expired_token_of_a_file_is_never_returned(clock, writer, reader):
+    writer.write("v1")
+    reader.get_token()
+    clock.advance(minutes=30)
+    with pytest.raises(TokenUnavailable, match=r"version v1, published since .* expired at"):
+        reader.get_token()
+
+
+@pytest.mark.parametrize(
+    ("make", "problem"),
+    [
+        (lambda _: None, "does not exist. `talend-token write` removes it when its token expires"),
+        (lambda file: file.mkdir(), "cannot be read: Is a directory. Check its owner"),
+        (lambda file: file.write_text("hunter2"), "does not hold a token document: not a JSON object. Write it with"),
+        (lambda file: file.write_bytes(b"\xff"), "does not hold a token document: not text. Write it with"),
+    ],
+)
+def test_a_file_without_a_token_is_reported_with_the_fix(writer, reader, make, problem):
+    make(writer.file)
+    with pytest.raises(TokenUnavailable, match=f"token file '{writer.file}' {problem}") as caught:
+        reader.get_token()
+    assert caught.value.code is None
+    if writer.file.is_dir():
+        writer.file.rmdir()
+
+
+def test_a_client_of_a_file_is_pickled_by_the_files_name(writer, reader):
+    writer.write("v1")
+    reader.get_token()
+    copy = pickle.loads(pickle.dumps(TokenClient()))  # noqa: S301 (of this test)
+    assert repr(copy) == f"TokenClient(token file {str(writer.file)!r})"

@@ -28,7 +28,7 @@ def test_no_way_of_storing_holds_it(way):
 
 
 def test_the_error_for_pickling_names_the_fix():
-    with pytest.raises(TypeError, match=r"the pickle would show it\. Have each process read its own\."):
+    with pytest.raises(TypeError, match=r"the pickle would show it\. Let each process read its own\."):
         pickle.dumps(TOKEN)
 
 

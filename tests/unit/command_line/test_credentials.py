@@ -112,8 +112,8 @@ ENCODED = base64.b64encode(f"abc:{SECRET}".encode()).decode()
 @pytest.mark.parametrize(
     ("answers", "problem"),
     [
-        ([ENCODED], "holds an encoded pair. Store the pair itself"),
-        (["abc", ENCODED], "holds an encoded pair. Store the pair itself"),
+        ([ENCODED], "holds encoded credentials. It looks like Base64"),
+        (["abc", ENCODED], "holds encoded credentials. It looks like Base64"),
         (["", SECRET], "is empty"),
         (["abc", ""], "has an empty secret"),
         ([f"abc:“{SECRET}”"], "LEFT DOUBLE QUOTATION MARK"),

@@ -71,17 +71,11 @@ def test_what_cannot_be_executed_is_reported_as_by_a_shell(aws, terminal, tmp_pa
     if mode:
         command.touch(mode)
     before = signal.getsignal(signal.SIGPIPE)
-    try:
-        assert terminal.run("exec", "--", str(command)) == exit_code
-    finally:
-        signal.signal(signal.SIGPIPE, before)
+    assert terminal.run("exec", "--", str(command)) == exit_code
+    assert signal.getsignal(signal.SIGPIPE) is before
     assert terminal.err.startswith(f"talend-token: exec: {str(command)!r} {problem}")
 
 
 def test_an_argument_that_no_command_can_have_is_refused(aws, terminal):
     aws.publish()
-    before = signal.getsignal(signal.SIGPIPE)
-    try:
-        assert terminal.run("exec", "--", "true", "a\0b") == 126
-    finally:
-        signal.signal(signal.SIGPIPE, before)
+    assert terminal.run("exec", "--", "true", "a\0b") == 126

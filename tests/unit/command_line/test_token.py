@@ -150,7 +150,7 @@ def test_a_consumer_needs_no_right_on_the_stack(aws, terminal):
 def test_a_secret_without_a_token_document_is_reported(aws, terminal):
     aws.secrets["talend-token/default/token"] = [{"id": "v", "text": "hunter2", "created": 0}]
     assert terminal.run("token") == 6
-    assert "it holds no token document: not a JSON object" in terminal.err
+    assert "it does not hold a token document: not a JSON object" in terminal.err
 
 
 @pytest.mark.parametrize(
@@ -185,3 +185,9 @@ def test_an_account_name_is_checked_at_once(aws, terminal):
     assert terminal.run("token", "--account", "Sales/EU") == 2
     assert "'Sales/EU' must match" in terminal.err
     assert aws.calls == []
+
+
+def test_a_stack_without_outputs_does_not_hide_the_missing_secret(aws, terminal):
+    aws.stacks["talend-token"] = {"StackStatus": "ROLLBACK_COMPLETE"}
+    assert terminal.run("token") == 6
+    assert "token secret 'talend-token/default/token' does not exist" in terminal.err

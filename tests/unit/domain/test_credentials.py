@@ -95,7 +95,7 @@ def test_a_malformed_secret_is_refused_by_name_with_the_fix(text, problem):
     with pytest.raises(CredentialsError, match=problem) as caught:
         parse(text)
     assert caught.value.secret_id == SECRET_ID
-    assert re.fullmatch(rf"credentials secret '{SECRET_ID}' .+\. (Store|Copy|Give) .+\.", str(caught.value))
+    assert re.fullmatch(rf"credentials secret '{SECRET_ID}' .+\. (Store|Copy|Use) .+\.", str(caught.value))
     assert "hunter2" not in str(caught.value)
 
 
@@ -124,14 +124,14 @@ LONG = base64.b64encode(b"0123456789abcdef0123456789abcdef:" + b"hunter2-" * 8).
     ],
 )
 def test_an_encoded_pair_is_refused_with_the_one_fix(prefix, encoded):
-    with pytest.raises(CredentialsError, match="Store the pair itself, 'ID:secret'") as caught:
+    with pytest.raises(CredentialsError, match="Store the plain text 'ID:secret'") as caught:
         parse(prefix + encoded + ('"' if prefix.startswith('"') else ""))
     assert encoded[:8] not in str(caught.value)
 
 
 @pytest.mark.parametrize("text", ["Authorization: Basic abc:hunter2", "Basic abc:hunter2"])
 def test_a_pair_in_a_header_is_refused_with_the_same_fix(text):
-    with pytest.raises(CredentialsError, match="Store the pair itself, 'ID:secret'"):
+    with pytest.raises(CredentialsError, match="Store the plain text 'ID:secret'"):
         parse(text)
 
 
@@ -140,7 +140,7 @@ def test_a_pair_in_a_header_is_refused_with_the_same_fix(text):
     ["hunter2", "aHVudGVyMg==", "YWJj,OmZlZA==", "YWJjOv_--_8=", "YWI6AWNk"],
     ids=["text", "not a pair", "not only Base64", "not UTF-8", "not printable"],
 )
-def test_what_is_not_an_encoded_pair_is_not_said_to_be_one(text):
+def test_other_text_is_not_reported_as_encoded_credentials(text):
     with pytest.raises(CredentialsError, match="no colon") as caught:
         parse(text)
     assert "Base64" not in str(caught.value)
@@ -161,7 +161,7 @@ def test_what_is_not_an_encoded_pair_is_not_said_to_be_one(text):
     ],
 )
 def test_an_invisible_or_foreign_character_is_named_with_its_place(text, what):
-    with pytest.raises(CredentialsError, match=re.escape(f"has the character {what}. Copy the pair again")):
+    with pytest.raises(CredentialsError, match=re.escape(f"has the character {what}. Copy the ID and the secret")):
         parse(text)
 
 

@@ -60,7 +60,7 @@ def test_an_event_that_is_not_an_object_is_refused(event, kind):
     [
         (
             {"acount": "default"},
-            r"unknown members \['acount'\]. Known are \['trigger', 'account', 'dry_run', 'reason'\]",
+            r"unknown members \['acount'\]. The known members are \['trigger', 'account', 'dry_run', 'reason'\]",
         ),
         ({"source": "my.app"}, "source"),
         ({"trigger": "rejected"}, "trigger"),

@@ -131,7 +131,7 @@ def test_forced_rotations_and_renewals_accept_a_shorter_token(trigger):
         pytest.param(document(86_401), id="of more than a day"),
     ],
 )
-def test_any_token_is_better_than_one_that_is_not_good(trigger, published):
+def test_any_token_is_better_than_a_rejected_one(trigger, published):
     assert not is_worse(trigger, document(61, issued_at=NOW), published, NOW)
 
 
@@ -139,7 +139,7 @@ def test_any_token_is_better_than_one_that_is_not_good(trigger, published):
 @pytest.mark.parametrize(
     "published", [document(3600, issued_at=NOW), document(86_400)], ids=["issued now", "of a whole day"]
 )
-def test_a_credible_long_life_is_kept(trigger, published):
+def test_a_credible_long_validity_is_kept(trigger, published):
     assert is_worse(trigger, document(61, issued_at=NOW), published, NOW)
 
 

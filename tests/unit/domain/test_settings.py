@@ -28,7 +28,7 @@ def test_secrets_are_named_by_prefix_and_account():
     assert settings.stack_name == "talend-token"
 
 
-def test_an_existing_credentials_secret_serves_the_default_account_alone():
+def test_an_existing_credentials_secret_is_only_for_account_default():
     settings = Settings.from_environment(COMPLETE | {"CREDENTIALS_SECRET": "arn:existing"})
     assert settings.credentials_secret("default") == "arn:existing"
     assert settings.credentials_secret("finance") == "talend-token/finance/credentials"
@@ -67,7 +67,7 @@ def test_all_that_is_wrong_is_reported_together():
     assert str(caught.value).count(";") == 2
 
 
-def test_what_may_be_empty_may_be_missing():
+def test_optional_variables_may_be_missing():
     optional = ("CREDENTIALS_SECRET", "PROBE_PATH")
     least = {name: value for name, value in COMPLETE.items() if name not in optional}
     assert Settings.from_environment(least) == Settings.from_environment(COMPLETE | dict.fromkeys(optional, ""))
@@ -106,5 +106,5 @@ ARN = "arn:aws:secretsmanager:eu-west-1:123456789012:secret:"
         (f"{ARN}existing-a1b2c3", "talend-token/default/credentials", None),
     ],
 )
-def test_the_account_is_told_from_its_credentials_secret(existing, secret_id, account):
+def test_the_account_is_found_by_its_credentials_secret(existing, secret_id, account):
     assert Settings.from_environment(COMPLETE | {"CREDENTIALS_SECRET": existing}).account_of(secret_id) == account

@@ -6,7 +6,7 @@ import traceback
 
 import pytest
 
-from doubles import jwt
+from doubles.token_endpoint import jwt
 from rotator.domain.credentials import Credentials
 from rotator.domain.errors import InvalidTokenResponse
 from rotator.domain.token_response import TokenResponse, read_token_response
@@ -37,7 +37,7 @@ def life_of(**members):
     return read(answer(**members)).life_seconds
 
 
-def test_a_good_answer_becomes_a_document_timed_from_the_request():
+def test_a_valid_answer_becomes_a_document_timed_from_the_request():
     document = read(answer())
     assert document.access_token == "opaque"
     assert document.token_type == "Bearer"
@@ -115,17 +115,17 @@ def test_expires_in_may_be_a_number_a_string_absent_or_nonsense(expires_in, life
 
 
 @pytest.mark.parametrize("skew", [0, -7200, 7200])
-def test_a_shorter_jwt_decides_whatever_the_servers_clock(skew):
+def test_a_shorter_jwt_validity_counts_despite_the_servers_clock(skew):
     iat = NOW + skew
     assert life_of(access_token=jwt(iat=iat, exp=iat + 900), expires_in="3600") == 900
 
 
 @pytest.mark.parametrize("life", [11, 86_400])
-def test_the_shortest_and_the_longest_life_of_a_jwt_are_believed(life):
+def test_the_shortest_and_longest_validity_of_a_jwt_are_accepted(life):
     assert life_of(access_token=jwt(iat=NOW, exp=NOW + life), expires_in=ABSENT) == life
 
 
-def test_expires_in_decides_if_it_is_shorter_than_the_jwts_life():
+def test_expires_in_counts_if_it_is_shorter_than_the_jwts_validity():
     assert life_of(access_token=jwt(iat=NOW, exp=NOW + 1800), expires_in="600") == 600
 
 
@@ -154,7 +154,7 @@ def test_a_jwt_with_unusable_claims_leaves_it_to_the_default(claims):
 
 @pytest.mark.parametrize("expires_in", [10, 10.9, 0, -1, "0", 0.5])
 def test_a_token_that_would_not_outlive_its_publication_is_refused(expires_in):
-    with pytest.raises(InvalidTokenResponse, match="not for more than 10 s"):
+    with pytest.raises(InvalidTokenResponse, match="but more than 10 s are needed"):
         read(answer(expires_in=expires_in))
 
 
@@ -194,7 +194,7 @@ def raw(payload):
 
 
 @pytest.mark.parametrize("subject", ["a", "ab", "abc", "abcd", "ünï?>"])
-def test_claims_are_read_whatever_the_padding(subject):
+def test_claims_are_read_with_any_padding(subject):
     assert life_of(access_token=jwt(sub=subject, exp=NOW + 900), expires_in=ABSENT) == 900
 
 

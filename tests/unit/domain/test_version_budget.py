@@ -31,7 +31,7 @@ def test_versions_that_are_a_day_old_do_not_count(age_seconds):
     assert renewals_left(old, NOW, TICK) == renewals_left([], NOW, TICK)
 
 
-def test_what_is_spent_early_in_the_day_is_missing_until_it_comes_of_age():
+def test_versions_spent_early_count_until_they_are_a_day_old():
     assert renewals_left([NOW - 60] * 32, NOW, TICK) == 0
     assert renewals_left([NOW - DAY_SECONDS + 60] * 32, NOW, TICK) > 0
 
@@ -41,7 +41,7 @@ def test_a_full_secret_has_nothing_left():
 
 
 @given(st.lists(st.floats(min_value=NOW - 2 * DAY_SECONDS, max_value=NOW), max_size=100), st.integers(900, 7200))
-def test_schedule_and_forced_rotations_fit_after_what_is_allowed(created, tick):
+def test_schedule_and_forced_rotations_fit_after_allowed_renewals(created, tick):
     left = renewals_left(created, NOW, tick)
     written = [*created, *[NOW] * left]
     if left == 0:

@@ -4,8 +4,8 @@ import json
 
 import pytest
 
-from doubles import access_token, jwt
 from doubles.system import CREDENTIALS, TOKEN, System
+from doubles.token_endpoint import access_token, jwt
 from rotator.domain.errors import CredentialsRefused, SecretStoreError, TokenUnavailable
 from rotator.domain.result import Outcome
 from rotator.ports import SecretDescription, Verdict
@@ -94,13 +94,13 @@ def test_an_api_that_the_credentials_name_is_shown(system):
     assert checks["credentials"] == (True, "version v-by-hand is for https://proxy.example")
 
 
-def test_unreadable_credentials_stop_only_what_depends_on_them(system):
+def test_unreadable_credentials_stop_only_dependent_checks(system):
     system.secrets.put(CREDENTIALS, "no colon", "credentials-2")
     _, checks = check(system)
     assert list(checks) == LINKS
     assert broken(checks) == ["credentials", "token call", "token checks"]
     assert "no colon" in checks["credentials"][1]
-    assert checks["token call"][1] == "not checked: fix what is listed before it"
+    assert checks["token call"][1] == "not checked, because an earlier check failed. Fix that one first."
     assert checks["token call"] == checks["token checks"]
     assert [warning.split(":")[0] for warning in system.invocation.warnings] == broken(checks)
     assert system.invocation.warnings[0] == f"credentials: {checks['credentials'][1]}"
@@ -161,7 +161,7 @@ def test_an_odd_audience_is_a_warning_not_a_fault(system):
     [
         (Verdict.ACCEPTED, True, "answered as scripted"),
         (Verdict.REJECTED, False, "is not published"),
-        (Verdict.UNKNOWN, False, "check ProbePath"),
+        (Verdict.UNKNOWN, False, "Check ProbePath"),
     ],
 )
 def test_a_probe_that_is_configured_is_a_link_of_the_chain(verdict, ok, said):
@@ -197,7 +197,7 @@ def test_before_the_first_rotation_nothing_is_broken():
     _, checks = check(System())
     assert broken(checks) == []
     assert "nothing is published yet. Force a rotation" in checks["token secret"][1]
-    assert "cannot be checked without writing" in checks["right to stage"][1]
+    assert "cannot be checked without a change" in checks["right to stage"][1]
 
 
 def test_an_unreadable_token_is_listed_once(system):
@@ -209,12 +209,13 @@ def test_an_unreadable_token_is_listed_once(system):
     assert result.expires_at is None
 
 
-def test_a_token_secret_that_cannot_be_read_leaves_the_rest_to_be_checked(system):
+def test_an_unreadable_token_secret_does_not_stop_the_other_checks(system):
     system.secrets._secrets.pop(TOKEN)
     result, checks = check(system)
     assert list(checks) == LINKS
     assert broken(checks) == ["token secret", "right to stage", "right to promote", "key", "version budget"]
-    assert checks["right to stage"][1] == checks["right to promote"][1] == "not checked: fix what is listed before it"
+    skipped = "not checked, because an earlier check failed. Fix that one first."
+    assert checks["right to stage"][1] == checks["right to promote"][1] == skipped
     assert result.version_id is None
 
 
@@ -240,7 +241,7 @@ def test_a_token_in_another_layout_shows_the_right_to_stage_too(system):
     assert system.secrets._secrets[TOKEN].versions["v-by-hand"].reveal() == json.dumps(members, indent=1)
 
 
-def test_the_right_to_promote_is_tried_on_no_real_version(system):
+def test_the_right_to_promote_is_tried_on_an_unknown_version(system):
     asked = []
     promote = system.secrets.promote
     system.secrets.promote = lambda *request: asked.append(request) or promote(*request)
@@ -270,7 +271,7 @@ def test_another_key_is_named_if_the_credentials_cannot_be_read(system):
     system.secrets.read = deny
     ok, detail = check(system)[1]["key"]
     assert not ok
-    assert "the credentials secret by their-key. Let the policy of the second key allow" in detail
+    assert "the credentials secret by their-key. Allow the functions' roles in the second key's policy" in detail
 
 
 # --- replicas ---
@@ -316,7 +317,7 @@ def test_a_lock_that_cannot_be_released_is_listed(system):
     _, checks = check(system)
     assert checks["lock table"] == (
         False,
-        "a lock was taken and not released. Check that the role has dynamodb:DeleteItem.",
+        "a lock was taken but not released. Check that the role has dynamodb:DeleteItem.",
     )
 
 
@@ -344,7 +345,7 @@ def test_a_schedule_with_gaps_is_listed_with_the_fix():
     assert "gaps of 25, 25, 10 minutes" in checks["schedule"][1]
 
 
-def test_a_schedule_is_judged_by_the_life_that_the_server_grants_now():
+def test_the_schedule_is_checked_for_the_new_tokens_validity():
     system = System(expires_in=600)
     assert "tokens that are valid for 600 s" in check(system)[1]["schedule"][1]
     system.rotate()
@@ -352,7 +353,7 @@ def test_a_schedule_is_judged_by_the_life_that_the_server_grants_now():
     assert "tokens that are valid for 600 s" in check(system)[1]["schedule"][1]
 
 
-def test_without_any_token_a_schedule_is_judged_by_the_documented_life():
+def test_without_a_token_the_schedule_is_checked_for_30_minutes():
     system = System()
     system.endpoint.answers = [TokenUnavailable("url", CREDENTIALS, "answered 503", "Wait.", status=503)]
     assert check(system)[1]["schedule"] == (

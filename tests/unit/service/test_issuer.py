@@ -4,8 +4,8 @@ import json
 
 import pytest
 
-from doubles import access_token, jwt
 from doubles.system import CREDENTIALS, TOKEN, System
+from doubles.token_endpoint import access_token, jwt
 from rotator.domain.errors import (
     CircuitOpen,
     CredentialsError,
@@ -168,7 +168,7 @@ def test_if_neither_can_be_read_the_first_problem_is_raised(system):
     assert asked_with(system) == []
 
 
-def test_a_passing_failure_of_the_previous_credentials_opens_no_breaker(system):
+def test_a_temporary_failure_of_previous_credentials_opens_no_breaker(system):
     system.endpoint.answers = [refused(), unavailable()]
     with pytest.raises(TokenUnavailable):
         system.renew()
@@ -272,7 +272,7 @@ def probing():
     return system
 
 
-def test_no_token_is_tried_where_no_path_is_configured(system):
+def test_without_a_probe_path_no_token_is_tried(system):
     system.rotate()
     assert system.probe.calls == []
 
@@ -298,12 +298,13 @@ def test_a_token_that_its_api_rejects_is_not_even_staged(probing):
     assert access_token(2) not in str(caught.value)
 
 
-def test_a_probe_that_says_nothing_passes_with_a_warning(probing):
+def test_an_unknown_probe_result_passes_with_a_warning(probing):
     probing.probe.verdicts = [Verdict.UNKNOWN]
     result = probing.rotate()
     assert result.outcome is Outcome.ROTATED
     assert probing.invocation.warnings == [
-        "the probe says nothing about the token: https://api.eu.cloud.talend.com/account/users answered as scripted",
+        "the probe did not show whether the token is valid: "
+        "https://api.eu.cloud.talend.com/account/users answered as scripted",
     ]
 
 
@@ -330,4 +331,4 @@ def test_a_token_of_the_previous_credentials_is_tried_too(probing):
     probing.rotate()
     first, second = probing.invocation.warnings
     assert "the previous ones are used" in first
-    assert "the probe says nothing" in second
+    assert "the probe did not show" in second

@@ -2,8 +2,8 @@
 
 import pytest
 
-from doubles import jwt
 from doubles.system import CREDENTIALS, TOKEN, System
+from doubles.token_endpoint import jwt
 from rotator.domain.errors import SecretStoreError, TokenUnavailable
 from rotator.domain.result import Outcome
 

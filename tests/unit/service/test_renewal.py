@@ -4,8 +4,8 @@ import dataclasses
 
 import pytest
 
-from doubles import access_token
 from doubles.system import CREDENTIALS, TOKEN, System
+from doubles.token_endpoint import access_token
 from rotator.domain.errors import (
     CircuitOpen,
     CredentialsRefused,
@@ -238,7 +238,7 @@ def test_an_unchanged_token_holds_back_no_other_run(system):
 # --- the version budget ---
 
 
-def test_a_consumer_that_rejects_everything_leaves_the_schedule_on_time():
+def test_a_consumer_that_rejects_everything_never_delays_the_schedule():
     system = System()
     outcomes, expired = [], 0
     for minute in range(48 * 60):

@@ -5,8 +5,8 @@ import json
 
 import pytest
 
-from doubles import access_token, jwt
 from doubles.system import CREDENTIALS, TOKEN, System
+from doubles.token_endpoint import access_token, jwt
 from rotator.domain.errors import (
     CredentialsError,
     InvalidTokenResponse,
@@ -80,7 +80,7 @@ def test_the_token_endpoint_gets_the_accounts_credentials(system):
     assert deadline == system.clock() + 50
 
 
-def test_an_api_named_by_the_credentials_wins_over_the_stacks(system):
+def test_the_api_of_the_credentials_takes_precedence_over_the_stacks(system):
     system.secrets.put(CREDENTIALS, '{"id": "abc", "secret": "s3cret", "api_url": "https://api.us.cloud.talend.com"}')
     system.rotate()
     assert system.endpoint.calls[0][0].api_url == "https://api.us.cloud.talend.com"
@@ -108,7 +108,7 @@ def test_a_tick_that_finds_nothing_due_costs_one_read(system, trigger):
     assert len(system.endpoint.calls) == 1
 
 
-def test_the_same_token_again_burns_no_version(system):
+def test_the_same_token_again_costs_no_version(system):
     system.rotate()
     system.clock.advance(minutes=25)
     system.endpoint.answers = [{"access_token": access_token(1), "token_type": "Bearer", "expires_in": 300}]
@@ -231,7 +231,7 @@ def test_an_unreadable_published_token_is_replaced_with_a_warning(system, text):
     assert system.published.access_token == access_token(1)
 
 
-def test_a_binary_value_in_the_token_secret_is_said_to_be_one(system):
+def test_a_binary_value_in_the_token_secret_is_reported_as_binary(system):
     system.secrets.put(TOKEN, None)
     system.rotate()
     assert system.invocation.warnings[0].endswith("is not a token document: binary")
@@ -345,7 +345,7 @@ def test_unusable_credentials_change_nothing_and_name_the_fix(system, value, pro
     assert system.secrets.versions(TOKEN) == 1
 
 
-def test_a_credentials_secret_without_a_value_says_how_to_store_one(system):
+def test_the_error_for_a_secret_without_a_value_says_how_to_store_one(system):
     system.secrets.create(CREDENTIALS)
     with pytest.raises(CredentialsError, match=rf"has no value yet.*put-secret-value --secret-id {CREDENTIALS} "):
         system.rotate()
@@ -409,7 +409,7 @@ def test_credentials_that_were_deleted_are_a_failure(system, trigger):
         system.rotate(trigger)
 
 
-def test_a_consumer_is_told_that_credentials_are_missing(system):
+def test_a_renewal_reports_missing_credentials(system):
     system.secrets.create(CREDENTIALS)
     with pytest.raises(NoCredentialsYet):
         system.renew("v0")
@@ -526,7 +526,7 @@ def test_a_bad_token_is_not_even_staged(system):
     assert system.secrets.versions(TOKEN) == 0
 
 
-def test_a_day_of_schedule_is_one_version_a_tick_and_no_gap(system):
+def test_a_day_of_the_schedule_is_one_version_per_tick_without_gaps(system):
     for _ in range(58):
         system.rotate(Trigger.SCHEDULE)
         system.rotate(Trigger.SCHEDULE)

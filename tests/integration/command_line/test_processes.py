@@ -1,0 +1,212 @@
+"""The command as a process: pipes, signals, what `ps` shows, and a writer that is killed again and again."""
+
+import json
+import os
+import random
+import signal
+import subprocess
+import sys
+import threading
+import time
+from pathlib import Path
+
+import pytest
+
+from doubles import marked, raw_server, read_request
+from local_aws.waiting import eventually
+
+FUNCTIONS = Path(__file__).parents[3] / "functions"
+COMMAND = [sys.executable, "-m", "talend_token"]
+
+
+class SecretsManager:
+    """Answers each read with a token that is valid for `life` seconds, and publishes another one in time."""
+
+    def __init__(self):
+        self.life = 1800
+        self.interval = 1500
+        """How many seconds after a token the next one is published."""
+        self.version = 0
+        self.issued_at = 0
+        self.goes_on = threading.Event()
+        """Cleared, it does not answer."""
+        self.goes_on.set()
+        self.reads = 0
+
+    def serve(self, connection):
+        read_request(connection)
+        self.reads += 1
+        self.goes_on.wait(60)
+        now = time.time()
+        if now > self.issued_at + self.interval:
+            self.version, self.issued_at = self.version + 1, int(now)
+        octets = json.dumps(self.secret()).encode()
+        connection.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n%s" % (len(octets), octets))
+
+    def secret(self):
+        document = {
+            "access_token": self.token,
+            "token_type": "Bearer",
+            "issued_at": self.issued_at,
+            "expires_at": self.issued_at + self.life,
+            "api_url": "https://api.eu.cloud.talend.com",
+            "version_id": f"v{self.version}",
+        }
+        name = "talend-token/default/token"
+        return {"Name": name, "VersionId": f"v{self.version}", "SecretString": json.dumps(document)}
+
+    @property
+    def token(self):
+        return marked(f"of version {self.version}")
+
+
+@pytest.fixture
+def aws():
+    return SecretsManager()
+
+
+@pytest.fixture
+def environment(aws):
+    """Of a process that uses that Secrets Manager."""
+    with raw_server(aws.serve) as url:
+        yield {
+            "PATH": os.environ["PATH"],
+            "PYTHONPATH": str(FUNCTIONS),
+            "AWS_ENDPOINT_URL": url,
+            "AWS_ACCESS_KEY_ID": "testing",
+            "AWS_SECRET_ACCESS_KEY": "testing",
+            "AWS_DEFAULT_REGION": "eu-west-1",
+            "AWS_CONFIG_FILE": os.devnull,
+        }
+        aws.goes_on.set()
+
+
+@pytest.fixture
+def run(environment):
+    def run(*arguments, **settings):
+        return subprocess.run(
+            [*COMMAND, *arguments], env=environment, capture_output=True, check=False, timeout=60, **settings
+        )
+
+    return run
+
+
+@pytest.fixture
+def start(environment):
+    processes = []
+
+    def start(*arguments, **settings):
+        processes.append(subprocess.Popen([*COMMAND, *arguments], env=environment, **settings))
+        return processes[-1]
+
+    yield start
+    for process in processes:
+        process.kill()
+        process.wait()
+
+
+def test_the_token_and_a_newline_are_the_bytes_on_stdout(aws, run):
+    done = run("token")
+    assert (done.returncode, done.stderr) == (0, b"")
+    assert done.stdout == f"{aws.token}\n".encode()
+
+
+def test_a_pipe_that_is_closed_early_is_no_traceback(start):
+    reader, writer = os.pipe()
+    os.close(reader)
+    process = start("token", stdout=writer, stderr=subprocess.PIPE)
+    os.close(writer)
+    assert process.communicate(timeout=60)[1] == b""
+    assert process.returncode == 141
+
+
+def test_ctrl_c_is_quiet(aws, start):
+    aws.goes_on.clear()
+    process = start("token", stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+    eventually(lambda: aws.reads, 30)
+    process.send_signal(signal.SIGINT)
+    assert process.communicate(timeout=30) == (b"", b"")
+    assert process.returncode == 130
+
+
+# --- exec ---
+
+
+@pytest.mark.parametrize(
+    ("script", "exit_code"), [("exit 7", 7), ("kill -TERM $$", -signal.SIGTERM), ("kill -PIPE $$", -signal.SIGPIPE)]
+)
+def test_exit_code_and_signals_are_those_of_the_command(run, script, exit_code):
+    assert run("exec", "--", "sh", "-c", script).returncode == exit_code
+
+
+def test_the_command_takes_the_place_of_the_process(aws, start, tmp_path):
+    """So a signal reaches it, and `ps` shows its own arguments: the token is in its environment alone."""
+    ready = tmp_path / "ready"
+    process = start("exec", "--", "sh", "-c", f'trap "exit 9" TERM; touch {ready}; while :; do sleep 0.05; done')
+    eventually(ready.exists, 30)
+    arguments = Path(f"/proc/{process.pid}/cmdline").read_text()
+    assert arguments.startswith("sh\0-c\0")
+    assert aws.token not in arguments
+    assert f"TALEND_ACCESS_TOKEN={aws.token}\0" in Path(f"/proc/{process.pid}/environ").read_text()
+    process.terminate()
+    assert process.wait(30) == 9
+
+
+# --- write ---
+
+
+@pytest.fixture
+def file(tmp_path):
+    folder = tmp_path / "tokens"
+    folder.mkdir()
+    yield folder / "token.json"
+    for path in folder.iterdir():
+        path.unlink()
+
+
+def test_sigterm_ends_a_writer_that_waits_and_leaves_the_file(aws, start, file):
+    process = start("write", str(file), stderr=subprocess.PIPE)
+    eventually(file.exists, 30)
+    process.terminate()
+    assert process.communicate(timeout=30)[1] == b""
+    assert process.returncode == 0
+    assert json.loads(file.read_text())["access_token"] == aws.token
+
+
+def test_a_file_expires_on_time_although_the_read_hangs(aws, start, file):
+    aws.life = 4
+    process = start("write", str(file), stderr=subprocess.DEVNULL)
+    eventually(file.exists, 30)
+    aws.goes_on.clear()
+    expires_at = json.loads(file.read_text())["expires_at"]
+    eventually(lambda: not file.exists(), 30)
+    assert time.time() < expires_at
+    process.terminate()
+
+
+def test_no_reader_sees_half_a_file_or_an_expired_token(aws, start, file):
+    """While writers are killed at random and started again.
+
+    What a killed writer leaves can expire before the next one has started. Here it is replaced long before that.
+    """
+    aws.life, aws.interval = 60, 1
+    chance = random.Random(17)
+    seen = set()
+    for _ in range(4):
+        process = start("write", str(file), stderr=subprocess.DEVNULL)
+        # Long enough for it to have started, so that each of them has a file to keep.
+        killed_at = time.monotonic() + chance.uniform(1.5, 3.5)
+        while time.monotonic() < killed_at:
+            read_at = time.time()
+            try:
+                document = json.loads(file.read_text())
+            except FileNotFoundError:
+                document = None
+            time.sleep(0.002)
+            if document is None:
+                continue
+            assert document["expires_at"] > read_at
+            seen.add(document["version_id"])
+        process.kill()
+        process.wait()
+    assert len(seen) > 2

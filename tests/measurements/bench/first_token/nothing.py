@@ -1,3 +1,0 @@
-"""The interpreter alone."""
-
-print("no token", flush=True)

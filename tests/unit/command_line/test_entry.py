@@ -1,0 +1,280 @@
+"""Help, errors, pipes and interrupts, as they are for every command; and every documented exit code."""
+
+import io
+import json
+import os
+import re
+import runpy
+import subprocess
+import sys
+import threading
+from pathlib import Path
+
+import pytest
+from botocore.exceptions import EndpointConnectionError
+
+from talend_token._command_line import entry, screen
+from talend_token._command_line.failure import EXIT_CODES
+from talend_token._command_line.parser import parser
+from unit.command_line.conftest import Stream
+
+ROOT = Path(__file__).parents[3]
+COMMANDS = ("token", "status", "doctor", "rotate", "renew", "credentials", "exec", "write")
+
+
+# --- exit codes ---
+
+
+def fresh(aws):
+    aws.publish()
+
+
+def refused(aws):
+    aws.functions["talend-token-rotate"] = lambda _: {"errorMessage": "refused"}
+
+
+def stale(aws):
+    aws.publish(age=1600)
+
+
+def unreachable(aws):
+    aws.faults["get_secret_value"] = EndpointConnectionError(endpoint_url="https://x")
+
+
+def denied(aws):
+    aws.faults["get_secret_value"] = "AccessDeniedException"
+
+
+def interrupted(aws):
+    aws.faults["get_secret_value"] = KeyboardInterrupt()
+
+
+class ClosedPipe(Stream):
+    """A pipe whose reader is gone."""
+
+    def write(self, _):
+        raise BrokenPipeError
+
+
+CASES = {
+    0: (fresh, ("status", "--check")),
+    1: (refused, ("rotate",)),
+    2: (fresh, ("token", "--unknown")),
+    3: (stale, ("status", "--check")),
+    4: (unreachable, ("token",)),
+    5: (denied, ("token",)),
+    6: (lambda _: None, ("token",)),
+    126: (fresh, ("exec", "--", "/")),
+    127: (fresh, ("exec", "--", "/no/such/command")),
+    130: (interrupted, ("token",)),
+    141: (fresh, ("status",)),
+}
+
+
+@pytest.mark.parametrize("exit_code", EXIT_CODES)
+def test_every_documented_exit_code_is_returned(aws, terminal, monkeypatch, exit_code):
+    prepare, arguments = CASES[exit_code]
+    prepare(aws)
+    if exit_code == 141:
+        monkeypatch.setattr(sys, "stdout", ClosedPipe())
+    assert terminal.run(*arguments) == exit_code
+
+
+def test_the_help_of_status_lists_every_exit_code(terminal):
+    assert terminal.run("status", "--help") == 0
+    for exit_code, meaning in EXIT_CODES.items():
+        assert re.search(rf"^  {exit_code} +{re.escape(meaning.replace('`', ''))}$", terminal.out, re.MULTILINE)
+
+
+# --- help ---
+
+
+def test_the_help_names_every_command(terminal):
+    assert terminal.run("--help") == 0
+    assert re.findall(r"^    (\w+) ", terminal.out, re.MULTILINE) == list(COMMANDS)
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_every_command_has_a_help_with_examples(terminal, command):
+    assert terminal.run(command, "--help") == 0
+    assert re.search(rf"^examples:\n  .*talend-token {command}", terminal.out, re.MULTILINE)
+    assert terminal.err == ""
+
+
+def test_nothing_is_wrong_usage(terminal):
+    assert terminal.run() == 2
+    assert "COMMAND" in terminal.err
+
+
+def test_an_option_is_not_cut_short(terminal):
+    assert terminal.run("token", "--min", "3") == 2
+
+
+def test_options_that_all_commands_have_stand_before_or_after_the_command():
+    before = parser().parse_args(
+        ["--stack", "a", "--account", "b", "--region", "c", "--profile", "d", "--debug", "token"]
+    )
+    after = parser().parse_args(
+        ["token", "--stack", "a", "--account", "b", "--region", "c", "--profile", "d", "--debug"]
+    )
+    assert before == after
+    assert (after.stack, after.account, after.region, after.profile, after.debug) == ("a", "b", "c", "d", True)
+
+
+def test_the_version_is_that_of_the_installed_package(terminal, monkeypatch):
+    monkeypatch.setattr("importlib.metadata.version", lambda name: {"talend-token": "1.2.3"}[name])
+    assert terminal.run("--version") == 0
+    assert terminal.out == "talend-token 1.2.3\n"
+
+
+def test_the_version_of_a_folder_is_not_known(terminal):
+    assert terminal.run("--version") == 0
+    assert re.fullmatch(r"talend-token (\d+\.\d+\.\d+|\(not installed: running from a folder\))\n", terminal.out)
+
+
+# --- errors ---
+
+
+def test_debug_adds_the_traceback(aws, terminal):
+    denied(aws)
+    assert terminal.run("--debug", "token") == 5
+    assert terminal.err.startswith("Traceback (most recent call last):\n")
+    assert terminal.err.splitlines()[-1].startswith("talend-token: account 'default'")
+
+
+@pytest.mark.parametrize("debug", [False, True])
+def test_a_fault_of_the_program_is_one_line_without_its_message(aws, terminal, debug):
+    """The message of another program's error may repeat what it was given."""
+
+    def fault(_):
+        try:
+            raise KeyError("hunter2")
+        except KeyError as error:
+            raise ValueError("hunter2") from error
+
+    aws.on_call = fault
+    assert terminal.run("rotate", *(["--debug"] if debug else [])) == 1
+    assert "hunter2" not in terminal.err.replace('raise KeyError("hunter2")', "").replace(
+        'raise ValueError("hunter2")', ""
+    )
+    last = terminal.err.splitlines()[-1]
+    assert last == "talend-token: unexpected ValueError. Please report it, with the output of --debug."
+    assert terminal.err.count("Traceback") == 2 * debug
+    assert ("\nKeyError\n" in terminal.err) == debug
+
+
+def test_an_error_that_nobody_reads_is_a_closed_pipe(aws, terminal, monkeypatch):
+    denied(aws)
+    monkeypatch.setattr(sys, "stderr", ClosedPipe())
+    assert terminal.run("token") == 141
+
+
+def test_streams_of_a_process_are_led_to_nowhere(monkeypatch, tmp_path):
+    """So that the interpreter does not fail again when it ends."""
+    with (tmp_path / "out").open("w") as out:
+        monkeypatch.setattr(sys, "stdout", out)
+        monkeypatch.setattr(sys, "stderr", io.StringIO())
+        assert entry._pipe_closed() == 141
+        out.write("lost")
+    assert (tmp_path / "out").read_text() == ""
+
+
+def test_an_exit_without_a_code_is_a_success(aws, terminal):
+    aws.faults["get_secret_value"] = RuntimeError()
+    aws.on_call = lambda _: sys.exit()
+    assert terminal.run("rotate") == 0
+
+
+# --- colour and progress ---
+
+
+def terminals(monkeypatch):
+    """Make both outputs terminals, and return them. It is no fixture, because pytest would capture them again."""
+    out, err = Stream(is_terminal=True), Stream(is_terminal=True)
+    monkeypatch.setattr(sys, "stdout", out)
+    monkeypatch.setattr(sys, "stderr", err)
+    return out, err
+
+
+def test_a_terminal_gets_colour_and_progress(aws, terminal, monkeypatch):
+    aws.publish()
+    aws.alarms_on = {"talend-token-DefaultAccount-TokenAlarm"}
+    out, err = terminals(monkeypatch)
+    assert terminal.run("status") == 0, err.text
+    assert "\x1b[32mfresh\x1b[0m" in out.text
+    assert "\x1b[31mTokenAlarm\x1b[0m" in out.text
+    assert err.text.startswith("\rreading stack 'talend-token' (0 s)")
+    assert err.text.endswith("\r\x1b[K")
+
+
+@pytest.mark.parametrize(("name", "value"), [("NO_COLOR", "1"), ("TERM", "dumb")])
+def test_no_color_and_a_dumb_terminal_get_text_alone(aws, terminal, monkeypatch, name, value):
+    monkeypatch.setenv(name, value)
+    out, err = terminals(monkeypatch)
+    aws.publish()
+    assert terminal.run("status") == 0
+    assert "fresh" in out.text
+    assert "\x1b" not in out.text
+    assert err.text == ""
+
+
+def test_progress_goes_on_until_the_block_ends(monkeypatch):
+    third = threading.Event()
+
+    class Counted(Stream):
+        lines = 0
+
+        def write(self, text):
+            self.lines += text.startswith("\rwaiting")
+            if self.lines == 3:
+                third.set()
+            return super().write(text)
+
+    monkeypatch.setattr(sys, "stderr", Counted(is_terminal=True))
+    monkeypatch.setattr(screen, "_FRAME_SECONDS", 0.001)
+    with screen.Screen({}).progress("waiting"):
+        assert third.wait(30)
+    assert sys.stderr.text.endswith("\r\x1b[K")
+
+
+def test_a_terminal_without_unicode_gets_ascii(aws, terminal, monkeypatch):
+    out = Stream(encoding="ascii")
+    monkeypatch.setattr(sys, "stdout", out)
+    aws.publish()
+    assert terminal.run("status") == 0
+    assert "########.." in out.text.replace("##########", "########..")
+    aws.functions["talend-token-rotate"] = lambda _: {
+        "outcome": "checked",
+        "checks": [{"link": "key", "ok": ok, "detail": "x"} for ok in (True, False)],
+    }
+    terminal.run("doctor")
+    assert out.text.endswith("ok key: x\nno key: x\n")
+
+
+# --- the package ---
+
+
+def test_importing_the_client_does_not_import_the_command_line():
+    script = "import sys, talend_token, talend_token.secrets_manager; print([m for m in sys.modules if 'command' in m])"
+    command = [sys.executable, "-c", script]
+    environment = os.environ | {"PYTHONPATH": str(ROOT / "functions")}
+    assert subprocess.run(command, check=True, capture_output=True, text=True, env=environment).stdout == "[]\n"
+
+
+def test_token_imports_no_module_of_another_command():
+    script = (
+        "import json, sys\nfrom talend_token._command_line.entry import main\nmain(['token', '--profile', 'nix'])\n"
+        "print(json.dumps([m for m in sys.modules if m.startswith('talend_token._command_line.')]))"
+    )
+    environment = os.environ | {"PYTHONPATH": str(ROOT / "functions")}
+    done = subprocess.run([sys.executable, "-c", script], check=True, capture_output=True, text=True, env=environment)
+    names = {name.rpartition(".")[2] for name in json.loads(done.stdout)}
+    assert names == {"aws", "entry", "failure", "parser", "place", "screen", "token_command"}
+
+
+def test_the_package_is_the_command(aws, monkeypatch):
+    aws.stacks.clear()
+    monkeypatch.setattr(sys, "argv", ["talend-token", "rotate"])
+    with pytest.raises(SystemExit) as ended:
+        runpy.run_module("talend_token", run_name="__main__")
+    assert ended.value.code == 6
