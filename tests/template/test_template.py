@@ -240,7 +240,7 @@ def test_a_key_is_used_through_secrets_manager_only(statements):
 # permissions, or the deployment fails because they still have it. So a change of these texts needs a note for users.
 FROZEN = {
     "PublisherPolicy": "Lets the functions of talend-token read credentials and publish tokens, one run at a time.",
-    "ConsumerPolicy": ("Lets a consumer read the account's Talend Cloud token and renew it."),
+    "ConsumerPolicy": ("Lets a consumer read the account's Talend Cloud token and have it renewed, and nothing else."),
 }
 
 

@@ -14,8 +14,9 @@ from conformance import check_log, read_log
 from doubles.system import System
 from faults.journal import Recorder
 from log_line import Impossible, Line
-from log_specification import check
+from log_specification import LEFT_STAGED, check
 from rotator.adapters.telemetry import reported
+from rotator.domain.errors import SecretStoreError
 from rotator.domain.invocation import Trigger
 
 ROOT = Path(__file__).parents[2]
@@ -193,6 +194,20 @@ def test_what_may_follow_what(lines, why):
         return
     with pytest.raises(Impossible, match=re.escape(why)):
         check(lines)
+
+
+def test_a_promotion_of_a_staged_token_is_known_by_its_warning():
+    """How long its token was valid in all cannot be said then."""
+    system = System()
+    system.secrets.fail_on["promote"] = "InternalServiceError"
+    system.rotate()
+    system.clock.advance(seconds=61)
+    with pytest.raises(SecretStoreError):
+        system.rotate()
+    del system.secrets.fail_on["promote"]
+    system.clock.advance(seconds=61)
+    assert system.rotate().outcome == "rotated"
+    assert LEFT_STAGED in system.invocation.warnings
 
 
 def test_a_token_too_young_to_be_renewed_is_young():
