@@ -199,8 +199,8 @@ def test_a_strange_answer_to_a_read_names_secret_and_fix(source, secrets, body):
     with pytest.raises(TokenUnavailable) as caught:
         source.read()
     assert str(caught.value) == (
-        "token secret 'talend-token/default/token' cannot be read: an unexpected answer. Another server may answer for "
-        "AWS: check AWS_ENDPOINT_URL, the proxy, or the test's stub."
+        "token secret 'talend-token/default/token' cannot be read: an unexpected answer. The answer may not be from "
+        "AWS. Check AWS_ENDPOINT_URL, the proxy, or the test's stub."
     )
     assert caught.value.__context__ is None
 
