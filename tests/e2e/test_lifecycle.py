@@ -58,7 +58,7 @@ def boundaries_and_networks(aws):
 def test_network_and_boundary_need_both_parameters_and_come_and_go(deployment, template, second, company):
     _, parameters = second
     assert boundaries_and_networks(deployment.aws) == ({""}, {("", "")})
-    with pytest.raises(DeploymentError, match="Give both SubnetIds and SecurityGroupIds"):
+    with pytest.raises(DeploymentError, match="Set both SubnetIds and SecurityGroupIds"):
         deploy(deployment.aws, template, parameters | {"SubnetIds": company["SubnetIds"]}, NAME)
     deploy(deployment.aws, template, parameters | company, NAME)
     network = (company["SubnetIds"], company["SecurityGroupIds"])

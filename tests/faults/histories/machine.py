@@ -49,23 +49,36 @@ _DUE = st.sampled_from([Trigger.WATCHDOG, Trigger.SCHEDULE])
 _JUMPS = st.sampled_from([-100_000, -900, -290, -60, -1, 1, 60, 400, 2000, 100_000])
 _LAPSES = st.sampled_from([1, 5, 30, 60, 61, 240, 600, 1440, 1500, 1800, 3000])
 
-# Not another run: `faults.search` plays every interleaving of those.
-_meanwhile: st.SearchStrategy[Act] = st.one_of(
-    st.builds(Revoke),
-    st.builds(RollBack),
-    st.builds(DeleteAccounts),
-    st.builds(Turn, st.sampled_from(Weather), st.booleans()),
-    st.builds(PutByHand, st.sampled_from(ByHand)),
-)
 _at_a_call: st.SearchStrategy[Any] = st.one_of(
     st.builds(Fail, st.integers(0, 7), st.booleans()),
     st.builds(Die, st.booleans()),
     st.builds(Slow, st.sampled_from([2, 10, 20, 45, 65])),
     st.just(Stale()),
     st.builds(Odd, st.sampled_from(Oddity)),
-    st.builds(Meanwhile, _meanwhile),
 )
-_plan = st.dictionaries(st.integers(0, _CALLS), _at_a_call, max_size=3)
+
+
+def _plans(within: st.SearchStrategy[Any] | None) -> st.SearchStrategy[Any]:
+    incidents = _at_a_call | st.builds(Meanwhile, within) if within is not None else _at_a_call
+    return st.dictionaries(st.integers(0, _CALLS), incidents, max_size=3)
+
+
+def _acts(plans: st.SearchStrategy[Any]) -> st.SearchStrategy[Act]:
+    """What may happen within another act."""
+    return st.one_of(
+        st.builds(Tick, _DUE, plans),
+        st.builds(Call, _CONSUMERS, plans),
+        st.builds(Force, plans),
+        st.builds(Revoke),
+        st.builds(RollBack),
+        st.builds(ChangeCredentials, st.sampled_from(Pair), st.booleans(), plans),
+        st.builds(DeleteAccounts),
+        st.builds(Turn, st.sampled_from(Weather), st.booleans()),
+        st.builds(PutByHand, st.sampled_from(ByHand)),
+    )
+
+
+_plan = _plans(_acts(_plans(_acts(_plans(None)))))
 
 
 class Machine(RuleBasedStateMachine):
