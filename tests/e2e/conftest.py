@@ -14,7 +14,7 @@ import requests
 
 from demo.deployment import BUILT, ROOT, SAM, deploy, physical_id, without_schedules
 from e2e.logs import ChangesByHand, check_logs
-from e2e.sharing import SPEEDS
+from e2e.sharing import ALONE, SPEEDS
 from local_aws import ENVIRONMENTS, LocalAWS
 from local_aws.waiting import eventually
 from talend_simulator import Account, Settings, TalendSimulator
@@ -171,8 +171,10 @@ def pytest_runtest_teardown(item, nextitem):
 
 
 @pytest.fixture(scope="module")
-def deployment(shared, template, speed, disabled):
+def deployment(request, shared, template, speed, disabled):
     """Return the deployment that the module may use: it has good credentials and a published token."""
+    if request.path.stem in ALONE:
+        shared.close()
     deployment = shared.of(template, speed)
     with without_schedules(deployment.aws, *disabled):
         deployment.began = time.time()

@@ -1,25 +1,27 @@
 """A stack is deployed with other parameters, deployed again and deleted, without harm to a live token."""
 
 import json
+from itertools import count
 
 import pytest
 
 from demo.deployment import DeploymentError, deploy, resources
 from local_aws.waiting import eventually
 
-NAME, PREFIX = "second", "team/talend"
+NAMES = count(1)
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture
 def second(deployment, template):
     """A stack with its own prefix and key."""
+    name = f"second-{next(NAMES)}"
     parameters = {
         "TalendApiUrl": deployment.talend.url,
-        "SecretPrefix": PREFIX,
+        "SecretPrefix": f"team/{name}",
         "KmsKeyArn": deployment.aws.client("kms").create_key()["KeyMetadata"]["Arn"],
         "AlarmEmail": "ops@example.com",
     }
-    stack = deploy(deployment.aws, template, parameters, NAME)
+    stack = deploy(deployment.aws, template, parameters, name)
     credentials = {"SecretId": stack.outputs["CredentialsSecretArn"], "SecretString": deployment.account.credentials}
     deployment.secrets.put_secret_value(**credentials)
     return stack, parameters
@@ -38,10 +40,10 @@ def company(deployment):
     return {"SubnetIds": subnet, "SecurityGroupIds": group, "PermissionsBoundaryArn": boundary}
 
 
-def boundaries_and_networks(aws):
-    """The boundary of each role of the second stack, and the network of each function."""
+def boundaries_and_networks(aws, name):
+    """The boundary of each role of a stack, and the network of each function."""
     iam, functions = aws.client("iam"), aws.client("lambda")
-    found = {one["LogicalResourceId"]: one["PhysicalResourceId"] for one in resources(aws, NAME)}
+    found = {one["LogicalResourceId"]: one["PhysicalResourceId"] for one in resources(aws, name)}
     roles = [iam.get_role(RoleName=found[f"{part}Role"])["Role"] for part in ("Rotate", "Renew", "Scheduler")]
     configurations = [
         functions.get_function_configuration(FunctionName=found[f"{part}Function"]) for part in ("Rotate", "Renew")
@@ -56,21 +58,21 @@ def boundaries_and_networks(aws):
 
 
 def test_network_and_boundary_need_both_parameters_and_come_and_go(deployment, template, second, company):
-    _, parameters = second
-    assert boundaries_and_networks(deployment.aws) == ({""}, {("", "")})
+    stack, parameters = second
+    assert boundaries_and_networks(deployment.aws, stack.name) == ({""}, {("", "")})
     with pytest.raises(DeploymentError, match="Set both SubnetIds and SecurityGroupIds"):
-        deploy(deployment.aws, template, parameters | {"SubnetIds": company["SubnetIds"]}, NAME)
-    deploy(deployment.aws, template, parameters | company, NAME)
+        deploy(deployment.aws, template, parameters | {"SubnetIds": company["SubnetIds"]}, stack.name)
+    deploy(deployment.aws, template, parameters | company, stack.name)
     network = (company["SubnetIds"], company["SecurityGroupIds"])
-    assert boundaries_and_networks(deployment.aws) == ({company["PermissionsBoundaryArn"]}, {network})
+    assert boundaries_and_networks(deployment.aws, stack.name) == ({company["PermissionsBoundaryArn"]}, {network})
     # A parameter that is left out keeps its value.
-    deploy(deployment.aws, template, parameters | dict.fromkeys(company, ""), NAME)
-    assert boundaries_and_networks(deployment.aws) == ({""}, {("", "")})
+    deploy(deployment.aws, template, parameters | dict.fromkeys(company, ""), stack.name)
+    assert boundaries_and_networks(deployment.aws, stack.name) == ({""}, {("", "")})
 
 
 def test_redeploying_keeps_the_token_and_deleting_keeps_the_secrets(deployment, template, second):
     stack, parameters = second
-    secret = {"SecretId": f"{PREFIX}/default/token"}
+    secret = {"SecretId": f"{parameters['SecretPrefix']}/default/token"}
 
     def rotate():
         answer = deployment.functions.invoke(FunctionName=stack.outputs["RotateFunctionName"], Payload="{}")
@@ -85,11 +87,11 @@ def test_redeploying_keeps_the_token_and_deleting_keeps_the_secrets(deployment, 
     assert (token["KmsKeyId"], token["ARN"]) == (parameters["KmsKeyArn"], stack.outputs["TokenSecretArn"])
 
     before = version()
-    deploy(deployment.aws, template, parameters | {"ScheduleExpression": "rate(1 day)"}, NAME)
+    deploy(deployment.aws, template, parameters | {"ScheduleExpression": "rate(1 day)"}, stack.name)
     assert version() == before
     assert rotate() == "rotated"
 
     published = version()
-    deployment.run("sam", "delete", "--stack-name", NAME, "--no-prompts")
+    deployment.run("sam", "delete", "--stack-name", stack.name, "--no-prompts")
     assert version() == published
     assert deployment.secrets.get_secret_value(SecretId=stack.outputs["CredentialsSecretArn"])["SecretString"]
