@@ -7,6 +7,7 @@ import pytest
 
 from demo.deployment import deploy, switch_schedule
 from e2e.alarms import alarm_states
+from e2e.logs import check_logs
 from local_aws.waiting import eventually
 
 SECOND = "staging"
@@ -21,7 +22,11 @@ def second(deployment, template):
     deployment.secrets.put_secret_value(SecretId=stack.outputs["CredentialsSecretArn"], SecretString=credentials)
     eventually(lambda: token_alarm(deployment, SECOND) == "OK")
     yield stack
-    deployment.aws.client("cloudformation").delete_stack(StackName=SECOND)
+    # A stack takes its logs with it, so they are checked first. The deployment checks those that are left then.
+    check_logs(deployment.aws.client("logs"), deployment.changes)
+    cloudformation = deployment.aws.client("cloudformation")
+    cloudformation.delete_stack(StackName=SECOND)
+    cloudformation.get_waiter("stack_delete_complete").wait(StackName=SECOND, WaiterConfig={"Delay": 0.1})
 
 
 def token_alarm(deployment, stack_name):
