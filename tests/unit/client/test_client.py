@@ -73,21 +73,14 @@ def test_a_successor_that_expires_at_the_same_moment_is_used(stale, source):
     assert stale.get_token().version_id == "v2"
 
 
-def test_other_callers_keep_a_stale_token_while_one_reads(stale, source):
-    asking, go_on = threading.Event(), threading.Event()
+def test_other_callers_keep_a_stale_token_while_one_reads(stale, source, under_way):
+    def read(wait):
+        source.on_read = wait
+        stale.get_token()
 
-    def wait():
-        asking.set()
-        assert go_on.wait(10)
-
-    source.on_read = wait
-    asker = threading.Thread(target=stale.get_token)
-    asker.start()
-    assert asking.wait(10)
-    assert {end.version_id for end in in_threads(stale.get_token, 50)} == {"v1"}
+    with under_way(read):
+        assert {end.version_id for end in in_threads(stale.get_token, 50)} == {"v1"}
     assert source.reads == 2
-    go_on.set()
-    asker.join()
 
 
 def test_a_valid_token_outlasts_an_outage_of_secrets_manager(stale, source, aws_clock, caplog):
@@ -330,27 +323,26 @@ def test_an_answer_dated_before_the_token_was_issued_is_not_believed(machine, so
 # --- processes, and what is printed ---
 
 
-def test_a_forked_process_does_not_wait_for_its_parents_threads(client, source, aws_clock):
-    client.get_token()
-    aws_clock.advance(minutes=31)
-    source.publish()
-    reading, go_on = threading.Event(), threading.Event()
+def test_a_forked_process_does_not_wait_for_its_parents_threads(client, source, aws_clock, under_way):
+    rejected = client.get_token()
 
-    def wait():
-        reading.set()
-        go_on.wait(10)
+    def renew(wait):
+        source.on_read = wait
+        client.renew(rejected)
 
-    source.on_read = wait
-    thread = threading.Thread(target=client.get_token)
-    thread.start()
-    assert reading.wait(10)
-    source.on_read = lambda: None
-    child = os.fork()
-    if child == 0:
-        os._exit(0 if client.get_token().version_id == "v2" else 1)
-    assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
-    go_on.set()
-    thread.join()
+    def read(wait):
+        aws_clock.advance(minutes=31)
+        source.on_read = wait
+        client.get_token()
+
+    for number, (call, repeat) in enumerate([(renew, lambda: client.renew(rejected)), (read, client.get_token)], 2):
+        with under_way(call):
+            source.on_read = lambda: None
+            source.publish()
+            child = os.fork()
+            if child == 0:
+                os._exit(0 if repeat().version_id == f"v{number}" else 1)
+            assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
 
 
 def test_another_process_starts_afresh_but_for_the_token(client, source, aws_clock, monkeypatch):
