@@ -28,19 +28,29 @@ def breakers(lock_table):
     return [DynamoDBCircuitBreaker(lock_table_client(boto3.session.Session()), lock_table) for _ in range(2)]
 
 
-def refuse():
-    raise REFUSED
+def call(breaker, error=None, circuit="default/credentials-1"):
+    """Make a call through the breaker, which fails with the error or returns a token."""
+
+    def request():
+        if error:
+            raise error
+        return "token"
+
+    return breaker.call(circuit, SECRET, request)
 
 
-def never():
-    raise AssertionError("not to be called")
+def refuse(breaker, error=REFUSED):
+    with pytest.raises(type(error)):
+        call(breaker, error)
 
 
-def call(breaker, ask=lambda: "token", circuit="default/credentials-1"):
-    return breaker.call(circuit, SECRET, ask)
+def is_open(breaker):
+    with pytest.raises(CircuitOpen, match=rf"no token was requested.*60 s.*{SECRET}"):
+        call(breaker, AssertionError("not to be called"))
+    return True
 
 
-def let_a_minute_pass(seconds=61):
+def let_pass(seconds):
     """Backdate the refusal, because the tests cannot move Powertools' clock."""
     table = boto3.resource("dynamodb").Table("locks")
     for item in table.scan()["Items"]:
@@ -48,28 +58,22 @@ def let_a_minute_pass(seconds=61):
             table.put_item(Item=item | {"opened_at": item["opened_at"] - seconds})
 
 
-def test_a_refusal_is_raised_and_then_remembered_by_all(breakers):
-    with pytest.raises(CredentialsRefused):
-        call(breakers[0], refuse)
-    for breaker in breakers:
-        with pytest.raises(CircuitOpen, match=rf"no token was requested.*60 s.*{SECRET}"):
-            call(breaker, never)
-
-
-def test_other_credentials_and_other_accounts_are_not_held_back(breakers):
-    with pytest.raises(CredentialsRefused):
-        call(breakers[0], refuse)
+@pytest.mark.parametrize(
+    "error", [REFUSED, RejectedTokenAgain(URL, SECRET), TokenRejectedByProbe(URL, SECRET, "https://api.example/users")]
+)
+def test_a_refusal_is_raised_and_then_remembered_by_all(breakers, error):
+    refuse(breakers[0], error)
+    assert [is_open(breaker) for breaker in breakers] == [True, True]
+    # Other credentials and other accounts are not held back.
     assert call(breakers[1], circuit="default/credentials-2") == "token"
     assert call(breakers[1], circuit="finance/credentials-1") == "token"
 
 
 def test_after_a_minute_one_success_lets_all_callers_through(breakers):
-    with pytest.raises(CredentialsRefused):
-        call(breakers[0], refuse)
-    let_a_minute_pass(seconds=50)
-    with pytest.raises(CircuitOpen):
-        call(breakers[1], never)
-    let_a_minute_pass(seconds=11)
+    refuse(breakers[0])
+    let_pass(50)
+    assert is_open(breakers[1])
+    let_pass(11)
     assert call(breakers[0]) == "token"
     # In another thread, because Powertools identifies the caller that tries again by its thread.
     with ThreadPoolExecutor(1) as pool:
@@ -77,41 +81,23 @@ def test_after_a_minute_one_success_lets_all_callers_through(breakers):
 
 
 def test_after_a_minute_one_failure_holds_all_callers_back(breakers):
-    with pytest.raises(CredentialsRefused):
-        call(breakers[0], refuse)
-    let_a_minute_pass()
-    with pytest.raises(CredentialsRefused):
-        call(breakers[1], refuse)
-    with pytest.raises(CircuitOpen):
-        call(breakers[0], never)
+    refuse(breakers[0])
+    let_pass(61)
+    refuse(breakers[1])
+    assert is_open(breakers[0])
 
 
-def test_closing_it_lets_all_callers_through_at_once(breakers):
-    with pytest.raises(CredentialsRefused):
-        call(breakers[0], refuse)
+def test_closing_it_lets_all_callers_through_until_the_next_refusal(breakers):
+    refuse(breakers[0])
     breakers[1].close("default/credentials-1")
     assert call(breakers[0]) == "token"
+    refuse(breakers[0])
+    assert is_open(breakers[1])
 
 
-def test_a_refusal_just_after_it_was_closed_is_noticed(breakers):
-    breakers[1].close("default/credentials-1")
-    with pytest.raises(CredentialsRefused):
-        call(breakers[0], refuse)
-    with pytest.raises(CircuitOpen):
-        call(breakers[1], never)
-
-
-@pytest.mark.parametrize(
-    "error", [RejectedTokenAgain(URL, SECRET), TokenRejectedByProbe(URL, SECRET, "https://api.example/users")]
-)
-def test_an_unusable_token_is_remembered_too(breakers, error):
-    def fail():
-        raise error
-
-    with pytest.raises(type(error)):
-        call(breakers[0], fail)
-    with pytest.raises(CircuitOpen):
-        call(breakers[1], never)
+def test_a_temporary_failure_is_not_remembered(breakers):
+    refuse(breakers[0], TokenUnavailable(URL, SECRET, "answered 503", "Wait."))
+    assert call(breakers[1]) == "token"
 
 
 @pytest.mark.parametrize(
@@ -120,9 +106,8 @@ def test_an_unusable_token_is_remembered_too(breakers, error):
 def test_a_table_that_cannot_be_written_lets_the_call_through(lock_table, error):
     client = lock_table_client(boto3.session.Session())
     breaker = DynamoDBCircuitBreaker(client, lock_table)
-    with pytest.raises(CredentialsRefused):
-        call(breaker, refuse)
-    let_a_minute_pass()
+    refuse(breaker)
+    let_pass(61)
 
     def deny(**_):
         raise error
@@ -131,32 +116,21 @@ def test_a_table_that_cannot_be_written_lets_the_call_through(lock_table, error)
     assert call(breaker) == "token"
 
 
-def test_a_table_that_cannot_be_reached_lets_every_call_through():
-    breaker = DynamoDBCircuitBreaker(unreachable("dynamodb"), "locks")
-    with pytest.raises(CredentialsRefused):
-        call(breaker, refuse)
+def missing():
+    boto3.client("dynamodb").delete_table(TableName="locks")
+    return lock_table_client(boto3.session.Session())
+
+
+@pytest.mark.usefixtures("lock_table")
+@pytest.mark.parametrize("broken", [missing, lambda: unreachable("dynamodb")], ids=["missing", "unreachable"])
+def test_without_the_table_every_call_goes_through(broken):
+    breaker = DynamoDBCircuitBreaker(broken(), "locks")
+    refuse(breaker)
     assert call(breaker) == "token"
     breaker.close("default/credentials-1")
 
 
-def test_a_passing_failure_is_not_remembered(breakers):
-    def fail():
-        raise TokenUnavailable(URL, SECRET, "answered 503", "Wait.")
-
-    with pytest.raises(TokenUnavailable):
-        call(breakers[0], fail)
-    assert call(breakers[1]) == "token"
-
-
-def test_without_the_table_every_call_goes_through(breakers):
-    boto3.client("dynamodb").delete_table(TableName="locks")
-    assert call(breakers[0]) == "token"
-    with pytest.raises(CredentialsRefused):
-        call(breakers[0], refuse)
-    breakers[0].close("default/credentials-1")
-
-
-def test_a_strange_answer_does_not_keep_it_from_closing(breakers, monkeypatch):
+def test_an_unexpected_answer_does_not_keep_it_from_closing(breakers, monkeypatch):
     def update_item(**_):
         raise AttributeError("'NoneType' object has no attribute 'get'")
 

@@ -5,7 +5,7 @@ import time
 
 import boto3
 import pytest
-from botocore.stub import Stubber
+from botocore.exceptions import ClientError
 
 from doubles.unreachable import unreachable
 from rotator.adapters.lock_table import LockTable, lock_table_client
@@ -36,7 +36,8 @@ def drop_table():
     boto3.client("dynamodb").delete_table(TableName="locks")
 
 
-def test_the_client_gives_up_soon_and_repeats_a_call_once(aws):  # noqa: ARG001
+@pytest.mark.usefixtures("aws")
+def test_the_client_gives_up_soon_and_repeats_a_call_once():
     config = lock_table_client(boto3.session.Session()).meta.config
     assert (config.connect_timeout, config.read_timeout) == (1, 2)
     assert config.retries == {"mode": "standard", "total_max_attempts": 2}
@@ -58,15 +59,11 @@ def test_a_run_that_failed_or_replaced_nothing_leaves_no_record(locks, ended):
     assert locks[1].acquire(invocation(), "v1") is None
 
 
-def test_another_run_finds_the_lock_taken(locks):
-    locks[0].acquire(invocation(), "v1")
-    with pytest.raises(ReplacementInProgress):
-        locks[1].acquire(invocation(), "v1")
-
-
 @pytest.mark.parametrize("other", [{"version": "v2"}, {"account": "finance"}, {"version": ""}])
 def test_each_version_of_each_account_has_a_lock_of_its_own(locks, other):
     locks[0].acquire(invocation(), "v1")
+    with pytest.raises(ReplacementInProgress):
+        locks[1].acquire(invocation(), "v1")
     assert locks[1].acquire(invocation(account=other.get("account", "default")), other.get("version", "v1")) is None
 
 
@@ -135,22 +132,23 @@ def test_a_table_that_is_gone_is_named(locks):
     assert (caught.value.table, caught.value.account) == ("locks", "finance")
 
 
-@pytest.mark.parametrize("code", ["ProvisionedThroughputExceededException", "AccessDeniedException"])
-def test_a_table_that_refuses_is_named(lock_table, code):
-    client = lock_table_client(boto3.session.Session())
-    with Stubber(client) as stubber:
-        stubber.add_client_error("put_item", code)
-        with pytest.raises(LockUnavailable, match="lock table 'locks'"):
-            LockTable(client, lock_table).acquire(invocation(), "v1")
+def error_of(code):
+    return ClientError({"Error": {"Code": code}}, "PutItem")
 
 
-@pytest.mark.parametrize("answer", [None, KeyError("x"), TypeError("x"), AttributeError("x")])
-def test_a_strange_answer_is_a_failure_of_the_table(locks, monkeypatch, answer):
+@pytest.mark.parametrize(
+    "error",
+    [
+        *(error_of(code) for code in ("ProvisionedThroughputExceededException", "AccessDeniedException")),
+        *(KeyError("x"), TypeError("x"), AttributeError("x"), ValueError()),
+    ],
+)
+def test_a_refusal_or_a_strange_answer_is_a_failure_of_the_table(locks, monkeypatch, error):
     def put_item(**_):
-        raise answer or ValueError
+        raise error
 
     monkeypatch.setattr(locks[0]._store.client, "put_item", put_item)
-    with pytest.raises(LockUnavailable):
+    with pytest.raises(LockUnavailable, match="lock table 'locks'"):
         locks[0].acquire(invocation(), "v1")
 
 

@@ -44,22 +44,22 @@ def ask(probe, document, path="/account/users", seconds=30.0):
     return probe.probe(document, path, probe.clock() + seconds)
 
 
-def test_a_token_that_the_api_accepts_is_accepted(talend, probe):
-    probed = ask(probe, issued(talend))
-    assert probed.verdict is Verdict.ACCEPTED
-    assert probed.detail == f"{talend.url}/account/users answered 200"
-    assert [entry.method for entry in talend.journal.entries()] == ["POST", "GET"]
-
-
-def test_a_token_that_lacks_a_right_is_accepted(talend, probe):
-    probed = ask(probe, issued(talend, permissions=(USE_ENGINES,)))
-    assert (probed.verdict, probed.detail) == (Verdict.ACCEPTED, f"{talend.url}/account/users answered 403")
-
-
-def test_a_token_that_the_api_does_not_know_is_refused(talend, probe):
-    probed = ask(probe, document(talend.url))
-    assert (probed.verdict, probed.url) == (Verdict.REJECTED, f"{talend.url}/account/users")
-    assert probed.detail == f"{talend.url}/account/users answered 401"
+@pytest.mark.parametrize(
+    ("account", "verdict", "status"),
+    [
+        ({}, Verdict.ACCEPTED, 200),
+        # It lacks a right.
+        ({"permissions": (USE_ENGINES,)}, Verdict.ACCEPTED, 403),
+        # The API does not know the token.
+        (None, Verdict.REJECTED, 401),
+    ],
+)
+def test_the_apis_answer_is_the_verdict(talend, probe, account, verdict, status):
+    tried = document(talend.url) if account is None else issued(talend, **account)
+    probed = ask(probe, tried)
+    assert (probed.verdict, probed.url) == (verdict, f"{talend.url}/account/users")
+    assert probed.detail == f"{talend.url}/account/users answered {status}"
+    assert [entry.method for entry in talend.journal.entries()][-1] == "GET"
 
 
 @pytest.mark.parametrize("status", [200, 204, 299, 403])
@@ -106,23 +106,8 @@ def test_a_silent_api_is_abandoned_well_before_the_deadline(probe, monkeypatch):
 
     with raw_server(serve) as url:
         probed = ask(probe, document(url))
-    assert (probed.verdict, probed.detail) == (
-        Verdict.UNKNOWN,
-        f"{url}/account/users could not be reached (ReadTimeout)",
-    )
-
-
-def test_an_api_whose_answer_drips_is_left_at_the_deadline(probe):
-    def serve(connection):
-        read_request(connection)
-        for octet in b"HTTP/1.1 200 OK\r\n" + b"X-Slow: 1\r\n" * 30 + b"\r\n":
-            select.select([connection], [], [], 0.01)
-            connection.sendall(bytes([octet]))
-
-    with raw_server(serve) as url:
-        probed = ask(probe, document(url), seconds=0.5)
     assert probed.verdict is Verdict.UNKNOWN
-    assert "could not be reached (ReadTimeout)" in probed.detail
+    assert probed.detail == f"{url}/account/users could not be reached (ReadTimeout)"
 
 
 @pytest.mark.parametrize("location", [b"http://[::1/", b"http://\xff/"])
@@ -136,7 +121,7 @@ def test_a_redirect_to_an_invalid_url_is_unknown(probe, location):
 @pytest.mark.parametrize("fault", [Close(), Stall()])
 def test_an_unanswered_probe_is_unknown_and_not_repeated(talend, probe, fault):
     talend.faults.add(fault, times=9)
-    probed = ask(probe, document(talend.url), FAULTY, seconds=0.6)
+    probed = ask(probe, document(talend.url), FAULTY, seconds=0.51)
     assert (probed.verdict, probed.url) == (Verdict.UNKNOWN, f"{talend.url}{FAULTY}")
     assert "could not be reached" in probed.detail
     assert len(talend.journal.entries()) == 1

@@ -47,26 +47,19 @@ def test_the_client_sets_its_own_retries_and_time_limits(client):
     assert (config.connect_timeout, config.read_timeout) == (2, 5)
 
 
-def test_an_empty_secret_has_no_version(store):
-    assert store.read(NAME, "AWSCURRENT") is None
-
-
 def test_a_missing_secret_is_an_error_that_names_it(store):
     with pytest.raises(SecretStoreError, match=r"talend-token/nobody/token.*ResourceNotFoundException.*Create it"):
         store.read("talend-token/nobody/token", "AWSCURRENT")
 
 
 def test_a_version_is_read_by_its_label(store, client):
+    assert store.read(NAME, "AWSCURRENT") is None
     version_id = publish(client)
     read = store.read(NAME, "AWSCURRENT")
     assert (read.version_id, read.text.reveal(), read.stages) == (version_id, "one", {"AWSCURRENT"})
+    (listed,) = client.list_secret_version_ids(SecretId=NAME)["Versions"]
+    assert read.created_at == listed["CreatedDate"].timestamp()
     assert store.read(NAME, "AWSPENDING") is None
-
-
-def test_a_read_version_has_its_creation_time(store, client):
-    publish(client)
-    made = client.list_secret_version_ids(SecretId=NAME)["Versions"][0]["CreatedDate"].timestamp()
-    assert store.read(NAME, "AWSCURRENT").created_at == made
 
 
 def test_a_description_has_the_key_that_was_named(store, client):
@@ -91,18 +84,10 @@ def test_a_binary_value_is_distinguished_from_a_string(store, client):
     assert store.read(NAME, "AWSCURRENT").text is None
 
 
-def test_staging_leaves_the_published_version_as_it_was(store, client):
-    published = publish(client)
-    staged = version()
+def test_promotion_moves_the_label_from_the_version_that_was_read(store, client):
+    published, staged = publish(client), version()
     assert store.stage(NAME, staged, Sensitive("two")) == {"AWSPENDING"}
     assert store.read(NAME, "AWSCURRENT").version_id == published
-    assert store.read(NAME, "AWSPENDING").version_id == staged
-
-
-def test_promotion_moves_the_label_from_the_version_that_was_read(store, client):
-    published = publish(client)
-    staged = version()
-    store.stage(NAME, staged, Sensitive("two"))
     assert store.promote(NAME, staged, published)
     current = store.read(NAME, "AWSCURRENT")
     assert (current.version_id, current.text.reveal()) == (staged, "two")
@@ -117,17 +102,13 @@ def test_every_version_has_its_creation_time(store, client):
 
 
 def test_all_pages_of_versions_are_read_including_unlabeled_ones(client):
-    made = datetime.datetime(2026, 11, 23, tzinfo=datetime.UTC)
-    pages = [
-        {"ARN": ARN, "Versions": [{"VersionId": version(), "CreatedDate": made}] * 2, "NextToken": "more"},
-        {"ARN": ARN, "Versions": [{"VersionId": version(), "CreatedDate": made}]},
-    ]
+    made = {"VersionId": version(), "CreatedDate": CREATED}
     asked = {"SecretId": NAME, "IncludeDeprecated": True, "MaxResults": 100}
     stubber = Stubber(client)
-    stubber.add_response("list_secret_version_ids", pages[0], asked)
-    stubber.add_response("list_secret_version_ids", pages[1], asked | {"NextToken": "more"})
+    stubber.add_response("list_secret_version_ids", {"ARN": ARN, "Versions": [made] * 2, "NextToken": "more"}, asked)
+    stubber.add_response("list_secret_version_ids", {"ARN": ARN, "Versions": [made]}, asked | {"NextToken": "more"})
     stubber.activate()
-    assert SecretsManagerStore(client).created(NAME) == [made.timestamp()] * 3
+    assert SecretsManagerStore(client).created(NAME) == [CREATED.timestamp()] * 3
 
 
 @pytest.mark.parametrize("replaced", [None, "78a43fc5-0c6e-4b6a-8a0b-7a2f6f2b6c11"])
@@ -155,37 +136,34 @@ def answering(client, *answers, repeated=False):
     return SecretsManagerStore(client)
 
 
-LABEL_MOVED = pytest.mark.parametrize("code", ["InvalidParameterException", "InvalidRequestException"])
-
-
-@LABEL_MOVED
-def test_promotion_is_false_if_another_version_holds_the_label(client, code):
-    labels = {"ARN": ARN, "VersionIdsToStages": {version(): ["AWSCURRENT"]}}
-    store = answering(client, ("update_secret_version_stage", code), ("describe_secret", labels))
-    assert not store.promote(NAME, version(), version())
-
-
-@LABEL_MOVED
-def test_a_promotion_that_the_sdk_repeated_is_a_promotion(client, code):
+@pytest.mark.parametrize(
+    ("holder", "repeated", "promoted"),
+    [
+        ("another", False, False),
+        ("another", True, False),
+        # Another run has promoted the staged version, unless this run's first attempt did.
+        ("staged", False, False),
+        ("staged", True, True),
+        # A secret without labels.
+        (None, False, False),
+    ],
+)
+@pytest.mark.parametrize("code", ["InvalidParameterException", "InvalidRequestException"])
+def test_a_refused_promotion_is_told_by_the_label(client, code, holder, repeated, promoted):
     staged = version()
-    labels = {"ARN": ARN, "VersionIdsToStages": {staged: ["AWSCURRENT", "AWSPENDING"]}}
-    store = answering(client, ("update_secret_version_stage", code), ("describe_secret", labels), repeated=True)
-    assert store.promote(NAME, staged, version())
+    holder_id = {"another": version(), "staged": staged}.get(holder)
+    labels = {"ARN": ARN, "VersionIdsToStages": {holder_id: ["AWSCURRENT", "AWSPENDING"]}} if holder else {"ARN": ARN}
+    store = answering(client, ("update_secret_version_stage", code), ("describe_secret", labels), repeated=repeated)
+    assert store.promote(NAME, staged, version()) is promoted
 
 
-@LABEL_MOVED
-def test_a_version_that_another_run_has_promoted_is_not_promoted(client, code):
-    staged = version()
-    labels = {"ARN": ARN, "VersionIdsToStages": {staged: ["AWSCURRENT", "AWSPENDING"]}}
+@pytest.mark.parametrize("code", ["InvalidParameterException", "InvalidRequestException"])
+def test_a_refusal_although_the_label_has_not_moved_is_raised(client, code):
+    replaced = version()
+    labels = {"ARN": ARN, "VersionIdsToStages": {replaced: ["AWSCURRENT"]}}
     store = answering(client, ("update_secret_version_stage", code), ("describe_secret", labels))
-    assert not store.promote(NAME, staged, version())
-
-
-@LABEL_MOVED
-def test_a_repeated_promotion_that_lost_the_race_is_none(client, code):
-    labels = {"ARN": ARN, "VersionIdsToStages": {version(): ["AWSCURRENT"]}}
-    store = answering(client, ("update_secret_version_stage", code), ("describe_secret", labels), repeated=True)
-    assert not store.promote(NAME, version(), version())
+    with pytest.raises(SecretStoreError, match=f"UpdateSecretVersionStage .* failed with {code}"):
+        store.promote(NAME, version(), replaced)
 
 
 @pytest.mark.parametrize(
@@ -207,22 +185,6 @@ def test_each_refusal_names_operation_secret_code_and_fix(client, code, fix):
     assert fix in str(caught.value)
     assert "hunter2" not in str(caught.value)
     assert caught.value.__context__ is None
-
-
-@LABEL_MOVED
-def test_a_refusal_although_the_label_has_not_moved_is_raised(client, code):
-    replaced = version()
-    labels = {"ARN": ARN, "VersionIdsToStages": {replaced: ["AWSCURRENT"]}}
-    store = answering(client, ("update_secret_version_stage", code), ("describe_secret", labels))
-    with pytest.raises(SecretStoreError, match=f"UpdateSecretVersionStage .* failed with {code}"):
-        store.promote(NAME, version(), replaced)
-
-
-def test_promotion_in_a_secret_without_labels_is_none(client):
-    store = answering(
-        client, ("update_secret_version_stage", "InvalidParameterException"), ("describe_secret", {"ARN": ARN})
-    )
-    assert not store.promote(NAME, version(), version())
 
 
 OPERATIONS = pytest.mark.parametrize(
@@ -248,27 +210,29 @@ def test_a_strange_answer_of_any_operation_is_named(client, monkeypatch, operati
         call(SecretsManagerStore(client))
 
 
-@pytest.mark.parametrize("wrong", [{"ARN": 7}, {"SecretString": 7}, {"SecretString": None}])
-def test_an_answer_with_a_value_of_another_type_is_named(client, monkeypatch, wrong):
-    created = datetime.datetime(2026, 11, 23, tzinfo=datetime.UTC)
-    answer = {"ARN": ARN, "VersionId": version(), "VersionStages": ["AWSCURRENT"], "CreatedDate": created} | wrong
-    monkeypatch.setattr(client, "get_secret_value", lambda **_: answer)
-    with pytest.raises(SecretStoreError, match="failed with UnexpectedAnswer"):
-        SecretsManagerStore(client).read(NAME, "AWSCURRENT")
+CREATED = datetime.datetime(2026, 11, 23, tzinfo=datetime.UTC)
+WHOLE = {
+    "ARN": ARN,
+    "VersionId": "78a43fc5-0c6e-4b6a-8a0b-7a2f6f2b6c11",
+    "VersionStages": ["AWSCURRENT"],
+    "SecretString": "hunter2",
+    "CreatedDate": CREATED,
+}
 
 
-@pytest.mark.parametrize("member", ["VersionId", "VersionStages", "CreatedDate"])
-def test_an_answer_without_a_required_member_is_named(client, monkeypatch, member):
-    whole = {
-        "ARN": ARN,
-        "VersionId": version(),
-        "VersionStages": ["AWSCURRENT"],
-        "SecretString": "hunter2",
-        "CreatedDate": datetime.datetime(2026, 11, 23, tzinfo=datetime.UTC),
-    }
-    answer = {name: value for name, value in whole.items() if name != member}
+@pytest.mark.parametrize(
+    "answer",
+    [
+        *(WHOLE | wrong for wrong in ({"ARN": 7}, {"SecretString": 7}, {"SecretString": None})),
+        *(
+            {name: value for name, value in WHOLE.items() if name != missing}
+            for missing in ("VersionId", "VersionStages", "CreatedDate")
+        ),
+    ],
+)
+def test_an_answer_with_a_wrong_or_missing_member_is_named(client, monkeypatch, answer):
     monkeypatch.setattr(client, "get_secret_value", lambda **_: answer)
-    with pytest.raises(SecretStoreError, match="UnexpectedAnswer") as caught:
+    with pytest.raises(SecretStoreError, match="failed with UnexpectedAnswer") as caught:
         SecretsManagerStore(client).read(NAME, "AWSCURRENT")
     assert caught.value.__context__ is None
 
@@ -278,11 +242,9 @@ def test_a_refusal_of_any_operation_is_named(client, operation, call):
     store = answering(client, (xform_name(operation), "AccessDeniedException"))
     with pytest.raises(SecretStoreError) as caught:
         call(store)
-    told = caught.value
-    assert (told.operation, told.secret_id, told.code) == (operation, NAME, "AccessDeniedException")
-    assert str(told).startswith(
-        f"{operation} on secret '{NAME}' failed with AccessDeniedException. Check that it exists"
-    )
+    error = caught.value
+    assert (error.operation, error.secret_id, error.code) == (operation, NAME, "AccessDeniedException")
+    assert str(error).startswith(f"{operation} on secret '{NAME}' failed with AccessDeniedException. Check that it exi")
 
 
 def test_an_unreachable_secrets_manager_is_named_by_the_sdks_error():

@@ -101,17 +101,10 @@ def test_metrics_have_the_stack_and_the_account_as_dimensions(output):
 
 
 @pytest.mark.parametrize(
-    "outcome", [Outcome.ROTATED, Outcome.FRESH, Outcome.UNCHANGED, Outcome.WAITING_FOR_CREDENTIALS]
-)
-def test_a_successful_run_writes_only_the_remaining_seconds(output, outcome):
-    """CloudWatch bills a metric for each hour in which it is written, even if its value is 0."""
-    output.report(invocation(credentials_refused=False), outcome, **PUBLISHED)
-    assert output.values() == {"TokenRemainingSeconds": [1790]}
-
-
-@pytest.mark.parametrize(
     ("noted", "trigger", "outcome", "written"),
     [
+        ({"credentials_refused": False}, Trigger.SCHEDULE, Outcome.ROTATED, {}),
+        ({}, Trigger.SCHEDULE, Outcome.FRESH, {}),
         ({"credentials_refused": True}, Trigger.SCHEDULE, Outcome.ROTATED, {"CredentialsRefused": [1]}),
         ({"credentials_refused": True}, Trigger.MANUAL, Outcome.ROTATED, {"CredentialsRefused": [1]}),
         ({"credentials_refused": False}, Trigger.MANUAL, Outcome.ROTATED, {"CredentialsRefused": [0]}),
@@ -126,6 +119,7 @@ def test_a_successful_run_writes_only_the_remaining_seconds(output, outcome):
     ],
 )
 def test_each_other_metric_is_written_when_it_has_something_to_say(output, noted, trigger, outcome, written):
+    """CloudWatch bills a metric for each hour in which it is written, even if its value is 0."""
     output.report(invocation(trigger, **noted), outcome, **PUBLISHED)
     assert output.values() == written | {"TokenRemainingSeconds": [1790]}
 

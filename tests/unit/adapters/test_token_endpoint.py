@@ -21,8 +21,6 @@ def test_the_delay_doubles_and_half_of_it_is_chance(attempt, least, most):
         ("7", 7),
         (" 7 ", 7),
         ("0", 0.25),
-        ("Mon, 23 Nov 2026 22:30:00 GMT", 11),
-        ("Mon, 23 Nov 2026 22:30:00 -0000", 11),
         ("Mon, 23 Nov 2020 22:30:00 GMT", 0.25),
         ("Mon, 23 Nov 2026 17:30:00 -0500", 11),
         ("9" * 9, 999_999_999),
