@@ -5,6 +5,12 @@ import pytest
 from moto import mock_aws
 
 
+@pytest.fixture(scope="session")
+def sdk():
+    """One session of the SDK for all tests, because its first client takes ten times as long as the next."""
+    return boto3.session.Session("testing", "testing", region_name="eu-west-1")
+
+
 @pytest.fixture
 def aws(monkeypatch):
     """moto, with made-up credentials."""
@@ -16,9 +22,9 @@ def aws(monkeypatch):
 
 
 @pytest.fixture
-def lock_table(aws):  # noqa: ARG001 (the table is made in it)
+def lock_table(aws, sdk):  # noqa: ARG001 (the table is made in it)
     """The name of a table like the template's."""
-    boto3.client("dynamodb").create_table(
+    sdk.client("dynamodb").create_table(
         TableName="locks",
         BillingMode="PAY_PER_REQUEST",
         AttributeDefinitions=[{"AttributeName": "id", "AttributeType": "S"}],

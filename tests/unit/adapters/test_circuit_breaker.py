@@ -23,9 +23,9 @@ REFUSED = CredentialsRefused(URL, SECRET, "answered 401", "Check.", status=401)
 
 
 @pytest.fixture
-def breakers(lock_table):
+def breakers(lock_table, sdk):
     """The breakers of two functions."""
-    return [DynamoDBCircuitBreaker(lock_table_client(boto3.session.Session()), lock_table) for _ in range(2)]
+    return [DynamoDBCircuitBreaker(lock_table_client(sdk), lock_table) for _ in range(2)]
 
 
 def call(breaker, error=None, circuit="default/credentials-1"):
@@ -103,8 +103,8 @@ def test_a_temporary_failure_is_not_remembered(breakers):
 @pytest.mark.parametrize(
     "error", [ClientError({"Error": {"Code": "AccessDeniedException"}}, "PutItem"), KeyError("x"), TypeError("x")]
 )
-def test_a_table_that_cannot_be_written_lets_the_call_through(lock_table, error):
-    client = lock_table_client(boto3.session.Session())
+def test_a_table_that_cannot_be_written_lets_the_call_through(lock_table, sdk, error):
+    client = lock_table_client(sdk)
     breaker = DynamoDBCircuitBreaker(client, lock_table)
     refuse(breaker)
     let_pass(61)
@@ -116,15 +116,15 @@ def test_a_table_that_cannot_be_written_lets_the_call_through(lock_table, error)
     assert call(breaker) == "token"
 
 
-def missing():
-    boto3.client("dynamodb").delete_table(TableName="locks")
-    return lock_table_client(boto3.session.Session())
+def missing(sdk):
+    sdk.client("dynamodb").delete_table(TableName="locks")
+    return lock_table_client(sdk)
 
 
 @pytest.mark.usefixtures("lock_table")
-@pytest.mark.parametrize("broken", [missing, lambda: unreachable("dynamodb")], ids=["missing", "unreachable"])
-def test_without_the_table_every_call_goes_through(broken):
-    breaker = DynamoDBCircuitBreaker(broken(), "locks")
+@pytest.mark.parametrize("broken", [missing, lambda _: unreachable("dynamodb")], ids=["missing", "unreachable"])
+def test_without_the_table_every_call_goes_through(sdk, broken):
+    breaker = DynamoDBCircuitBreaker(broken(sdk), "locks")
     refuse(breaker)
     assert call(breaker) == "token"
     breaker.close("default/credentials-1")

@@ -23,9 +23,9 @@ def result(outcome=Outcome.ROTATED):
 
 
 @pytest.fixture
-def locks(lock_table):
+def locks(lock_table, sdk):
     """The locks of two functions."""
-    return [LockTable(lock_table_client(boto3.session.Session()), lock_table) for _ in range(2)]
+    return [LockTable(lock_table_client(sdk), lock_table) for _ in range(2)]
 
 
 def items():
@@ -36,9 +36,8 @@ def drop_table():
     boto3.client("dynamodb").delete_table(TableName="locks")
 
 
-@pytest.mark.usefixtures("aws")
-def test_the_client_gives_up_soon_and_repeats_a_call_once():
-    config = lock_table_client(boto3.session.Session()).meta.config
+def test_the_client_gives_up_soon_and_repeats_a_call_once(sdk):
+    config = lock_table_client(sdk).meta.config
     assert (config.connect_timeout, config.read_timeout) == (1, 2)
     assert config.retries == {"mode": "standard", "total_max_attempts": 2}
 

@@ -5,7 +5,6 @@ import re
 import time
 import uuid
 
-import boto3
 import pytest
 from botocore import xform_name
 from botocore.stub import Stubber
@@ -21,8 +20,8 @@ ARN = "arn:aws:secretsmanager:eu-west-1:123456789012:secret:talend-token/default
 
 
 @pytest.fixture
-def client(aws):  # noqa: ARG001
-    return secrets_manager_client(boto3.session.Session())
+def client(aws, sdk):  # noqa: ARG001
+    return secrets_manager_client(sdk)
 
 
 @pytest.fixture
