@@ -70,12 +70,7 @@ def test_a_token_unfit_for_a_header_is_refused_and_not_shown(access_token):
     assert "hunter2" not in str(caught.value)
 
 
-NO_JSON_OBJECT = pytest.mark.parametrize(
-    "body", [b"", b"{", b"<html>hunter2</html>", b"[]", b"null", b"\xff\xfe{", b"[" * 100_000]
-)
-
-
-@NO_JSON_OBJECT
+@pytest.mark.parametrize("body", [b"", b"{", b"<html>hunter2</html>", b"[]", b"null", b"\xff\xfe{", b"[" * 100_000])
 def test_a_body_that_is_not_a_json_object_is_refused(body):
     with pytest.raises(InvalidTokenResponse, match=r"not a JSON object .+\. Nothing was published\.") as caught:
         read(body)
@@ -83,10 +78,9 @@ def test_a_body_that_is_not_a_json_object_is_refused(body):
 
 
 @pytest.mark.true_source
-@NO_JSON_OBJECT
-def test_a_body_that_is_not_a_json_object_is_not_shown(body):
+def test_a_body_that_is_not_a_json_object_is_not_shown():
     with pytest.raises(InvalidTokenResponse) as caught:
-        read(body)
+        read(b"<html>hunter2</html>")
     report = "".join(traceback.TracebackException.from_exception(caught.value, capture_locals=True).format())
     assert "hunter2" not in report[report.index("in read_token_response") :]
 
@@ -114,23 +108,20 @@ def test_expires_in_may_be_a_number_a_string_absent_or_nonsense(expires_in, life
     assert life_of(expires_in=expires_in) == life
 
 
-@pytest.mark.parametrize("skew", [0, -7200, 7200])
-def test_a_shorter_jwt_validity_counts_despite_the_servers_clock(skew):
-    iat = NOW + skew
-    assert life_of(access_token=jwt(iat=iat, exp=iat + 900), expires_in="3600") == 900
-
-
-@pytest.mark.parametrize("life", [11, 86_400])
-def test_the_shortest_and_longest_validity_of_a_jwt_are_accepted(life):
-    assert life_of(access_token=jwt(iat=NOW, exp=NOW + life), expires_in=ABSENT) == life
-
-
-def test_expires_in_counts_if_it_is_shorter_than_the_jwts_validity():
-    assert life_of(access_token=jwt(iat=NOW, exp=NOW + 1800), expires_in="600") == 600
-
-
-def test_a_jwt_without_iat_is_held_against_the_time_of_the_request():
-    assert life_of(access_token=jwt(exp=NOW + 900), expires_in=ABSENT) == 900
+@pytest.mark.parametrize(
+    ("claims", "expires_in", "life"),
+    [
+        # The shorter of both counts, whatever the server's clock is.
+        *(({"iat": NOW + skew, "exp": NOW + skew + 900}, "3600", 900) for skew in (0, -7200, 7200)),
+        ({"iat": NOW, "exp": NOW + 1800}, "600", 600),
+        ({"iat": NOW, "exp": NOW + 11}, ABSENT, 11),
+        ({"iat": NOW, "exp": NOW + 86_400}, ABSENT, 86_400),
+        # Without `iat`, the time of the request counts.
+        ({"exp": NOW + 900}, ABSENT, 900),
+    ],
+)
+def test_the_claims_of_a_jwt_may_shorten_its_validity(claims, expires_in, life):
+    assert life_of(access_token=jwt(**claims), expires_in=expires_in) == life
 
 
 @pytest.mark.parametrize(
@@ -161,11 +152,6 @@ def test_a_token_that_would_not_outlive_its_publication_is_refused(expires_in):
 def test_a_token_that_has_expired_is_refused():
     with pytest.raises(InvalidTokenResponse):
         read(answer(access_token=jwt(exp=NOW - 1), expires_in=ABSENT))
-
-
-def test_a_token_that_does_not_fit_into_a_secret_is_refused():
-    with pytest.raises(InvalidTokenResponse, match="too long"):
-        read(answer(access_token="x" * 65_536))
 
 
 def test_the_longest_token_that_fits_is_accepted():
