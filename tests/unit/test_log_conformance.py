@@ -16,8 +16,8 @@ from faults.journal import Recorder
 from log_line import Impossible, Line
 from log_specification import LEFT_STAGED, check
 from rotator.adapters.telemetry import reported
-from rotator.domain.errors import SecretStoreError
 from rotator.domain.invocation import Trigger
+from unit.service.conftest import leave_staged, with_token
 
 ROOT = Path(__file__).parents[2]
 PAGE = ROOT / "docs" / "log-conformance.md"
@@ -82,15 +82,11 @@ def test_the_functions_own_log_is_accepted(log):
     accept(exported(log))
 
 
-def test_lines_may_be_out_of_order_and_doubled(log):
+def test_lines_of_two_groups_may_be_out_of_order_and_doubled(log):
     lines = [*log, *log[::3]]
     random.Random(7).shuffle(lines)
-    accept(exported(lines))
-
-
-def test_two_groups_may_be_in_one_file(log):
-    of_renew = [event for event in log if '"service": "renew"' in event["message"]]
-    of_rotate = [event for event in log if event not in of_renew]
+    of_renew = [event for event in lines if '"service": "renew"' in event["message"]]
+    of_rotate = [event for event in lines if event not in of_renew]
     accept(exported(of_rotate) + "\n" + exported(of_renew))
 
 
@@ -186,9 +182,13 @@ def line(at, outcome, version="v1", trigger="schedule", left=1800, took=1.0, **m
             [line(0, "rotated"), line(700, "in_progress", left=1100), line(630, "lost", None)],
             "no other run was in progress",
         ),
+        (
+            [line(0, "rotated"), Line(300, 301, "too_soon", "default", "renew", "rejected", "v1", 1500)],
+            "old enough to be replaced",
+        ),
     ],
 )
-def test_what_may_follow_what(lines, why):
+def test_a_line_may_follow_others_or_is_refused(lines, why):
     if why is None:
         check(lines)
         return
@@ -196,24 +196,12 @@ def test_what_may_follow_what(lines, why):
         check(lines)
 
 
-def test_a_promotion_of_a_staged_token_is_known_by_its_warning():
-    """How long its token was valid in all cannot be said then."""
-    system = System()
-    system.secrets.fail_on["promote"] = "InternalServiceError"
-    system.rotate()
-    system.clock.advance(seconds=61)
-    with pytest.raises(SecretStoreError):
-        system.rotate()
-    del system.secrets.fail_on["promote"]
-    system.clock.advance(seconds=61)
+def test_a_promotion_of_a_staged_token_is_recognized_by_its_warning():
+    """For such a token, the log does not show how long it was valid in all."""
+    system = with_token()
+    leave_staged(system)
     assert system.rotate().outcome == "rotated"
     assert LEFT_STAGED in system.invocation.warnings
-
-
-def test_a_token_too_young_to_be_renewed_is_young():
-    young = Line(300, 301, "too_soon", "default", "renew", "rejected", "v1", 1500)
-    with pytest.raises(Impossible, match="old enough to be replaced"):
-        check([line(0, "rotated"), young])
 
 
 def command(text, tmp_path):
@@ -224,7 +212,7 @@ def command(text, tmp_path):
     return subprocess.run(tool, env=environment, capture_output=True, text=True, check=False)
 
 
-def test_the_command_says_what_it_found(log, tmp_path):
+def test_the_command_prints_its_result(log, tmp_path):
     accepted = command(exported([*log, *log[:4]]), tmp_path)
     assert (accepted.returncode, accepted.stderr) == (0, "")
     assert accepted.stdout == "Accepted: 64 runs for default.\n4 lines were doubled, and 0 were truncated.\n"
@@ -238,7 +226,7 @@ def test_the_command_says_what_it_found(log, tmp_path):
     assert "does not contain a line of the functions" in nothing.stderr
 
 
-def test_the_page_names_what_there_is():
+def test_the_page_names_existing_log_groups_and_refusals():
     page, template_text = PAGE.read_text(), (ROOT / "template.yaml").read_text()
     assert "\nconformance: " in (ROOT / "Makefile").read_text()
     assert re.search(r"make conformance LOG=\S+", page)

@@ -1,4 +1,4 @@
-"""What `sam build` leaves of the packaged libraries; tests/template/test_package.py compares what that says."""
+"""`sam build` leaves only the used parts of the packaged libraries, which tests/template/test_package.py loads."""
 
 import importlib.util
 import json

@@ -6,7 +6,6 @@ import pytest
 import requests
 
 from doubles import Clock, raw_server, read_request
-from doubles.tls_server import self_signed_server
 from rotator.adapters.probe import HttpProbe
 from rotator.ports import Verdict
 from talend_simulator import Account, Answer, Close, Redirect, Stall, TalendSimulator
@@ -110,14 +109,6 @@ def test_a_silent_api_is_abandoned_well_before_the_deadline(probe, monkeypatch):
     assert probed.detail == f"{url}/account/users could not be reached (ReadTimeout)"
 
 
-@pytest.mark.parametrize("location", [b"http://[::1/", b"http://\xff/"])
-def test_a_redirect_to_an_invalid_url_is_unknown(probe, location):
-    said = b"HTTP/1.1 307 Elsewhere\r\nLocation: " + location + b"\r\nContent-Length: 0\r\n\r\n"
-    with raw_server(lambda connection: read_request(connection) and connection.sendall(said)) as url:
-        probed = ask(probe, document(url))
-    assert (probed.verdict, probed.detail[-3:]) == (Verdict.UNKNOWN, "307")
-
-
 @pytest.mark.parametrize("fault", [Close(), Stall()])
 def test_an_unanswered_probe_is_unknown_and_not_repeated(talend, probe, fault):
     talend.faults.add(fault, times=9)
@@ -125,13 +116,6 @@ def test_an_unanswered_probe_is_unknown_and_not_repeated(talend, probe, fault):
     assert (probed.verdict, probed.url) == (Verdict.UNKNOWN, f"{talend.url}{FAULTY}")
     assert "could not be reached" in probed.detail
     assert len(talend.journal.entries()) == 1
-
-
-def test_an_untrusted_certificate_makes_the_probe_unknown(probe, tmp_path):
-    with self_signed_server(tmp_path) as url:
-        probed = ask(probe, document(url))
-    assert probed.verdict is Verdict.UNKNOWN
-    assert "SSLError" in probed.detail
 
 
 @pytest.mark.parametrize("seconds", [0.4, -5])

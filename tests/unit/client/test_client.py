@@ -148,13 +148,6 @@ def test_a_token_that_has_just_expired_is_not_one_that_may_still_work(client, so
     assert (source.reads, caplog.records) == (2, [])
 
 
-@pytest.mark.parametrize("age", [31 * 60, 1799])
-def test_the_error_reports_a_published_token_that_has_expired(machine, source, age):
-    source.publish(age=age)
-    with pytest.raises(TokenUnavailable, match=r"version v2, .* expired at .*, and no newer token is published"):
-        machine.client(source).get_token()
-
-
 def test_the_error_names_what_is_published_and_since_when(client, aws_clock):
     aws_clock.advance(minutes=31)
     with pytest.raises(TokenUnavailable) as caught:
@@ -250,21 +243,6 @@ def test_a_wrong_wall_clock_does_no_harm(machine, client, source, aws_clock, ske
         client.get_token()
 
 
-@pytest.mark.parametrize("jump", [-120, 120])
-def test_a_wall_clock_that_is_set_later_does_no_harm(machine, client, aws_clock, jump):
-    client.get_token()
-    aws_clock.advance(minutes=10)
-    machine.skew_seconds = jump
-    while True:
-        try:
-            token = client.get_token()
-        except TokenUnavailable:
-            break
-        assert aws_clock() < token.expires_at
-        aws_clock.advance(seconds=1)
-    assert aws_clock() > token.expires_at - 3
-
-
 def test_a_clock_set_back_in_an_outage_does_not_prolong_a_token(machine, client, source, aws_clock):
     client.get_token()
     source.outage = TokenUnavailable("down")
@@ -343,16 +321,6 @@ def test_a_forked_process_does_not_wait_for_its_parents_threads(client, source, 
             if child == 0:
                 os._exit(0 if repeat().version_id == f"v{number}" else 1)
             assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
-
-
-def test_another_process_starts_afresh_but_for_the_token(client, source, aws_clock, monkeypatch):
-    client.get_token()
-    aws_clock.advance(minutes=28)
-    client.get_token()
-    monkeypatch.setattr(os, "getpid", lambda: -1)
-    # It reads at once, although the first process has just read the secret.
-    client.get_token()
-    assert source.reads == 3
 
 
 def test_the_default_source_is_the_one_the_environment_names(monkeypatch):

@@ -6,7 +6,7 @@ import weakref
 import pytest
 
 from doubles.threads import in_threads
-from talend_token import RenewalFailed, Token, TokenUnavailable
+from talend_token import RenewalFailed, TokenUnavailable
 from talend_token._sources import Renewal
 
 
@@ -277,8 +277,3 @@ def test_a_rejected_version_does_not_wait_for_another_ones_renewal(client, sourc
         assert second.version_id == "v2"
         assert client.renew(second).version_id == "v3"
         assert not let_go.is_set()
-
-
-def test_another_clients_token_is_renewed_too(client):
-    foreign = Token("token-of-v1", expires_at=0, version_id="v1", api_url="https://api.eu.cloud.talend.com")
-    assert client.renew(foreign).version_id == "v2"
