@@ -1,4 +1,4 @@
-"""`sam build` leaves only the used parts of the packaged libraries, which tests/template/test_package.py loads."""
+"""`sam build` leaves only the used parts of the libraries; tests/template/test_package.py checks the built package."""
 
 import importlib.util
 import json

@@ -238,7 +238,7 @@ def test_addresses_that_all_refuse_are_tried_once_and_not_a_timeout(session, add
     assert tried == [("127.0.0.3", 1)]
 
 
-def test_what_is_sent_is_not_held_back_for_more_to_come(session):
+def test_a_request_is_sent_without_waiting_for_more_data(session):
     with raw_server(answering(first=OK)) as url, time_limit(5), session.get(url, timeout=5, stream=True) as response:
         assert response.raw.connection.sock.getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY)
 

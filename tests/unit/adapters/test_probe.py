@@ -133,11 +133,11 @@ def test_with_just_enough_time_for_an_answer_the_api_is_asked(talend, probe):
 
 def test_a_netrc_file_does_not_take_the_tokens_place(talend, probe, tmp_path, monkeypatch):
     netrc = tmp_path / "netrc"
-    netrc.write_text("machine 127.0.0.1 login somebody password else\n")
+    netrc.write_text("machine 127.0.0.1 login other password else\n")
     monkeypatch.setenv("NETRC", str(netrc))
     assert ask(probe, issued(talend)).verdict is Verdict.ACCEPTED
 
 
 def test_no_error_shows_the_token(talend, probe):
-    told = [ask(probe, document(talend.url)), ask(probe, document("http://127.0.0.1:1"))]
-    assert not any("hunter2" in repr(probed) for probed in told)
+    shown = [ask(probe, document(talend.url)), ask(probe, document("http://127.0.0.1:1"))]
+    assert not any("hunter2" in repr(probed) for probed in shown)

@@ -47,8 +47,8 @@ def test_the_client_sets_its_own_retries_and_time_limits(client):
 
 
 def test_a_missing_secret_is_an_error_that_names_it(store):
-    with pytest.raises(SecretStoreError, match=r"talend-token/nobody/token.*ResourceNotFoundException.*Create it"):
-        store.read("talend-token/nobody/token", "AWSCURRENT")
+    with pytest.raises(SecretStoreError, match=r"talend-token/missing/token.*ResourceNotFoundException.*Create it"):
+        store.read("talend-token/missing/token", "AWSCURRENT")
 
 
 def test_a_version_is_read_by_its_label(store, client):
@@ -66,7 +66,7 @@ def test_a_description_has_the_key_that_was_named(store, client):
     assert store.describe(NAME) == SecretDescription("the AWS managed key aws/secretsmanager")
     assert store.describe("talend-token/finance/token").key == "alias/of-our-own"
     with pytest.raises(SecretStoreError, match=r"DescribeSecret.*ResourceNotFoundException"):
-        store.describe("talend-token/nobody/token")
+        store.describe("talend-token/missing/token")
 
 
 def test_a_description_has_the_status_of_each_replica(client):

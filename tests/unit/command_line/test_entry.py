@@ -87,7 +87,7 @@ def test_every_command_has_a_help_with_examples(terminal, command):
     assert terminal.err == ""
 
 
-def test_nothing_is_wrong_usage(terminal):
+def test_an_empty_command_line_is_wrong_usage(terminal):
     assert terminal.run() == 2
     assert "COMMAND" in terminal.err
 

@@ -14,7 +14,7 @@ class Replaced(BaseException):
 
 @pytest.fixture
 def executed(monkeypatch):
-    """What was executed: file, arguments, environment and the handler of SIGPIPE."""
+    """Each executed command: file, arguments, environment and the handler of SIGPIPE."""
     executed = []
 
     def execvpe(file, arguments, environment):
@@ -57,7 +57,7 @@ def test_a_command_has_to_be_named(aws, terminal, arguments):
 
 
 @pytest.mark.parametrize(("mode", "exit_code", "problem"), [(None, 127, "is not found"), (0o600, 126, "cannot be")])
-def test_what_cannot_be_executed_is_reported_as_by_a_shell(aws, terminal, tmp_path, mode, exit_code, problem):
+def test_a_command_that_cannot_be_executed_is_reported(aws, terminal, tmp_path, mode, exit_code, problem):
     aws.publish()
     command = tmp_path / "job"
     if mode:

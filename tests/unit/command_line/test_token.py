@@ -112,7 +112,7 @@ def test_profile_and_region_are_those_of_the_aws_command(aws, terminal):
 # --- failures ---
 
 
-def test_nothing_found_names_what_was_looked_for(aws, terminal):
+def test_a_missing_token_is_reported_with_every_place(aws, terminal):
     aws.secrets.clear()
     aws.stacks.clear()
     assert terminal.run("token") == 6

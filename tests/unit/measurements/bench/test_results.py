@@ -14,7 +14,7 @@ def table(title, cell, **figure):
     return Table(title, ["", "ms"], [["ours", cell]], "How to read it.", figure)
 
 
-def test_a_run_replaces_the_tables_of_its_own_subject_and_leaves_the_others(tmp_path):
+def test_a_run_replaces_only_the_tables_of_its_own_subject(tmp_path):
     keep("cold", "Monday.", [table("Cold", "1")], ORDER, tmp_path, tmp_path)
     keep("warm", "Monday.", [table("Warm", "2")], ORDER, tmp_path, tmp_path)
     keep("cold", "Tuesday.", [table("Cold", "3")], ORDER, tmp_path, tmp_path)

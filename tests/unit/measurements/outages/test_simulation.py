@@ -14,7 +14,7 @@ DOWN = Outage(20 * 60, 20 * 60)
 outages = st.builds(Outage, starts_at=st.integers(1, SCHEDULE_SECONDS), seconds=st.integers(1, 60 * 60))
 seconds_of_the_minute = st.integers(0, WATCHDOG_SECONDS - 1)
 # A watchdog each minute needs a window of a minute or more, which is a sixth of the token's life.
-lives = st.integers(6 * 60, 2 * 60 * 60)
+validities = st.integers(6 * 60, 2 * 60 * 60)
 
 
 def test_down_from_20_to_40_the_schedule_costs_20_minutes():
@@ -43,22 +43,22 @@ def test_an_outage_costs_what_it_outlasts_the_old_token_by(outage, second):
     assert cost == max(0, min(watchdog, schedule) - TALEND_LIFE)
 
 
-@given(outages, seconds_of_the_minute, lives)
-def test_consumers_wait_less_than_a_minute_whatever_the_life(outage, second, life):
+@given(outages, seconds_of_the_minute, validities)
+def test_consumers_wait_less_than_a_minute_whatever_the_validity(outage, second, validity):
     """They wait from the moment when the endpoint is back."""
     watchdog, oracle = (
-        seconds_without_token(outage, clockwork, life_seconds=life, watchdog_at=second)
+        seconds_without_token(outage, clockwork, life_seconds=validity, watchdog_at=second)
         for clockwork in (Clockwork.WATCHDOG, Clockwork.ORACLE)
     )
     assert oracle <= watchdog < oracle + WATCHDOG_SECONDS
 
 
 @example(Outage(1498, 1560), 37, TALEND_LIFE)
-@given(outages, seconds_of_the_minute, lives)
-def test_the_watchdog_is_never_a_minute_behind_lambdas_retries(outage, second, life):
+@given(outages, seconds_of_the_minute, validities)
+def test_the_watchdog_is_never_a_minute_behind_lambdas_retries(outage, second, validity):
     """Seconds behind it can be: a retry of Lambda's may come just before the watchdog's tick."""
     schedule, watchdog = (
-        seconds_without_token(outage, clockwork, life_seconds=life, watchdog_at=second)
+        seconds_without_token(outage, clockwork, life_seconds=validity, watchdog_at=second)
         for clockwork in (Clockwork.LAMBDA_RETRIES, Clockwork.WATCHDOG)
     )
     assert watchdog < schedule + WATCHDOG_SECONDS
