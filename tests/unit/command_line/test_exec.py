@@ -49,13 +49,6 @@ def test_nothing_is_executed_without_a_valid_token(aws, terminal, executed):
     assert executed == []
 
 
-@pytest.mark.parametrize("arguments", [(), ("--",)])
-def test_a_command_has_to_be_named(aws, terminal, arguments):
-    assert terminal.run("exec", *arguments) == 2
-    assert terminal.err == "talend-token: exec needs a command: talend-token exec -- CMD.\n"
-    assert aws.calls == []
-
-
 @pytest.mark.parametrize(("mode", "exit_code", "problem"), [(None, 127, "is not found"), (0o600, 126, "cannot be")])
 def test_a_command_that_cannot_be_executed_is_reported(aws, terminal, tmp_path, mode, exit_code, problem):
     aws.publish()

@@ -3,7 +3,6 @@
 import json
 
 import pytest
-from botocore.exceptions import ReadTimeoutError
 
 ROTATE, RENEW = "talend-token-rotate", "talend-token-renew"
 
@@ -80,39 +79,6 @@ def test_rotate_shows_the_version_that_another_run_has_published(aws, terminal):
     assert terminal.out.startswith(f"rotated by another run: account 'default' has version {aws.version()}")
 
 
-def test_waiting_ends_with_an_error_of_aws(aws, terminal):
-    answer_rotate(aws, outcome="in_progress", version_id=None)
-    aws.faults["get_secret_value"] = "AccessDeniedException"
-    assert terminal.run("rotate") == 5
-
-
-@pytest.mark.parametrize("command", ["rotate", "doctor"])
-def test_a_failure_shows_the_functions_own_message(aws, terminal, command):
-    answer_rotate(aws, errorMessage="the credentials are refused. Fix them.", errorType="X")
-    assert terminal.run(command) == 1
-    assert terminal.err == ("talend-token: account 'default': rotate failed: the credentials are refused. Fix them.\n")
-
-
-@pytest.mark.parametrize("answer", [[], {}, "rotated"])
-def test_another_function_is_not_taken_for_the_rotate_function(aws, terminal, answer):
-    aws.functions[ROTATE] = lambda _: answer
-    assert terminal.run("rotate") == 1
-    assert f"function {ROTATE!r} did not answer as a rotate function does. Check --stack." in terminal.err
-
-
-@pytest.mark.parametrize(
-    ("fault", "exit_code", "problem"),
-    [
-        (ReadTimeoutError(endpoint_url="https://x"), 4, f"account 'default': function {ROTATE!r}: ReadTimeoutError."),
-        ("AccessDeniedException", 5, "AccessDeniedException on invoke. Check the role's policies"),
-    ],
-)
-def test_a_function_that_cannot_be_invoked_is_reported(aws, terminal, fault, exit_code, problem):
-    aws.faults["invoke"] = fault
-    assert terminal.run("rotate") == exit_code
-    assert problem in terminal.err
-
-
 # --- renew ---
 
 
@@ -147,27 +113,6 @@ def test_renew_uses_the_variables_of_the_library(aws, terminal, events, monkeypa
     assert terminal.run("renew") == 0
     assert events[0]["account"] == "sales"
     assert "describe_stacks" not in aws.calls
-
-
-@pytest.mark.parametrize(
-    ("outcome", "advice"),
-    [("too_soon", "wait for 42 seconds"), ("budget_exhausted", "use `talend-token rotate`")],
-)
-def test_a_refused_renewal_is_explained(aws, terminal, outcome, advice):
-    aws.publish()
-    aws.functions[RENEW] = lambda _: {"outcome": outcome, "retry_after_seconds": 42}
-    assert terminal.run("renew") == 1
-    assert f"{outcome}: " in terminal.err
-    assert advice in terminal.err
-
-
-@pytest.mark.parametrize(("code", "exit_code"), [("AccessDeniedException", 5), ("ServiceException", 1)])
-def test_a_renewal_that_fails_is_one_line(aws, terminal, code, exit_code):
-    aws.publish()
-    aws.faults["invoke"] = code
-    assert terminal.run("renew") == exit_code
-    assert terminal.err.count("\n") == 1
-    assert code in terminal.err
 
 
 # --- doctor ---

@@ -80,14 +80,6 @@ def test_an_account_that_does_not_exist_is_missing(terminal):
     assert "secret 'talend-token/nix/token': ResourceNotFoundException" in terminal.err
 
 
-@pytest.mark.usefixtures("aws")
-def test_a_stack_that_does_not_exist_is_an_error(terminal):
-    assert terminal.run("status", "--stack", "nix") == 6
-    assert terminal.err == (
-        "talend-token: there is no stack 'nix' in eu-west-1. Check --stack, --region and --profile.\n"
-    )
-
-
 @pytest.mark.parametrize(
     ("age", "fault", "state", "exit_code"),
     [
@@ -150,13 +142,6 @@ def test_without_the_right_to_find_accounts_the_stacks_own_is_shown(published, t
     published.faults["list_imports"] = "AccessDenied"
     assert accounts_in(terminal) == ["default"]
     assert "export 'talend-token-SecretPrefix': AccessDenied on list_imports" in terminal.err
-
-
-@pytest.mark.parametrize("operation", ["describe_stacks", "list_imports", "get_schedule"])
-def test_aws_that_does_not_answer_is_an_error(aws, terminal, operation):
-    aws.faults[operation] = UNREACHABLE
-    assert terminal.run("status") == 4
-    assert terminal.err.count("\n") == 1
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,111 @@
+"""A failure is one line on standard error that names the problem and the fix, with a documented exit code."""
+
+import re
+
+import pytest
+from botocore.exceptions import EndpointConnectionError, NoCredentialsError, ReadTimeoutError
+
+ROTATE, RENEW, TOKEN = "talend-token-rotate", "talend-token-renew", "talend-token/default/token"
+UNREACHABLE = EndpointConnectionError(endpoint_url="https://x")
+ANOTHER_FUNCTION = f"account 'default': function {ROTATE!r} did not answer as a rotate function does. Check --stack."
+
+
+def nothing(_):
+    """An account without a token."""
+
+
+def no_stack(aws):
+    aws.stacks.clear()
+    aws.secrets.clear()
+
+
+def failed_stack(aws):
+    aws.stacks["talend-token"] = {"StackStatus": "ROLLBACK_COMPLETE"}
+
+
+def another_secret(aws):
+    aws.secrets[TOKEN] = [{"id": "v", "text": "hunter2", "created": 0}]
+
+
+def fail(**faults):
+    def prepare(aws):
+        aws.publish()
+        aws.faults = faults
+
+    return prepare
+
+
+def rotate(answer, **faults):
+    def prepare(aws):
+        aws.functions[ROTATE] = lambda _: answer
+        aws.faults = faults
+
+    return prepare
+
+
+def renew(outcome):
+    def prepare(aws):
+        aws.publish()
+        aws.functions[RENEW] = lambda _: {"outcome": outcome, "retry_after_seconds": 42}
+
+    return prepare
+
+
+DENIED = {"get_secret_value": "AccessDeniedException", "describe_stacks": "AccessDeniedException"}
+REFUSED = {"errorMessage": "the credentials are refused. Fix them.", "errorType": "X"}
+
+
+@pytest.mark.parametrize(
+    ("command", "prepare", "exit_code", "problem"),
+    [
+        ("token", no_stack, 6, f"'default': neither token secret '{TOKEN}' nor stack 'talend-token' is in eu-west-1"),
+        # A stack without outputs does not hide the missing secret.
+        ("token", failed_stack, 6, f"account 'default': token secret '{TOKEN}' does not exist"),
+        ("token --stack talend-token", failed_stack, 6, "its state is ROLLBACK_COMPLETE"),
+        (
+            "token",
+            another_secret,
+            6,
+            f"token secret '{TOKEN}' cannot be read: it does not hold a token document: not a JSON object",
+        ),
+        # The error names the right that a consumer needs, which is not one on the stack.
+        ("token", fail(**DENIED), 5, f"account 'default': token secret '{TOKEN}': AccessDeniedException. "),
+        ("token", fail(get_secret_value=NoCredentialsError()), 5, f"token secret '{TOKEN}'.*aws sso login"),
+        ("token", fail(get_secret_value="ExpiredTokenException"), 5, "Log in again"),
+        ("token", fail(get_secret_value="InvalidSignatureException"), 5, "clock"),
+        ("token", fail(get_secret_value="InvalidRequestException"), 6, "marked for deletion, restore it"),
+        ("token", fail(get_secret_value=UNREACHABLE), 4, "network"),
+        ("token", fail(get_secret_value="ThrottlingException"), 4, "try again"),
+        ("token", fail(get_secret_value="SomethingNew"), 1, "--debug"),
+        ("status --stack nix", nothing, 6, "there is no stack 'nix' in eu-west-1. Check --stack, --region and"),
+        *(
+            ("status", fail(**{call: UNREACHABLE}), 4, "EndpointConnectionError")
+            for call in ("describe_stacks", "list_imports", "get_schedule")
+        ),
+        ("rotate", rotate(REFUSED), 1, "account 'default': rotate failed: the credentials are refused. Fix them.$"),
+        ("doctor", rotate(REFUSED), 1, "account 'default': rotate failed: the credentials are refused. Fix them.$"),
+        *(("rotate", rotate(answer), 1, ANOTHER_FUNCTION) for answer in ([], {}, "rotated")),
+        ("rotate", rotate({"outcome": "in_progress", "version_id": None}, **DENIED), 5, "AccessDeniedException"),
+        (
+            "rotate",
+            fail(invoke=ReadTimeoutError(endpoint_url="https://x")),
+            4,
+            f"account 'default': function {ROTATE!r}: ReadTimeoutError.",
+        ),
+        ("rotate", fail(invoke="AccessDeniedException"), 5, "AccessDeniedException on invoke. Check the role's polic"),
+        ("renew", renew("too_soon"), 1, "too_soon: .*wait for 42 seconds"),
+        ("renew", renew("budget_exhausted"), 1, "budget_exhausted: .*use `talend-token rotate`"),
+        ("renew", fail(invoke="AccessDeniedException"), 5, "AccessDeniedException"),
+        ("renew", fail(invoke="ServiceException"), 1, "ServiceException"),
+        ("exec", nothing, 2, "exec needs a command: talend-token exec -- CMD.$"),
+        ("exec --", nothing, 2, "exec needs a command: talend-token exec -- CMD.$"),
+    ],
+)
+def test_a_failure_is_one_line_with_problem_and_fix(aws, terminal, command, prepare, exit_code, problem):
+    prepare(aws)
+    assert terminal.run(*command.split()) == exit_code
+    assert terminal.out == ""
+    assert re.fullmatch(r"talend-token: [^\n]+\n", terminal.err)
+    assert re.search(problem, terminal.err.strip())
+    if exit_code == 2:
+        assert aws.calls == []
