@@ -66,7 +66,7 @@ REFUSED = {"errorMessage": "the credentials are refused. Fix them.", "errorType"
             "token",
             another_secret,
             6,
-            f"token secret '{TOKEN}' cannot be read: it does not hold a token document: not a JSON object",
+            "cannot be read: it does not hold a token document: not a JSON object",
         ),
         # The error names the right that a consumer needs, which is not one on the stack.
         ("token", fail(**DENIED), 5, f"account 'default': token secret '{TOKEN}': AccessDeniedException. "),
