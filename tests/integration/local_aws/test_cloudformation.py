@@ -258,19 +258,6 @@ def test_a_saved_query_follows_the_template(local_aws, stack, name):
     assert saved() == []
 
 
-def test_a_table_has_the_time_to_live_of_the_template(local_aws, stack):
-    table = resource(
-        "DynamoDB::Table",
-        BillingMode="PAY_PER_REQUEST",
-        AttributeDefinitions=[{"AttributeName": "id", "AttributeType": "S"}],
-        KeySchema=[{"AttributeName": "id", "KeyType": "HASH"}],
-        TimeToLiveSpecification={"AttributeName": "expiration", "Enabled": True},
-    )
-    name = stack.deploy({"Table": table}, Name={"Ref": "Table"})["Name"]
-    described = local_aws.client("dynamodb").describe_time_to_live(TableName=name)["TimeToLiveDescription"]
-    assert described == {"TimeToLiveStatus": "ENABLED", "AttributeName": "expiration"}
-
-
 def test_an_update_replaces_a_functions_workers_a_deletion_ends_them(local_aws, stack):
     answers = []
     for setting in ("old", "new"):
