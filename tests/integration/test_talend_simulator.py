@@ -3,10 +3,8 @@
 import base64
 import http.client
 import json
-import re
 import socket
 import threading
-from concurrent.futures import ThreadPoolExecutor
 from urllib.parse import urlsplit
 
 import pytest
@@ -21,16 +19,10 @@ from talend_simulator import (
     Answer,
     Broken,
     Close,
-    Drip,
-    HtmlAnswer,
-    Huge,
     JsonAnswer,
-    Redirect,
     Reset,
-    SameToken,
     Stall,
     TalendSimulator,
-    Truncate,
     fingerprint,
 )
 
@@ -137,31 +129,6 @@ def test_the_documented_call_returns_a_jwt_as_in_the_published_sample(client, ta
     assert claims["permissions"] == list(DOCUMENTED_PERMISSIONS)
 
 
-def basic(text):
-    return "Basic " + base64.b64encode(text).decode()
-
-
-@pytest.mark.parametrize(
-    "authorization",
-    [None, "Basic %%%", *map(basic, [b"no colon", b"\xff\xfe:x", b":", b"known:wrong", b"unknown:right"])],
-)
-def test_wrong_credentials_get_a_401(client, talend, authorization):
-    account = talend.add_account(Account("known", "right"))
-    # A callable keeps requests from setting the header itself.
-    headers = {"Authorization": authorization}
-    response = client.call_token_endpoint(account, auth=lambda request: request, headers=headers)
-    assert response.status_code == 401
-
-
-@pytest.mark.parametrize("secret", ["with:colons:", "with spaces ", "ünïcode"])
-def test_credentials_are_read_as_rfc_7617_says(client, talend, secret):
-    assert client.get_token(talend.add_account(Account("known", secret)))
-
-
-def test_an_account_without_permissions_gets_a_403(client, talend):
-    assert client.call_token_endpoint(talend.add_account(Account(permissions=()))).status_code == 403
-
-
 @pytest.mark.parametrize(
     ("status", "changes"),
     [
@@ -171,22 +138,18 @@ def test_an_account_without_permissions_gets_a_403(client, talend):
         (400, {"json": ["URL"]}),
         (415, {"json": None, "data": {"audience": "URL", "grant_type": "client_credentials"}}),
         (405, {"method": "GET"}),
+        (401, {"auth": ("known", "wrong")}),
+        (401, {"auth": ("unknown", "right")}),
     ],
-    ids=["audience", "password", "no grant type", "list", "form", "GET"],
+    ids=["audience", "password", "no grant type", "list", "form", "GET", "secret", "id"],
 )
-def test_a_request_that_is_not_as_documented_is_refused(client, account, status, changes):
+def test_a_request_that_is_not_as_documented_is_refused(client, talend, status, changes):
+    account = talend.add_account(Account("known", "right"))
+    assert client.get_token(account)
     for body in changes.values():
         if isinstance(body, dict) and body["audience"] == "URL":
             body["audience"] = client.url
     assert client.call_token_endpoint(account, **changes).status_code == status
-
-
-@pytest.mark.parametrize(
-    ("form", "expected"), [("string", "1800"), ("number", 1800), ("nonsense", "half an hour"), ("absent", None)]
-)
-def test_expires_in_has_the_form_that_is_set(client, talend, account, form, expected):
-    talend.settings.expires_in = form
-    assert client.call_token_endpoint(account).json().get("expires_in") == expected
 
 
 # --- validity, revocation ---
@@ -264,33 +227,6 @@ def test_a_valid_token_without_the_permission_gets_a_403(client, talend, path, p
         assert client.call_api(token, path).status_code == status
 
 
-def test_the_api_takes_get_only_and_has_no_other_path(client, account):
-    token = client.get_token(account)
-    assert client.call_api(token, "/account").status_code == 404
-    assert client.call_api(token, method="POST").status_code == 405
-
-
-def test_the_requests_of_a_minute_can_be_limited(client, talend, account, clock):
-    """The limit is the API's, because none is published for the token endpoint."""
-    clock.now = 600.5
-    token = client.get_token(account)
-    talend.settings.requests_per_minute = 2
-    assert client.statuses(token, token, token) == [200, 200, 429]
-    clock.now = 660
-    assert client.statuses(client.get_token(account)) == [200]
-
-
-def test_the_api_can_hold_a_request_before_it_looks_at_it(client, talend, account):
-    token = client.get_token(account)
-    talend.settings.api_seconds = 600
-    with ThreadPoolExecutor(1) as executor:
-        answer = executor.submit(client.call_api, token)
-        eventually(lambda: talend.stalled == 1)
-        talend.revoke(token)
-        assert talend.release() == 1
-        assert answer.result(DEADLINE_SECONDS).status_code == 401
-
-
 # --- the journal ---
 
 
@@ -333,49 +269,12 @@ def test_faults_apply_in_order_and_for_their_number_of_requests(client, talend, 
     assert [entry.fault for entry in talend.token_calls()] == [None, *["answer"] * 4, None]
 
 
-@pytest.mark.parametrize(
-    ("fault", "status", "body", "headers"),
-    [
-        (Answer(429, b"\x00\xff", {"Retry-After": "2"}), 429, b"\x00\xff", {"Retry-After": "2"}),
-        (JsonAnswer(["any"], status=201), 201, b'["any"]', {"Content-Type": "application/json"}),
-        (HtmlAnswer(), 200, b"<!DOCTYPE html>\n", {"Content-Type": "text/html; charset=utf-8"}),
-        (Redirect("https://elsewhere.invalid/", status=302), 302, b"", {"Location": "https://elsewhere.invalid/"}),
-        (Truncate(0), 200, b"", {}),
-        (Truncate(9), 200, b'{"access_', {"Content-Length": "9"}),
-    ],
-    ids=lambda value: getattr(value, "kind", None),
-)
-def test_an_answer_has_the_status_body_and_headers_of_its_fault(client, talend, account, fault, status, body, headers):
-    talend.faults.add(fault)
-    response = client.call_token_endpoint(account)
-    assert response.status_code == status
-    assert response.content.startswith(body)
-    assert response.headers.items() >= headers.items()
-
-
-def test_half_of_the_json_can_come_in_a_complete_message(client, talend, account):
-    whole = client.call_token_endpoint(account).content
-    talend.faults.add(Truncate())
-    assert len(client.call_token_endpoint(account).content) == len(whole) // 2
-
-
 def test_a_working_token_can_come_in_an_amended_answer(client, talend, account):
     talend.faults.add(Amend({"token_type": "bearer", "scope": None}, without=("expires_in",)), times=2)
     members = client.call_token_endpoint(account).json()
     assert client.statuses(members.pop("access_token")) == [200]
     assert members == {"token_type": "bearer", "scope": None}
     assert "token_type" not in client.call_token_endpoint(Account("unknown")).json()
-
-
-def test_the_same_token_can_come_again_with_the_validity_left(client, talend, account, clock):
-    talend.faults.add(SameToken(), times=None)
-    first = client.get_token(account)
-    clock.now = START + 100.5
-    again = client.call_token_endpoint(account)
-    assert again.json() == {"access_token": first, "token_type": "Bearer", "expires_in": "1699"}
-    assert client.get_token(talend.add_account()) != first
-    clock.now = START + 1800
-    assert client.get_token(account) != first
 
 
 # --- faults: how it is sent ---
@@ -397,56 +296,6 @@ def test_a_token_can_be_issued_and_lost_with_the_connection(talend, account, fau
     (entry,) = talend.token_calls()
     assert (entry.status, entry.fault) == (200 if fault.after_body_bytes else None, fault.kind)
     assert talend.tokens.revoke(entry.token_sha256)
-
-
-@pytest.mark.parametrize("announced", [True, False])
-def test_a_body_can_be_huge(client, talend, account, announced):
-    talend.faults.add(Huge(body_bytes=200_000, announced=announced))
-    response = client.call_token_endpoint(account)
-    assert len(response.content) == 200_000
-    assert len(response.json()["access_token"]) > 199_900
-    assert ("Content-Length" in response.headers) == announced
-
-
-def test_a_client_may_leave_a_huge_body(talend, account):
-    talend.faults.add(Huge(body_bytes=10**15))
-    threads = threading.active_count()
-    with send_token_request(talend, account) as connection:
-        assert connection.recv(100)
-    eventually(lambda: threading.active_count() == threads)
-
-
-def test_a_stall_sends_nothing_or_half_of_the_body_until_released(client, talend, account):
-    for inside_body in (False, True):
-        talend.faults.add(Stall(inside_body=inside_body), times=2)
-        with send_token_request(talend, account) as connection:
-            eventually(lambda: talend.stalled == 1)
-            connection.setblocking(False)
-            if inside_body:
-                head, _, body = connection.recv(65_536).partition(b"\r\n\r\n")
-                (length,) = re.findall(rb"Content-Length: (\d+)", head)
-                assert len(body) == int(length) // 2
-            with pytest.raises(BlockingIOError):
-                connection.recv(1)
-        # It ends when the client leaves.
-        eventually(lambda: talend.stalled == 0)
-        with ThreadPoolExecutor(1) as executor:
-            answer = executor.submit(client.call_token_endpoint, account)
-            eventually(lambda: talend.stalled == 1)
-            assert talend.release() == 1
-            assert client.statuses(answer.result(DEADLINE_SECONDS).json()["access_token"]) == [200]
-
-
-def test_a_drip_comes_piece_by_piece(talend, account):
-    talend.faults.add(Drip(interval_seconds=3600, chunk_bytes=8))
-    with send_token_request(talend, account) as connection, connection.makefile("rb") as answer:
-        while answer.readline().strip():
-            continue
-        for expected in (b'{"access', b'_token":'):
-            eventually(lambda: talend.stalled == 1)
-            talend.release()
-            assert answer.read(8) == expected
-    eventually(lambda: talend.stalled == 0)
 
 
 # --- the server ---
@@ -482,15 +331,6 @@ def test_a_kept_connection_can_be_closed(client, talend, account):
         assert talend.break_kept(Broken.CLOSED) == 1
         assert ended.recv(1) == b""
     client.get_token(account)
-
-
-def test_a_defect_of_the_simulator_is_reported(capfd):
-    def broken_clock():
-        raise RuntimeError("the clock is broken")
-
-    with TalendSimulator(clock=broken_clock) as talend, pytest.raises(requests.exceptions.ConnectionError):
-        Client(requests.Session(), talend.url).call_token_endpoint(talend.add_account())
-    assert "the clock is broken" in capfd.readouterr().err
 
 
 @pytest.mark.parametrize("is_stalled", [False, True])
