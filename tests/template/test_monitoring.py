@@ -16,8 +16,8 @@ ACCOUNT_ALARMS = ["TokenAlarm", "CredentialsRefusedAlarm", "VersionBudgetAlarm"]
 FUNCTION_ALARMS = ["RenewalFailingAlarm", "RenewalsStormingAlarm", "DeadLettersAlarm"]
 AT_LEAST, BELOW = "GreaterThanOrEqualToThreshold", "LessThanThreshold"
 # The metric and what it is of, how it is counted (period in seconds, periods, those that must breach), and when it
-# breaches. An outage of Talend is one notice, so no alarm counts failed runs of rotate or their letters. Only the token's
-# alarm counts missing values, so that a new stack without credentials has one alarm on.
+# breaches. An outage of Talend is one notice, so no alarm counts failed runs of rotate or their letters. Only the
+# token's alarm counts missing values, so that a new stack without credentials has one alarm on.
 ALARMS = {
     # One low value is enough, and one missing is not: CloudWatch looks for it in two more periods, which with these two
     # end before the five minutes that are left when the schedule is overdue. At 180 s two ticks of the watchdog, which
