@@ -7,27 +7,11 @@ import re
 import shutil
 import subprocess
 import zipfile
-from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
 from local_aws import ENVIRONMENTS
-from releases import NAME, ROOT, VERSION, checkout, commit, documented, release, run
-
-
-@pytest.fixture(scope="module")
-def dists(tmp_path_factory):
-    """The artifacts of one tag, built in two folders."""
-    folders = [checkout(tmp_path_factory.mktemp("release") / name) for name in ("one", "another-folder")]
-    with ThreadPoolExecutor() as pool:
-        for done in pool.map(release, folders):
-            assert done.returncode == 0, done.stderr
-    return [folder / "dist" for folder in folders]
-
-
-@pytest.fixture(scope="module")
-def dist(dists):
-    return dists[0]
+from releases import NAME, ROOT, VERSION, commit, documented, release, run
 
 
 @pytest.fixture(scope="module")
