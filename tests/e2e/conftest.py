@@ -7,6 +7,7 @@ it with good credentials, enabled schedules and the one stack.
 import json
 import subprocess
 import time
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 
 import pytest
@@ -17,6 +18,7 @@ from e2e.logs import ChangesByHand, check_logs
 from e2e.sharing import ALONE, SPEEDS
 from local_aws import ENVIRONMENTS, LocalAWS
 from local_aws.waiting import eventually
+from releases import checkout, release
 from talend_simulator import Account, Settings, TalendSimulator
 
 
@@ -103,6 +105,21 @@ class Deployment:
 def template():
     """The main template as it was built."""
     return BUILT
+
+
+@pytest.fixture(scope="session")
+def dists(tmp_path_factory):
+    """The artifacts of this tree as a release, built in two folders."""
+    folders = [checkout(tmp_path_factory.mktemp("release") / name) for name in ("one", "another-folder")]
+    with ThreadPoolExecutor() as pool:
+        for done in pool.map(release, folders):
+            assert done.returncode == 0, done.stderr
+    return [folder / "dist" for folder in folders]
+
+
+@pytest.fixture(scope="session")
+def dist(dists):
+    return dists[0]
 
 
 @pytest.fixture(scope="module")

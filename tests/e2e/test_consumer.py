@@ -13,7 +13,7 @@ from e2e.breakage import denied, publish_an_old_token, revoke_tokens
 from local_aws.waiting import eventually
 
 # Each has its own execution environment, client and token.
-CONSUMERS = 32
+CONSUMERS = 12
 
 
 @pytest.fixture(scope="module")

@@ -7,7 +7,6 @@ import pytest
 from botocore.exceptions import ClientError
 
 from demo.roles import Role
-from e2e.breakage import denied
 from local_aws.waiting import eventually
 from talend_simulator import Answer
 
@@ -103,12 +102,6 @@ def test_a_failed_run_raises_once_and_is_not_a_dead_letter(deployment):
     finally:
         deployment.talend.faults.clear()
     assert [letter for letter in deployment.dead_letters() if letter.get("requestPayload") == event] == []
-
-
-def test_a_tick_that_cannot_be_handed_over_is_kept(deployment):
-    tick = {"trigger": "schedule", "account": "default"}
-    with denied(deployment.aws, deployment.resource("SchedulerRole"), "lambda:InvokeFunction"):
-        eventually(lambda: tick in deployment.dead_letters())
 
 
 def test_rotate_is_denied_the_secrets_of_others(deployment):

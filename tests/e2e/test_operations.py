@@ -55,7 +55,7 @@ def test_a_wrong_clock_at_the_token_server_does_no_harm(deployment, seconds):
 # --- the other alarms -------------------------------------------------------------------------------
 
 
-def test_a_tick_that_is_not_handed_over_alarms_and_is_kept(deployment):
+def test_a_tick_that_cannot_be_delivered_alarms_and_is_kept(deployment):
     alarm = Alarm(deployment, "DeadLettersAlarm")
     with denied(deployment.aws, deployment.resource("SchedulerRole"), "lambda:InvokeFunction"):
         alarm.fires()
