@@ -1,10 +1,9 @@
 """The benchmark's own arithmetic."""
 
-import asyncio
 import itertools
 import threading
 
-from bench.crowd import of_tasks, of_threads
+from bench.crowd import of_threads
 from bench.measurement import Spread, Table, in_turns
 
 
@@ -51,7 +50,7 @@ def test_a_table_is_markdown_with_its_columns_in_line():
     )
 
 
-def test_a_crowd_of_threads_tells_how_every_call_ended():
+def test_a_crowd_of_threads_reports_how_every_call_ended():
     numbers = itertools.count()
 
     def call():
@@ -68,17 +67,3 @@ def test_a_crowd_of_threads_is_there_before_the_first_call_is_made():
     meeting = threading.Barrier(20)
     assert len(of_threads(lambda: meeting.wait(timeout=30), 20).results) == 20
     assert not meeting.broken
-
-
-def test_a_crowd_of_tasks_tells_how_every_call_ended():
-    numbers = itertools.count()
-
-    async def call():
-        number = next(numbers)
-        await asyncio.sleep(0)
-        if number == 1:
-            raise ValueError(number)
-        return number
-
-    results = asyncio.run(of_tasks(call, 3)).results
-    assert list(map(repr, results)) == ["0", "ValueError(1)", "2"]
