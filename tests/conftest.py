@@ -5,7 +5,7 @@ import os
 from pathlib import Path
 
 import pytest
-from botocore.loaders import JSONFileLoader
+from botocore.loaders import JSONFileLoader, Loader
 
 from e2e.sharing import group_of
 from local_aws import LOGS_VARIABLE
@@ -27,10 +27,20 @@ def lasting_logs(tmp_path_factory):
 
 @pytest.fixture(scope="session", autouse=True)
 def models_read_once():
-    """Parse each of botocore's models once a process, because that is half the time of a new client."""
+    """Parse and list botocore's models once a process, because that is most of the time of a new client."""
     read = functools.cache(JSONFileLoader().load_file)
+    look_up = Loader.list_available_services
+    listed = {}
+
+    def list_services(loader, type_name):
+        key = (*loader.search_paths, type_name)
+        if key not in listed:
+            listed[key] = look_up(loader, type_name)
+        return listed[key]
+
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(JSONFileLoader, "load_file", lambda _, path: read(path))
+        patch.setattr(Loader, "list_available_services", list_services)
         yield
 
 
