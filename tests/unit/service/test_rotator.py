@@ -480,6 +480,16 @@ def test_changed_credentials_replace_a_token_of_the_old_ones(system):
     assert (result.outcome, result.version_id) == (Outcome.ROTATED, "v3")
 
 
+def test_changed_credentials_are_used_after_a_roll_back(system):
+    """The lock remembers for 30 seconds that the version was replaced, and no other run follows the change."""
+    system.rotate()
+    system.clock.advance(minutes=5)
+    system.rotate()
+    system.secrets.promote(TOKEN, "v1", "v2")
+    result = system.rotate(issued_after=system.clock())
+    assert (result.outcome, result.version_id) == (Outcome.ROTATED, "v3")
+
+
 def test_changed_credentials_wait_no_longer_than_the_functions_time(system):
     system.rotate()
     system.clock.advance(minutes=5)
