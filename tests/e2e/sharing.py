@@ -7,7 +7,6 @@ SPEEDS = {
     "test_renewal": 1,
     "test_replica": 1,
     "test_update": 1,
-    "test_deployed": 60,
     "test_operations": 60,
     "test_outage": 60,
     "test_two_stacks": 60,
