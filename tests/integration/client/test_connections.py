@@ -1,6 +1,5 @@
 """A connection to AWS that was lost while idle does no harm, and a request on a closed one is repeated once."""
 
-import json
 import socket
 import struct
 import threading
@@ -11,25 +10,14 @@ import pytest
 import talend_token.secrets_manager
 from doubles import raw_server, read_request
 from doubles.threads import in_threads
+from integration.wire import answer, secret
 from talend_token import RenewalFailed, TokenClient, TokenUnavailable
 from talend_token.secrets_manager import SecretsManagerSource
 
-DOCUMENT = {
-    "access_token": "token-of-v1",
-    "token_type": "Bearer",
-    "issued_at": 1795472989,
-    "expires_at": 1795474789,
-    "api_url": "https://api.eu.cloud.talend.com",
-}
-SECRET = {"Name": "talend-token/default/token", "VersionId": "v1", "SecretString": json.dumps(DOCUMENT)}
+SECRET = secret()
 RENEWAL = {"outcome": "rotated", "retry_after_seconds": 0}
 # Shared, because a new one reads the models of both services again.
 SESSION = boto3.Session(region_name="eu-west-1", aws_access_key_id="testing", aws_secret_access_key="testing")
-
-
-def answer(connection, body):
-    octets = body if isinstance(body, bytes) else json.dumps(body).encode()
-    connection.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n%s" % (len(octets), octets))
 
 
 def reset(connection):

@@ -1,6 +1,5 @@
 """A used client that is sent to other processes works there with their own token."""
 
-import json
 import multiprocessing.forkserver
 import time
 from concurrent.futures import ProcessPoolExecutor
@@ -9,11 +8,11 @@ import pytest
 
 from doubles import raw_server, read_request
 from integration.client.clients import AsyncHttpx, Httpx, Requests, statuses, version
+from integration.wire import NAME, answer, secret
 from talend_token import TokenClient
 from talend_token.aio import AsyncTokenClient
 
 pytestmark = [pytest.mark.true_source, pytest.mark.filterwarnings("ignore:This process:DeprecationWarning")]
-NAME = "talend-token/default/token"
 
 
 class AWS:
@@ -28,15 +27,11 @@ class AWS:
         is_renewal = b"/functions/" in read_request(connection).partition(b"\r\n")[0]
         self.version += is_renewal
         self.reads += not is_renewal
-        octets = json.dumps({"outcome": "rotated"} if is_renewal else self.secret()).encode()
-        connection.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n%s" % (len(octets), octets))
+        answer(connection, {"outcome": "rotated"} if is_renewal else self.secret())
 
     def secret(self):
-        token, now = f"token-of-v{self.version}", int(time.time())
-        self.api.accepted.add(token)
-        times = {"issued_at": now, "expires_at": now + 1800}
-        document = {"access_token": token, "token_type": "Bearer", "api_url": self.api.url} | times
-        return {"Name": NAME, "VersionId": f"v{self.version}", "SecretString": json.dumps(document)}
+        self.api.accepted.add(f"token-of-v{self.version}")
+        return secret(self.version, issued_at=int(time.time()), api_url=self.api.url)
 
     def revoke(self):
         """Reject every other request of /revoke."""
