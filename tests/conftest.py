@@ -13,6 +13,7 @@ from local_aws import LOGS_VARIABLE
 pytest_plugins = ["faults.leaks.plugin"]
 
 TAIL_BYTES = 12_000
+COVERING = {"unit", "integration"}
 # Folders of files that take a minute or more.
 LONG = ("e2e", "load", "matrix", "search")
 
@@ -57,7 +58,13 @@ def pytest_xdist_make_scheduler(config, log):
 
 
 def pytest_collection_modifyitems(items):
-    """Run what takes longest first, so that no process is left alone with it at the end."""
+    """Run what takes longest first, so that no process is left alone with it at the end.
+
+    Unit and integration tests cover the code by themselves. Measuring the others would take a third longer.
+    """
+    for item in items:
+        if not COVERING.intersection(item.path.parts):
+            item.add_marker("no_cover")
     items.sort(key=lambda item: (item.path.parent.name not in LONG, group_of(str(item.path)) == str(item.path)))
 
 
