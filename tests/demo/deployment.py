@@ -33,17 +33,28 @@ class Stack:
     outputs: dict[str, str]
 
 
-def deploy(aws: LocalAWS, template: Path, parameters: dict[str, str], stack_name: str = STACK_NAME) -> Stack:
-    """Run `sam deploy` of a built template, with the committed samconfig.toml."""
+def deploy(
+    aws: LocalAWS,
+    template: Path,
+    parameters: dict[str, str],
+    stack_name: str = STACK_NAME,
+    *options: str,
+    environment: dict[str, str] | None = None,
+) -> Stack:
+    """Run `sam deploy` of a built template, with the committed samconfig.toml.
+
+    `environment` is that of the local AWS's administrator if it is not given.
+    """
     if not template.exists():
         raise DeploymentError(f"{template} does not exist. Run `make build`.")
     overrides = [f'{name}="{value}"' for name, value in parameters.items()]
     _sam(
-        aws.subprocess_environment(),
+        environment or aws.subprocess_environment(),
         "deploy",
         *("--config-file", str(ROOT / "samconfig.toml")),
         *("--template-file", str(template), "--stack-name", stack_name),
         *(["--parameter-overrides", *overrides] if overrides else []),
+        *options,
     )
     (stack,) = aws.client("cloudformation").describe_stacks(StackName=stack_name)["Stacks"]
     return Stack(stack_name, {output["OutputKey"]: output["OutputValue"] for output in stack["Outputs"]})
