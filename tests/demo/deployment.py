@@ -48,7 +48,7 @@ def deploy(
     if not template.exists():
         raise DeploymentError(f"{template} does not exist. Run `make build`.")
     overrides = [f'{name}="{value}"' for name, value in parameters.items()]
-    _sam(
+    sam(
         environment or aws.subprocess_environment(),
         "deploy",
         *("--config-file", str(ROOT / "samconfig.toml")),
@@ -102,7 +102,8 @@ def without_schedules(aws: LocalAWS, *schedules: str) -> Iterator[None]:
             switch_schedule(aws, schedule, "ENABLED")
 
 
-def _sam(environment: dict[str, str], *arguments: str) -> None:
+def sam(environment: dict[str, str], *arguments: str) -> None:
+    """Run the SAM CLI, with a folder for temporary files that is removed."""
     # The SAM CLI leaves an empty folder behind in the folder for temporary files.
     with tempfile.TemporaryDirectory(prefix="sam-") as temporary:
         environment |= {

@@ -2,7 +2,7 @@
 
 - `!Ref` of a secret gives its name; AWS gives its ARN.
 - A table's `TimeToLiveSpecification`, a role's `PermissionsBoundary` and a function's `VpcConfig` are not applied.
-- The tags of a stack do not reach its dashboards and event rules.
+- The tags of a stack do not reach its event rules and dashboards, which cannot have any.
 - The workers of a function that is deleted with its stack stay.
 - `AWS::SecretsManager::ResourcePolicy` and `AWS::Events::EventBusPolicy` are unknown.
 """
@@ -32,6 +32,8 @@ def mend(_options: argparse.Namespace, _routes: dict[str, Callable[[], Any]]) ->
     _then_apply(handlers["AWS::IAM::Role"], _set_boundary)
     _then_apply(handlers["AWS::Lambda::Function"], _set_network)
     _then_apply(handlers["AWS::CloudWatch::Dashboard"], _tag_dashboard)
+    checked = cloudwatch._validate_alarm_tag_arn
+    cloudwatch._validate_alarm_tag_arn = lambda arn, **how: None if ":dashboard/" in arn else checked(arn, **how)
     provisioners._STACK_TAG_PROPERTY.update(dict.fromkeys(("AWS::CloudWatch::Dashboard", "AWS::Events::Rule"), TAGS))
     _stop_workers_on_deletion(handlers["AWS::Lambda::Function"])
     handlers["AWS::SecretsManager::ResourcePolicy"] = {

@@ -129,8 +129,10 @@ def _resources(kind: str, action: str, named: str, properties: Properties) -> It
     else:
         pattern, member = ARNS[kind]
         name = str(properties.get(member) or named)
-        where = {"where": f"{get_region()}:{get_account_id()}", "account": get_account_id()}
         if "://" in name:
             # A queue is known by its URL.
             name = name.rsplit("/", 1)[1]
-        yield name if name.startswith("arn:") else "arn:aws:" + pattern.format(name=name, **where), {}
+        where = {"where": f"{get_region()}:{get_account_id()}", "account": get_account_id()}
+        boundary = properties.get("PermissionsBoundary") if kind == "AWS::IAM::Role" else None
+        keys = {"iam:permissionsboundary": boundary} if boundary else {}
+        yield name if name.startswith("arn:") else "arn:aws:" + pattern.format(name=name, **where), keys
