@@ -102,11 +102,11 @@ def without_schedules(aws: LocalAWS, *schedules: str) -> Iterator[None]:
             switch_schedule(aws, schedule, "ENABLED")
 
 
-def sam(environment: dict[str, str], *arguments: str) -> None:
-    """Run the SAM CLI, with a folder for temporary files that is removed."""
+def sam(environment: dict[str, str], *arguments: str) -> str:
+    """Run the SAM CLI, and return what it printed."""
     # The SAM CLI leaves an empty folder behind in the folder for temporary files.
     with tempfile.TemporaryDirectory(prefix="sam-") as temporary:
-        environment |= {
+        environment = environment | {
             "SAM_CLI_TELEMETRY": "0",
             # The SAM CLI keeps an installation id there, by default in the home folder.
             "__SAM_CLI_APP_DIR": str(ENVIRONMENTS / "sam-cli"),
@@ -115,5 +115,7 @@ def sam(environment: dict[str, str], *arguments: str) -> None:
         finished = subprocess.run(
             [SAM / "sam", *arguments], cwd=ROOT, env=environment, capture_output=True, text=True, check=False
         )
+    printed = finished.stdout + finished.stderr
     if finished.returncode != 0:
-        raise DeploymentError(f"sam {arguments[0]} failed:\n{finished.stdout}{finished.stderr}")
+        raise DeploymentError(f"sam {arguments[0]} failed:\n{printed}")
+    return printed

@@ -73,8 +73,9 @@ def test_redeploying_keeps_the_token_and_deleting_keeps_the_secrets(deployment, 
     eventually(rotate)
     published = version()
     assert boundaries_and_networks(aws) == ({""}, {("", "")})
-    with pytest.raises(ClientError, match="Set both SubnetIds and SecurityGroupIds"):
-        update(aws, {"SubnetIds": company["SubnetIds"]})
+    for alone in ("SubnetIds", "SecurityGroupIds"):
+        with pytest.raises(ClientError, match="Set both SubnetIds and SecurityGroupIds"):
+            update(aws, {alone: company[alone]})
     update(aws, company)
     network = (company["SubnetIds"], company["SecurityGroupIds"])
     assert boundaries_and_networks(aws) == ({company["PermissionsBoundaryArn"]}, {network})

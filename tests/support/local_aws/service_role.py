@@ -3,12 +3,14 @@
 As it comes, ministack lets CloudFormation do everything and ignores `RoleARN`. On AWS it acts with the rights of the
 stack's service role, which it remembers, or else of its caller: "CloudFormation uses a temporary session that it
 generates from your user credentials" (user guide, "CloudFormation service role"). What it calls for a resource is what
-the schema of the type says, and each call is checked before the resource is touched.
+the schema of the type says, and each call is checked before the resource is touched. Types that no template here has
+are not checked.
 """
 
 import argparse
 import contextvars
-from collections.abc import Callable, Iterator
+import re
+from collections.abc import Callable
 from typing import Any
 
 from ministack.core import iam_actions, iam_evaluator
@@ -73,13 +75,12 @@ def _with_role(operation: Handler) -> Handler:
         _, _, assumed = iam_evaluator.caller_arn().partition(":assumed-role/")
         caller = f"arn:aws:iam::{get_account_id()}:role/{assumed.split('/')[0]}" if assumed else ""
         if passed and caller and not role_allows(caller, "iam:PassRole", passed):
-            denial = iam_actions.identity_denial_message("iam:PassRole", caller, passed, explicit_deny=False)
+            denial = iam_actions.identity_denial_message("iam:PassRole", caller, passed, False)
             return helpers._error("AccessDenied", denial, 403)
         if passed and "cloudformation.amazonaws.com" not in str(iam._roles.get(passed.rsplit("/", 1)[-1])):
             return helpers._error("ValidationError", f"Role {passed} is invalid or cannot be assumed")
-        found = api._resolve_stack(stack) or {}
-        remembered = "" if found.get("StackStatus") == "DELETE_COMPLETE" else found.get("RoleARN", "")
-        role = passed or remembered
+        found = api._resolve_stack(stack) or {"StackStatus": "DELETE_COMPLETE"}
+        role = passed or (found.get("RoleARN", "") if found["StackStatus"] != "DELETE_COMPLETE" else "")
         token = _acting.set((role or caller, bool(role)))
         try:
             answer = operation(parameters)
@@ -99,40 +100,35 @@ def _checked(kind: str, operation: str, handler: Handler) -> Handler:
             named = f"{arguments[2]}-{arguments[0]}" if operation == "create" else str(arguments[0])
             properties = arguments[2 if operation == "update" else 1]
             for action in sorted(calls(kind, operation)):
-                for arn, keys in _resources(kind, action, named, properties):
-                    if not role_allows(role, action, arn, keys):
-                        acting = (
-                            f"{role.replace(':iam:', ':sts:').replace(':role/', ':assumed-role/')}/AWSCloudFormation"
-                        )
-                        raise ValueError(iam_actions.identity_denial_message(action, acting, arn, explicit_deny=False))
+                request = _request(kind, action, named, properties)
+                if request and not role_allows(role, action, *request):
+                    acting = f"{role.replace(':iam:', ':sts:').replace(':role/', ':assumed-role/')}/AWSCloudFormation"
+                    raise ValueError(iam_actions.identity_denial_message(action, acting, request[0], False))
         return handler(*arguments)
 
     return handle
 
 
-def _resources(kind: str, action: str, named: str, properties: Properties) -> Iterator[tuple[str, dict[str, str]]]:
-    """The ARN on which a call is made, with the keys of its request; nothing if the properties do not need the call."""
+def _request(kind: str, action: str, named: str, properties: Properties) -> tuple[str, dict[str, str]] | None:
+    """The ARN on which a call is made, and the condition keys of it; None if the properties do not need the call."""
     role, is_service_role = _acting.get()
     if action.startswith(WITHOUT_RESOURCE):
-        yield "*", {}
-    elif action == "iam:PassRole":
+        return "*", {}
+    if action == "iam:PassRole":
         # CloudFormation passes the service role to nested stacks, with the rights of the service role.
         nested = role if is_service_role and kind == "AWS::CloudFormation::Stack" else ""
-        if passed := nested or properties.get("Role") or properties.get("Target", {}).get("RoleArn"):
-            yield passed, {}
-    elif action.startswith("kms:"):
-        if key := properties.get("KmsKeyId"):
-            yield key, {"kms:viaservice": f"secretsmanager.{get_region()}.amazonaws.com"}
-    elif action.startswith("s3:GetObject"):
+        passed = nested or properties.get("Role") or properties.get("Target", {}).get("RoleArn")
+        return (passed, {}) if passed else None
+    if action.startswith("kms:"):
+        key = properties.get("KmsKeyId")
+        return (key, {"kms:viaservice": f"secretsmanager.{get_region()}.amazonaws.com"}) if key else None
+    if action.startswith("s3:GetObject"):
         code = properties.get("Code") or properties["Content"]
-        yield f"arn:aws:s3:::{code['S3Bucket']}/{code['S3Key']}", {}
-    else:
-        pattern, member = ARNS[kind]
-        name = str(properties.get(member) or named)
-        if "://" in name:
-            # A queue is known by its URL.
-            name = name.rsplit("/", 1)[1]
-        where = {"where": f"{get_region()}:{get_account_id()}", "account": get_account_id()}
-        boundary = properties.get("PermissionsBoundary") if kind == "AWS::IAM::Role" else None
-        keys = {"iam:permissionsboundary": boundary} if boundary else {}
-        yield name if name.startswith("arn:") else "arn:aws:" + pattern.format(name=name, **where), keys
+        return (f"arn:aws:s3:::{code['S3Bucket']}/{code['S3Key']}", {}) if "S3Bucket" in code else None
+    pattern, member = ARNS[kind]
+    # A queue is known by its URL, and some resources by their ARN.
+    name = re.sub(".*://.*/", "", str(properties.get(member) or named))
+    where = {"where": f"{get_region()}:{get_account_id()}", "account": get_account_id()}
+    boundary = properties.get("PermissionsBoundary") if kind == "AWS::IAM::Role" else None
+    keys = {"iam:permissionsboundary": boundary} if boundary else {}
+    return name if name.startswith("arn:") else "arn:aws:" + pattern.format(name=name, **where), keys
