@@ -6,6 +6,7 @@ import pytest
 from botocore.exceptions import ClientError
 
 from demo.deployment import deploy, resources
+from e2e.company import company_parameters
 from local_aws.waiting import eventually
 
 NAME, PREFIX = "second", "team/second"
@@ -13,15 +14,7 @@ NAME, PREFIX = "second", "team/second"
 
 @pytest.fixture
 def company(deployment):
-    """The parameters for what a company's account adds: a network, and a boundary with all that the functions need."""
-    ec2, iam = deployment.aws.client("ec2"), deployment.aws.client("iam")
-    vpc = ec2.create_vpc(CidrBlock="10.0.0.0/16")["Vpc"]["VpcId"]
-    subnet = ec2.create_subnet(VpcId=vpc, CidrBlock="10.0.0.0/24")["Subnet"]["SubnetId"]
-    group = ec2.create_security_group(VpcId=vpc, GroupName="talend", Description="out")["GroupId"]
-    allowed = {"Effect": "Allow", "Action": "*", "Resource": "*"}
-    document = json.dumps({"Version": "2012-10-17", "Statement": [allowed]})
-    boundary = iam.create_policy(PolicyName="boundary", PolicyDocument=document)["Policy"]["Arn"]
-    return {"SubnetIds": subnet, "SecurityGroupIds": group, "PermissionsBoundaryArn": boundary}
+    return company_parameters(deployment.aws)
 
 
 def update(aws, changed):
@@ -80,8 +73,9 @@ def test_redeploying_keeps_the_token_and_deleting_keeps_the_secrets(deployment, 
     eventually(rotate)
     published = version()
     assert boundaries_and_networks(aws) == ({""}, {("", "")})
-    with pytest.raises(ClientError, match="Set both SubnetIds and SecurityGroupIds"):
-        update(aws, {"SubnetIds": company["SubnetIds"]})
+    for alone in ("SubnetIds", "SecurityGroupIds"):
+        with pytest.raises(ClientError, match="Set both SubnetIds and SecurityGroupIds"):
+            update(aws, {alone: company[alone]})
     update(aws, company)
     network = (company["SubnetIds"], company["SecurityGroupIds"])
     assert boundaries_and_networks(aws) == ({company["PermissionsBoundaryArn"]}, {network})

@@ -101,7 +101,7 @@ def test_make_targets_exist(page):
 def test_names_in_camel_case_occur_in_the_sources(page):
     """Parameters, outputs, alarms, metrics, errors: a name that was changed in the code is found in the text."""
     known = set()
-    sources = [ROOT / "template.yaml", *(ROOT / "infra").rglob("*.yaml"), *(ROOT / "functions").rglob("*.py")]
+    sources = [ROOT / "template.yaml", *(ROOT / "infra").glob("*.*"), *(ROOT / "functions").rglob("*.py")]
     for source in sources:
         known.update(re.findall(r"\w+", source.read_text()))
     names = {name for named in code(page) for name in re.findall(r"(?<![:\w])[A-Z][a-z]+(?:[A-Z][a-z]+)+\b", named)}
