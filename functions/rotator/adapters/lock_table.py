@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import random
 import time
 from collections.abc import Callable
@@ -99,11 +100,13 @@ class _NothingReplacedError(Exception):
 class _OwnRecordsAreRecognized(DynamoDBPersistenceLayer):
     """Recognizes its own record if the SDK repeats a write whose answer was lost.
 
-    A random fraction of a millisecond in the record's expiry identifies the run that wrote it.
+    A random fraction of a millisecond in the record's expiry identifies the run that wrote it. The record of a run in
+    progress lasts as long as the run may, instead of as long as that of a replacement.
     """
 
     def _put_record(self, data_record: DataRecord) -> None:
         expiry = (data_record.in_progress_expiry_timestamp or 0) + Decimal(random.randrange(10**9)).scaleb(-9)  # noqa: S311
+        data_record.expiry_timestamp = math.ceil(expiry / 1000)
         data_record.in_progress_expiry_timestamp = expiry  # type: ignore[assignment]
         try:
             super()._put_record(data_record)
