@@ -55,8 +55,8 @@ class MoreAccount:
 
 def deploy_account(aws, command, stack_name):
     """The outputs of the stack that a documented command makes, in a shell that knows where AWS is."""
-    ours = {name: value for name, value in aws.subprocess_environment().items() if not name.startswith("MAKE")}
-    made = subprocess.run(["sh", "-c", command], cwd=ROOT, env=ours, capture_output=True, text=True, check=False)
+    environment = aws.subprocess_environment()
+    made = subprocess.run(["sh", "-c", command], cwd=ROOT, env=environment, capture_output=True, text=True, check=False)
     assert made.returncode == 0, made.stdout + made.stderr
     (stack,) = aws.client("cloudformation").describe_stacks(StackName=stack_name)["Stacks"]
     return {output["OutputKey"]: output["OutputValue"] for output in stack["Outputs"]}

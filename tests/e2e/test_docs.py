@@ -51,12 +51,7 @@ class Reader:
 
     def __init__(self, aws, folder):
         self._folder = folder
-        self._environment = {
-            # Without what `make test ARGS=...` leaves for the commands that it runs.
-            name: value
-            for name, value in aws.subprocess_environment().items()
-            if not name.startswith(("MAKE", "ARGS"))
-        } | {
+        self._environment = aws.subprocess_environment() | {
             "PATH": f"{ENVIRONMENTS}/awscli/bin:{aws.subprocess_environment()['PATH']}",
             "HOME": str(folder / "home"),
             # Where `sam` keeps an installation's id; the home folder otherwise.

@@ -203,8 +203,8 @@ class LocalAWS:
         }
 
     def subprocess_environment(self) -> dict[str, str]:
-        """This process's environment without any AWS variable of its own, and `environment` over it."""
-        ours = {name: value for name, value in os.environ.items() if not name.startswith("AWS_")}
+        """This process's environment without its variables for AWS and for `make`, and `environment` over it."""
+        ours = {name: value for name, value in os.environ.items() if not name.startswith(("AWS_", "MAKE", "ARGS"))}
         return ours | self.environment()
 
     def client(self, service: str) -> Any:
