@@ -1,6 +1,8 @@
 """A client on a machine whose clocks the test controls."""
 
 import random
+import threading
+from contextlib import contextmanager
 
 import pytest
 
@@ -60,3 +62,27 @@ def jitter(request, monkeypatch):
     extreme, factor = request.param
     monkeypatch.setattr(random, "uniform", lambda *ends: extreme(ends))
     return factor
+
+
+@pytest.fixture
+def under_way():
+    """Let another thread make a call that is under way during the block: it waits until the yielded event is set."""
+
+    @contextmanager
+    def under_way(make_call):
+        begun, end = threading.Event(), threading.Event()
+
+        def wait():
+            begun.set()
+            assert end.wait(10)
+
+        thread = threading.Thread(target=make_call, args=(wait,))
+        thread.start()
+        assert begun.wait(10)
+        try:
+            yield end
+        finally:
+            end.set()
+            thread.join()
+
+    return under_way

@@ -14,48 +14,32 @@ from talend_token import Token, TokenClient, TokenUnavailable
 # --- FRESH ---
 
 
-def test_nothing_is_read_before_the_first_token_is_needed(client, source):
+def test_the_first_token_is_read_when_it_is_needed(client, source, aws_clock):
     assert source.reads == 0
-    client.get_token()
-    assert source.reads == 1
-
-
-def test_a_token_has_its_api_and_its_expiry(client, aws_clock):
     token = client.get_token()
     assert (token.access_token, token.version_id) == ("token-of-v1", "v1")
     assert token.api_url == "https://api.eu.cloud.talend.com"
     assert token.expires_at == math.floor(aws_clock()) + 1800
+    assert source.reads == 1
+    assert repr(client) == "TokenClient(token secret 'talend-token/default/token')"
 
 
-def test_a_fresh_token_costs_no_input_or_output(client, source, aws_clock):
+def test_a_fresh_token_costs_no_input_or_output_and_no_lock(client, source, aws_clock):
     first = client.get_token()
     source.publish()
     # Until five minutes before its expiry, less the second by which answers are rounded.
     aws_clock.advance(minutes=25, seconds=-2)
+    client._state = None
     assert client.get_token() is first
     assert source.reads == 1
 
 
-def test_a_fresh_token_takes_no_lock(client):
-    client.get_token()
-    client._state = None
-    assert client.get_token().version_id == "v1"
-
-
-def test_a_short_lived_token_is_fresh_for_five_sixths_of_its_time(machine, source, aws_clock):
-    source.publish(life=60)
+@pytest.mark.parametrize(("life", "seconds", "reads"), [(1800, 1498.75, 1), (1800, 1499, 2), (60, 48, 1), (60, 51, 2)])
+def test_a_token_is_fresh_until_five_minutes_or_a_sixth_before_its_end(
+    machine, source, aws_clock, life, seconds, reads
+):
+    source.publish(life=life)
     client = machine.client(source)
-    client.get_token()
-    aws_clock.advance(seconds=48)
-    client.get_token()
-    assert source.reads == 1
-    aws_clock.advance(seconds=3)
-    client.get_token()
-    assert source.reads == 2
-
-
-@pytest.mark.parametrize(("seconds", "reads"), [(1498.75, 1), (1499, 2)])
-def test_a_token_is_fresh_until_five_minutes_before_it_expires(client, source, aws_clock, seconds, reads):
     client.get_token()
     aws_clock.advance(seconds=seconds)
     client.get_token()
@@ -71,21 +55,6 @@ def stale(client, aws_clock):
     client.get_token()
     aws_clock.advance(minutes=28)
     return client
-
-
-def test_a_stale_token_is_replaced_by_its_successor(stale, source):
-    source.publish()
-    assert stale.get_token().version_id == "v2"
-
-
-def test_a_stale_tokens_successor_is_read_every_few_seconds(stale, source, aws_clock):
-    moments = []
-    source.on_read = lambda: moments.append(aws_clock())
-    for _ in range(600):
-        assert stale.get_token().version_id == "v1"
-        aws_clock.advance(seconds=0.1)
-    pauses = [later - earlier for earlier, later in pairwise(moments)]
-    assert 3.7 < min(pauses) <= max(pauses) < 6.4
 
 
 def test_a_stale_token_is_read_again_after_the_pause(stale, source, aws_clock, jitter):
@@ -104,27 +73,13 @@ def test_a_successor_that_expires_at_the_same_moment_is_used(stale, source):
     assert stale.get_token().version_id == "v2"
 
 
-def test_other_callers_keep_a_stale_token_while_one_reads(stale, source):
-    asking, go_on = threading.Event(), threading.Event()
+def test_other_callers_keep_a_stale_token_while_one_reads(stale, source, under_way):
+    def read(wait):
+        source.on_read = wait
+        stale.get_token()
 
-    def wait():
-        asking.set()
-        assert go_on.wait(10)
-
-    source.on_read = wait
-    asker = threading.Thread(target=stale.get_token)
-    asker.start()
-    assert asking.wait(10)
-    assert {end.version_id for end in in_threads(stale.get_token, 50)} == {"v1"}
-    assert source.reads == 2
-    go_on.set()
-    asker.join()
-
-
-def test_many_threads_with_a_stale_token_make_one_read(stale, source):
-    source.publish()
-    ends = in_threads(stale.get_token)
-    assert {end.version_id for end in ends} <= {"v1", "v2"}
+    with under_way(read):
+        assert {end.version_id for end in in_threads(stale.get_token, 50)} == {"v1"}
     assert source.reads == 2
 
 
@@ -151,16 +106,11 @@ def test_reads_become_rarer_while_secrets_manager_fails(machine, source, aws_clo
     assert pauses[:4] == [10 * jitter, 20 * jitter, 40 * jitter, 60 * jitter]
 
 
-def test_a_read_that_outlasts_the_token_returns_nothing_expired(stale, source, aws_clock):
-    source.on_read = lambda: aws_clock.advance(minutes=3)
-    with pytest.raises(TokenUnavailable, match=r"version v1, .* expired at"):
-        stale.get_token()
-
-
-def test_a_failed_read_that_outlasts_the_token_is_reported(stale, source, aws_clock):
-    source.outage = TokenUnavailable("down")
+@pytest.mark.parametrize(("outage", "problem"), [(None, r"version v1, .* expired at"), ("down", "down")])
+def test_a_read_that_outlasts_the_token_returns_nothing_expired(stale, source, aws_clock, outage, problem):
+    source.outage = TokenUnavailable(outage) if outage else None
     source.on_read = lambda: aws_clock.advance(seconds=119)
-    with pytest.raises(TokenUnavailable, match="down"):
+    with pytest.raises(TokenUnavailable, match=problem):
         stale.get_token()
 
 
@@ -199,13 +149,13 @@ def test_a_token_that_has_just_expired_is_not_one_that_may_still_work(client, so
 
 
 @pytest.mark.parametrize("age", [31 * 60, 1799])
-def test_the_error_says_that_the_published_token_has_expired(machine, source, age):
+def test_the_error_reports_a_published_token_that_has_expired(machine, source, age):
     source.publish(age=age)
     with pytest.raises(TokenUnavailable, match=r"version v2, .* expired at .*, and no newer token is published"):
         machine.client(source).get_token()
 
 
-def test_the_error_says_what_is_published_and_since_when(client, aws_clock):
+def test_the_error_names_what_is_published_and_since_when(client, aws_clock):
     aws_clock.advance(minutes=31)
     with pytest.raises(TokenUnavailable) as caught:
         client.get_token()
@@ -213,19 +163,6 @@ def test_the_error_says_what_is_published_and_since_when(client, aws_clock):
         "token secret 'talend-token/default/token': version v1, published since 2026-11-23T22:29:49Z, expired at "
         "2026-11-23T22:59:49Z, and no newer token is published. The rotate function's log says why."
     )
-
-
-def test_in_an_outage_a_token_is_returned_until_it_expires(client, source, aws_clock):
-    client.get_token()
-    source.outage = TokenUnavailable("token secret: EndpointConnectionError")
-    for _ in range(1799):
-        assert client.get_token().version_id == "v1"
-        aws_clock.advance(seconds=1)
-    with pytest.raises(TokenUnavailable, match="EndpointConnectionError"):
-        client.get_token()
-    source.outage = None
-    source.publish()
-    assert client.get_token().version_id == "v2"
 
 
 def test_many_threads_with_an_expired_token_make_one_read(client, source, aws_clock):
@@ -277,20 +214,14 @@ def test_min_remaining_finds_a_published_token_that_lasts(client, source, aws_cl
     assert client.get_token(min_remaining=700).version_id == "v2"
 
 
-def test_a_published_token_that_is_too_short_is_reported(client, aws_clock):
-    aws_clock.advance(minutes=20)
-    with pytest.raises(TokenUnavailable, match=r"version v1, .* is valid for 599 more seconds, but 700 were requested"):
-        client.get_token(min_remaining=700)
-    with pytest.raises(TokenUnavailable, match=r"version v1, .* is valid for 599 more seconds, but 599 were requested"):
-        client.get_token(min_remaining=599)
-    assert client.get_token(min_remaining=500).version_id == "v1"
-
-
-def test_the_error_reports_the_last_second_of_a_token(client, aws_clock):
+@pytest.mark.parametrize(("age", "left", "asked"), [(1200, 599, 700), (1200, 599, 599), (1798.25, 1, 5)])
+def test_a_published_token_that_is_too_short_is_reported(client, aws_clock, age, left, asked):
     client.get_token()
-    aws_clock.advance(seconds=1798.25)
-    with pytest.raises(TokenUnavailable, match=r"version v1, .* is valid for 1 more seconds, but 5 were requested"):
-        client.get_token(min_remaining=5)
+    aws_clock.advance(seconds=age)
+    with pytest.raises(
+        TokenUnavailable, match=rf"version v1, .* is valid for {left} more seconds, but {asked} were requested"
+    ):
+        client.get_token(min_remaining=asked)
 
 
 @pytest.mark.parametrize("min_remaining", [-1, -0.5, math.nan])
@@ -320,7 +251,7 @@ def test_a_wrong_wall_clock_does_no_harm(machine, client, source, aws_clock, ske
 
 
 @pytest.mark.parametrize("jump", [-120, 120])
-def test_setting_the_wall_clock_later_does_no_harm(machine, client, aws_clock, jump):
+def test_a_wall_clock_that_is_set_later_does_no_harm(machine, client, aws_clock, jump):
     client.get_token()
     aws_clock.advance(minutes=10)
     machine.skew_seconds = jump
@@ -353,18 +284,10 @@ def test_a_machine_that_slept_wakes_up_to_an_expired_token(machine, client, sour
     assert client.get_token().version_id == "v2"
 
 
-def test_without_a_date_in_the_answer_the_machines_clock_counts(machine, source, aws_clock):
+@pytest.mark.parametrize("skew", [0, -120])
+def test_without_a_date_the_machines_clock_counts_from_issued_at(machine, source, aws_clock, skew):
     source.says_when = False
-    client = machine.client(source)
-    client.get_token()
-    aws_clock.advance(minutes=30)
-    with pytest.raises(TokenUnavailable):
-        client.get_token()
-
-
-def test_without_a_date_the_time_is_not_before_issued_at(machine, source, aws_clock):
-    source.says_when = False
-    machine.skew_seconds = -120
+    machine.skew_seconds = skew
     client = machine.client(source)
     client.get_token()
     aws_clock.advance(minutes=30)
@@ -400,27 +323,26 @@ def test_an_answer_dated_before_the_token_was_issued_is_not_believed(machine, so
 # --- processes, and what is printed ---
 
 
-def test_a_forked_process_does_not_wait_for_its_parents_threads(client, source, aws_clock):
-    client.get_token()
-    aws_clock.advance(minutes=31)
-    source.publish()
-    reading, go_on = threading.Event(), threading.Event()
+def test_a_forked_process_does_not_wait_for_its_parents_threads(client, source, aws_clock, under_way):
+    rejected = client.get_token()
 
-    def wait():
-        reading.set()
-        go_on.wait(10)
+    def renew(wait):
+        source.on_read = wait
+        client.renew(rejected)
 
-    source.on_read = wait
-    thread = threading.Thread(target=client.get_token)
-    thread.start()
-    assert reading.wait(10)
-    source.on_read = lambda: None
-    child = os.fork()
-    if child == 0:
-        os._exit(0 if client.get_token().version_id == "v2" else 1)
-    assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
-    go_on.set()
-    thread.join()
+    def read(wait):
+        aws_clock.advance(minutes=31)
+        source.on_read = wait
+        client.get_token()
+
+    for number, (call, repeat) in enumerate([(renew, lambda: client.renew(rejected)), (read, client.get_token)], 2):
+        with under_way(call):
+            source.on_read = lambda: None
+            source.publish()
+            child = os.fork()
+            if child == 0:
+                os._exit(0 if repeat().version_id == f"v{number}" else 1)
+            assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
 
 
 def test_another_process_starts_afresh_but_for_the_token(client, source, aws_clock, monkeypatch):
@@ -431,11 +353,6 @@ def test_another_process_starts_afresh_but_for_the_token(client, source, aws_clo
     # It reads at once, although the first process has just read the secret.
     client.get_token()
     assert source.reads == 3
-
-
-def test_a_client_prints_where_its_tokens_come_from(client):
-    client.get_token()
-    assert repr(client) == "TokenClient(token secret 'talend-token/default/token')"
 
 
 def test_the_default_source_is_the_one_the_environment_names(monkeypatch):

@@ -9,7 +9,6 @@ import boto3
 import pytest
 
 from talend_token import TokenClient
-from talend_token._sources import FixedSource
 from talend_token.aio import AsyncTokenClient
 from talend_token.httpx import TalendAuth as HttpxAuth
 from talend_token.requests import TalendAuth
@@ -86,11 +85,8 @@ def test_an_authentication_is_copied_with_its_hosts(used, copied, auth):
     other = copied(auth(used, also_for=["https://gateway.example.com"]))
     assert other._origins.allow("https://gateway.example.com/x", used.get_token())
     assert other._client.get_token().access_token == "hunter2"
-
-
-def test_an_httpx_authentication_has_one_client_in_the_copy_too(used, copied):
-    other = copied(HttpxAuth(used))
-    assert other._async_client._client is other._client
+    if auth is HttpxAuth:
+        assert other._async_client._client is other._client
 
 
 def test_a_source_is_copied_without_its_connections(copied):
@@ -111,7 +107,3 @@ def test_a_session_of_boto3_is_not_pickled():
     with pytest.raises(TypeError, match=r"may hold AWS credentials\. Create the source in the other process") as caught:
         pickle.dumps(client)
     assert "hunter2" not in str(caught.value)
-
-
-def test_a_fixed_source_is_not_copied_with_its_token(used):
-    assert used._source.__reduce__() == (FixedSource.from_environment, ())

@@ -80,11 +80,8 @@ def test_a_time_after_the_last_second_is_refused():
         TokenDocument.from_json(with_member(expires_at=LAST_SECOND + 1))
 
 
-def test_a_document_says_which_version_holds_it():
+def test_a_document_may_name_the_version_that_holds_it():
     assert TokenDocument.from_json(Sensitive(TEXT)).version_id == "v1"
-
-
-def test_a_document_need_not_say_which_version_holds_it():
     assert TokenDocument.from_json(without_member("version_id")).version_id == ""
 
 

@@ -1,31 +1,46 @@
-"""A sensitive value has no printable form."""
+"""A token and a sensitive value have no printable form, and cannot be copied."""
 
 import copy
+import json
 import pickle
 
 import pytest
 
+from talend_token import Token
 from talend_token.document import Sensitive
 
-
-@pytest.mark.parametrize("form", [repr, str, "{}".format, "{!r}".format, lambda value: f"{[value]}"])
-def test_no_way_of_printing_shows_the_value(form):
-    assert "hunter2" not in form(Sensitive("hunter2"))
-
-
-def test_the_repr_shows_that_a_value_is_hidden():
-    assert repr(Sensitive("hunter2")) == "<sensitive>"
+TOKEN = Token("hunter2", expires_at=1795474789, version_id="v1", api_url="https://api.eu.cloud.talend.com")
+VALUE = Sensitive("hunter2")
+HIDDEN = pytest.mark.parametrize("hidden", [TOKEN, VALUE], ids=["token", "value"])
 
 
 def test_the_value_is_had_by_asking_for_it():
-    assert Sensitive("hunter2").reveal() == "hunter2"
+    assert TOKEN.access_token == VALUE.reveal() == "hunter2"
 
 
-@pytest.mark.parametrize("duplicate", [pickle.dumps, copy.copy, copy.deepcopy])
-def test_it_is_not_pickled_or_copied(duplicate):
+@HIDDEN
+@pytest.mark.parametrize("form", [repr, str, "{}".format, "{!r}".format, lambda hidden: f"{[hidden]}", ascii])
+def test_no_way_of_printing_shows_it(hidden, form):
+    assert "hunter2" not in form(hidden)
+    assert ("version_id='v1'" if hidden is TOKEN else "<sensitive>") in form(hidden)
+
+
+@HIDDEN
+@pytest.mark.parametrize("way", [pickle.dumps, copy.copy, copy.deepcopy, json.dumps, vars])
+def test_no_way_of_storing_holds_it(hidden, way):
+    """A reporter of errors lists the attributes of an object that has `__dict__`."""
+    with pytest.raises(TypeError):
+        way(hidden)
+
+
+def test_the_error_for_pickling_names_the_fix():
+    with pytest.raises(TypeError, match=r"the pickle would show it\. Let each process read its own\."):
+        pickle.dumps(TOKEN)
     with pytest.raises(TypeError, match="sensitive"):
-        duplicate(Sensitive("hunter2"))
+        pickle.dumps(VALUE)
 
 
-def test_it_has_no_attributes_for_a_reporter_to_list():
-    assert not hasattr(Sensitive("hunter2"), "__dict__")
+@pytest.mark.parametrize("name", ["access_token", "expires_at", "version_id", "api_url", "anything"])
+def test_a_token_cannot_be_changed(name):
+    with pytest.raises(AttributeError):
+        setattr(TOKEN, name, "x")

@@ -17,100 +17,80 @@ def flights():
 
 
 @pytest.fixture
-def under_way(flights):
-    """Another thread's call, which ends when the yielded event is set."""
-    begun, end = threading.Event(), threading.Event()
+def impatient():
+    return SingleFlight(patience_seconds=0.01)
 
-    def call():
-        begun.set()
-        assert end.wait(10)
 
-    thread = threading.Thread(target=flights.do, args=("key", call))
-    thread.start()
-    assert begun.wait(10)
-    yield end
-    end.set()
-    thread.join()
+def when_waiting(flights, act):
+    """Act when another thread begins to wait for the only flight."""
+    (flight,) = flights._flights.values()
+    wait = flight.landed.wait
+    flight.landed.wait = lambda patience: (act(), wait(patience))[1]
+
+
+def fail(wait=lambda: None):
+    wait()
+    raise TokenUnavailable("down")
+
+
+def made(flights, key="key"):
+    """Return the calls that the flights made for a new call."""
+    calls = []
+    flights.do(key, lambda: calls.append(key))
+    return calls
 
 
 def test_a_call_is_made_again_once_it_has_ended(flights):
-    calls = []
-    flights.do("key", lambda: calls.append(1))
-    flights.do("key", lambda: calls.append(2))
-    assert calls == [1, 2]
+    assert made(flights) == ["key"]
+    assert made(flights) == ["key"]
+    with pytest.raises(TokenUnavailable):
+        flights.do("key", fail)
+    assert made(flights) == ["key"]
 
 
 def test_another_key_is_another_call(flights, under_way):
-    calls = []
-    flights.do("other", lambda: calls.append(1))
-    assert calls == [1]
-    assert not under_way.is_set()
+    with under_way(lambda wait: flights.do("key", wait)) as end:
+        assert made(flights, "other") == ["other"]
+        assert not end.is_set()
 
 
 def test_a_caller_that_does_not_wait_returns_at_once(flights, under_way):
     calls = []
-    flights.do_unless_under_way("key", lambda: calls.append(1))
+    with under_way(lambda wait: flights.do("key", wait)) as end:
+        flights.do_unless_under_way("key", lambda: calls.append(1))
+        assert not end.is_set()
     assert calls == []
-    assert not under_way.is_set()
 
 
-def test_a_failure_leaves_nothing_behind(flights):
-    def fail():
-        raise TokenUnavailable("down")
+def test_each_waiting_thread_gets_its_own_copy_of_the_failure(flights, under_way):
+    def lead(wait):
+        with suppress(TokenUnavailable):
+            flights.do("key", lambda: fail(wait))
 
-    with pytest.raises(TokenUnavailable):
-        flights.do("key", fail)
-    calls = []
-    flights.do("key", lambda: calls.append(1))
-    assert calls == [1]
-
-
-def test_each_waiting_thread_gets_its_own_copy_of_the_failure(flights):
-    begun, end = threading.Event(), threading.Event()
-
-    def fail():
-        begun.set()
-        assert end.wait(10)
-        raise TokenUnavailable("down")
-
-    leader = threading.Thread(target=lambda: in_threads(lambda: flights.do("key", fail), 1))
-    leader.start()
-    assert begun.wait(10)
-    (flight,) = flights._flights.values()
-    waiting = threading.Semaphore(0)
-    wait = flight.landed.wait
-    flight.landed.wait = lambda patience: (waiting.release(), wait(patience))[1]
-    release = threading.Thread(target=lambda: ([waiting.acquire() for _ in range(20)], end.set()))
-    release.start()
-    ends = in_threads(lambda: flights.do("key", lambda: None), 20)
-    release.join()
-    leader.join()
+    with under_way(lead) as end:
+        all_wait = threading.Barrier(20, end.set)
+        when_waiting(flights, all_wait.wait)
+        ends = in_threads(lambda: flights.do("key", lambda: None), 20)
     assert {str(error) for error in ends} == {"down"}
     assert len({id(error) for error in ends}) == 20
     assert all(error.__cause__ is None and error.__context__ is None for error in ends)
 
 
-def test_a_waiting_thread_makes_a_call_that_was_interrupted(flights):
-    begun, end, calls = threading.Event(), threading.Event(), []
-
-    def interrupted():
-        begun.set()
-        assert end.wait(10)
+def test_a_waiting_thread_makes_a_call_that_was_interrupted(flights, under_way):
+    def interrupted(wait):
+        wait()
         raise KeyboardInterrupt
 
-    def lead():
+    def lead(wait):
         with suppress(KeyboardInterrupt):
-            flights.do("key", interrupted)
+            flights.do("key", lambda: interrupted(wait))
 
-    leader = threading.Thread(target=lead)
-    leader.start()
-    assert begun.wait(10)
-    (flight,) = flights._flights.values()
-    wait = flight.landed.wait
-    flight.landed.wait = lambda patience: (end.set(), wait(patience))[1]
-    flights.do("key", lambda: calls.append(1))
-    leader.join()
-    assert calls == [1]
+    with under_way(lead) as end:
+        when_waiting(flights, end.set)
+        assert made(flights) == ["key"]
+
+
+# --- a call that takes too long ---
 
 
 def test_a_call_that_ends_as_the_wait_times_out_has_ended(flights):
@@ -120,88 +100,61 @@ def test_a_call_that_ends_as_the_wait_times_out_has_ended(flights):
         def get(self, key):
             return self.pop(key)
 
-    flights._flights, calls = GivenUp(), []
-    flights.do("key", lambda: calls.append(1))
-    assert calls == [1]
+    flights._flights = GivenUp()
+    assert made(flights) == ["key"]
 
 
-def test_a_thread_that_waits_too_long_makes_the_call(under_way_for_ever):
-    flights, end = under_way_for_ever
+def test_a_thread_that_waits_too_long_makes_the_call(impatient, under_way):
     calls = []
-    in_threads(lambda: flights.do("key", lambda: calls.append(1)), 5)
+    with under_way(lambda wait: impatient.do("key", wait)) as end:
+        in_threads(lambda: impatient.do("key", lambda: calls.append(1)), 5)
+        assert not end.is_set()
     assert 1 <= len(calls) <= 5
-    end.set()
 
 
-@pytest.fixture
-def under_way_for_ever():
-    """A single flight with little patience, and a call of another thread that never ends."""
-    flights = SingleFlight(patience_seconds=0.01)
-    begun, end = threading.Event(), threading.Event()
-    thread = threading.Thread(target=flights.do, args=("key", lambda: (begun.set(), end.wait(10))))
-    thread.start()
-    assert begun.wait(10)
-    yield flights, end
-    end.set()
-    thread.join()
+def test_a_call_that_was_given_up_is_made_by_a_waiting_thread(impatient, under_way):
+    with under_way(lambda wait: impatient.do("key", wait)):
+        (flight,) = impatient._flights.values()
+        wait, others = flight.landed.wait, []
+
+        def wait_longer_than_another(patience):
+            flight.landed.wait = wait
+            others.append(under_way(lambda wait: impatient.do("key", wait)))
+            others[0].__enter__()
+            return wait(patience)
+
+        flight.landed.wait = wait_longer_than_another
+        assert made(impatient) == ["key"]
+        others[0].__exit__(None, None, None)
 
 
-def test_a_call_that_was_given_up_is_made_by_a_waiting_thread(under_way_for_ever):
-    flights, end = under_way_for_ever
-    (flight,) = flights._flights.values()
-    wait, begun, calls = flight.landed.wait, threading.Event(), []
-    impatient = threading.Thread(target=flights.do, args=("key", lambda: (begun.set(), end.wait(10))))
-
-    def wait_longer_than_another(patience):
-        flight.landed.wait = wait
-        impatient.start()
-        assert begun.wait(10)
-        return wait(patience)
-
-    flight.landed.wait = wait_longer_than_another
-    flights.do("key", lambda: calls.append(1))
-    assert calls == [1]
-    end.set()
-    impatient.join()
-
-
-def test_a_signal_handler_gets_the_token_whose_read_it_interrupted():
-    flights, calls = SingleFlight(patience_seconds=0.01), []
+def test_a_signal_handler_gets_the_token_whose_read_it_interrupted(impatient):
+    calls = []
 
     def interrupted():
-        flights.do("key", lambda: calls.append("handler"))
+        calls.extend(made(impatient))
         calls.append("interrupted")
 
-    flights.do("key", interrupted)
-    assert calls == ["handler", "interrupted"]
-
-
-def lead_interrupted_at(moment):
-    """Make a call, and raise a KeyboardInterrupt at the given step, as a signal would."""
-    flights, seen = SingleFlight(patience_seconds=60), 0
-
-    def interrupt(frame, _event, _argument):
-        nonlocal seen
-        if "single_flight" in frame.f_code.co_filename and frame.f_code.co_name == "_lead":
-            seen += 1
-            if seen == moment:
-                raise KeyboardInterrupt
-
-    sys.setprofile(interrupt)
-    try:
-        flights.do("key", lambda: None)
-    except KeyboardInterrupt:
-        return flights, True
-    finally:
-        sys.setprofile(None)
-    return flights, False
+    impatient.do("key", interrupted)
+    assert calls == ["key", "interrupted"]
 
 
 @pytest.mark.true_source
 @pytest.mark.parametrize("moment", range(1, 5))
-def test_an_interrupt_leaves_no_flight_that_never_lands(moment):
-    flights, interrupted = lead_interrupted_at(moment)
-    assert interrupted
-    calls = []
-    flights.do("key", lambda: calls.append(1))
-    assert calls == [1]
+def test_an_interrupt_leaves_no_flight_that_never_lands(flights, moment):
+    """A KeyboardInterrupt is raised at each step of the call, as a signal would raise it."""
+    steps = []
+
+    def interrupt(frame, _event, _argument):
+        if "single_flight" in frame.f_code.co_filename and frame.f_code.co_name == "_lead":
+            steps.append(1)
+            if len(steps) == moment:
+                raise KeyboardInterrupt
+
+    sys.setprofile(interrupt)
+    try:
+        with pytest.raises(KeyboardInterrupt):
+            flights.do("key", lambda: None)
+    finally:
+        sys.setprofile(None)
+    assert made(flights) == ["key"]

@@ -20,8 +20,7 @@ def empty_environment(monkeypatch):
 def test_a_secret_and_a_function_are_named(monkeypatch):
     monkeypatch.setenv("TALEND_TOKEN_SECRET", "talend-token/default/token")
     monkeypatch.setenv("TALEND_RENEW_FUNCTION", "renew")
-    source = source_from_environment()
-    assert str(source) == "token secret 'talend-token/default/token'"
+    assert str(source_from_environment()) == "token secret 'talend-token/default/token'"
 
 
 def test_an_empty_environment_is_reported_with_what_to_set():
@@ -57,26 +56,15 @@ def test_a_fixed_tokens_url_may_have_a_path(monkeypatch):
     assert TokenClient().get_token().api_url == "https://gateway.example.com/TALEND_X"
 
 
-@pytest.fixture(params=[None, "", "api.eu.cloud.talend.com", "https://", "ftp://api.eu.cloud.talend.com"])
-def no_url(request, monkeypatch):
-    """A fixed token without its API."""
+@pytest.mark.true_source
+@pytest.mark.parametrize("url", [None, "", "api.eu.cloud.talend.com", "https://", "ftp://api.eu.cloud.talend.com"])
+def test_a_fixed_token_needs_the_url_that_it_is_for_and_is_not_shown(monkeypatch, url):
     monkeypatch.setenv("TALEND_ACCESS_TOKEN", "hunter2")
-    if request.param is not None:
-        monkeypatch.setenv("TALEND_API_URL", request.param)
-
-
-@pytest.mark.usefixtures("no_url")
-def test_a_fixed_token_needs_the_url_that_it_is_for():
+    if url is not None:
+        monkeypatch.setenv("TALEND_API_URL", url)
     with pytest.raises(
         NotConfigured, match=r"so TALEND_API_URL must be .* such as https://api\.eu\.cloud\.talend\.com\.$"
-    ):
-        TokenClient()
-
-
-@pytest.mark.true_source
-@pytest.mark.usefixtures("no_url")
-def test_a_fixed_token_without_its_url_is_not_shown():
-    with pytest.raises(NotConfigured) as caught:
+    ) as caught:
         TokenClient()
     shown = traceback.TracebackException.from_exception(caught.value, capture_locals=True)
     ours = [frame.locals for frame in shown.stack if "functions/talend_token" in frame.filename]
@@ -106,9 +94,8 @@ class Writer:
     def write(self, version):
         issued_at = int(self._clock())
         access_token = marked(version)
-        document = TokenDocument(
-            access_token, "Bearer", issued_at, issued_at + 1800, "https://api.eu.cloud.talend.com", version
-        )
+        api_url = "https://api.eu.cloud.talend.com"
+        document = TokenDocument(access_token, "Bearer", issued_at, issued_at + 1800, api_url, version)
         new = self.file.with_suffix(".new")
         new.write_text(f"{document.to_json().reveal()}\n")
         new.replace(self.file)

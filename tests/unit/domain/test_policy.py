@@ -84,8 +84,8 @@ def test_the_rejected_version_is_not_promoted():
 
 
 def test_a_staged_token_older_than_the_published_one_is_not_promoted():
-    assert not may_promote(by(Trigger.SCHEDULE), document(), document(issued_at=ISSUED + 1), ISSUED + 10)
-    assert may_promote(by(Trigger.SCHEDULE), document(), document(issued_at=ISSUED), ISSUED + 10)
+    assert not may_promote(by(Trigger.MANUAL), document(), document(issued_at=ISSUED + 1), ISSUED + 10)
+    assert may_promote(by(Trigger.MANUAL), document(), document(issued_at=ISSUED), ISSUED + 10)
 
 
 @RARE

@@ -109,13 +109,13 @@ def test_the_invocation_collects_warnings_in_their_order(empty):
 
 
 @pytest.mark.parametrize(
-    ("text", "problem"), [("not a document", "not a JSON object"), ("{}", "'access_token'"), (None, "binary")]
+    ("text", "problem"), [("not a document", "not a JSON object"), ("{}", "member 'access_token'"), (None, "binary")]
 )
 def test_an_unreadable_published_token_is_replaced_with_a_warning(empty, text, problem):
     empty.secrets.put(TOKEN, text)
     assert empty.rotate(Trigger.WATCHDOG).outcome is Outcome.ROTATED
-    assert f"version v-by-hand of secret {TOKEN!r} is not a token document: " in empty.invocation.warnings[0]
-    assert problem in empty.invocation.warnings[0]
+    expected = f"version v-by-hand of secret {TOKEN!r} is not a token document: {problem}"
+    assert empty.invocation.warnings[0].startswith(expected)
     assert empty.published.access_token == access_token(1)
 
 
@@ -315,7 +315,8 @@ def test_a_token_left_staged_too_long_is_replaced_by_a_new_one():
     assert system.published.access_token == access_token(3)
 
 
-def test_a_staged_token_older_than_the_published_is_not_promoted(system):
+def test_a_staged_token_older_than_the_published_is_not_promoted():
+    system = with_token(minutes=2)
     older = dataclasses.replace(system.published, access_token="older", issued_at=system.published.issued_at - 1)
     system.secrets.stage(TOKEN, "left", older.to_json())
     assert system.rotate().version_id == "v2"
