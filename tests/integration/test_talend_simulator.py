@@ -185,14 +185,6 @@ def test_tokens_are_revoked_one_by_one_by_account_and_at_issue(client, talend, a
     assert client.statuses(*tokens) == [401, 401, 200, 401, 200]
 
 
-def test_a_changed_account_gets_no_token_and_keeps_those_it_has(client, talend, account):
-    token = client.get_token(account)
-    replaced = talend.add_account(Account(account.client_id))
-    assert client.call_token_endpoint(account).status_code == 401
-    assert client.get_token(replaced)
-    assert client.statuses(token) == [200]
-
-
 # --- the API ---
 
 

@@ -6,7 +6,6 @@ import uuid
 import pytest
 
 from local_aws import LocalAWS
-from local_aws.listener import Listener
 from local_aws.waiting import eventually
 
 pytest_plugins = ["local_aws.fixtures"]
@@ -77,7 +76,7 @@ class Metric:
             for wanted in states:
                 eventually(lambda wanted=wanted: state() == wanted)
 
-        reaches.name, reaches.state = name, state
+        reaches.state = state
         return reaches
 
 
@@ -152,20 +151,6 @@ def test_a_faster_clock_makes_values_in_seconds_as_much_greater(fast):
         metric = Metric(fast)
         metric.put(value, Unit=unit)
         metric.alarm(**low, TreatMissingData="missing")(state)
-
-
-def test_an_alarm_sends_to_its_topic_when_its_state_changes(fast):
-    """User guide, "Alarm actions": actions happen "when the alarm changes state"."""
-    metric, topics, listener = Metric(fast), fast.client("sns"), Listener(fast)
-    topic = topics.create_topic(Name=listener.name)["TopicArn"]
-    raw = {"RawMessageDelivery": "true"}
-    topics.subscribe(TopicArn=topic, Protocol="sqs", Endpoint=listener.arn, Attributes=raw)
-    alarm = metric.alarm(AlarmActions=[topic], OKActions=[topic])
-    alarm(OK)
-    metric.put(1)
-    # It is OK again when the data point leaves the evaluation range, which is time passing and nothing else.
-    notices = [(notice["AlarmName"], notice["OldStateValue"], notice["NewStateValue"]) for notice in listener.heard(3)]
-    assert notices == [(alarm.name, *change) for change in ((NO_DATA, OK), (OK, ALARM), (ALARM, OK))]
 
 
 def test_an_alarm_watches_its_own_dimensions_only(fast):

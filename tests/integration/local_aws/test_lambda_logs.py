@@ -4,8 +4,6 @@ import base64
 import json
 import uuid
 
-import pytest
-
 from local_aws.inline_function import create_function, invoke
 
 pytest_plugins = ["local_aws.fixtures"]
@@ -74,14 +72,3 @@ def test_the_report_of_a_run_that_was_killed_says_so(local_aws):
     start, report = map(json.loads, log_messages(local_aws, f"/aws/lambda/{name}"))
     assert (start["type"], report["type"]) == ("platform.start", "platform.report")
     assert (report["record"]["status"], report["record"]["errorType"]) == ("failure", "Runtime.ExitError")
-
-
-@pytest.mark.parametrize("group_exists", [True, False])
-def test_without_the_right_to_log_there_are_no_logs(local_aws, group_exists):
-    name = create_function(local_aws, "def handler(event, context): print('lost')", may_log=False)
-    logs, group = local_aws.client("logs"), f"/aws/lambda/{name}"
-    if group_exists:
-        logs.create_log_group(logGroupName=group)
-    assert "FunctionError" not in invoke(local_aws, name)
-    assert len(logs.describe_log_groups(logGroupNamePrefix=group)["logGroups"]) == group_exists
-    assert not group_exists or log_messages(local_aws, group) == []

@@ -1,12 +1,9 @@
-"""A function may do what the policies of its role allow. Callers of another account need both accounts' policies."""
+"""A function may do what the policies of its role allow, and nothing else."""
 
-import json
 import uuid
 
 import pytest
-from botocore.exceptions import ClientError
 
-from local_aws.another_account import ANOTHER, session_in_another_account
 from local_aws.inline_function import create_function, invoke
 
 pytest_plugins = ["local_aws.fixtures"]
@@ -81,39 +78,3 @@ def test_the_condition_of_a_statement_limits_it(fresh_local_aws, source, allowed
     name = create_function(fresh_local_aws, source, statements=[allowed])
     assert "FunctionError" not in invoke(fresh_local_aws, name, "own")
     assert "AccessDeniedException" in invoke(fresh_local_aws, name, "other")["Payload"]["errorMessage"]
-
-
-@pytest.fixture
-def theirs(fresh_local_aws):
-    return session_in_another_account(fresh_local_aws, "lambda:InvokeFunction", "secretsmanager:GetSecretValue")
-
-
-def test_a_function_is_invoked_from_another_account_by_permission(fresh_local_aws, theirs):
-    aws = fresh_local_aws
-    name = create_function(aws, "def handler(event, context): return 'done'")
-
-    def call(session):
-        arn = f"arn:aws:lambda:{aws.region}:{aws.account_id}:function:{name}"
-        return json.load(session.client("lambda", endpoint_url=aws.endpoint_url).invoke(FunctionName=arn)["Payload"])
-
-    with pytest.raises(ClientError, match="AccessDenied"):
-        call(theirs)
-    permission = {"StatementId": "other", "Action": "lambda:InvokeFunction", "Principal": ANOTHER}
-    aws.client("lambda").add_permission(FunctionName=name, **permission)
-    assert call(theirs) == "done"
-    with pytest.raises(ClientError, match="AccessDenied"):
-        call(session_in_another_account(aws))
-
-
-def test_a_secret_is_read_from_another_account_by_its_policy(fresh_local_aws, theirs):
-    aws = fresh_local_aws
-    ours, secret = aws.client("secretsmanager"), theirs.client("secretsmanager", endpoint_url=aws.endpoint_url)
-    key = aws.client("kms").create_key()["KeyMetadata"]["Arn"]
-    arn = ours.create_secret(Name="some/secret", SecretString="value", KmsKeyId=key)["ARN"]
-    with pytest.raises(ClientError, match="AccessDenied"):
-        secret.get_secret_value(SecretId=arn)
-    allowed = statement("secretsmanager:GetSecretValue") | {"Principal": {"AWS": ANOTHER}}
-    ours.put_resource_policy(SecretId=arn, ResourcePolicy=json.dumps({"Version": "2012-10-17", "Statement": [allowed]}))
-    # The role has no right to the key, nor does the key's policy name its account.
-    with pytest.raises(ClientError, match="KMS"):
-        secret.get_secret_value(SecretId=arn)

@@ -149,18 +149,3 @@ def test_an_event_reaches_functions_that_permit_its_rule_at_its_time(aws):
     assert (event["source"], event["detail-type"], event["detail"]["number"]) == (source, "x", 1)
     assert before <= datetime.datetime.fromisoformat(event["time"]) <= datetime.datetime.now(datetime.UTC)
     assert {worker["function"] for worker in aws.workers()} & set(names) == {names[2]}
-
-
-def test_a_wildcard_matches_every_account_and_no_other_secret(aws):
-    """EventBridge user guide, "Comparison operators": wildcard; and `$or`, of which one side names a secret by ARN."""
-    secrets, prefix, listener = aws.client("secretsmanager"), uuid.uuid4().hex, Listener(aws)
-    existing = secrets.create_secret(Name=f"{prefix}-existing")["ARN"]
-    named = {"labelUpdated": ["AWSCURRENT"], "name": [{"wildcard": f"{prefix}/*/credentials"}]}
-    either = [{"detail": named}, {"detail": {"labelUpdated": ["AWSCURRENT"]}, "resources": [existing]}]
-    put_rule(aws, listener.arn, {"source": ["aws.secretsmanager"], "$or": either}, listener.name)
-    others = (f"{prefix}/a/token", f"other-{prefix}/a/credentials", f"{prefix}/a/credentials-old")
-    for secret in (*others, f"{prefix}/a/credentials", f"{prefix}/b-2/credentials"):
-        secrets.create_secret(Name=secret, SecretString="x")
-    secrets.put_secret_value(SecretId=existing, SecretString="x")
-    names = [event["detail"]["name"] for event in listener.heard(3)]
-    assert sorted(names) == sorted([f"{prefix}/a/credentials", f"{prefix}/b-2/credentials", f"{prefix}-existing"])

@@ -111,8 +111,6 @@ LABELS = {
     # MoveToVersionId: "To remove a label from a version, then do not specify this"
     "label removed": (["1", "2 AWSPENDING blue"], lambda s: s.move(PENDING, "2"), [[CURRENT], ["blue"]]),
     "last label removed": (["1", "2 blue"], lambda s: s.move("blue", "2"), [[CURRENT], []]),
-    # RestoreSecret: "You can access a secret again after it has been restored".
-    "restored": ("12", lambda s: (s.call("delete_secret"), s.call("restore_secret")), [[PREVIOUS], [CURRENT]]),
 }
 
 
@@ -181,26 +179,6 @@ def test_a_refusal_has_its_code_and_changes_nothing(client, act, code, message):
     assert secret.labels() == [[PREVIOUS], [CURRENT, "blue"], [PENDING]]
 
 
-@pytest.mark.parametrize(
-    "act",
-    [
-        lambda s: s.value(),
-        lambda s: s.put("2"),
-        lambda s: s.call("update_secret", SecretString="2"),
-        lambda s: s.move("blue", None, "1"),
-        lambda s: s.client.create_secret(Name=s.name, SecretString="2"),
-    ],
-    ids=["get", "put", "update", "move", "create"],
-)
-def test_a_deleted_secret_is_neither_read_nor_changed(client, act):
-    """InvalidRequestException: "The secret is scheduled for deletion"."""
-    secret = Secret(client, "1")
-    secret.call("delete_secret")
-    assert "DeletedDate" in secret.call("describe_secret")
-    with pytest.raises(client.exceptions.InvalidRequestException):
-        act(secret)
-
-
 def test_a_value_is_read_by_label_by_version_and_by_both(client):
     secret = Secret(client, "1", "2", "3", "s" * 65_536)
     pending = secret.put("4", PENDING)["VersionId"]
@@ -224,33 +202,6 @@ def test_the_token_of_a_put_is_its_version_id(client):
     assert (answer["VersionId"], answer["VersionStages"]) == (version_id, [CURRENT])
     late = (secret.put("3"), secret.repeat("2", "2"))[1]
     assert (late["VersionId"], late["VersionStages"]) == (version_id, [PREVIOUS])
-
-
-def test_a_binary_value_is_read_as_it_was_put(client):
-    secret = Secret(client, "1")
-    secret.call("put_secret_value", SecretBinary=b"\x00\xff")
-    answer = secret.call("get_secret_value")
-    assert answer["SecretBinary"] == b"\x00\xff"
-    assert "SecretString" not in answer
-
-
-def test_versions_are_listed_page_by_page(client):
-    """ListSecretVersionIds: "By default, versions without staging labels aren't included"."""
-    secret = Secret(client, *"12345")
-    assert len(secret.call("list_secret_version_ids")["Versions"]) == 2
-    request, pages = {"IncludeDeprecated": True, "MaxResults": 2}, []
-    for _ in range(3):
-        pages.append(secret.call("list_secret_version_ids", **request))
-        request["NextToken"] = pages[-1].get("NextToken")
-    assert [len(page["Versions"]) for page in pages] == [2, 2, 1]
-    assert "NextToken" not in pages[-1]
-    assert len({version["VersionId"] for page in pages for version in page["Versions"]}) == 5
-
-
-def test_a_description_has_only_members_with_a_value(client):
-    """DescribeSecret: "Secrets Manager only returns fields that have a value in the response"."""
-    found = Secret(client).call("describe_secret")
-    assert set(found) - {"ResponseMetadata"} == {"ARN", "Name", "CreatedDate", "LastChangedDate"}
 
 
 def test_a_secret_has_up_to_100_versions_in_24_hours(client):
@@ -302,15 +253,6 @@ def test_of_parallel_moves_of_a_label_one_wins(client):
     assert secret.labels()[0] == [PREVIOUS]
 
 
-def test_parallel_repetitions_of_a_put_make_one_version(client):
-    """PutSecretValue: "This operation is idempotent"."""
-    secret = Secret(client)
-    with ThreadPoolExecutor(8) as pool:
-        answers = list(pool.map(lambda _: secret.put("same", ClientRequestToken="t" * 32), range(16)))
-    assert [answer["VersionStages"] for answer in answers] == [[CURRENT]] * 16
-    assert secret.labels() == [[CURRENT]]
-
-
 def test_every_move_of_a_label_is_an_event_unless_pending_or_previous(local_aws, client):
     """Guide, "Secret event notifications": "Secret Label Updated" for every label but these two; all members."""
     listener, events, secret = Listener(local_aws), local_aws.client("events"), Secret(client)
@@ -335,40 +277,3 @@ def test_every_move_of_a_label_is_an_event_unless_pending_or_previous(local_aws,
     assert {(event["source"], event["detail-type"], *event["resources"]) for event in heard} == {
         ("aws.secretsmanager", "Secret Label Updated", arn)
     }
-
-
-def test_a_customer_managed_key_is_needed_beside_the_secret(local_aws, client):
-    """GetSecretValue: "you also need kms:Decrypt permissions for that key"; a write needs kms:GenerateDataKey."""
-    key, iam = local_aws.client("kms").create_key()["KeyMetadata"]["Arn"], local_aws.client("iam")
-    arn = client.create_secret(Name=f"encrypted/{uuid4()}", SecretString="one", KmsKeyId=key)["ARN"]
-    user = f"reader-{uuid4()}"
-    iam.create_user(UserName=user)
-    access_key = iam.create_access_key(UserName=user)["AccessKey"]
-
-    def allow(*actions):
-        statement = {"Effect": "Allow", "Action": ["secretsmanager:*", *actions], "Resource": [arn, key]}
-        policy = json.dumps({"Version": "2012-10-17", "Statement": [statement]})
-        iam.put_user_policy(UserName=user, PolicyName="rights", PolicyDocument=policy)
-
-    allow()
-    reader = boto3.client(
-        "secretsmanager",
-        endpoint_url=local_aws.endpoint_url,
-        region_name=local_aws.region,
-        aws_access_key_id=access_key["AccessKeyId"],
-        aws_secret_access_key=access_key["SecretAccessKey"],
-    )
-    with pytest.raises(ClientError, match=r"AccessDeniedException.*Access to KMS is not allowed"):
-        reader.get_secret_value(SecretId=arn)
-    allow("kms:Decrypt")
-    assert reader.get_secret_value(SecretId=arn)["SecretString"] == "one"
-    with pytest.raises(ClientError, match=r"AccessDeniedException.*Access to KMS is not allowed"):
-        reader.put_secret_value(SecretId=arn, SecretString="two")
-    allow("kms:Decrypt", "kms:GenerateDataKey")
-    reader.put_secret_value(SecretId=arn, SecretString="two")
-    local_aws.client("kms").disable_key(KeyId=key)
-    with pytest.raises(client.exceptions.DecryptionFailure):
-        client.get_secret_value(SecretId=arn)
-    with pytest.raises(client.exceptions.EncryptionFailure):
-        client.put_secret_value(SecretId=arn, SecretString="three")
-    reader.close()

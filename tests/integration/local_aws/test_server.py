@@ -48,13 +48,6 @@ def start_worker(aws):
     return invoke(aws, name)["Payload"]
 
 
-def test_it_answers_as_the_account_and_region_that_were_asked_for():
-    with LocalAWS(region="eu-west-1", account_id="210987654321") as aws:
-        assert aws.client("sts").get_caller_identity()["Account"] == "210987654321"
-        arn = aws.client("secretsmanager").create_secret(Name="some", SecretString="value")["ARN"]
-    assert arn.startswith("arn:aws:secretsmanager:eu-west-1:210987654321:secret:some-")
-
-
 def test_it_listens_on_the_loopback_interface_only(local_aws):
     start_worker(local_aws)
     assert listening(local_aws.server_pid) == {"0100007F"}
@@ -92,14 +85,6 @@ def test_a_killed_parent_takes_everything_along():
         assert is_running(worker)
         parent.kill()
         eventually(lambda: not is_running(server) and not is_running(worker) and not Path(directory).exists())
-
-
-def test_nothing_of_the_hosts_environment_reaches_a_function(monkeypatch):
-    for name in ("HOST_ONLY", "AWS_PROFILE", "AWS_SESSION_TOKEN", "HTTP_PROXY", "http_proxy"):
-        monkeypatch.setenv(name, "http://of-the-host.invalid")
-    source = "import os\ndef handler(event, context): return [v for v in os.environ.values() if 'of-the-host' in v]"
-    with LocalAWS() as aws:
-        assert invoke(aws, create_function(aws, source))["Payload"] == []
 
 
 def test_a_reset_forgets_resources_and_workers(local_aws):
