@@ -97,7 +97,7 @@ demo: $(LOCAL_AWS) build ## run the whole system on this machine, without an AWS
 	@exec env PYTHONPATH=$(IMPORT_PATH) $(TESTS)/python -m demo $(if $(KEEP),--keep) $(if $(SPEED),--speed $(SPEED))
 
 test: $(TESTED) build ## run the tests (ARGS="-k name" selects some)
-	@$(TESTS)/pytest $(or $(ARGS),--numprocesses 3 --dist loadfile --no-loadscope-reorder --cov --cov-report term-missing:skip-covered)
+	@$(TESTS)/pytest $(or $(ARGS),--numprocesses 4 --dist loadfile --no-loadscope-reorder --cov --cov-report term-missing:skip-covered)
 
 unit: $(call environment,tests) ## run the unit tests of what ships, in seconds (ARGS="tests/unit/domain")
 	@$(TESTS)/pytest $(or $(ARGS),--numprocesses 2 tests/unit --ignore tests/unit/measurements)

@@ -93,7 +93,8 @@ def reader(template, tmp_path_factory):
         if path.name not in (".aws-sam", "dist"):
             (folder / path.name).symlink_to(path)
     # With the dates of its files, so that `make` finds it up to date.
-    shutil.copytree(template.parent, folder / ".aws-sam" / "build")
+    for built in ("build", "consumer"):
+        shutil.copytree(template.parents[1] / built, folder / ".aws-sam" / built)
     account = Account()
     with LocalAWS() as aws, TalendSimulator([account]) as talend:
         pair = {"id": account.client_id, "secret": account.client_secret, "api_url": talend.url}
