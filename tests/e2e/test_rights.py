@@ -178,7 +178,7 @@ PERMISSIONS = {
     "RejectedPermission": System.reported_rejection_invokes,
 }
 INVOKED = {"RotateFunctionCredentialsChangedPermission": "Rotate", "RejectedPermission": "Renew"}
-# The local AWS holds nobody to a bus's policy: `tests/template/test_consumers_elsewhere.py` does.
+# The local AWS holds nobody to a bus's policy: `tests/template/test_consumers.py` does.
 NOT_SHOWN = {"RejectionReportPolicy"}
 
 

@@ -24,9 +24,9 @@ if TYPE_CHECKING:
 
 # Both functions use this prefix, so that they share the lock.
 _KEY_PREFIX = "talend-token"
-# Long enough to answer all consumers that report the same rejected token from the record, and short enough that a
-# version that an operator has rolled back can be replaced again.
-_RECORD_SECONDS = 60
+# Longer than any read is stale, so that a run that still sees the replaced version is answered from the record. Shorter
+# than the 48 seconds for which a run with new credentials tries again, so that it succeeds after a roll back.
+_RECORD_SECONDS = 30
 _REPLACED = (Outcome.ROTATED, Outcome.SUPERSEDED)
 # A record may expire after it has blocked the write and before it is examined, so the write is repeated.
 _ATTEMPTS = 3

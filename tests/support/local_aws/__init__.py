@@ -198,6 +198,8 @@ class LocalAWS:
             "NO_PROXY": "127.0.0.1,localhost",
             "no_proxy": "127.0.0.1,localhost",
             "SAM_CLI_TELEMETRY": "0",
+            # A stack is there at once, so the SAM CLI need not look every five seconds.
+            "SAM_CLI_POLL_DELAY": "0.1",
         }
 
     def subprocess_environment(self) -> dict[str, str]:

@@ -1,11 +1,11 @@
-"""The arithmetic of money and limits, and that docs/cost-and-limits.md says the same."""
+"""docs/cost-and-limits.md states the computed costs and limits."""
 
 import re
 from pathlib import Path
 
 import pytest
 
-from bench.money import HABITS, LIMITS, Limit, amount, items, metrics_usd
+from bench.money import HABITS, LIMITS, items, metrics_usd
 
 MOST_USD = 1.90
 DOCS = Path(__file__).parents[4] / "docs"
@@ -86,19 +86,6 @@ def test_metrics_get_cheaper_by_tiers():
     assert metrics_usd(10_000) == pytest.approx(3_000)
     assert metrics_usd(10_001) == pytest.approx(3_000.10)
     assert metrics_usd(250_001) == pytest.approx(3_000 + 24_000 + 0.05)
-
-
-def test_a_limit_is_met_where_what_is_taken_is_the_quota():
-    limit = Limit("alarms", lambda accounts: 4 * accounts + 4, 5_000)
-    assert limit.met_at() == 1_249
-    assert limit.taken(1_249) == 5_000
-
-
-@pytest.mark.parametrize(
-    ("value", "text"), [(0.00133, "0.0013"), (0.133, "0.13"), (1.73, "1.7"), (13.3, "13"), (2, "2"), (20_000, "20,000")]
-)
-def test_amounts_have_two_digits_that_count(value, text):
-    assert amount(value) == text
 
 
 def test_the_rotator_costs_more_for_few_calls_and_less_for_many():

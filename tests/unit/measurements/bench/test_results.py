@@ -1,11 +1,11 @@
-"""What is kept of the runs, and the page that is written of it."""
+"""The page of benchmarks shows the results that are kept, and its summary shows figures of its tables."""
 
 import re
 
 import pytest
 
 from bench.measurement import Table
-from bench.results import DOCS, MARK, figures, keep, load, page
+from bench.results import DOCS, MARK, keep, load, page
 
 ORDER = {"warm": "", "cold": ""}
 
@@ -24,36 +24,8 @@ def test_a_run_replaces_the_tables_of_its_own_subject_and_leaves_the_others(tmp_
     assert "| ours | 1  |" not in text
 
 
-def test_what_is_written_by_hand_stays(tmp_path):
-    (tmp_path / "benchmarks.md").write_text(f"By hand.\n{MARK}Old tables.\n")
-    keep("warm", "Monday.", [table("Warm", "2")], ORDER, tmp_path, tmp_path)
-    text = (tmp_path / "benchmarks.md").read_text()
-    assert text.startswith(f"By hand.\n{MARK}")
-    assert "Old tables." not in text
-    assert "## Warm" in text
-
-
 def test_the_page_shows_the_results_that_are_kept():
     assert (DOCS / "benchmarks.md").read_text().partition(MARK)[2] == "\n" + page(load())
-
-
-def test_conditions_that_are_the_same_are_said_once(tmp_path):
-    keep("cold", "Monday.", [table("Cold", "1")], ORDER, tmp_path, tmp_path)
-    keep("warm", "Monday.", [table("Warm", "2")], ORDER, tmp_path, tmp_path)
-    assert (tmp_path / "benchmarks.md").read_text().count("Monday.") == 1
-
-
-def test_a_subject_that_is_no_longer_measured_goes(tmp_path):
-    keep("old", "Monday.", [table("Old", "1")], {"old": ""}, tmp_path, tmp_path)
-    keep("warm", "Monday.", [table("Warm", "2")], ORDER, tmp_path, tmp_path)
-    assert list(load(tmp_path)) == ["warm"]
-
-
-def test_figures_are_found_by_subject_and_title(tmp_path):
-    keep("warm", "Monday.", [table("Warm", "2", ours=2.5)], ORDER, tmp_path, tmp_path)
-    assert figures(load(tmp_path), "warm", "Warm") == {"ours": 2.5}
-    with pytest.raises(KeyError):
-        figures(load(tmp_path), "warm", "Cold")
 
 
 # --- the summary that is written by hand ---
@@ -62,7 +34,6 @@ SUMMARY = {
     "| warm call": "A warm call for the token",
     "| 500 threads with an expired": "Many callers meet an expired token",
     "| 500 threads with a 401": "Many callers meet a rejected token",
-    "| 1,000 consumers": "From a 401 to a working token, for many at once",
     "| cold start": "A cold start, without a limit",
     "| the same by the clock": "A cold start, 256 MB of memory, 14.5% of a processor",
     "| calls of AWS": "A rotation by a warm function, each answered after 5 ms",
