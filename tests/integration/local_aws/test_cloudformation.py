@@ -129,3 +129,13 @@ def test_a_nested_stack_has_parameters_outputs_and_its_parents_end(local_aws, se
     assert secrets.describe_secret(SecretId=name)["Description"] == "new"
     stack.delete()
     assert {found for found in names_of_secrets(secrets) if found.startswith(name)} == set(kept.values())
+
+
+def test_the_address_of_a_nested_template_is_shown_as_aws_would(local_aws, stack):
+    """SAM CLI, parse_s3_url: `sam delete` reads bucket and key from an address that begins with https://s3."""
+    inner = nested(local_aws, {"Resources": {"Queue": {"Type": "AWS::SQS::Queue"}}})
+    stack.deploy({"Nested": inner})
+    path = inner["Properties"]["TemplateURL"].removeprefix(local_aws.endpoint_url)
+    template = local_aws.client("cloudformation").get_template(StackName=stack.name)["TemplateBody"]
+    shown = template["Resources"]["Nested"]["Properties"]["TemplateURL"]
+    assert shown == f"https://s3.{local_aws.region}.amazonaws.com{path}"
