@@ -15,13 +15,8 @@ STORED = "talend-token/default/credentials"
 
 @pytest.fixture
 def talend(aws):
-    """The rotate function: a stored pair is rotated to by AWS's event, and the dry run is good."""
-
-    def called(operation):
-        if operation == "invoke":
-            aws.publish()
-
-    aws.on_call = called
+    """A stored pair has a token when the dry run ends, which finds nothing broken."""
+    aws.on_call = lambda operation: operation == "invoke" and aws.publish()
     aws.functions["talend-token-rotate"] = lambda _: {
         "outcome": "checked",
         "checks": [{"link": "token call", "ok": True, "detail": "200"}],
@@ -31,7 +26,7 @@ def talend(aws):
 
 @pytest.fixture
 def typed(monkeypatch):
-    """Answers to the prompts at a terminal; gives the prompts."""
+    """Answers the prompts at a terminal, and returns them."""
     prompts = []
 
     def type_in(*answers):
@@ -134,24 +129,26 @@ def test_the_end_of_input_stores_nothing(talend, terminal, typed):
     assert stored(talend) == []
 
 
-def test_nothing_is_asked_for_if_the_stack_is_not_there(aws, terminal, typed):
+def test_nothing_is_asked_for_if_the_stack_does_not_exist(aws, terminal, typed):
     aws.stacks.clear()
     prompts = typed("abc", SECRET)
     assert terminal.run("credentials") == 6
     assert prompts == []
 
 
-def test_without_a_terminal_a_file_has_to_be_named(talend, terminal, monkeypatch):  # noqa: ARG001
+@pytest.mark.usefixtures("talend")
+def test_without_a_terminal_a_file_has_to_be_named(terminal, monkeypatch):
     monkeypatch.setattr("sys.stdin", io.StringIO())
     assert terminal.run("credentials") == 2
     assert "Name a file, or - for standard input" in terminal.err
 
 
+@pytest.mark.usefixtures("talend")
 @pytest.mark.parametrize(
     ("content", "problem"),
     [(None, "cannot be read: No such file"), (f"abc:{SECRET}".encode("utf-16"), "is not UTF-8 text")],
 )
-def test_a_file_that_cannot_be_read_is_named(talend, terminal, tmp_path, content, problem):  # noqa: ARG001
+def test_a_file_that_cannot_be_read_is_named(terminal, tmp_path, content, problem):
     file = tmp_path / "pair.txt"
     if content:
         file.write_bytes(content)

@@ -1,4 +1,4 @@
-"""`rotate`, `renew` and `doctor` invoke the functions, and say what they answered."""
+"""`rotate`, `renew` and `doctor` invoke the functions, and print their answers."""
 
 import json
 
@@ -26,13 +26,27 @@ def events(aws):
     return events
 
 
-def test_rotate_says_what_is_published_now(aws, terminal, events):
+def answer_rotate(aws, **answer):
+    aws.functions[ROTATE] = lambda _: answer
+
+
+def publish_after(aws, clock, pauses):
+    """Let another run publish a token after the command has waited that often."""
+    versions = aws.secrets["talend-token/default/token"]
+    number = len(versions)
+    aws.on_call = lambda _: len(clock.slept) == pauses and len(versions) == number and aws.publish()
+
+
+def test_rotate_prints_the_published_version(aws, terminal, events):
     assert terminal.run("rotate") == 0
     assert events == [{"account": "default"}]
     assert terminal.out == (
         f"rotated: account 'default' has version {aws.version()}, valid for 30 min, until 22:59:49Z\n"
     )
     assert terminal.err == ""
+    # The function may take 60 seconds, and the SDK would invoke it again after an answer that was lost.
+    assert aws.configs["lambda"].read_timeout > 60
+    assert aws.configs["lambda"].retries == {"total_max_attempts": 1}
 
 
 def test_rotate_hands_on_account_and_reason(terminal, events):
@@ -40,54 +54,41 @@ def test_rotate_hands_on_account_and_reason(terminal, events):
     assert events == [{"account": "sales", "reason": "rights have changed"}]
 
 
-def test_rotate_waits_for_the_run_that_is_at_it(aws, clock, terminal):
-    aws.publish(age=60)
-    before = aws.version()
-    aws.functions[ROTATE] = lambda _: {"outcome": "in_progress", "version_id": before}
-    aws.on_call = lambda _: len(clock.slept) == 3 and aws.version() == before and aws.publish()
+@pytest.mark.parametrize("published", [True, False])
+def test_rotate_waits_for_the_run_that_is_at_it(aws, clock, terminal, published):
+    if published:
+        aws.publish(age=60)
+    before = aws.version() if published else "v1"
+    answer_rotate(aws, outcome="in_progress", version_id=before)
+    publish_after(aws, clock, 3)
     assert terminal.run("rotate") == 0
     assert terminal.out.startswith(f"rotated by another run: account 'default' has version {aws.version()}, valid for")
     assert aws.version() != before
 
 
-def test_rotate_waits_for_a_secret_that_shows_nothing_for_a_moment(aws, clock, terminal):
-    aws.functions[ROTATE] = lambda _: {"outcome": "in_progress", "version_id": "v1"}
-    aws.on_call = lambda _: len(clock.slept) == 2 and not aws.secrets["talend-token/default/token"] and aws.publish()
-    assert terminal.run("rotate") == 0
-    assert aws.version() in terminal.out
-
-
-def test_a_function_is_invoked_once_and_waited_for(aws, terminal, events):
-    assert terminal.run("rotate") == 0
-    assert len(events) == 1
-    # The function may take 60 seconds, and the SDK would invoke it again after an answer that was lost.
-    assert aws.configs["lambda"].read_timeout > 60
-    assert aws.configs["lambda"].retries == {"total_max_attempts": 1}
-
-
 def test_rotate_does_not_wait_for_ever(aws, clock, terminal):
-    aws.functions[ROTATE] = lambda _: {"outcome": "in_progress", "version_id": None}
+    answer_rotate(aws, outcome="in_progress", version_id=None)
     assert terminal.run("rotate") == 1
     assert sum(clock.slept) == 61
     assert "no new token is published after 60 seconds. `talend-token doctor` says why" in terminal.err
 
 
-def test_rotate_shows_what_another_run_has_published(aws, terminal):
+def test_rotate_shows_the_version_that_another_run_has_published(aws, terminal):
     aws.publish()
-    aws.functions[ROTATE] = lambda _: {"outcome": "superseded"}
+    answer_rotate(aws, outcome="superseded")
     assert terminal.run("rotate") == 0
     assert terminal.out.startswith(f"rotated by another run: account 'default' has version {aws.version()}")
 
 
 def test_waiting_ends_with_an_error_of_aws(aws, terminal):
-    aws.functions[ROTATE] = lambda _: {"outcome": "in_progress", "version_id": None}
+    answer_rotate(aws, outcome="in_progress", version_id=None)
     aws.faults["get_secret_value"] = "AccessDeniedException"
     assert terminal.run("rotate") == 5
 
 
 @pytest.mark.parametrize("command", ["rotate", "doctor"])
 def test_a_failure_shows_the_functions_own_message(aws, terminal, command):
-    aws.functions[ROTATE] = lambda _: {"errorMessage": "the credentials are refused. Fix them.", "errorType": "X"}
+    answer_rotate(aws, errorMessage="the credentials are refused. Fix them.", errorType="X")
     assert terminal.run(command) == 1
     assert terminal.err == ("talend-token: account 'default': rotate failed: the credentials are refused. Fix them.\n")
 
@@ -99,16 +100,17 @@ def test_another_function_is_not_taken_for_the_rotate_function(aws, terminal, an
     assert f"function {ROTATE!r} did not answer as a rotate function does. Check --stack." in terminal.err
 
 
-def test_a_function_that_does_not_answer_is_unreachable(aws, terminal):
-    aws.faults["invoke"] = ReadTimeoutError(endpoint_url="https://x")
-    assert terminal.run("rotate") == 4
-    assert f"account 'default': function {ROTATE!r}: ReadTimeoutError." in terminal.err
-
-
-def test_a_role_that_may_not_invoke_is_denied(aws, terminal):
-    aws.faults["invoke"] = "AccessDeniedException"
-    assert terminal.run("rotate") == 5
-    assert "AccessDeniedException on invoke. Check the role's policies" in terminal.err
+@pytest.mark.parametrize(
+    ("fault", "exit_code", "problem"),
+    [
+        (ReadTimeoutError(endpoint_url="https://x"), 4, f"account 'default': function {ROTATE!r}: ReadTimeoutError."),
+        ("AccessDeniedException", 5, "AccessDeniedException on invoke. Check the role's policies"),
+    ],
+)
+def test_a_function_that_cannot_be_invoked_is_reported(aws, terminal, fault, exit_code, problem):
+    aws.faults["invoke"] = fault
+    assert terminal.run("rotate") == exit_code
+    assert problem in terminal.err
 
 
 # --- renew ---
@@ -126,7 +128,7 @@ def test_renew_waits_until_the_new_token_shows(aws, clock, terminal):
     aws.publish(age=300)
     rejected = aws.version()
     aws.functions[RENEW] = lambda _: {"outcome": "rotated"}
-    aws.on_call = lambda _: len(clock.slept) == 2 and aws.version() == rejected and aws.publish()
+    publish_after(aws, clock, 2)
     assert terminal.run("renew") == 0
     assert aws.version() != rejected
     assert f"has version {aws.version()}, valid for 30 min" in terminal.out
@@ -148,15 +150,15 @@ def test_renew_uses_the_variables_of_the_library(aws, terminal, events, monkeypa
 
 
 @pytest.mark.parametrize(
-    ("outcome", "said"),
+    ("outcome", "advice"),
     [("too_soon", "wait for 42 seconds"), ("budget_exhausted", "use `talend-token rotate`")],
 )
-def test_a_refused_renewal_is_explained(aws, terminal, outcome, said):
+def test_a_refused_renewal_is_explained(aws, terminal, outcome, advice):
     aws.publish()
     aws.functions[RENEW] = lambda _: {"outcome": outcome, "retry_after_seconds": 42}
     assert terminal.run("renew") == 1
     assert f"{outcome}: " in terminal.err
-    assert said in terminal.err
+    assert advice in terminal.err
 
 
 @pytest.mark.parametrize(("code", "exit_code"), [("AccessDeniedException", 5), ("ServiceException", 1)])
@@ -179,6 +181,7 @@ CHECKS = [
 
 @pytest.fixture
 def dry_run(aws):
+    """The events that the rotate function got, which answers with the checks."""
     events = []
 
     def rotate(event):
@@ -200,12 +203,13 @@ def test_doctor_shows_each_link_with_the_fix_under_it(terminal, dry_run):
     )
 
 
-def test_doctor_json_is_what_the_function_answered(terminal, dry_run):  # noqa: ARG001 (it answers)
+@pytest.mark.usefixtures("dry_run")
+def test_doctor_json_is_what_the_function_answered(terminal):
     assert terminal.run("doctor", "--json") == 1
     assert json.loads(terminal.out) == {"outcome": "checked", "account": "default", "checks": CHECKS}
 
 
 @pytest.mark.parametrize("form", [(), ("--json",)])
-def test_doctor_is_content_if_all_links_hold(aws, terminal, form):
-    aws.functions[ROTATE] = lambda _: {"outcome": "checked", "checks": CHECKS[:1]}
+def test_doctor_succeeds_if_no_link_is_broken(aws, terminal, form):
+    answer_rotate(aws, outcome="checked", checks=CHECKS[:1])
     assert terminal.run("doctor", *form) == 0

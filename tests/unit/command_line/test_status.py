@@ -55,23 +55,33 @@ def test_json_is_one_document(published, terminal):
     assert terminal.out.count("\n") == 1
 
 
+@pytest.mark.parametrize(("options", "shown"), [((), ["default", "sales"]), (("--account", "sales"), ["sales"])])
+def test_all_accounts_or_one_are_shown(published, terminal, options, shown):
+    # A stack that uses the prefix for another purpose is not an account.
+    published.imports["talend-token-SecretPrefix"].append("elsewhere")
+    published.stacks["elsewhere"] = {}
+    assert accounts_in(terminal, *options) == shown
+
+
+def accounts_in(terminal, *options):
+    assert terminal.run("status", "--json", *options) == 0
+    return [row["account"] for row in json.loads(terminal.out)["accounts"]]
+
+
 def test_the_stacks_own_account_needs_no_look_for_others(published, terminal):
-    assert terminal.run("status", "--account", "default") == 0
+    assert accounts_in(terminal, "--account", "default") == ["default"]
     assert "list_imports" not in published.calls
 
 
-def test_one_account_alone_is_shown(published, terminal):  # noqa: ARG001 (they exist)
-    assert terminal.run("status", "--json", "--account", "sales") == 0
-    assert [row["account"] for row in json.loads(terminal.out)["accounts"]] == ["sales"]
-
-
-def test_an_account_that_is_not_there_is_missing(published, terminal):  # noqa: ARG001
+@pytest.mark.usefixtures("published")
+def test_an_account_that_does_not_exist_is_missing(terminal):
     assert terminal.run("status", "--check", "--account", "nix") == 6
     assert "nix      missing" in terminal.out
     assert "secret 'talend-token/nix/token': ResourceNotFoundException" in terminal.err
 
 
-def test_a_stack_that_is_not_there_is_an_error(terminal, aws):  # noqa: ARG001
+@pytest.mark.usefixtures("aws")
+def test_a_stack_that_does_not_exist_is_an_error(terminal):
     assert terminal.run("status", "--stack", "nix") == 6
     assert terminal.err == (
         "talend-token: there is no stack 'nix' in eu-west-1. Check --stack, --region and --profile.\n"
@@ -138,8 +148,7 @@ def test_a_missing_right_leaves_a_question_mark_and_one_line(aws, terminal, oper
 
 def test_without_the_right_to_find_accounts_the_stacks_own_is_shown(published, terminal):
     published.faults["list_imports"] = "AccessDenied"
-    assert terminal.run("status", "--json") == 0
-    assert [row["account"] for row in json.loads(terminal.out)["accounts"]] == ["default"]
+    assert accounts_in(terminal) == ["default"]
     assert "export 'talend-token-SecretPrefix': AccessDenied on list_imports" in terminal.err
 
 
@@ -148,13 +157,6 @@ def test_aws_that_does_not_answer_is_an_error(aws, terminal, operation):
     aws.faults[operation] = UNREACHABLE
     assert terminal.run("status") == 4
     assert terminal.err.count("\n") == 1
-
-
-def test_a_stack_that_uses_the_prefix_for_something_else_is_no_account(published, terminal):
-    published.imports["talend-token-SecretPrefix"].append("elsewhere")
-    published.stacks["elsewhere"] = {}
-    assert terminal.run("status", "--json") == 0
-    assert [row["account"] for row in json.loads(terminal.out)["accounts"]] == ["default", "sales"]
 
 
 @pytest.mark.parametrize(

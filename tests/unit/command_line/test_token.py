@@ -6,25 +6,18 @@ import re
 import pytest
 from botocore.exceptions import EndpointConnectionError, NoCredentialsError, ProfileNotFound
 
-EXPIRES_AT = 1795472989 + 1800
+TOKEN = "talend-token/default/token"
 
 
-def test_the_token_and_a_newline_are_all_that_is_printed(aws, terminal):
+@pytest.mark.parametrize(
+    ("form", "printed"),
+    [((), "{token}\n"), (("--header",), "Authorization: Bearer {token}\n"), (("--json",), "{document}\n")],
+)
+def test_the_token_in_its_form_is_all_that_is_printed(aws, terminal, form, printed):
     token = aws.publish()
-    assert terminal.show("token") == 0
-    assert (terminal.out, terminal.err) == (f"{token}\n", "")
-
-
-def test_the_header_is_that_of_http(aws, terminal):
-    token = aws.publish()
-    assert terminal.show("token", "--header") == 0
-    assert terminal.out == f"Authorization: Bearer {token}\n"
-
-
-def test_json_is_the_token_document(aws, terminal):
-    aws.publish()
-    assert terminal.show("token", "--json") == 0
-    assert terminal.out == aws.secrets["talend-token/default/token"][-1]["text"] + "\n"
+    assert terminal.show("token", *form) == 0
+    assert terminal.out == printed.format(token=token, document=aws.secrets[TOKEN][-1]["text"])
+    assert terminal.err == ""
 
 
 def test_exec_credential_is_the_form_of_kubernetes(aws, terminal):
@@ -38,10 +31,6 @@ def test_exec_credential_is_the_form_of_kubernetes(aws, terminal):
     assert terminal.out.count("\n") == 1
 
 
-def test_two_forms_at_once_are_wrong_usage(terminal):
-    assert terminal.run("token", "--header", "--json") == 2
-
-
 @pytest.mark.parametrize(("age", "asked", "exit_code"), [(1199, "599", 0), (1199, "600", 6), (1801, "0", 6)])
 def test_no_token_is_shown_that_is_valid_for_less_than_asked(aws, terminal, age, asked, exit_code):
     """An answer's date is in whole seconds, so a second counts as gone."""
@@ -52,10 +41,23 @@ def test_no_token_is_shown_that_is_valid_for_less_than_asked(aws, terminal, age,
         assert aws.version() in terminal.err
 
 
-@pytest.mark.parametrize("seconds", ["-1", "nan", "inf", "soon"])
-def test_what_is_not_a_number_of_seconds_is_wrong_usage(terminal, seconds):
-    assert terminal.run("token", f"--min-remaining={seconds}") == 2
-    assert "is not a number of seconds, 0 or more" in terminal.err
+# --- wrong usage ---
+
+
+@pytest.mark.parametrize(
+    ("arguments", "problem"),
+    [
+        (("--header", "--json"), "not allowed with"),
+        *(((f"--min-remaining={value}",), "not a number of seconds, 0 or more") for value in ("-1", "nan", "inf", "x")),
+        (("--account", "Sales/EU"), "'Sales/EU' must match"),
+        # An option is not cut short.
+        (("--min", "3"), "unrecognized arguments"),
+    ],
+)
+def test_a_wrong_option_is_reported_before_aws_is_called(aws, terminal, arguments, problem):
+    assert terminal.run("token", *arguments) == 2
+    assert problem in terminal.err
+    assert aws.calls == []
 
 
 # --- finding the secret ---
@@ -67,13 +69,12 @@ def test_the_default_secret_is_read_without_any_other_call(aws, terminal):
     assert aws.calls == ["get_secret_value"]
 
 
-@pytest.mark.parametrize("order", ["before", "after"])
-def test_a_named_stack_says_where_its_secret_is(aws, terminal, order):
+@pytest.mark.parametrize("arguments", [("--stack", "other", "token"), ("token", "--stack", "other")])
+def test_a_named_stack_says_where_its_secret_is(aws, terminal, arguments):
     aws.publish()
     aws.add_stack("other", "company/talend")
     token = aws.publish("company/talend/default/token")
-    place = ("--stack", "other")
-    assert terminal.show(*(*place, "token") if order == "before" else ("token", *place)) == 0
+    assert terminal.show(*arguments) == 0
     assert terminal.out == f"{token}\n"
 
 
@@ -81,31 +82,25 @@ def test_a_stack_with_another_prefix_is_found_by_its_outputs(aws, terminal):
     aws.stacks.clear()
     aws.add_stack(prefix="company/talend")
     token = aws.publish("company/talend/default/token")
-    del aws.secrets["talend-token/default/token"]
+    del aws.secrets[TOKEN]
     assert terminal.show("token") == 0
     assert terminal.out == f"{token}\n"
 
 
-def test_another_account_has_a_secret_of_its_own(aws, terminal):
-    aws.publish()
-    token = aws.publish("talend-token/sales/token")
-    assert terminal.show("token", "--account", "sales") == 0
-    assert terminal.out == f"{token}\n"
-
-
-def test_the_variable_of_the_library_names_the_secret(aws, terminal, monkeypatch):
+@pytest.mark.parametrize(
+    ("options", "secret"),
+    [
+        ((), "company/sales/token"),
+        (("--account=sales",), "talend-token/sales/token"),
+        (("--account=default",), TOKEN),
+        (("--stack=talend-token",), TOKEN),
+    ],
+)
+def test_an_option_wins_over_the_variable_of_the_library(aws, terminal, monkeypatch, options, secret):
     monkeypatch.setenv("TALEND_TOKEN_SECRET", "company/sales/token")
-    token = aws.publish("company/sales/token")
-    assert terminal.show("token") == 0
-    assert terminal.out == f"{token}\n"
-
-
-@pytest.mark.parametrize("option", ["--stack=talend-token", "--account=default"])
-def test_an_option_wins_over_the_variable(aws, terminal, monkeypatch, option):
-    monkeypatch.setenv("TALEND_TOKEN_SECRET", "company/sales/token")
-    token = aws.publish()
-    assert terminal.show("token", option) == 0
-    assert terminal.out == f"{token}\n"
+    tokens = {name: aws.publish(name) for name in ("company/sales/token", "talend-token/sales/token", TOKEN)}
+    assert terminal.show("token", *options) == 0
+    assert terminal.out == f"{tokens[secret]}\n"
 
 
 def test_profile_and_region_are_those_of_the_aws_command(aws, terminal):
@@ -114,7 +109,7 @@ def test_profile_and_region_are_those_of_the_aws_command(aws, terminal):
     assert aws.sessions == [{"profile_name": "work", "region_name": "us-east-1"}]
 
 
-# --- what can go wrong ---
+# --- failures ---
 
 
 def test_nothing_found_names_what_was_looked_for(aws, terminal):
@@ -122,33 +117,35 @@ def test_nothing_found_names_what_was_looked_for(aws, terminal):
     aws.stacks.clear()
     assert terminal.run("token") == 6
     assert terminal.err.count("\n") == 1
-    for part in ("'default'", "'talend-token/default/token'", "stack 'talend-token'", "eu-west-1", "--stack"):
+    for part in ("'default'", f"'{TOKEN}'", "stack 'talend-token'", "eu-west-1", "--stack"):
         assert part in terminal.err
 
 
-def test_an_account_that_has_no_token_is_named(aws, terminal):
+@pytest.mark.parametrize("stack", [None, {"StackStatus": "ROLLBACK_COMPLETE"}])
+def test_an_account_that_has_no_token_is_named(aws, terminal, stack):
+    if stack:
+        # A stack without outputs does not hide the missing secret.
+        aws.stacks["talend-token"] = stack
     assert terminal.run("token", "--account", "sales") == 6
     assert "account 'sales': token secret 'talend-token/sales/token' does not exist" in terminal.err
     assert aws.calls == ["get_secret_value", "describe_stacks"]
 
 
-def test_a_stack_that_failed_says_its_state(aws, terminal):
+def test_a_stack_that_failed_is_reported_with_its_state(aws, terminal):
     aws.stacks["talend-token"] = {"StackStatus": "ROLLBACK_COMPLETE"}
     assert terminal.run("token", "--stack", "talend-token") == 6
     assert "its state is ROLLBACK_COMPLETE" in terminal.err
 
 
 def test_a_consumer_needs_no_right_on_the_stack(aws, terminal):
-    """What is reported is the right that a consumer is to have."""
+    """The error names the right that a consumer needs."""
     aws.faults = dict.fromkeys(("get_secret_value", "describe_stacks"), "AccessDeniedException")
     assert terminal.run("token") == 5
-    assert terminal.err.startswith(
-        "talend-token: account 'default': token secret 'talend-token/default/token': AccessDeniedException. "
-    )
+    assert terminal.err.startswith(f"talend-token: account 'default': token secret '{TOKEN}': AccessDeniedException. ")
 
 
 def test_a_secret_without_a_token_document_is_reported(aws, terminal):
-    aws.secrets["talend-token/default/token"] = [{"id": "v", "text": "hunter2", "created": 0}]
+    aws.secrets[TOKEN] = [{"id": "v", "text": "hunter2", "created": 0}]
     assert terminal.run("token") == 6
     assert "it does not hold a token document: not a JSON object" in terminal.err
 
@@ -179,15 +176,3 @@ def test_an_unknown_profile_is_named(terminal, monkeypatch):
     monkeypatch.setattr("boto3.session.Session", no_profile)
     assert terminal.run("token", "--profile", "nix") == 2
     assert terminal.err.startswith("talend-token: profile 'nix': ProfileNotFound. ")
-
-
-def test_an_account_name_is_checked_at_once(aws, terminal):
-    assert terminal.run("token", "--account", "Sales/EU") == 2
-    assert "'Sales/EU' must match" in terminal.err
-    assert aws.calls == []
-
-
-def test_a_stack_without_outputs_does_not_hide_the_missing_secret(aws, terminal):
-    aws.stacks["talend-token"] = {"StackStatus": "ROLLBACK_COMPLETE"}
-    assert terminal.run("token") == 6
-    assert "token secret 'talend-token/default/token' does not exist" in terminal.err

@@ -13,6 +13,7 @@ from botocore.exceptions import EndpointConnectionError
 from talend_token._command_line import token_file
 
 UNREACHABLE = EndpointConnectionError(endpoint_url="https://x")
+TOKEN = "talend-token/default/token"
 
 
 class Ended(BaseException):
@@ -36,61 +37,88 @@ def file(folder):
 
 
 @pytest.fixture
-def during(clock, monkeypatch):
-    """Runs a function at each pause of the writer, with its number from 1; an `Ended` of it ends the writer."""
+def once(terminal, file):
+    """Write the file once, and return the exit code."""
+    return lambda *options: terminal.run("write", "--once", *options, str(file))
 
-    def during(act):
+
+@pytest.fixture
+def watch(clock, monkeypatch, terminal, file):
+    """Keep the file current, and act at each pause of the writer, with its number from 1.
+
+    Return the pauses and the exit code, which is None if the number `ends_at` has ended the writer.
+    """
+
+    def watch(act, *options, ends_at=None):
         sleep, pauses = clock.sleep, []
 
         def pause(seconds):
             sleep(seconds)
             pauses.append(seconds)
             act(len(pauses))
+            if len(pauses) == ends_at:
+                raise Ended
 
-        monkeypatch.setattr(clock, "sleep", pause)
-        return pauses
+        with monkeypatch.context() as patch:
+            patch.setattr(clock, "sleep", pause)
+            try:
+                exit_code = terminal.run("write", *options, str(file))
+            except Ended:
+                exit_code = None
+        return pauses, exit_code
 
-    return during
+    return watch
 
 
 def version_in(file):
     return json.loads(file.read_text())["version_id"]
 
 
-def end(*_):
-    raise Ended
+# --- the file ---
 
 
-def test_the_file_is_the_token_document(aws, terminal, file):
+def test_the_file_is_the_token_document(aws, terminal, file, once):
     aws.publish()
-    assert terminal.run("write", "--once", str(file)) == 0
-    assert file.read_text() == aws.secrets["talend-token/default/token"][-1]["text"] + "\n"
+    assert once() == 0
+    assert file.read_text() == aws.secrets[TOKEN][-1]["text"] + "\n"
     assert (terminal.out, terminal.err) == ("", "")
 
 
-def test_only_its_owner_may_read_it_and_nothing_is_left_beside_it(aws, terminal, file):
+def test_only_its_owner_may_read_it_and_nothing_is_left_beside_it(aws, file, once):
     aws.publish()
     before = os.umask(0)
     try:
-        assert terminal.run("write", "--once", str(file)) == 0
+        assert once() == 0
     finally:
         os.umask(before)
     assert stat.S_IMODE(file.stat().st_mode) == 0o600
     assert list(file.parent.iterdir()) == [file]
 
 
-def test_it_is_replaced_and_not_written_into(aws, terminal, file):
+def test_it_is_replaced_and_not_written_into(aws, file, once):
     aws.publish(age=60)
-    terminal.run("write", "--once", str(file))
+    once()
     with file.open() as reader:
         old = version_in(file)
         aws.publish()
-        assert terminal.run("write", "--once", str(file)) == 0
+        assert once() == 0
         assert json.load(reader)["version_id"] == old
     assert version_in(file) == aws.version()
 
 
-def test_a_new_token_is_in_the_file_within_a_minute(aws, terminal, file, during):
+def test_another_accounts_token_in_the_file_is_replaced(aws, file, once):
+    """Even by one that was issued earlier."""
+    aws.publish(age=600)
+    aws.publish("talend-token/sales/token")
+    once("--account", "sales")
+    assert once() == 0
+    assert version_in(file) == aws.version()
+
+
+# --- kept current ---
+
+
+def test_a_new_token_is_in_the_file_within_a_minute(aws, file, watch):
     aws.publish()
     seen = []
 
@@ -98,65 +126,44 @@ def test_a_new_token_is_in_the_file_within_a_minute(aws, terminal, file, during)
         seen.append(version_in(file))
         if number == 3:
             aws.publish()
-        if number == 4:
-            end()
 
-    pauses = during(act)
-    with pytest.raises(Ended):
-        terminal.run("write", str(file))
-    assert pauses == [60] * 4
-    versions = [version["id"] for version in aws.secrets["talend-token/default/token"]]
+    assert watch(act, ends_at=4) == ([60] * 4, None)
+    versions = [version["id"] for version in aws.secrets[TOKEN]]
     assert seen == [versions[0]] * 3 + [versions[1]]
 
 
-def test_a_token_with_a_short_life_is_looked_at_more_often(aws, terminal, file, during):
+def test_a_token_that_is_valid_for_a_short_time_is_read_more_often(aws, watch):
     aws.publish(life=90)
-    pauses = during(end)
-    with pytest.raises(Ended):
-        terminal.run("write", str(file))
-    assert pauses == [3]
+    assert watch(lambda _: None, ends_at=1) == ([3], None)
 
 
-def test_a_file_that_was_taken_away_is_written_again(aws, terminal, file, during):
+def test_a_file_that_was_removed_is_written_again(aws, file, watch):
     aws.publish()
-
-    def act(number):
-        if number == 2:
-            end()
-        file.unlink()
-
-    during(act)
-    with pytest.raises(Ended):
-        terminal.run("write", str(file))
+    watch(lambda number: number == 1 and file.unlink(), ends_at=2)
     assert version_in(file) == aws.version()
 
 
-def test_an_older_version_that_is_read_for_a_moment_is_not_written(aws, terminal, file, during):
+def test_an_older_version_that_is_read_for_a_moment_is_not_written(aws, file, watch):
     aws.publish(age=600)
     aws.publish()
-    old, new = aws.secrets["talend-token/default/token"]
+    old, new = aws.secrets[TOKEN]
     seen = []
 
     def act(number):
-        aws.secrets["talend-token/default/token"] = [old]
+        aws.secrets[TOKEN] = [old]
         if number == 2:
-            # Then it is the only one that can be had.
+            # From now on, the file cannot hold another version.
             file.unlink()
-        if number == 3:
-            end()
         seen.append(version_in(file) if file.exists() else None)
 
-    during(act)
-    with pytest.raises(Ended):
-        terminal.run("write", str(file))
-    assert seen == [new["id"], None]
-    assert not file.exists()
+    watch(act, ends_at=3)
+    assert seen == [new["id"], None, None]
 
 
 @pytest.mark.parametrize(
     ("fault", "exit_code"), [(UNREACHABLE, 4), ("AccessDeniedException", 5), ("ResourceNotFoundException", 6)]
 )
-def test_with_aws_down_the_file_stays_until_it_expires(aws, clock, terminal, file, during, fault, exit_code):
+def test_with_aws_down_the_file_stays_until_it_expires(aws, clock, terminal, file, watch, fault, exit_code):
     aws.publish()
     expires_at = clock() + 1800
     lasted = []
@@ -166,31 +173,25 @@ def test_with_aws_down_the_file_stays_until_it_expires(aws, clock, terminal, fil
         if file.exists():
             lasted.append(clock())
 
-    during(act)
-    assert terminal.run("write", str(file)) == exit_code
+    assert watch(act)[1] == exit_code
     assert not file.exists()
     # The last look is at the moment at which it is removed, a second or two before its token expires.
     assert expires_at - 3 <= lasted[-1] < expires_at
-    said = terminal.err.splitlines()
-    assert len(said) == 2
-    assert "The file stays for " in said[0]
+    first, _ = terminal.err.splitlines()
+    assert "The file stays for " in first
 
 
-def test_an_outage_that_ends_is_reported_anew_the_next_time(aws, terminal, file, during):
+def test_an_outage_that_ends_is_reported_again_the_next_time(aws, terminal, watch):
     aws.publish()
 
     def act(number):
         aws.faults = {"get_secret_value": UNREACHABLE} if number in (1, 2, 4) else {}
-        if number == 6:
-            end()
 
-    during(act)
-    with pytest.raises(Ended):
-        terminal.run("write", str(file))
+    watch(act, ends_at=6)
     assert terminal._capsys.readouterr().err.count("The file stays for") == 2
 
 
-def test_a_wrong_date_of_an_answer_never_lets_a_file_stay_longer(aws, clock, terminal, file, during):
+def test_a_wrong_date_of_an_answer_never_lets_a_file_stay_longer(aws, clock, watch):
     aws.publish()
     expires_at = clock() + 1800
 
@@ -199,25 +200,16 @@ def test_a_wrong_date_of_an_answer_never_lets_a_file_stay_longer(aws, clock, ter
         if number > 1:
             aws.faults["get_secret_value"] = UNREACHABLE
 
-    during(act)
-    assert terminal.run("write", str(file)) == 4
+    assert watch(act)[1] == 4
     assert clock() < expires_at
 
 
-def test_the_timer_is_off_while_the_file_is_replaced(aws, terminal, file, during, monkeypatch):
-    """Else it might remove the new file."""
+def test_the_timer_is_off_while_the_file_is_replaced(aws, watch, monkeypatch):
+    """Otherwise it might remove the new file."""
     timers = []
     monkeypatch.setattr(os, "fsync", lambda _: timers.append(signal.getitimer(signal.ITIMER_REAL)[0]))
     aws.publish()
-
-    def act(number):
-        if number == 2:
-            end()
-        aws.publish()
-
-    during(act)
-    with pytest.raises(Ended):
-        terminal.run("write", str(file))
+    watch(lambda _: aws.publish(), ends_at=2)
     assert timers == [0, 0]
 
 
@@ -228,9 +220,8 @@ def test_a_rotator_that_stops_has_the_file_removed(aws, terminal, file):
     assert "has expired, and no newer token is published. `talend-token doctor` says why" in terminal.err
 
 
-def test_the_timer_removes_the_file_while_a_read_hangs(aws, terminal, file, during):
+def test_the_timer_removes_the_file_while_a_read_hangs(aws, file, watch):
     aws.publish()
-    during(lambda number: number == 2 and end())
     exists = []
 
     def hang(_):
@@ -240,107 +231,73 @@ def test_the_timer_removes_the_file_while_a_read_hangs(aws, terminal, file, duri
             exists.append(file.exists())
 
     aws.on_call = hang
-    with pytest.raises(Ended):
-        terminal.run("write", str(file))
+    watch(lambda _: None, ends_at=2)
     assert exists == [False]
     # It was still valid, so it is written again.
     assert file.exists()
     assert signal.getitimer(signal.ITIMER_REAL) == (0, 0)
 
 
-# --- once, and again ---
-
-
-def test_once_with_aws_down_leaves_a_valid_file_and_says_so(aws, terminal, file):
-    aws.publish()
-    terminal.run("write", "--once", str(file))
-    aws.faults["get_secret_value"] = UNREACHABLE
-    assert terminal.run("write", "--once", str(file)) == 4
-    assert version_in(file) == aws.version()
-
-
-def test_once_with_aws_down_removes_an_expired_file(aws, clock, terminal, file):
-    aws.publish()
-    terminal.run("write", "--once", str(file))
-    clock.advance(minutes=30)
-    aws.faults["get_secret_value"] = UNREACHABLE
-    assert terminal.run("write", "--once", str(file)) == 4
-    assert not file.exists()
-
-
-def test_an_expired_file_is_removed_before_aws_is_asked(aws, clock, terminal, file):
-    aws.publish()
-    terminal.run("write", "--once", str(file))
-    clock.advance(minutes=30)
-    aws.publish()
-    seen = []
-    aws.on_call = lambda _: seen.append(file.exists())
-    assert terminal.run("write", "--once", str(file)) == 0
-    assert seen == [False]
-    assert version_in(file) == aws.version()
-
-
-def test_another_accounts_token_in_the_file_is_replaced(aws, terminal, file):
-    """Even by one that was issued earlier."""
-    aws.publish(age=600)
-    aws.publish("talend-token/sales/token")
-    terminal.run("write", "--once", "--account", "sales", str(file))
-    assert terminal.run("write", "--once", str(file)) == 0
-    assert version_in(file) == aws.version()
-
-
-def test_sigterm_ends_it_with_0_and_leaves_the_file(aws, terminal, file, during):
+def test_sigterm_ends_it_with_0_and_leaves_the_file(aws, terminal, file, watch):
     aws.publish()
     before = signal.getsignal(signal.SIGTERM)
-    during(lambda _: signal.raise_signal(signal.SIGTERM))
-    assert terminal.run("write", str(file)) == 0
+    assert watch(lambda _: signal.raise_signal(signal.SIGTERM))[1] == 0
     assert version_in(file) == aws.version()
     assert signal.getsignal(signal.SIGTERM) is before
     assert terminal.err == ""
 
 
+# --- once, with the file of an earlier run ---
+
+
+@pytest.mark.parametrize(("minutes", "stays"), [(0, True), (30, False)])
+def test_once_with_aws_down_leaves_only_a_valid_file(aws, clock, file, once, minutes, stays):
+    aws.publish()
+    once()
+    clock.advance(minutes=minutes)
+    aws.faults["get_secret_value"] = UNREACHABLE
+    assert once() == 4
+    assert file.exists() == stays
+
+
+def test_an_expired_file_is_removed_before_aws_is_asked(aws, clock, file, once):
+    aws.publish()
+    once()
+    clock.advance(minutes=30)
+    aws.publish()
+    seen = []
+    aws.on_call = lambda _: seen.append(file.exists())
+    assert once() == 0
+    assert seen == [False]
+    assert version_in(file) == aws.version()
+
+
 # --- the command after a change ---
 
 
-@pytest.fixture
-def changes(folder):
-    """A file that grows with each run of the command, and the command."""
+def test_a_command_runs_after_each_change(aws, folder, watch):
     log = folder / "log"
-    return log, f'{sys.executable} -c \'open("{log}", "a").write("changed ")\''
-
-
-def test_a_command_runs_after_each_change(aws, terminal, file, during, changes):
-    log, command = changes
+    command = f'{sys.executable} -c \'open("{log}", "a").write("changed ")\''
     aws.publish()
-
-    def act(number):
-        if number == 2:
-            aws.publish()
-        if number == 4:
-            end()
-
-    during(act)
-    with pytest.raises(Ended):
-        terminal.run("write", "--on-change", command, str(file))
+    watch(lambda number: number == 2 and aws.publish(), "--on-change", command, ends_at=4)
     assert log.read_text() == "changed changed "
 
 
 @pytest.mark.parametrize(
-    ("command", "said"),
-    [("false", "'false' failed with exit code 1"), ("/no/such/command", "'/no/such/command' failed: FileNotFound")],
+    ("command", "problem"),
+    [
+        ("false", "'false' failed with exit code 1"),
+        ("/no/such/command", "'/no/such/command' failed: FileNotFound"),
+        ("sleep 60", "'sleep' failed: TimeoutExpired"),
+    ],
 )
-def test_a_command_that_fails_is_reported_and_the_file_stays(aws, terminal, file, command, said):
+def test_a_command_that_fails_is_reported_and_the_file_stays(aws, terminal, file, once, monkeypatch, command, problem):
+    if command == "sleep 60":
+        monkeypatch.setattr("talend_token._command_line.write_command._ON_CHANGE_SECONDS", 0.01)
     aws.publish()
-    assert terminal.run("write", "--once", "--on-change", command, str(file)) == 0
-    assert said in terminal.err
+    assert once("--on-change", command) == 0
+    assert problem in terminal.err
     assert file.exists()
-
-
-def test_a_command_that_hangs_is_ended(aws, terminal, file, monkeypatch):
-    monkeypatch.setattr("talend_token._command_line.write_command._ON_CHANGE_SECONDS", 0.01)
-    aws.publish()
-    assert terminal.run("write", "--once", "--on-change", "sleep 60", str(file)) == 0
-    assert "'sleep' failed: TimeoutExpired" in terminal.err
 
 
 def test_a_command_with_an_open_quote_is_wrong_usage(aws, terminal, file):
@@ -368,11 +325,11 @@ def link(file):
         (lambda file: file.write_bytes(b"\xff\xfe"), "holds something else than a token"),
     ],
 )
-def test_anything_else_than_a_token_file_is_left_alone(aws, terminal, file, make, problem):
+def test_anything_else_than_a_token_file_is_left_alone(aws, terminal, file, once, make, problem):
     aws.publish()
     make(file)
     before = file.lstat()
-    assert terminal.run("write", "--once", str(file)) == 2
+    assert once() == 2
     assert f"{str(file)!r} {problem}" in terminal.err
     assert (file.lstat().st_ino, file.lstat().st_mtime_ns) == (before.st_ino, before.st_mtime_ns)
     if file.is_dir():
@@ -380,14 +337,14 @@ def test_anything_else_than_a_token_file_is_left_alone(aws, terminal, file, make
     assert aws.calls == []
 
 
-def test_an_empty_file_is_as_good_as_none(aws, terminal, file):
+def test_an_empty_file_is_as_good_as_none(aws, file, once):
     aws.publish()
     file.touch()
-    assert terminal.run("write", "--once", str(file)) == 0
+    assert once() == 0
     assert version_in(file) == aws.version()
 
 
-def test_a_link_that_is_put_in_its_place_later_is_refused(aws, terminal, file, during):
+def test_a_link_that_is_put_in_its_place_later_is_refused(aws, file, watch):
     aws.publish()
 
     def act(_):
@@ -395,44 +352,43 @@ def test_a_link_that_is_put_in_its_place_later_is_refused(aws, terminal, file, d
         link(file)
         aws.publish()
 
-    during(act)
-    assert terminal.run("write", str(file)) == 2
+    assert watch(act)[1] == 2
     assert file.is_symlink()
     assert file.read_text() == ""
 
 
-def test_a_missing_folder_is_named(aws, terminal, folder):
+@pytest.mark.parametrize(
+    ("name", "problem"),
+    [
+        ("missing/token.json", "cannot be written: No such file or directory. Check folder '{folder}/missing'"),
+        # For root, too, who may read everything else.
+        ("x" * 300, "cannot be written: File name too long"),
+    ],
+)
+def test_a_file_that_cannot_be_written_is_reported(aws, terminal, folder, name, problem):
     aws.publish()
-    file = folder / "missing" / "token.json"
-    assert terminal.run("write", "--once", str(file)) == 2
-    assert f"cannot be written: No such file or directory. Check folder {str(file.parent)!r}" in terminal.err
+    assert terminal.run("write", "--once", str(folder / name)) == 2
+    assert problem.format(folder=folder) in terminal.err
 
 
-def test_a_file_that_cannot_be_read_is_reported(terminal, folder):
-    # For root, too, who may read everything else.
-    file = folder / ("x" * 300)
-    assert terminal.run("write", "--once", str(file)) == 2
-    assert "File name too long" in terminal.err
-
-
-def test_nothing_is_left_of_a_write_that_fails(aws, terminal, file, monkeypatch):
+def test_nothing_is_left_of_a_write_that_fails(aws, terminal, file, once, monkeypatch):
     def no_space(_):
         raise OSError(28, "No space left on device")
 
     monkeypatch.setattr(os, "fsync", no_space)
     aws.publish()
-    assert terminal.run("write", "--once", str(file)) == 2
+    assert once() == 2
     assert "cannot be written: No space left on device" in terminal.err
     assert list(file.parent.iterdir()) == []
 
 
-def test_what_a_killed_writer_has_left_is_removed_by_the_next(aws, terminal, file):
-    """That of another one that is at work is not."""
+def test_the_leftover_of_a_killed_writer_is_removed_by_the_next(aws, file, once):
+    """The temporary file of another writer that is at work is not removed."""
     aws.publish()
     left = [file.parent / f".token.json.{number}.new" for number in range(2)]
     for number, path in enumerate(left):
         path.touch()
         os.utime(path, times=(0, 0) if number else None)
-    assert terminal.run("write", "--once", str(file)) == 0
+    assert once() == 0
     assert sorted(file.parent.iterdir()) == [left[0], file]
     assert token_file._LEFT_AFTER_SECONDS == 60
