@@ -6,11 +6,16 @@ from pathlib import Path
 
 import pytest
 from botocore.loaders import JSONFileLoader, Loader
+from hypothesis import HealthCheck, settings
 
 from e2e.sharing import group_of
 from local_aws import LOGS_VARIABLE
 
 pytest_plugins = ["faults.leaks.plugin"]
+
+# How long an example takes says something about the machine, not about the code.
+settings.register_profile("any machine", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("any machine")
 
 TAIL_BYTES = 12_000
 COVERING = {"unit", "integration"}
