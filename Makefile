@@ -97,7 +97,7 @@ demo: $(LOCAL_AWS) build ## run the whole system on this machine, without an AWS
 	@exec env PYTHONPATH=$(IMPORT_PATH) $(TESTS)/python -m demo $(if $(KEEP),--keep) $(if $(SPEED),--speed $(SPEED))
 
 test: $(TESTED) build ## run the tests (ARGS="-k name" selects some)
-	@$(TESTS)/pytest $(or $(ARGS),--numprocesses 3 --dist loadfile --no-loadscope-reorder --cov --cov-report term-missing:skip-covered)
+	@$(TESTS)/pytest $(or $(ARGS),--numprocesses 4 --dist loadfile --no-loadscope-reorder --cov --cov-report term-missing:skip-covered)
 
 unit: $(call environment,tests) ## run the unit tests of what ships, in seconds (ARGS="tests/unit/domain")
 	@$(TESTS)/pytest $(or $(ARGS),--numprocesses 2 tests/unit --ignore tests/unit/measurements)
@@ -130,7 +130,7 @@ check: $(LOCAL_AWS) $(NODE_MODULES) $(call environment,checkov cdk workflows) bu
 	@$(ENVIRONMENTS)/sam/bin/cfn-lint template.yaml infra/*.yaml .aws-sam/build/expanded.json
 	@set -e; for template in account-resources other-aws-accounts; do \
 	  $(PYTHON) infra/tools/expand_template.py infra/$$template.yaml >.aws-sam/build/$$template.json; done
-	@$(PYTHON) -W ignore infra/tools/lint_policies.py .aws-sam/build/*.json
+	@$(PYTHON) -W ignore infra/tools/lint_policies.py .aws-sam/build/*.json infra/deployment-policy.json
 	@$(ENVIRONMENTS)/checkov/bin/checkov --config-file infra/tools/checkov.yaml --file .aws-sam/build/expanded.json infra/*.yaml
 	@CDK=1 $(TESTS)/pytest -q tests/e2e/test_package.py
 	@$(ENVIRONMENTS)/workflows/bin/zizmor --offline --quiet --strict-collection .github

@@ -5,14 +5,20 @@ import os
 from pathlib import Path
 
 import pytest
-from botocore.loaders import JSONFileLoader
+from botocore.loaders import JSONFileLoader, Loader
+from hypothesis import HealthCheck, settings
 
 from e2e.sharing import group_of
 from local_aws import LOGS_VARIABLE
 
 pytest_plugins = ["faults.leaks.plugin"]
 
+# How long an example takes says something about the machine, not about the code.
+settings.register_profile("any machine", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("any machine")
+
 TAIL_BYTES = 12_000
+COVERING = {"unit", "integration"}
 # Folders of files that take a minute or more.
 LONG = ("e2e", "load", "matrix", "search")
 
@@ -27,10 +33,20 @@ def lasting_logs(tmp_path_factory):
 
 @pytest.fixture(scope="session", autouse=True)
 def models_read_once():
-    """Parse each of botocore's models once a process, because that is half the time of a new client."""
+    """Parse and list botocore's models once a process, because that is most of the time of a new client."""
     read = functools.cache(JSONFileLoader().load_file)
+    look_up = Loader.list_available_services
+    listed = {}
+
+    def list_services(loader, type_name):
+        key = (*loader.search_paths, type_name)
+        if key not in listed:
+            listed[key] = look_up(loader, type_name)
+        return listed[key]
+
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(JSONFileLoader, "load_file", lambda _, path: read(path))
+        patch.setattr(Loader, "list_available_services", list_services)
         yield
 
 
@@ -47,7 +63,13 @@ def pytest_xdist_make_scheduler(config, log):
 
 
 def pytest_collection_modifyitems(items):
-    """Run what takes longest first, so that no process is left alone with it at the end."""
+    """Run what takes longest first, so that no process is left alone with it at the end.
+
+    Unit and integration tests cover the code by themselves. Measuring the others would take a third longer.
+    """
+    for item in items:
+        if not COVERING.intersection(item.path.parts):
+            item.add_marker("no_cover")
     items.sort(key=lambda item: (item.path.parent.name not in LONG, group_of(str(item.path)) == str(item.path)))
 
 

@@ -33,17 +33,28 @@ class Stack:
     outputs: dict[str, str]
 
 
-def deploy(aws: LocalAWS, template: Path, parameters: dict[str, str], stack_name: str = STACK_NAME) -> Stack:
-    """Run `sam deploy` of a built template, with the committed samconfig.toml."""
+def deploy(
+    aws: LocalAWS,
+    template: Path,
+    parameters: dict[str, str],
+    stack_name: str = STACK_NAME,
+    *options: str,
+    environment: dict[str, str] | None = None,
+) -> Stack:
+    """Run `sam deploy` of a built template, with the committed samconfig.toml.
+
+    `environment` is that of the local AWS's administrator if it is not given.
+    """
     if not template.exists():
         raise DeploymentError(f"{template} does not exist. Run `make build`.")
     overrides = [f'{name}="{value}"' for name, value in parameters.items()]
-    _sam(
-        aws.subprocess_environment(),
+    sam(
+        environment or aws.subprocess_environment(),
         "deploy",
         *("--config-file", str(ROOT / "samconfig.toml")),
         *("--template-file", str(template), "--stack-name", stack_name),
         *(["--parameter-overrides", *overrides] if overrides else []),
+        *options,
     )
     (stack,) = aws.client("cloudformation").describe_stacks(StackName=stack_name)["Stacks"]
     return Stack(stack_name, {output["OutputKey"]: output["OutputValue"] for output in stack["Outputs"]})
@@ -91,10 +102,11 @@ def without_schedules(aws: LocalAWS, *schedules: str) -> Iterator[None]:
             switch_schedule(aws, schedule, "ENABLED")
 
 
-def _sam(environment: dict[str, str], *arguments: str) -> None:
+def sam(environment: dict[str, str], *arguments: str) -> str:
+    """Run the SAM CLI, and return what it printed."""
     # The SAM CLI leaves an empty folder behind in the folder for temporary files.
     with tempfile.TemporaryDirectory(prefix="sam-") as temporary:
-        environment |= {
+        environment = environment | {
             "SAM_CLI_TELEMETRY": "0",
             # The SAM CLI keeps an installation id there, by default in the home folder.
             "__SAM_CLI_APP_DIR": str(ENVIRONMENTS / "sam-cli"),
@@ -103,5 +115,7 @@ def _sam(environment: dict[str, str], *arguments: str) -> None:
         finished = subprocess.run(
             [SAM / "sam", *arguments], cwd=ROOT, env=environment, capture_output=True, text=True, check=False
         )
+    printed = finished.stdout + finished.stderr
     if finished.returncode != 0:
-        raise DeploymentError(f"sam {arguments[0]} failed:\n{finished.stdout}{finished.stderr}")
+        raise DeploymentError(f"sam {arguments[0]} failed:\n{printed}")
+    return printed

@@ -25,6 +25,14 @@ class Role:
             iam.put_role_policy(RoleName=name, PolicyName="only", PolicyDocument=policy)
         self._credentials = aws.client("sts").assume_role(RoleArn=role["Arn"], RoleSessionName=name)["Credentials"]
 
+    def environment(self) -> dict[str, str]:
+        """The variables with which a command acts as the role."""
+        return self._aws.subprocess_environment() | {
+            "AWS_ACCESS_KEY_ID": self._credentials["AccessKeyId"],
+            "AWS_SECRET_ACCESS_KEY": self._credentials["SecretAccessKey"],
+            "AWS_SESSION_TOKEN": self._credentials["SessionToken"],
+        }
+
     def session(self, region: str = "") -> Any:
         """A session with the role's rights, in the Region of the local AWS if none is named."""
         return boto3.Session(

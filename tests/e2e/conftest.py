@@ -7,6 +7,7 @@ it with good credentials, enabled schedules and the one stack.
 import json
 import subprocess
 import time
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 
 import pytest
@@ -17,6 +18,7 @@ from e2e.logs import ChangesByHand, check_logs
 from e2e.sharing import ALONE, SPEEDS
 from local_aws import ENVIRONMENTS, LocalAWS
 from local_aws.waiting import eventually
+from releases import checkout, release
 from talend_simulator import Account, Settings, TalendSimulator
 
 
@@ -105,16 +107,25 @@ def template():
     return BUILT
 
 
+@pytest.fixture(scope="session")
+def dists(tmp_path_factory):
+    """The artifacts of this tree as a release, built in two folders."""
+    folders = [checkout(tmp_path_factory.mktemp("release") / name) for name in ("one", "another-folder")]
+    with ThreadPoolExecutor() as pool:
+        for done in pool.map(release, folders):
+            assert done.returncode == 0, done.stderr
+    return [folder / "dist" for folder in folders]
+
+
+@pytest.fixture(scope="session")
+def dist(dists):
+    return dists[0]
+
+
 @pytest.fixture(scope="module")
 def speed(request):
     """Return how many times faster than the clock the module's time runs: at 1, no schedule fires during a test."""
     return SPEEDS[request.path.stem]
-
-
-@pytest.fixture(scope="module")
-def disabled():
-    """The schedules that do not fire during the module."""
-    return []
 
 
 class SharedDeployment:
@@ -171,12 +182,13 @@ def pytest_runtest_teardown(item, nextitem):
 
 
 @pytest.fixture(scope="module")
-def deployment(request, shared, template, speed, disabled):
+def deployment(request, shared, template, speed):
     """Return the deployment that the module may use: it has good credentials and a published token."""
     if request.path.stem in ALONE:
         shared.close()
     deployment = shared.of(template, speed)
-    with without_schedules(deployment.aws, *disabled):
+    # Its minutes are real ones there, and would come between two steps of a test.
+    with without_schedules(deployment.aws, *(["Watchdog"] if speed == 1 else [])):
         deployment.began = time.time()
         yield deployment
         check_logs(deployment.aws.client("logs"), deployment.changes)

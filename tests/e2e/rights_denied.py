@@ -41,6 +41,9 @@ NOBODY: list[Call] = [
     ),
     ("secretsmanager", "rotate_secret", SECRETS["token"]),
     ("secretsmanager", "list_secrets", {}),
+    ("dynamodb", "list_tables", {}),
+    ("sqs", "list_queues", {}),
+    ("iam", "list_roles", {}),
     # A key is of use through Secrets Manager only.
     ("kms", "decrypt", {"CiphertextBlob": b"CiphertextBlob"}),
     ("kms", "generate_data_key", KEY | {"KeySpec": "AES_256"}),
@@ -94,5 +97,14 @@ DENIED: dict[str, list[Call]] = {
         RENEW,
         log_of("Rotate"),
     ],
-    "ConsumerPolicy": [*NOBODY, *NO_CREDENTIALS, *NO_PUBLICATION, OTHERS_TOKEN, DEAD_LETTER, log_of("Renew")],
+    "ConsumerPolicy": [
+        ("secretsmanager", "describe_secret", SECRETS["credentials"]),
+        ("secretsmanager", "list_secret_version_ids", SECRETS["token"]),
+        *NOBODY,
+        *NO_CREDENTIALS,
+        *NO_PUBLICATION,
+        OTHERS_TOKEN,
+        DEAD_LETTER,
+        log_of("Renew"),
+    ],
 }

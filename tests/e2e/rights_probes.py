@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import boto3
+from botocore.exceptions import ClientError
 
 from demo.deployment import STACK_NAME, Stack, physical_id
 from local_aws import LocalAWS
@@ -132,14 +133,14 @@ class System:
 
     # --- who invokes the functions --------------------------------------------------------------------
 
-    def schedule_invokes(self) -> str:
+    def schedule_invokes(self, _: str) -> str:
         """A schedule with the deployed schedule's target replaces a token."""
         account = self._new_account()
         refused = self._watching("could not hand over")
         self._schedule(json.dumps({"trigger": "schedule", "account": account}))
         return refused(lambda: self._logged("Rotate", account))
 
-    def schedule_keeps_what_it_cannot_hand_over(self) -> str:
+    def schedule_keeps_what_it_cannot_hand_over(self, _: str) -> str:
         """What a schedule with the deployed schedule's target cannot hand over is in the dead-letter queue."""
         marker = uuid.uuid4().hex
         lost = self._watching("SendMessage operation")
@@ -189,40 +190,36 @@ class System:
 
     def reads(self, session: boto3.Session) -> str:
         """The client reads the token."""
-        return self._told(lambda: self._source(session, self.outputs["TokenSecretArn"]).read())
+        return self._problem(self._source(session, "RenewFunctionName").read)
 
     def renews(self, session: boto3.Session) -> str:
         """The client has a rejected token replaced."""
-        return self._told(lambda: self._source(session, self.outputs["TokenSecretArn"]).renew(str(uuid.uuid4())))
+        return self._problem(lambda: self._source(session, "RenewFunctionName").renew(str(uuid.uuid4())))
 
     def renews_expired(self, session: boto3.Session) -> str:
         """A client that knows all by ARN has an expired token replaced, and reads the new one."""
         self._publish_expired("default")
-        source = SecretsManagerSource(self.outputs["TokenSecretArn"], self.outputs["RenewFunctionArn"], session=session)
+        source = self._source(session, "RenewFunctionArn")
 
         def renew() -> None:
             expired = source.read().token.version_id
             assert source.renew(expired).outcome == "rotated"
             assert source.read().token.version_id != expired
 
-        return self._told(renew)
+        return self._problem(renew)
 
     def describes(self, session: boto3.Session) -> str:
         """DescribeSecret, with which AWS's own caching clients begin."""
         client = session.client("secretsmanager", endpoint_url=self.aws.endpoint_url)
-        try:
-            client.describe_secret(SecretId=self.outputs["TokenSecretArn"])
-        except client.exceptions.ClientError as error:
-            return str(error)
-        return ""
+        return self._problem(lambda: client.describe_secret(SecretId=self.outputs["TokenSecretArn"]))
 
-    def _source(self, session: boto3.Session, token_secret: str) -> SecretsManagerSource:
-        return SecretsManagerSource(token_secret, self.outputs["RenewFunctionName"], session=session)
+    def _source(self, session: boto3.Session, renew: str) -> SecretsManagerSource:
+        return SecretsManagerSource(self.outputs["TokenSecretArn"], self.outputs[renew], session=session)
 
-    def _told(self, call: Callable[[], object]) -> str:
+    def _problem(self, call: Callable[[], object]) -> str:
         try:
             call()
-        except TalendTokenError as error:
+        except (TalendTokenError, ClientError) as error:
             return str(error)
         return ""
 

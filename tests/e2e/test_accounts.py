@@ -55,8 +55,8 @@ class MoreAccount:
 
 def deploy_account(aws, command, stack_name):
     """The outputs of the stack that a documented command makes, in a shell that knows where AWS is."""
-    ours = {name: value for name, value in aws.subprocess_environment().items() if not name.startswith("MAKE")}
-    made = subprocess.run(["sh", "-c", command], cwd=ROOT, env=ours, capture_output=True, text=True, check=False)
+    environment = aws.subprocess_environment()
+    made = subprocess.run(["sh", "-c", command], cwd=ROOT, env=environment, capture_output=True, text=True, check=False)
     assert made.returncode == 0, made.stdout + made.stderr
     (stack,) = aws.client("cloudformation").describe_stacks(StackName=stack_name)["Stacks"]
     return {output["OutputKey"]: output["OutputValue"] for output in stack["Outputs"]}
@@ -174,15 +174,9 @@ def test_an_account_goes_with_its_stack_and_leaves_its_secrets(deployment, accou
     leaving = MoreAccount(deployment, deployment.talend, "leaving")
     leaving.put_credentials()
     eventually(leaving.works)
+    scheduler = deployment.aws.client("scheduler")
     deployment.run("sam", "delete", "--stack-name", leaving.stack_name, "--no-prompts")
-    # A last run may be under way. The others' schedules go on, and with them the time in which this one's would fire.
-    another_goes_on(accounts["sales"])
-    version = leaving.published()["VersionId"]
-    another_goes_on(accounts["sales"])
-    assert leaving.published()["VersionId"] == version
-
-
-def another_goes_on(account):
-    """Wait until an account has another token."""
-    seen = account.published()["VersionId"]
-    eventually(lambda: account.published()["VersionId"] != seen)
+    targets = [scheduler.get_schedule(Name=one["Name"])["Target"] for one in scheduler.list_schedules()["Schedules"]]
+    assert {json.loads(target["Input"])["account"] for target in targets} == {*accounts, "default"}
+    assert leaving.works()
+    assert deployment.secrets.get_secret_value(SecretId=leaving.outputs["CredentialsSecretArn"])["SecretString"]

@@ -4,21 +4,14 @@ import json
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
-from botocore.exceptions import ClientError
 
 from demo.consumer import API_PATH
 from demo.deployment import BUILT_CONSUMER, ROOT, deploy, deploy_consumer
-from demo.roles import Role
 from e2e.breakage import denied, publish_an_old_token, revoke_tokens
 from local_aws.waiting import eventually
 
 # Each has its own execution environment, client and token.
-CONSUMERS = 32
-
-
-@pytest.fixture(scope="module")
-def disabled():
-    return ["Watchdog"]
+CONSUMERS = 12
 
 
 class DeployedConsumer:
@@ -101,9 +94,8 @@ def test_the_consumer_calls_the_api(deployment, consumer):
 def test_consumers_with_one_401_cost_one_token_call(deployment, consumer, published):
     # Cold starts: from here on each of them holds the published token.
     with ThreadPoolExecutor(CONSUMERS) as pool:
-        assert [answer["status"] for answer in pool.map(lambda _: consumer.call(), range(CONSUMERS))] == [
-            200
-        ] * CONSUMERS
+        started = pool.map(lambda _: consumer.call()["status"], range(CONSUMERS))
+        assert list(started) == [200] * CONSUMERS
     token_calls, asked = len(deployment.talend.token_calls()), len(deployment.talend.journal)
     answers = consumer.herd(meanwhile=lambda: revoke_tokens(deployment))
     assert len(consumer.environments()) == CONSUMERS
@@ -146,50 +138,3 @@ def test_the_consumer_may_write_logs_and_what_its_policy_says(deployment, consum
         "arn:aws:iam::aws:policy/service-role/AWSLambdaBasicExecutionRole",
     }
     assert iam.list_role_policies(RoleName=consumer.role)["PolicyNames"] == []
-
-
-@pytest.fixture(scope="module")
-def holder(deployment):
-    """A role with the consumer policy and nothing else."""
-    return Role(deployment.aws, "holder", policy_arn=deployment["ConsumerPolicyArn"])
-
-
-def test_the_consumer_policy_lets_read_the_token_and_have_it_renewed(deployment, holder, published):
-    secrets, functions = holder.client("secretsmanager"), holder.client("lambda")
-    assert secrets.get_secret_value(SecretId=deployment["TokenSecretArn"])["VersionId"] == published
-    assert secrets.describe_secret(SecretId=deployment["TokenSecretArn"])["VersionIdsToStages"]
-    payload = json.dumps({"rejected_version_id": published})
-    answer = functions.invoke(FunctionName=deployment["RenewFunctionName"], Payload=payload)
-    assert json.load(answer["Payload"])["outcome"] == "rotated"
-
-
-TOKEN = {"SecretId": "talend-token/default/token"}
-CREDENTIALS = {"SecretId": "talend-token/default/credentials"}
-
-
-@pytest.mark.parametrize(
-    ("service", "operation", "arguments"),
-    [
-        ("secretsmanager", "get_secret_value", CREDENTIALS),
-        ("secretsmanager", "describe_secret", CREDENTIALS),
-        ("secretsmanager", "put_secret_value", CREDENTIALS | {"SecretString": "x"}),
-        ("secretsmanager", "list_secrets", {}),
-        ("secretsmanager", "list_secret_version_ids", TOKEN),
-        ("secretsmanager", "put_secret_value", TOKEN | {"SecretString": "x"}),
-        ("secretsmanager", "update_secret", TOKEN | {"Description": "x"}),
-        ("secretsmanager", "update_secret_version_stage", TOKEN | {"VersionStage": "AWSCURRENT"}),
-        ("secretsmanager", "put_resource_policy", TOKEN | {"ResourcePolicy": "{}"}),
-        ("secretsmanager", "delete_secret", TOKEN),
-        ("lambda", "invoke", {"FunctionName": "RotateFunctionName"}),
-        ("lambda", "get_function", {"FunctionName": "RenewFunctionName"}),
-        ("lambda", "update_function_configuration", {"FunctionName": "RenewFunctionName", "Timeout": 1}),
-        ("dynamodb", "list_tables", {}),
-        ("sqs", "list_queues", {}),
-        ("iam", "list_roles", {}),
-    ],
-)
-def test_the_consumer_policy_gives_nothing_else(deployment, holder, service, operation, arguments):
-    if "FunctionName" in arguments:
-        arguments = arguments | {"FunctionName": deployment[arguments["FunctionName"]]}
-    with pytest.raises(ClientError, match="AccessDenied"):
-        getattr(holder.client(service), operation)(**arguments)

@@ -118,17 +118,8 @@ def test_the_demo_succeeds_stays_up_on_request_and_cleans_up(start, tmp_path):
     assert [path.name for path in tmp_path.iterdir()] == ["output"]
 
 
-def test_a_killed_demo_takes_its_servers_and_functions_with_it(start):
-    demo = start()
-    demo.wait_for("rotate (manual)")
-    started = demo.descendants()
-    assert len(started) > 1
-    demo.process.kill()
-    demo.process.wait()
-    eventually(lambda: not alive(started))
-
-
 def test_a_demo_ends_with_its_parent(start):
+    """`tests/integration/local_aws/test_server.py` kills what starts a local AWS."""
     demo = start(parent=True)
     demo.wait_for("sam deploy")
     started = demo.descendants()

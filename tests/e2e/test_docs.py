@@ -18,7 +18,7 @@ from local_aws.waiting import eventually
 from talend_simulator import Account, TalendSimulator
 
 # In the order in which a reader would meet them; the last one removes everything.
-PAGES = ("README.md", "docs/consumers.md", "docs/client.md", "docs/operations.md", "docs/deployment.md")
+PAGES = ("README.md", "docs/operations.md", "docs/consumers.md", "docs/client.md", "docs/deployment.md")
 # What is not run here, and why.
 ELSEWHERE = {
     "make demo": "tests/e2e/test_demo.py runs it",
@@ -51,9 +51,7 @@ class Reader:
 
     def __init__(self, aws, folder):
         self._folder = folder
-        self._environment = {
-            name: value for name, value in aws.subprocess_environment().items() if not name.startswith("MAKE")
-        } | {
+        self._environment = aws.subprocess_environment() | {
             "PATH": f"{ENVIRONMENTS}/awscli/bin:{aws.subprocess_environment()['PATH']}",
             "HOME": str(folder / "home"),
             # Where `sam` keeps an installation's id; the home folder otherwise.
@@ -61,7 +59,6 @@ class Reader:
             "SAM_CLI_TELEMETRY": "0",
         }
         self.cloudformation = aws.client("cloudformation")
-        self.locks = aws.client("dynamodb")
         self.secrets = aws.client("secretsmanager")
 
     def follow(self, page):
@@ -75,12 +72,6 @@ class Reader:
         )
         assert finished.returncode == 0, f"{page}:\n{finished.stdout}\n{finished.stderr}"
         return dict(zip(shown, re.split(r"^=== \d+\n", finished.stdout, flags=re.MULTILINE)[1:], strict=True))
-
-    def let_a_minute_pass(self):
-        """Forget the replacements of the last minute: a reader is slower, and a roll back would meet them."""
-        for table in self.locks.list_tables()["TableNames"]:
-            for item in self.locks.scan(TableName=table)["Items"]:
-                self.locks.delete_item(TableName=table, Key={"id": item["id"]})
 
     def stacks(self):
         """The names of the stacks that are there, without those nested in others."""
@@ -102,7 +93,8 @@ def reader(template, tmp_path_factory):
         if path.name not in (".aws-sam", "dist"):
             (folder / path.name).symlink_to(path)
     # With the dates of its files, so that `make` finds it up to date.
-    shutil.copytree(template.parent, folder / ".aws-sam" / "build")
+    for built in ("build", "consumer"):
+        shutil.copytree(template.parents[1] / built, folder / ".aws-sam" / built)
     account = Account()
     with LocalAWS() as aws, TalendSimulator([account]) as talend:
         pair = {"id": account.client_id, "secret": account.client_secret, "api_url": talend.url}
@@ -120,7 +112,6 @@ def followed(reader):
         shown[page] = reader.follow(page)
         if page == "README.md":
             eventually(reader.token, 60)
-        reader.let_a_minute_pass()
     return shown
 
 

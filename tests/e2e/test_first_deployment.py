@@ -1,4 +1,4 @@
-"""The first deployment: it is quiet until it has credentials, and a failed one leaves nothing in the way."""
+"""The first deployment: a failed one leaves nothing in the way, and a good one is quiet until it has credentials."""
 
 import re
 from collections import Counter
@@ -16,19 +16,52 @@ from talend_simulator import Account, Settings, TalendSimulator
 # A minute is a second.
 SPEED = 60
 QUIET_MINUTES = 10
+# One more resource, which fails after all others are created.
+TAKEN = """Resources:
+  Taken:
+    Type: AWS::SecretsManager::Secret
+    DependsOn: Monitoring
+    Properties:
+      Name: taken
+"""
 
 
 @pytest.fixture(scope="module")
-def deployed(template):
+def aws():
+    with LocalAWS(schedule_speed=SPEED) as aws:
+        yield aws
+
+
+@pytest.fixture(scope="module")
+def left_behind(aws, template, tmp_path_factory):
+    """The names of the secrets that a failed deployment leaves, whose stack has to be deleted then."""
+    secrets, path = aws.client("secretsmanager"), tmp_path_factory.mktemp("failing") / "template.yaml"
+    text = re.sub(
+        r"\b(CodeUri|ContentUri|TemplateURL): (\S+)",
+        lambda found: f"{found[1]}: {(template.parent / found[2]).resolve()}",
+        template.read_text(),
+    )
+    path.write_text(re.sub(r"^Resources:\n", TAKEN, text, flags=re.MULTILINE))
+    secrets.create_secret(Name="taken")
+    with pytest.raises(DeploymentError, match="ROLLBACK_COMPLETE"):
+        deploy(aws, path, {})
+    aws.client("cloudformation").delete_stack(StackName="talend-token")
+    return [found["Name"] for found in secrets.list_secrets()["SecretList"]]
+
+
+@pytest.fixture(scope="module")
+def deployed(aws, template, left_behind):  # noqa: ARG001 (it comes after the deployment that fails)
     """A new stack without credentials."""
     account = Account()
-    with (
-        LocalAWS(schedule_speed=SPEED) as aws,
-        TalendSimulator([account], settings=Settings(speed=SPEED)) as talend,
-    ):
+    with TalendSimulator([account], settings=Settings(speed=SPEED)) as talend:
         deployment = Deployment(aws, talend, account, deploy(aws, template, {"TalendApiUrl": talend.url}))
         yield deployment
         check_logs(aws.client("logs"), deployment.changes)
+
+
+def test_a_first_deployment_that_fails_leaves_no_secret_in_the_way(left_behind, deployed):
+    assert left_behind == ["taken"]
+    assert deployed.secrets.describe_secret(SecretId="talend-token/default/token")["ARN"] == deployed["TokenSecretArn"]
 
 
 def test_a_stack_without_credentials_waits_quietly_and_then_begins(deployed):
@@ -41,6 +74,7 @@ def test_a_stack_without_credentials_waits_quietly_and_then_begins(deployed):
     assert {line["level"] for line in deployed.logs()} == {"INFO"}
     assert deployed.dead_letters() == []
     assert not deployed.talend.token_calls()
+    assert not deployed.has_token()
 
     deployed.put_credentials()
     eventually(deployed.has_token)
@@ -49,38 +83,3 @@ def test_a_stack_without_credentials_waits_quietly_and_then_begins(deployed):
     assert (first["trigger"], first["reason"]) == ("manual", "credentials changed")
     eventually(lambda: set(alarm_states(deployed).values()) == {"OK"})
     assert deployed.dead_letters() == []
-
-
-TAKEN = """Resources:
-  Taken:
-    Type: AWS::SecretsManager::Secret
-    DependsOn: Monitoring
-    Properties:
-      Name: taken
-"""
-
-
-@pytest.fixture
-def failing(template, tmp_path):
-    """The template with one more resource, which fails after all others are created."""
-    path = tmp_path / "template.yaml"
-    text = re.sub(
-        r"\b(CodeUri|ContentUri|TemplateURL): (\S+)",
-        lambda found: f"{found[1]}: {(template.parent / found[2]).resolve()}",
-        template.read_text(),
-    )
-    path.write_text(re.sub(r"^Resources:\n", TAKEN, text, flags=re.MULTILINE))
-    return path
-
-
-def test_a_first_deployment_that_fails_leaves_no_secret_in_the_way(template, failing):
-    with LocalAWS() as aws:
-        secrets = aws.client("secretsmanager")
-        secrets.create_secret(Name="taken")
-        with pytest.raises(DeploymentError, match="ROLLBACK_COMPLETE"):
-            deploy(aws, failing, {})
-        assert [found["Name"] for found in secrets.list_secrets()["SecretList"]] == ["taken"]
-        # A stack whose creation failed has to be deleted first.
-        aws.client("cloudformation").delete_stack(StackName="talend-token")
-        stack = deploy(aws, template, {})
-        assert secrets.describe_secret(SecretId="talend-token/default/token")["ARN"] == stack.outputs["TokenSecretArn"]

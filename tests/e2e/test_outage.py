@@ -12,45 +12,31 @@ from talend_simulator import HtmlAnswer
 ALARM_BELOW_SECONDS = 3
 
 
-def test_the_watchdog_replaces_an_expired_token_after_an_outage(deployment):
-    alarm = Alarm(deployment, "TokenAlarm")
+def failures(deployment):
+    return [line for line in deployment.logs() if line["message"] == "failed"]
+
+
+def test_the_watchdog_ends_an_outage_of_two_notices(deployment):
+    alarm, watch = Alarm(deployment, "TokenAlarm"), Watch(deployment)
     with without_schedules(deployment.aws, "Schedule"):
         publish_a_short_token(deployment)
         with token_endpoint_down(deployment):
-            eventually(lambda: not deployment.works())
             alarm.fires()
+            # It goes on until the token has long expired.
+            eventually(lambda: not deployment.works())
+            failed = len(failures(deployment))
+            eventually(lambda: len(failures(deployment)) > failed + 5)
         ended = time.time()
-        eventually(lambda: deployment.works())
+        eventually(deployment.works)
         alarm.ends()
     looks = [line["message"] for line in deployment.logs(since=ended) if line["trigger"] == "watchdog"]
     # A run that was at the token endpoint when the outage ended may log its failure after it.
     assert looks.index("rotated") <= 1
-
-
-def test_a_dead_rotator_is_noticed_before_the_token_expires(deployment):
-    alarm = Alarm(deployment, "TokenAlarm")
-    force_rotation(deployment)
-    with without_schedules(deployment.aws, "Schedule", "Watchdog"):
-        alarm.fires()
-        assert deployment.document()["expires_at"] - alarm.since > ALARM_BELOW_SECONDS
-    alarm.ends()
-
-
-def test_an_outage_sends_one_notice_and_one_at_its_end(deployment):
-    alarm, watch = Alarm(deployment, "TokenAlarm"), Watch(deployment)
-    force_rotation(deployment)
-    with token_endpoint_down(deployment):
-        alarm.fires()
-        # It goes on until the token has long expired.
-        eventually(lambda: not deployment.works())
-        failed = len(failures(deployment))
-        eventually(lambda: len(failures(deployment)) > failed + 5)
-    alarm.ends()
     assert watch.heard(2) == [("TokenAlarm", "ALARM"), ("TokenAlarm", "OK")]
 
 
-def test_a_lone_failed_run_sends_no_notice(deployment):
-    """The watchdog's next tick repeats it."""
+def test_a_dead_rotator_is_noticed_in_time_and_a_lone_failure_is_not(deployment):
+    """The watchdog's next tick repeats a failed run, so the first notice is about the rotator."""
     alarm, watch = Alarm(deployment, "TokenAlarm"), Watch(deployment)
     force_rotation(deployment)
     failed, before = len(failures(deployment)), deployment.published()["VersionId"]
@@ -58,14 +44,9 @@ def test_a_lone_failed_run_sends_no_notice(deployment):
     eventually(lambda: len(failures(deployment)) > failed)
     # A scheduled run may have failed long before the watchdog replaces the token.
     eventually(lambda: deployment.published()["VersionId"] != before)
-    # The first notice is about the outage that begins here.
     with without_schedules(deployment.aws, "Schedule", "Watchdog"):
         alarm.fires()
+        assert deployment.document()["expires_at"] - alarm.since > ALARM_BELOW_SECONDS
     alarm.ends()
     assert len(failures(deployment)) == failed + 1
-    assert watch.heard(2)[0] == ("TokenAlarm", "ALARM")
-    assert len(watch.heard(2)) == 2
-
-
-def failures(deployment):
-    return [line for line in deployment.logs() if line["message"] == "failed"]
+    assert watch.heard(2) == [("TokenAlarm", "ALARM"), ("TokenAlarm", "OK")]

@@ -33,8 +33,10 @@ def packaged():
     with LocalAWS() as aws:
         files = aws.client("s3")
         files.create_bucket(Bucket="my-bucket", CreateBucketConfiguration={"LocationConstraint": aws.region})
-        ours = {name: value for name, value in aws.subprocess_environment().items() if not name.startswith("MAKE")}
-        made = subprocess.run(["sh", "-c", COMMAND], cwd=ROOT, env=ours, capture_output=True, text=True, check=False)
+        environment = aws.subprocess_environment()
+        made = subprocess.run(
+            ["sh", "-c", COMMAND], cwd=ROOT, env=environment, capture_output=True, text=True, check=False
+        )
         assert made.returncode == 0, made.stdout + made.stderr
         uploaded = {one["Key"] for one in files.list_objects_v2(Bucket="my-bucket")["Contents"]}
         yield json.loads((ROOT / "dist" / "template.json").read_text()), uploaded

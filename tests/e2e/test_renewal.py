@@ -4,28 +4,18 @@ import json
 import os
 import re
 import signal
-import time
 import uuid
 from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from conformance import read_log
 from demo.deployment import ROOT
 from e2e.breakage import publish_an_old_token, revoke_tokens
-from e2e.logs import export, groups_of_functions
 from local_aws.waiting import eventually
-from log_line import Impossible
-from log_specification import check
 from talend_simulator import Stall
 
 CONSUMERS = 1000
-
-
-@pytest.fixture(scope="module")
-def disabled():
-    return ["Watchdog"]
 
 
 @pytest.fixture
@@ -60,17 +50,6 @@ def test_a_thousand_consumers_cost_one_token_call_and_one_version(deployment, re
     assert deployment.works()
 
 
-def test_the_log_shows_a_version_put_by_hand(deployment):
-    since = time.time()
-    version = publish_an_old_token(deployment)
-    assert deployment.invoke({"trigger": "watchdog"})["outcome"] == "fresh"
-    logs = deployment.aws.client("logs")
-    text = "".join(export(logs, group) for group in groups_of_functions(logs))
-    lines = [line for line in read_log(text).lines if line.began > since]
-    with pytest.raises(Impossible, match=f"version {version} is published, and no run can have published it"):
-        check(lines, stale_seconds=0)
-
-
 def test_a_killed_winner_blocks_nobody_for_longer_than_its_own_time(deployment, rejected):
     configuration = {"FunctionName": deployment["RenewFunctionName"]}
     deployment.functions.update_function_configuration(**configuration, Timeout=14)
@@ -94,44 +73,29 @@ def test_a_killed_winner_blocks_nobody_for_longer_than_its_own_time(deployment, 
     assert deployment.works()
 
 
-def test_the_aws_cli_renews_a_token(deployment, rejected, tmp_path):
-    answer = tmp_path / "answer.json"
-    event = json.dumps({"rejected_version_id": rejected})
-    command = ["--function-name", deployment["RenewFunctionName"], "--payload", event]
-    deployment.run("aws", "lambda", "invoke", *command, str(answer))
-    assert json.loads(answer.read_text())["version_id"] == deployment.published()["VersionId"]
-
-
 @pytest.fixture(scope="module")
-def reported_by_event(deployment):
-    """Deploy the stack for consumers in other AWS accounts with the command in its template."""
+def report(deployment):
+    """Deploy the stack for consumers in other AWS accounts as its template says, and return what reports a 401."""
     text = (ROOT / "infra" / "other-aws-accounts.yaml").read_text()
     command = re.search(r"^#   (aws cloudformation deploy .*\n(?:#     .*\n)*)", text, re.MULTILINE)[1]
     command = command.replace("#     ", " ").replace("\\\n", "").replace("TokenSecretArn=...", "TokenSecretArn={}")
     deployment.run(*command.format(deployment["TokenSecretArn"]).split())
 
+    def report(detail):
+        entry = {"Source": "my.consumer", "DetailType": "Talend Token Rejected", "Detail": json.dumps(detail)}
+        assert deployment.aws.client("events").put_events(Entries=[entry])["FailedEntryCount"] == 0
 
-def report(deployment, detail):
-    entry = {"Source": "my.consumer", "DetailType": "Talend Token Rejected", "Detail": json.dumps(detail)}
-    assert deployment.aws.client("events").put_events(Entries=[entry])["FailedEntryCount"] == 0
+    return report
 
 
-@pytest.mark.usefixtures("reported_by_event")
 @pytest.mark.parametrize("account", [{}, {"account": "default"}])
-def test_a_rejection_reported_by_an_event_renews_the_token(deployment, rejected, account):
-    report(deployment, account | {"rejected_version_id": rejected})
+def test_an_event_renews_the_token_of_its_account_alone(deployment, report, rejected, account):
+    """An event of another account is left to the rule of that account's stack."""
+    report({"account": "sales", "rejected_version_id": str(uuid.uuid4())})
+    report(account | {"rejected_version_id": rejected})
     eventually(lambda: deployment.published()["VersionId"] != rejected)
     assert deployment.works()
-
-
-@pytest.mark.usefixtures("reported_by_event")
-def test_an_event_of_another_account_is_left_to_its_own_rule(deployment, rejected):
-    other = str(uuid.uuid4())
-    report(deployment, {"account": "sales", "rejected_version_id": other})
-    report(deployment, {"rejected_version_id": rejected})
-    eventually(lambda: deployment.published()["VersionId"] != rejected)
-    accounts = {line["account"] for line in deployment.logs("renew")}
-    assert accounts == {"default"}
+    assert {line["account"] for line in deployment.logs("renew")} == {"default"}
 
 
 @pytest.fixture

@@ -109,41 +109,24 @@ FUNCTION_RIGHTS = {
     "WriteLogs logs:PutLogEvents": (System.writes_its_log, "no line in the log"),
 }
 LIST_VERSIONS = "PublishTokens secretsmanager:ListSecretVersionIds"
-RENEW_ALONE = {
-    LIST_VERSIONS: (System.replaces, "ListSecretVersionIds"),
-    "ReportFailures sqs:SendMessage": (System.failed_run_is_kept, "is lost"),
-}
 TOKEN = f"{PREFIX}/default/token"
 SHOWN = {
-    "RotateRole": {
-        right: (lambda system, _, probe=probe: probe(system, "Rotate"), shows)
-        for right, (probe, shows) in (
-            FUNCTION_RIGHTS | {LIST_VERSIONS: (System.budget_is_counted, "version budget: ")}
-        ).items()
-    },
-    "RenewRole": {
-        right: (lambda system, _, probe=probe: probe(system, "Renew"), shows)
-        for right, (probe, shows) in (FUNCTION_RIGHTS | RENEW_ALONE).items()
+    "RotateRole": FUNCTION_RIGHTS | {LIST_VERSIONS: (System.budget_is_counted, "version budget: ")},
+    "RenewRole": FUNCTION_RIGHTS
+    | {
+        LIST_VERSIONS: (System.replaces, "ListSecretVersionIds"),
+        "ReportFailures sqs:SendMessage": (System.failed_run_is_kept, "is lost"),
     },
     "SchedulerRole": {
-        "InvokeRotate lambda:InvokeFunction": (
-            lambda system, _: system.schedule_invokes(),
-            "could not hand over",
-        ),
-        "ReportFailures sqs:SendMessage": (
-            lambda system, _: system.schedule_keeps_what_it_cannot_hand_over(),
-            "AccessDenied",
-        ),
+        "InvokeRotate lambda:InvokeFunction": (System.schedule_invokes, "could not hand over"),
+        "ReportFailures sqs:SendMessage": (System.schedule_keeps_what_it_cannot_hand_over, "AccessDenied"),
     },
     "ConsumerPolicy": {
-        "ReadToken secretsmanager:GetSecretValue": (lambda system, session: system.reads(session), "AccessDenied"),
+        "ReadToken secretsmanager:GetSecretValue": (System.reads, "AccessDenied"),
         # AWS's own caching clients begin with it, in every language; talend_token does not.
-        "ReadToken secretsmanager:DescribeSecret": (
-            lambda system, session: system.describes(session),
-            "AccessDenied",
-        ),
-        "RenewToken lambda:InvokeFunction": (lambda system, session: system.renews(session), "AccessDenied"),
-        "DecryptThroughSecretsManager kms:Decrypt": (lambda system, session: system.reads(session), "AccessDenied"),
+        "ReadToken secretsmanager:DescribeSecret": (System.describes, "AccessDenied"),
+        "RenewToken lambda:InvokeFunction": (System.renews, "AccessDenied"),
+        "DecryptThroughSecretsManager kms:Decrypt": (System.reads, "AccessDenied"),
     },
 }
 
@@ -165,10 +148,11 @@ def test_every_right_of_the_deployed_roles_is_shown_to_be_needed(roles):
 )
 def test_without_it_something_fails_and_with_it_again_nothing_does(system, roles, sessions, holder, right):
     probe, shows = SHOWN[holder][right]
+    who = sessions[holder] if holder == "ConsumerPolicy" else holder.removesuffix("Role")
     (grant,) = [grant for grant in roles[holder].grants() if str(grant) == right]
     with roles[holder].without(grant):
-        assert shows in probe(system, sessions[holder])
-    assert probe(system, sessions[holder]) == ""
+        assert shows in probe(system, who)
+    assert probe(system, who) == ""
 
 
 # --- who may come from outside --------------------------------------------------------------------
@@ -178,7 +162,7 @@ PERMISSIONS = {
     "RejectedPermission": System.reported_rejection_invokes,
 }
 INVOKED = {"RotateFunctionCredentialsChangedPermission": "Rotate", "RejectedPermission": "Renew"}
-# The local AWS holds nobody to a bus's policy: `tests/template/test_consumers_elsewhere.py` does.
+# The local AWS holds nobody to a bus's policy: `tests/template/test_consumers.py` does.
 NOT_SHOWN = {"RejectionReportPolicy"}
 
 
@@ -243,7 +227,7 @@ def neighbour(system):
     decrypt = {"Effect": "Allow", "Action": "kms:Decrypt", "Resource": "*"}
     policy = json.dumps({"Version": "2012-10-17", "Statement": [decrypt]})
     Role(system.aws, NEIGHBOUR, policy=policy)
-    return Holder(system.aws, NEIGHBOUR, NEIGHBOUR).session()
+    return Holder(system.aws, NEIGHBOUR).session()
 
 
 CLIENT_ACTIONS = ("secretsmanager:GetSecretValue", "kms:Decrypt", "lambda:InvokeFunction")

@@ -1,12 +1,18 @@
 """The functions' environment in process, with moto for AWS and the Talend simulator over HTTP."""
 
+import io
+import json
+
 import boto3
 import pytest
 from moto import mock_aws
 
-from integration.handlers import CREDENTIALS, TOKEN
+import renew
+import rotate
+from integration.handlers import CREDENTIALS, TOKEN, invoke
 from rotator import bootstrap
 from talend_simulator import Account, TalendSimulator
+from talend_token.document import Sensitive, TokenDocument
 
 
 @pytest.fixture
@@ -43,3 +49,34 @@ def secrets(talend, monkeypatch):
         bootstrap.rotator.cache_clear()
         yield client
         bootstrap.rotator.cache_clear()
+
+
+@pytest.fixture
+def published(secrets):
+    """Returns the published token document."""
+
+    def document():
+        # Without a label, moto may return another version than the current one.
+        text = secrets.get_secret_value(SecretId=TOKEN, VersionStage="AWSCURRENT")["SecretString"]
+        return TokenDocument.from_json(Sensitive(text))
+
+    return document
+
+
+@pytest.fixture
+def aged(secrets, published):
+    """The version of a published token that is ten minutes old."""
+    version_id = "a" * 8 + invoke({})["version_id"][8:]
+    document = json.loads(published().to_json().reveal())
+    document |= {name: document[name] - 600 for name in ("issued_at", "expires_at")}
+    secrets.put_secret_value(SecretId=TOKEN, SecretString=json.dumps(document), ClientRequestToken=version_id)
+    return version_id
+
+
+@pytest.fixture
+def log(monkeypatch):
+    """The functions' log."""
+    log = io.StringIO()
+    for function in (rotate, renew):
+        monkeypatch.setattr(function.logger.registered_handler, "stream", log)
+    return log

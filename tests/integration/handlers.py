@@ -1,10 +1,12 @@
-"""What the handlers' tests share."""
+"""Invokes the functions as Lambda does."""
+
+import rotate
 
 CREDENTIALS, TOKEN = "talend-token/default/credentials", "talend-token/default/token"
 
 
 class Context:
-    """What Lambda tells a function about its invocation."""
+    """The context of an invocation."""
 
     function_name = "function"
     memory_limit_in_mb = 256
@@ -13,3 +15,7 @@ class Context:
 
     def get_remaining_time_in_millis(self):
         return 60_000
+
+
+def invoke(event, function=rotate):
+    return function.handler(event, Context())

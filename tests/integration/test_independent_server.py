@@ -1,17 +1,14 @@
 """Both functions against an authorization server that was written by others: oauthlib's."""
 
-import json
 import time
 
 import pytest
 
 import renew
-import rotate
 from doubles import marked
 from doubles.oauthlib_server import authorization_server
-from integration.handlers import CREDENTIALS, TOKEN, Context
+from integration.handlers import CREDENTIALS, TOKEN, invoke
 from rotator.domain.errors import CredentialsRefused
-from talend_token.document import Sensitive, TokenDocument
 
 # A colon, which Basic has to bring over whole (RFC 7617 section 2).
 SECRET = marked("of an independent client") + ":~"
@@ -29,14 +26,9 @@ def secrets(secrets):
     return secrets
 
 
-def published(secrets):
-    text = secrets.get_secret_value(SecretId=TOKEN, VersionStage="AWSCURRENT")["SecretString"]
-    return TokenDocument.from_json(Sensitive(text))
-
-
-def test_a_rotated_token_opens_what_the_server_guards(secrets, talend):
-    assert rotate.handler({}, Context())["outcome"] == "rotated"
-    document = published(secrets)
+def test_the_server_accepts_a_rotated_token(published, talend):
+    assert invoke({})["outcome"] == "rotated"
+    document = published()
     assert talend.accepts(document.token_type, document.access_token)
     assert not talend.accepts("Bearer", "another")
     assert 890 < document.remaining_seconds(time.time()) <= 900
@@ -48,7 +40,7 @@ def test_a_refusal_is_final_and_named_by_its_registered_code(secrets, talend, ca
         secrets.put_secret_value(SecretId=CREDENTIALS, SecretString=pair)
     # The registered code and nothing else of the body (RFC 6749 section 5.2).
     with pytest.raises(CredentialsRefused, match=r"answered 401 \(invalid_client\) for"):
-        rotate.handler({}, Context())
+        invoke({})
     assert "error_description" not in capsys.readouterr().out
     # The current credentials once, and the previous ones once.
     assert talend.statuses == [401, 401]
@@ -57,18 +49,13 @@ def test_a_refusal_is_final_and_named_by_its_registered_code(secrets, talend, ca
 def test_a_grant_that_the_server_does_not_give_is_refused(secrets, talend, monkeypatch):
     monkeypatch.setattr(talend.validator, "validate_grant_type", lambda *_, **__: False)
     with pytest.raises(CredentialsRefused, match="answered 40"):
-        rotate.handler({}, Context())
+        invoke({})
     assert secrets.describe_secret(SecretId=TOKEN).get("VersionIdsToStages", {}) == {}
 
 
-def test_a_token_that_the_server_has_forgotten_is_renewed_once(secrets, talend):
-    rotate.handler({}, Context())
-    document = json.loads(published(secrets).to_json().reveal())
-    aged = document | {name: document[name] - 300 for name in ("issued_at", "expires_at")}
-    rejected = "a" * 36
-    secrets.put_secret_value(SecretId=TOKEN, SecretString=json.dumps(aged), ClientRequestToken=rejected)
+def test_a_token_that_the_server_has_forgotten_is_renewed_once(aged, published, talend):
     talend.validator.tokens.clear()
-    answers = [renew.handler({"rejected_version_id": rejected}, Context()) for _ in range(3)]
+    answers = [invoke({"rejected_version_id": aged}, renew) for _ in range(3)]
     assert [answer["outcome"] for answer in answers] == ["rotated", "superseded", "superseded"]
-    assert talend.accepts("Bearer", published(secrets).access_token)
+    assert talend.accepts("Bearer", published().access_token)
     assert talend.statuses == [200, 200]

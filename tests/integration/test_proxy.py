@@ -1,6 +1,5 @@
 """A company's proxy: it tunnels to a server with a private certificate authority, and sees no clear text."""
 
-import json
 import socket
 import threading
 from contextlib import suppress
@@ -10,6 +9,7 @@ import pytest
 
 from doubles import Clock, raw_server, read_request
 from doubles.tls_server import tls_context
+from integration.wire import NAME, answer, secret
 from rotator.adapters.secrets_manager import secrets_manager_client
 from rotator.adapters.token_endpoint import HttpTokenEndpoint
 from rotator.domain.credentials import Credentials
@@ -17,14 +17,11 @@ from talend_token.errors import TokenUnavailable
 from talend_token.secrets_manager import SecretsManagerSource
 
 MARK = "seen-only-by-the-server"
-ANSWER = json.dumps({"access_token": MARK, "token_type": "Bearer", "expires_in": 1800})
-TIMES = {"issued_at": 1795472989, "expires_at": 1795474789}
-DOCUMENT = {"access_token": MARK, "token_type": "Bearer", "api_url": "https://api.eu.cloud.talend.com"} | TIMES
-SECRET = json.dumps({"Name": "talend-token/default/token", "VersionId": "1" * 32, "SecretString": json.dumps(DOCUMENT)})
+ANSWER = {"access_token": MARK, "token_type": "Bearer", "expires_in": 1800}
 
 
 class Proxy:
-    """Serves CONNECT, and keeps what it sees."""
+    """Serves CONNECT, and records what it sees."""
 
     def __init__(self):
         self.hosts = []
@@ -53,28 +50,14 @@ class Proxy:
             target.shutdown(socket.SHUT_WR)
 
 
-def answering(body):
-    """Serve one answer after another."""
-
-    def serve(connection):
-        while True:
-            read_request(connection)
-            connection.sendall(f"HTTP/1.1 200 OK\r\nContent-Length: {len(body)}\r\n\r\n{body}".encode())
-
-    return serve
-
-
 @pytest.fixture
 def proxy(monkeypatch):
     """A proxy that the environment names, as an operator does."""
     for name in ("HTTPS_PROXY", "https_proxy", "NO_PROXY", "no_proxy", "ALL_PROXY", "all_proxy"):
         monkeypatch.delenv(name, raising=False)
-    for name, value in (
-        ("AWS_ACCESS_KEY_ID", "x"),
-        ("AWS_SECRET_ACCESS_KEY", "x"),
-        ("AWS_DEFAULT_REGION", "eu-west-1"),
-    ):
-        monkeypatch.setenv(name, value)
+    for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
+        monkeypatch.setenv(name, "x")
+    monkeypatch.setenv("AWS_DEFAULT_REGION", "eu-west-1")
     proxy = Proxy()
     with raw_server(proxy.serve) as url:
         monkeypatch.setenv("HTTPS_PROXY", url)
@@ -87,57 +70,55 @@ def server(monkeypatch, tmp_path):
     context = tls_context(tmp_path)
     for name in ("REQUESTS_CA_BUNDLE", "AWS_CA_BUNDLE"):
         monkeypatch.setenv(name, str(tmp_path / "server.pem"))
-    return lambda body: raw_server(answering(body), context)
+
+    def answering(body):
+        def serve(connection):
+            while True:
+                read_request(connection)
+                answer(connection, body)
+
+        return raw_server(serve, context)
+
+    return answering
 
 
 def token_call(url):
     clock = Clock()
     endpoint = HttpTokenEndpoint(clock=clock, sleep=clock.sleep, jitter=lambda: 1.0)
-    return endpoint.request_token(Credentials("some/secret", "version", "abc", MARK, url), clock() + 30).body
+    return endpoint.request_token(Credentials("some/secret", "version", "abc", MARK, url), clock() + 30).body.decode()
 
 
-def rotators_read(url, monkeypatch):
-    monkeypatch.setenv("AWS_ENDPOINT_URL", url)
-    client = secrets_manager_client(boto3.session.Session())
-    return client.get_secret_value(SecretId="talend-token/default/token")["SecretString"]
+def rotators_read(_):
+    return secrets_manager_client(boto3.session.Session()).get_secret_value(SecretId=NAME)["SecretString"]
 
 
-def clients_read(url, monkeypatch):
-    monkeypatch.setenv("AWS_ENDPOINT_URL", url)
-    return SecretsManagerSource("talend-token/default/token", session=boto3.session.Session()).read().token.access_token
+def clients_read(_):
+    return SecretsManagerSource(NAME, session=boto3.session.Session()).read().token.access_token
 
 
-CALLS = {
-    "the token call": (ANSWER, lambda url, _: token_call(url).decode()),
-    "the rotator's AWS calls": (SECRET, rotators_read),
-    "the client's AWS calls": (SECRET, clients_read),
-}
-
-
-@pytest.mark.parametrize("call", CALLS)
-def test_it_works_through_a_proxy_that_sees_no_clear_text(proxy, server, monkeypatch, call):
-    body, make = CALLS[call]
+@pytest.mark.parametrize("has_proxy", [True, False], ids=["proxy", "NO_PROXY"])
+@pytest.mark.parametrize(
+    ("call", "body"),
+    [(token_call, ANSWER), (rotators_read, secret(token=MARK)), (clients_read, secret(token=MARK))],
+)
+def test_it_works_through_a_proxy_that_sees_no_clear_text(proxy, server, monkeypatch, call, body, has_proxy):
+    if not has_proxy:
+        monkeypatch.setenv("NO_PROXY", "localhost")
     with server(body) as url:
-        assert MARK in make(url, monkeypatch)
-    assert set(proxy.hosts) == {"localhost"}
-    assert len(proxy.seen) > 1000
+        monkeypatch.setenv("AWS_ENDPOINT_URL", url)
+        assert MARK in call(url)
+    assert set(proxy.hosts) == ({"localhost"} if has_proxy else set())
+    assert (len(proxy.seen) > 1000) == has_proxy
     # Nor the path, nor any other header than the tunnel's own.
     for text in (MARK, "oauth", "GetSecretValue", "access_token", "Authorization"):
         assert text.encode() not in proxy.seen
 
 
-@pytest.mark.parametrize("call", CALLS)
-def test_a_host_of_no_proxy_is_reached_directly(proxy, server, monkeypatch, call):
-    monkeypatch.setenv("NO_PROXY", "localhost")
-    body, make = CALLS[call]
-    with server(body) as url:
-        assert MARK in make(url, monkeypatch)
-    assert proxy.hosts == []
-
-
 def test_behind_a_proxy_an_unknown_authority_is_refused(proxy, server, monkeypatch):
     monkeypatch.delenv("AWS_CA_BUNDLE")
     monkeypatch.delenv("REQUESTS_CA_BUNDLE")
-    with server(SECRET) as url, pytest.raises(TokenUnavailable, match="SSLError"):
-        clients_read(url, monkeypatch)
+    with server(secret()) as url:
+        monkeypatch.setenv("AWS_ENDPOINT_URL", url)
+        with pytest.raises(TokenUnavailable, match="SSLError"):
+            clients_read(url)
     assert proxy.hosts

@@ -1,6 +1,5 @@
 """The `renew` handler works as Lambda calls it, with moto's AWS services and the Talend simulator over HTTP."""
 
-import io
 import json
 import time
 from pathlib import Path
@@ -8,34 +7,21 @@ from pathlib import Path
 import pytest
 
 import renew
-import rotate
-from integration.handlers import CREDENTIALS, TOKEN, Context
+from integration.handlers import CREDENTIALS, TOKEN, invoke
 from rotator.domain.errors import CircuitOpen, CredentialsRefused, InvalidEvent
 from talend_simulator import Answer
-from talend_token.document import Sensitive, TokenDocument, advisory_seconds
+from talend_token.document import advisory_seconds
 
 EVENTS = Path(__file__).parents[2] / "events"
 
 
-@pytest.fixture
-def published(secrets):
-    """The version of a published token that is ten minutes old."""
-    version_id = rotate.handler({}, Context())["version_id"]
-    document = TokenDocument.from_json(Sensitive(secrets.get_secret_value(SecretId=TOKEN)["SecretString"]))
-    aged = json.loads(document.to_json().reveal())
-    aged |= {"issued_at": aged["issued_at"] - 600, "expires_at": aged["expires_at"] - 600}
-    aged_id = "a" * 8 + version_id[8:]
-    secrets.put_secret_value(SecretId=TOKEN, SecretString=json.dumps(aged), ClientRequestToken=aged_id)
-    return aged_id
+def reject(version_id):
+    return invoke({"rejected_version_id": version_id}, renew)
 
 
-def invoke(event):
-    return renew.handler(event, Context())
-
-
-def test_a_rejected_token_is_replaced_once(published, secrets, talend):
+def test_a_rejected_token_is_replaced_once(aged, secrets, talend):
     before = len(talend.token_calls())
-    answers = [invoke({"rejected_version_id": published}) for _ in range(5)]
+    answers = [reject(aged) for _ in range(5)]
     assert [answer["outcome"] for answer in answers] == ["rotated"] + ["superseded"] * 4
     # Without a label, moto returns another version than the current one.
     current = secrets.get_secret_value(SecretId=TOKEN, VersionStage="AWSCURRENT")["VersionId"]
@@ -44,57 +30,47 @@ def test_a_rejected_token_is_replaced_once(published, secrets, talend):
 
 
 @pytest.mark.parametrize("event", sorted(EVENTS.glob("renew-*.json")), ids=lambda path: path.stem)
-def test_every_documented_event_is_understood(published, secrets, event):
+def test_every_documented_event_is_accepted(aged, event):
     text = event.read_text()
     assert "78a43fc5-0c6e-4b6a-8a0b-7a2f6f2b6c11" in text
-    answer = invoke(json.loads(text))
+    answer = invoke(json.loads(text), renew)
     # The documented events name a version that is not published here.
-    assert (answer["outcome"], answer["version_id"]) == ("superseded", published)
-    assert secrets.get_secret_value(SecretId=TOKEN)["VersionId"] == published
+    assert (answer["outcome"], answer["version_id"]) == ("superseded", aged)
 
 
-def test_the_document_names_the_version_to_reject(secrets):
-    """Some readers see only the text."""
-    rotate.handler({}, Context())
-    document = json.loads(secrets.get_secret_value(SecretId=TOKEN)["SecretString"])
-    assert document["version_id"] == secrets.get_secret_value(SecretId=TOKEN)["VersionId"]
-    assert invoke({"rejected_version_id": document["version_id"]})["outcome"] == "too_soon"
-
-
-@pytest.mark.usefixtures("published")
-def test_a_young_token_is_not_replaced_and_the_result_says_how_long():
-    young = rotate.handler({}, Context())["version_id"]
-    answer = invoke({"rejected_version_id": young})
+@pytest.mark.usefixtures("aged")
+def test_a_young_token_is_not_replaced_and_the_result_says_how_long(published):
+    """Some readers see only the text, so the document names the version to reject."""
+    young = invoke({})["version_id"]
+    assert published().version_id == young
+    answer = reject(young)
     assert answer["outcome"] == "too_soon"
     assert 0 < answer["retry_after_seconds"] <= 60
     assert answer["expires_at"] > time.time() + advisory_seconds(1800)
 
 
-def test_a_refusal_opens_the_breaker_and_a_forced_rotation_closes_it(published, talend):
+def test_a_refusal_opens_the_breaker_and_a_forced_rotation_closes_it(aged, talend):
     talend.faults.add(Answer(401), times=1)
     with pytest.raises(CredentialsRefused):
-        invoke({"rejected_version_id": published})
+        reject(aged)
     before = len(talend.token_calls())
     with pytest.raises(CircuitOpen, match=CREDENTIALS):
-        invoke({"rejected_version_id": published})
+        reject(aged)
     assert len(talend.token_calls()) == before
-    assert rotate.handler({}, Context())["outcome"] == "rotated"
+    assert invoke({})["outcome"] == "rotated"
 
 
 @pytest.mark.usefixtures("secrets")
 def test_a_bad_event_is_refused_before_anything_is_read(talend):
     with pytest.raises(InvalidEvent, match="rejected_version_id"):
-        invoke({"account": "default"})
+        invoke({"account": "default"}, renew)
     assert list(talend.journal) == []
 
 
-def test_no_log_metric_or_answer_shows_a_credential_or_a_token(published, secrets, capfd, monkeypatch):
-    log = io.StringIO()
-    monkeypatch.setattr(renew.logger.registered_handler, "stream", log)
-    answer = invoke({"rejected_version_id": published})
+def test_no_log_metric_or_answer_shows_a_credential_or_a_token(aged, published, capfd, log):
+    answer = reject(aged)
     output = capfd.readouterr()
     everything = log.getvalue() + output.out + output.err + json.dumps(answer)
     assert '"trigger":"rejected"' in everything
     assert "VersionBudgetLeft" in everything
-    token = json.loads(secrets.get_secret_value(SecretId=TOKEN)["SecretString"])["access_token"]
-    assert not any(piece in everything for piece in ("s3cret", *token.split(".")))
+    assert not any(piece in everything for piece in ("s3cret", *published().access_token.split(".")))

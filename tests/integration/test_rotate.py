@@ -1,7 +1,6 @@
 """The `rotate` handler works as Lambda calls it, with moto's Secrets Manager and the Talend simulator over HTTP."""
 
 import datetime
-import io
 import json
 import time
 from pathlib import Path
@@ -10,8 +9,7 @@ import boto3
 import pytest
 import requests
 
-import rotate
-from integration.handlers import CREDENTIALS, TOKEN, Context
+from integration.handlers import CREDENTIALS, TOKEN, invoke
 from rotator import bootstrap
 from rotator.domain.errors import (
     CredentialsError,
@@ -21,24 +19,25 @@ from rotator.domain.errors import (
     TokenRejectedByProbe,
 )
 from talend_simulator import Account, Amend, Answer
-from talend_token.document import Sensitive, TokenDocument
 
 EVENTS = Path(__file__).parents[2] / "events"
+CHANGED = json.loads((EVENTS / "rotate-credentials-changed.json").read_text())
 
 
-def invoke(event):
-    return rotate.handler(event, Context())
+def label_updated(secret_id=CREDENTIALS, arns=()):
+    """Return the event that Secrets Manager sends when a secret has a new value."""
+    moment = datetime.datetime.now(datetime.UTC) - datetime.timedelta(seconds=5)
+    detail = CHANGED["detail"] | {"name": secret_id}
+    return CHANGED | {"detail": detail, "resources": list(arns), "time": moment.strftime("%Y-%m-%dT%H:%M:%SZ")}
 
 
-def published(secrets):
-    return TokenDocument.from_json(Sensitive(secrets.get_secret_value(SecretId=TOKEN)["SecretString"]))
-
-
-def test_a_forced_rotation_publishes_a_token_that_the_api_accepts(secrets, talend):
-    answer = invoke({})
-    document = published(secrets)
+def test_a_forced_rotation_publishes_a_token_that_the_api_accepts(secrets, talend, published):
+    previous, answer = invoke({}), invoke({})
+    document = published()
     assert answer["outcome"] == "rotated"
-    assert answer["version_id"] == secrets.describe_secret(SecretId=TOKEN)["VersionIdsToStages"].popitem()[0]
+    stages = secrets.describe_secret(SecretId=TOKEN)["VersionIdsToStages"]
+    assert stages[previous["version_id"]] == ["AWSPREVIOUS"]
+    assert "AWSCURRENT" in stages[answer["version_id"]]
     assert answer["expires_at"] == document.expires_at
     headers = {"Authorization": f"{document.token_type} {document.access_token}"}
     assert requests.get(f"{talend.url}/account/users", headers=headers, timeout=5).status_code == 200
@@ -46,61 +45,35 @@ def test_a_forced_rotation_publishes_a_token_that_the_api_accepts(secrets, talen
 
 
 @pytest.mark.parametrize("event", sorted(EVENTS.glob("rotate-*.json")), ids=lambda path: path.stem)
-def test_every_documented_event_is_understood(secrets, event):
+def test_every_documented_event_is_accepted(secrets, event):
     invoke({})
     # The documented event is old, so the token is newer than the change of the credentials.
     wanted = "checked" if "dry-run" in event.stem else "rotated" if "forced" in event.stem else "fresh"
     if "account" in event.stem:
-        for part in ("credentials", "token"):
-            secrets.create_secret(Name=f"talend-token/finance/{part}")
-        secrets.put_secret_value(SecretId="talend-token/finance/credentials", SecretString="abc:s3cret-of-abc")
+        secrets.create_secret(Name="talend-token/finance/credentials", SecretString="abc:s3cret-of-abc")
+        secrets.create_secret(Name="talend-token/finance/token")
         wanted = "rotated"
     assert invoke(json.loads(event.read_text()))["outcome"] == wanted
 
 
-def test_a_second_rotation_keeps_the_first_token_as_previous_version(secrets):
-    first = invoke({})
-    second = invoke({})
-    stages = secrets.describe_secret(SecretId=TOKEN)["VersionIdsToStages"]
-    assert "AWSPREVIOUS" in stages[first["version_id"]]
-    assert "AWSCURRENT" in stages[second["version_id"]]
-
-
-def test_a_failure_raises_so_that_lambda_sees_it(secrets, talend):
-    talend.faults.add(Answer(401), times=1)
-    with pytest.raises(CredentialsRefused, match=CREDENTIALS):
-        invoke({"trigger": "schedule"})
-    assert secrets.list_secret_version_ids(SecretId=TOKEN)["Versions"] == []
-
-
 @pytest.mark.usefixtures("secrets")
-def test_a_bad_event_is_refused_before_anything_is_read(talend):
+def test_a_bad_event_is_refused_and_logged_before_anything_is_read(talend, log):
     with pytest.raises(InvalidEvent, match="acount"):
         invoke({"acount": "default"})
     assert list(talend.journal) == []
+    assert json.loads(log.getvalue())["error"] == "InvalidEvent"
 
 
 @pytest.mark.usefixtures("secrets")
-@pytest.mark.parametrize("event", [{}, "credentials changed", {"acount": "default"}])
-def test_bad_settings_are_reported_by_each_invocation(monkeypatch, event):
+@pytest.mark.parametrize("event", [{}, label_updated(), {"acount": "default"}], ids=["forced", "changed", "bad"])
+def test_bad_settings_are_reported_by_each_invocation(monkeypatch, log, event):
     """Every event gives one log line, and then the error."""
-    log = io.StringIO()
-    monkeypatch.setattr(rotate.logger.registered_handler, "stream", log)
     monkeypatch.delenv("SECRET_PREFIX")
     for _ in range(2):
         with pytest.raises(InvalidSettings, match="SECRET_PREFIX is missing"):
-            invoke(label_updated() if event == "credentials changed" else event)
+            invoke(event)
     lines = [json.loads(line) for line in log.getvalue().splitlines()]
     assert [(line["message"], line["error"]) for line in lines] == [("failed", "InvalidSettings")] * 2
-
-
-@pytest.mark.usefixtures("secrets")
-def test_an_event_that_is_refused_is_reported(monkeypatch):
-    log = io.StringIO()
-    monkeypatch.setattr(rotate.logger.registered_handler, "stream", log)
-    with pytest.raises(InvalidEvent):
-        invoke({"acount": "default"})
-    assert json.loads(log.getvalue())["error"] == "InvalidEvent"
 
 
 def test_credentials_put_later_are_used_by_the_warm_function(secrets):
@@ -112,50 +85,32 @@ def test_credentials_put_later_are_used_by_the_warm_function(secrets):
     assert invoke({})["outcome"] == "rotated"
 
 
-def label_updated(secret_id=CREDENTIALS, seconds_ago=5):
-    """Return the event that Secrets Manager sends when a secret has a new value."""
-    moment = datetime.datetime.now(datetime.UTC) - datetime.timedelta(seconds=seconds_ago)
-    event = json.loads((EVENTS / "rotate-credentials-changed.json").read_text())
-    event["detail"]["name"] = secret_id
-    return event | {"resources": [], "time": moment.strftime("%Y-%m-%dT%H:%M:%SZ")}
-
-
-def test_new_credentials_rotate_once_for_all_deliveries(secrets, talend):
-    invoke({})
-    old = json.loads(published(secrets).to_json().reveal())
-    aged = old | {"issued_at": old["issued_at"] - 600}
-    before = secrets.put_secret_value(SecretId=TOKEN, SecretString=json.dumps(aged))["VersionId"]
+def test_new_credentials_rotate_once_for_all_deliveries(secrets, talend, aged):
     talend.add_account(Account("abd", "s3cret-of-abd"))
     secrets.put_secret_value(SecretId=CREDENTIALS, SecretString="abd:s3cret-of-abd")
     event = label_updated()
     answers = [invoke(event) for _ in range(3)]
     assert [answer["outcome"] for answer in answers] == ["rotated", "fresh", "fresh"]
     assert (answers[0]["trigger"], answers[0]["account"]) == ("manual", "default")
-    assert {answer["version_id"] for answer in answers} != {before}
-    assert len({answer["version_id"] for answer in answers}) == 1
+    (version_id,) = {answer["version_id"] for answer in answers}
+    assert version_id != aged
     assert [call.client_id for call in talend.token_calls()] == ["abc", "abd"]
 
 
-def test_a_changed_existing_credentials_secret_is_found_by_its_arn(secrets, monkeypatch):
+def test_a_changed_existing_credentials_secret_is_found_by_its_arn(secrets, talend, monkeypatch):
+    """The rule's wildcard also matches other accounts, and names of other teams."""
     arn = secrets.create_secret(Name="existing", SecretString="abc:s3cret-of-abc")["ARN"]
     monkeypatch.setenv("CREDENTIALS_SECRET", arn)
-    event = label_updated("existing")
-    assert invoke(event | {"resources": [arn]})["outcome"] == "rotated"
-    assert invoke(label_updated("talend-token/default/credentials"))["outcome"] == "ignored"
-
-
-@pytest.mark.parametrize("name", ["talend-token/dwh/credentials", "talend-token/other/app/credentials"])
-def test_credentials_of_another_owner_are_ignored(secrets, talend, name):
-    """The rule's wildcard also matches slashes, and other teams may use such names."""
-    secrets.create_secret(Name=name, SecretString="theirs")
-    assert invoke(label_updated(name))["outcome"] == "ignored"
+    for name in (CREDENTIALS, "talend-token/dwh/credentials", "talend-token/other/app/credentials"):
+        assert invoke(label_updated(name))["outcome"] == "ignored"
     assert list(talend.token_calls()) == []
+    assert invoke(label_updated("existing", arns=[arn]))["outcome"] == "rotated"
 
 
 @pytest.mark.parametrize("trigger", ["schedule", "watchdog"])
 def test_before_credentials_are_stored_nothing_fails(secrets, trigger):
-    secrets.create_secret(Name="talend-token/new/credentials")
-    secrets.create_secret(Name="talend-token/new/token")
+    for part in ("credentials", "token"):
+        secrets.create_secret(Name=f"talend-token/new/{part}")
     assert invoke({"trigger": trigger, "account": "new"})["outcome"] == "waiting_for_credentials"
     secrets.put_secret_value(SecretId="talend-token/new/credentials", SecretString="abc:s3cret-of-abc")
     assert invoke({"trigger": trigger, "account": "new"})["outcome"] == "rotated"
@@ -180,48 +135,35 @@ def test_a_token_that_the_api_refuses_is_not_published(secrets, talend, monkeypa
     assert secrets.get_secret_value(SecretId=TOKEN)["VersionId"] == first["version_id"]
 
 
-def test_a_dry_run_lists_every_link_and_publishes_nothing(secrets):
+def test_a_dry_run_lists_every_link_and_publishes_nothing(secrets, talend, log):
     answer = invoke({"dry_run": True})
     assert answer["outcome"] == "checked"
-    assert [check["link"] for check in answer["checks"] if not check["ok"]] == []
-    assert len(answer["checks"]) == 10
+    assert [check["ok"] for check in answer["checks"]] == [True] * 10
     assert secrets.list_secret_version_ids(SecretId=TOKEN)["Versions"] == []
-
-
-def test_a_dry_run_of_a_broken_chain_answers_and_warns(secrets, talend, monkeypatch):  # noqa: ARG001
-    log = io.StringIO()
-    monkeypatch.setattr(rotate.logger.registered_handler, "stream", log)
     talend.faults.add(Answer(401), times=1)
     checks = {check["link"]: check for check in invoke({"dry_run": True})["checks"]}
     assert not checks["token call"]["ok"]
     assert "answered 401" in checks["token call"]["detail"]
-    line = json.loads(log.getvalue())
+    line = json.loads(log.getvalue().splitlines()[-1])
     assert (line["level"], line["message"]) == ("WARNING", "checked")
     assert any("answered 401" in warning for warning in line["warnings"])
 
 
-def test_log_lines_have_a_time_that_lambda_can_read(secrets, monkeypatch):  # noqa: ARG001
-    log = io.StringIO()
-    monkeypatch.setattr(rotate.logger.registered_handler, "stream", log)
-    invoke({})
-    line = json.loads(log.getvalue())
-    assert datetime.datetime.fromisoformat(line["timestamp"]).tzinfo is not None
-    assert "T" in line["timestamp"]
-
-
-def test_no_log_metric_or_answer_shows_a_credential_or_a_token(secrets, talend, capfd, monkeypatch):
-    log = io.StringIO()
-    monkeypatch.setattr(rotate.logger.registered_handler, "stream", log)
+def test_no_log_metric_or_answer_shows_a_credential_or_a_token(secrets, talend, capfd, log, published):
+    """A failure raises, so that Lambda counts it. A log line has a time that Lambda can read."""
     answer = invoke({"reason": "test"})
     talend.faults.add(Answer(403, body="s3cret-of-abc"), times=1)
-    with pytest.raises(CredentialsRefused):
-        invoke({})
+    with pytest.raises(CredentialsRefused, match=CREDENTIALS):
+        invoke({"trigger": "manual"})
+    assert secrets.get_secret_value(SecretId=TOKEN)["VersionId"] == answer["version_id"]
     output = capfd.readouterr()
     everything = log.getvalue() + output.out + output.err + json.dumps(answer)
     assert "rotated" in everything
     assert "answered 403" in everything
-    assert "s3cret" not in everything
-    assert published(secrets).access_token.split(".")[2] not in everything
+    assert not any(piece in everything for piece in ("s3cret", *published().access_token.split(".")))
+    for line in map(json.loads, log.getvalue().splitlines()):
+        assert "T" in line["timestamp"]
+        assert datetime.datetime.fromisoformat(line["timestamp"]).tzinfo is not None
 
 
 @pytest.mark.usefixtures("secrets")

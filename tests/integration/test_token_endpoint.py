@@ -14,20 +14,9 @@ from rotator.adapters.bounded_http import BoundedSession
 from rotator.adapters.token_endpoint import HttpTokenEndpoint
 from rotator.domain.credentials import Credentials
 from rotator.domain.errors import CredentialsRefused, InvalidTokenResponse, TokenEndpointError, TokenUnavailable
-from talend_simulator import (
-    Account,
-    Answer,
-    Close,
-    Huge,
-    Redirect,
-    Reset,
-    Stall,
-    TalendSimulator,
-)
+from talend_simulator import Account, Answer, Close, Huge, Redirect, Reset, Stall, TalendSimulator
 
 SECRET_ID = "talend-token/default/credentials"
-
-
 SECRET = "hunter2:with a colon"
 
 
@@ -51,6 +40,24 @@ def endpoint(clock):
     return HttpTokenEndpoint(clock=clock, sleep=clock.sleep, jitter=lambda: 1.0)
 
 
+@pytest.fixture
+def answered():
+    """Starts a server that sends the same octets after each request, which it records."""
+
+    def serving(octets, slowly=b""):
+        def serve(connection):
+            requests_seen.append(read_request(connection).decode())
+            connection.sendall(octets)
+            for octet in slowly:
+                select.select([connection], [], [], 0.01)
+                connection.sendall(bytes([octet]))
+
+        return raw_server(serve)
+
+    requests_seen = serving.requests = []
+    return serving
+
+
 def request(endpoint, url, seconds=30.0):
     return endpoint.request_token(credentials(url), endpoint.clock() + seconds)
 
@@ -59,7 +66,10 @@ def statuses(talend):
     return [call.status for call in talend.token_calls()]
 
 
-def test_a_token_is_issued_for_the_documented_call(talend, endpoint, clock):
+def test_a_token_is_issued_for_the_documented_call(talend, endpoint, clock, tmp_path, monkeypatch):
+    """Entries of a netrc file do not replace the credentials."""
+    (tmp_path / "netrc").write_text("machine 127.0.0.1 login mine password else\n")
+    monkeypatch.setenv("NETRC", str(tmp_path / "netrc"))
     response = request(endpoint, talend.url)
     members = json.loads(response.body)
     assert members["access_token"].count(".") == 2
@@ -67,19 +77,13 @@ def test_a_token_is_issued_for_the_documented_call(talend, endpoint, clock):
     assert response.credentials == credentials(talend.url)
     assert response.credentials.token_endpoint == talend.token_url
     assert response.requested_at == clock()
-    assert [(call.method, call.client_id) for call in talend.token_calls()] == [("POST", "abc")]
+    assert [(call.method, call.status, call.client_id) for call in talend.token_calls()] == [("POST", 200, "abc")]
 
 
-def test_the_request_asks_for_json_as_it_is(endpoint):
-    requests_seen = []
-
-    def serve(connection):
-        requests_seen.append(read_request(connection).decode())
-        connection.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n{}")
-
-    with raw_server(serve) as url:
+def test_the_request_asks_for_json_as_it_is(endpoint, answered):
+    with answered(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n{}") as url:
         assert request(endpoint, url).body == b"{}"
-    head, _, body = requests_seen[0].partition("\r\n\r\n")
+    head, _, body = answered.requests[0].partition("\r\n\r\n")
     start, *headers = head.split("\r\n")
     assert start == "POST /security/oauth/token HTTP/1.1"
     assert {"Accept: application/json", "Accept-Encoding: identity", "Content-Type: application/json"} < set(headers)
@@ -101,60 +105,27 @@ def test_a_broken_connection_is_tried_again(talend, endpoint, fault):
     assert len(talend.token_calls()) == 2
 
 
-def test_a_lasting_failure_is_given_up_after_four_attempts(talend, endpoint):
-    talend.faults.add(Answer(503), times=99)
-    with pytest.raises(TokenUnavailable, match=f"answered 503 after {4} attempts") as caught:
-        request(endpoint, talend.url)
-    assert (caught.value.status, caught.value.attempts) == (503, 4)
-    assert len(talend.token_calls()) == 4
-
-
-def test_no_attempt_starts_that_would_wait_past_the_deadline(talend, endpoint, clock):
-    talend.faults.add(Answer(503), times=99)
-    with pytest.raises(TokenUnavailable, match="after 2 attempts"):
-        request(endpoint, talend.url, seconds=1.2)
-    assert clock.slept == [0.5]
-
-
-def test_an_attempt_that_would_begin_at_the_deadline_is_not_begun(talend, endpoint, clock):
-    talend.faults.add(Answer(503), times=99)
-    with pytest.raises(TokenUnavailable, match="answered 503"):
-        request(endpoint, talend.url, seconds=0.5)
-    assert clock.slept == []
-    assert len(talend.token_calls()) == 1
-
-
-def test_retry_after_is_waited_for(talend, endpoint, clock):
-    talend.faults.add(Answer(429, headers={"Retry-After": "7"}), times=1)
-    request(endpoint, talend.url)
-    assert clock.slept == [7.0]
-
-
-def test_a_retry_after_past_the_deadline_is_not_waited_for(talend, endpoint, clock):
-    talend.faults.add(Answer(429, headers={"Retry-After": "3600"}), times=1)
-    with pytest.raises(TokenUnavailable, match="answered 429") as caught:
-        request(endpoint, talend.url)
-    assert caught.value.retry_after == "3600"
-    assert clock.slept == []
-
-
-@pytest.mark.parametrize("status", [400, 401, 403])
-def test_a_refusal_fails_at_once_and_names_the_credentials(talend, endpoint, status):
-    talend.faults.add(Answer(status, body="hunter2"), times=1)
-    match = f"answered {status} for .*{SECRET_ID}.* Check the ID, the secret and the API URL"
-    with pytest.raises(CredentialsRefused, match=match) as caught:
-        request(endpoint, talend.url)
-    assert (caught.value.status, caught.value.attempts) == (status, 1)
-    assert statuses(talend) == [status]
-
-
-@pytest.mark.parametrize("status", [401, 404])
-def test_a_final_answer_has_its_status_and_the_attempts(talend, endpoint, status):
-    talend.faults.add(Answer(503), times=1)
-    talend.faults.add(Answer(status), times=1)
-    with pytest.raises(TokenEndpointError, match=f"answered {status} after 2 attempts") as caught:
-        request(endpoint, talend.url)
-    assert (caught.value.status, caught.value.attempts) == (status, 2)
+@pytest.mark.parametrize(
+    ("seconds", "retry_after", "slept"),
+    [
+        (30, None, [0.5, 1.0, 2.0]),
+        (30, "7", [7.0, 7.0, 7.0]),
+        # An attempt that would begin at the deadline or later is not waited for.
+        (1.2, None, [0.5]),
+        (0.5, None, []),
+        (30, "3600", []),
+    ],
+)
+def test_a_lasting_failure_is_retried_until_the_deadline(talend, endpoint, clock, seconds, retry_after, slept):
+    headers = {"Retry-After": retry_after} if retry_after else {}
+    talend.faults.add(Answer(503, headers=headers), times=99)
+    attempts = len(slept) + 1
+    said = f"answered 503 after {attempts} attempts" if slept else "answered 503 for"
+    with pytest.raises(TokenUnavailable, match=said) as caught:
+        request(endpoint, talend.url, seconds=seconds)
+    assert (caught.value.status, caught.value.attempts, caught.value.retry_after) == (503, attempts, retry_after)
+    assert clock.slept == slept
+    assert len(talend.token_calls()) == attempts
 
 
 def test_a_wrong_secret_is_refused(talend, endpoint, clock):
@@ -162,12 +133,20 @@ def test_a_wrong_secret_is_refused(talend, endpoint, clock):
         endpoint.request_token(credentials(talend.url, "wrong"), clock() + 30)
 
 
-@pytest.mark.parametrize("status", [201, 204, 404, 405, 501])
-def test_any_other_status_is_final(talend, endpoint, status):
-    talend.faults.add(Answer(status), times=1)
-    with pytest.raises(InvalidTokenResponse, match=f"answered {status}"):
+@pytest.mark.parametrize(
+    ("status", "error", "message"),
+    [
+        *[(status, CredentialsRefused, f"{SECRET_ID}.* Check the ID, the secret") for status in (400, 401, 403)],
+        *[(status, InvalidTokenResponse, "Check that the API URL is the base") for status in (201, 204, 404, 405, 501)],
+    ],
+)
+def test_a_final_status_is_not_tried_again(talend, endpoint, status, error, message):
+    talend.faults.add(Answer(503), times=1)
+    talend.faults.add(Answer(status, body="hunter2"), times=1)
+    with pytest.raises(error, match=f"answered {status} after 2 attempts for .*{message}") as caught:
         request(endpoint, talend.url)
-    assert len(talend.token_calls()) == 1
+    assert (caught.value.status, caught.value.attempts) == (status, 2)
+    assert statuses(talend) == [503, status]
 
 
 def test_a_redirect_is_not_followed(talend, endpoint):
@@ -186,12 +165,9 @@ def test_a_huge_body_is_cut_off(talend, endpoint, announced):
     assert caught.value.status == 200
 
 
-def test_an_announced_body_size_allocates_no_memory(endpoint):
-    def serve(connection):
-        read_request(connection)
-        connection.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: 999999999999999\r\n\r\n" + b"x" * 300_000)
-
-    with raw_server(serve) as url, pytest.raises(InvalidTokenResponse, match="more than 262144 bytes"):
+def test_an_announced_body_size_allocates_no_memory(endpoint, answered):
+    said = b"HTTP/1.1 200 OK\r\nContent-Length: 999999999999999\r\n\r\n" + b"x" * 300_000
+    with answered(said) as url, pytest.raises(InvalidTokenResponse, match="more than 262144 bytes"):
         request(endpoint, url)
 
 
@@ -218,12 +194,6 @@ def test_a_compression_that_cannot_be_undone_is_named(talend, endpoint, encoding
     assert caught.value.status == 200
 
 
-@pytest.mark.parametrize("encoding", ["identity", "Identity", "utf-8", "none", "", "UTF-8, identity"])
-def test_an_encoding_that_is_not_a_compression_is_read_as_it_is(talend, endpoint, encoding):
-    talend.faults.add(Answer(200, body="{}", headers={"Content-Encoding": encoding}), times=1)
-    assert request(endpoint, talend.url).body == b"{}"
-
-
 @pytest.mark.parametrize(
     ("encoding", "compress"),
     [
@@ -231,40 +201,36 @@ def test_an_encoding_that_is_not_a_compression_is_read_as_it_is(talend, endpoint
         ("x-gzip", gzip.compress),
         ("deflate", zlib.compress),
         ("utf-8, GZIP , none", gzip.compress),
+        # These are not compressions.
+        *[(encoding, bytes) for encoding in ("identity", "Identity", "utf-8", "none", "", "UTF-8, identity")],
     ],
 )
-def test_an_unrequested_compressed_body_is_read(talend, endpoint, encoding, compress):
+def test_an_unrequested_encoding_is_read(talend, endpoint, encoding, compress):
     body = json.dumps({"access_token": "x" * 20_000}).encode()
     talend.faults.add(Answer(200, body=compress(body), headers={"Content-Encoding": encoding}), times=1)
     assert request(endpoint, talend.url).body == body
 
 
-def test_a_body_that_grows_out_of_bounds_is_cut_off(talend, endpoint):
-    bomb = gzip.compress(b" " * 50_000_000)
-    talend.faults.add(Answer(200, body=bomb, headers={"Content-Encoding": "gzip"}), times=1)
-    with pytest.raises(InvalidTokenResponse, match="more than 262144 bytes"):
-        request(endpoint, talend.url)
-
-
-def test_a_wrongly_encoded_body_is_not_requested_again(talend, endpoint):
-    talend.faults.add(Answer(200, body=b"not gzip at all", headers={"Content-Encoding": "gzip"}), times=1)
-    with pytest.raises(InvalidTokenResponse, match="a body that cannot be decompressed for") as caught:
+@pytest.mark.parametrize(
+    ("body", "problem"),
+    [
+        (gzip.compress(b" " * 50_000_000), "more than 262144 bytes"),
+        (b"not gzip at all", "a body that cannot be decompressed for"),
+    ],
+    ids=["a bomb", "not gzip"],
+)
+def test_a_compressed_body_that_cannot_be_read_is_not_requested_again(talend, endpoint, body, problem):
+    talend.faults.add(Answer(200, body=body, headers={"Content-Encoding": "gzip"}), times=1)
+    with pytest.raises(InvalidTokenResponse, match=problem) as caught:
         request(endpoint, talend.url)
     assert (caught.value.status, caught.value.__context__) == (200, None)
+    assert len(talend.token_calls()) == 1
 
 
-ERROR_CODES = (
-    "invalid_request",
-    "invalid_client",
-    "invalid_grant",
-    "unauthorized_client",
-    "unsupported_grant_type",
-    "invalid_scope",
-)
+CODES = "invalid_request invalid_client invalid_grant unauthorized_client unsupported_grant_type invalid_scope"
 
 
-@pytest.mark.parametrize("code", ERROR_CODES)
-@pytest.mark.parametrize("status", [400, 401, 403])
+@pytest.mark.parametrize(("status", "code"), [*[(401, code) for code in CODES.split()], (400, "invalid_grant")])
 def test_a_registered_error_code_is_shown_and_nothing_else(talend, endpoint, status, code):
     body = json.dumps({"error": code, "error_description": "hunter2", "error_uri": "https://hunter2.example"})
     talend.faults.add(Answer(status, body=body), times=1)
@@ -279,36 +245,22 @@ def test_a_registered_error_code_is_shown_and_nothing_else(talend, endpoint, sta
         "",
         "invalid_client",
         "[]",
-        "null",
         '{"error": "hunter2"}',
         '{"error": ["invalid_client"]}',
         '{"error": "invalid_client hunter2"}',
         '{"error": "INVALID_CLIENT"}',
         '{"errors": "invalid_client"}',
         '{"error": "invalid_client"}' + " " * 300_000,
+        "[" * 100_000,
+        "gzip",
     ],
+    ids=lambda body: body[:30],
 )
 def test_any_other_body_of_a_refusal_is_not_shown(talend, endpoint, body):
-    talend.faults.add(Answer(401, body=body), times=1)
+    headers = {"Content-Encoding": "gzip"} if body == "gzip" else {}
+    talend.faults.add(Answer(401, body=body, headers=headers), times=1)
     with pytest.raises(CredentialsRefused, match="answered 401 for the credentials"):
         request(endpoint, talend.url)
-
-
-@pytest.mark.parametrize("fault", [Answer(401, body="{", headers={"Content-Encoding": "gzip"})])
-def test_a_refusal_whose_body_cannot_be_read_is_a_refusal(talend, endpoint, fault):
-    talend.faults.add(fault, times=1)
-    with pytest.raises(CredentialsRefused, match="answered 401 for"):
-        request(endpoint, talend.url)
-
-
-def test_a_refusal_whose_body_drips_ends_at_the_deadline(endpoint):
-    def serve(connection):
-        read_request(connection)
-        connection.sendall(b"HTTP/1.1 401 No\r\nContent-Length: 500\r\n\r\n")
-        select.select([connection], [], [], 3)
-
-    with raw_server(serve) as url, pytest.raises(CredentialsRefused, match="answered 401 for"):
-        request(endpoint, url, seconds=0.2)
 
 
 @pytest.mark.parametrize("inside_body", [False, True])
@@ -317,6 +269,21 @@ def test_a_server_that_stalls_is_left_at_the_deadline(talend, endpoint, inside_b
     with pytest.raises(TokenUnavailable, match="could not be reached"):
         request(endpoint, talend.url, seconds=0.2)
     assert len(talend.token_calls()) == 1
+
+
+@pytest.mark.parametrize(
+    ("said", "error"),
+    [
+        (b"", TokenUnavailable),
+        (b"HTTP/1.1 200 OK\r\nContent-Length: 500\r\n\r\n", TokenUnavailable),
+        (b"HTTP/1.1 401 No\r\nContent-Length: 500\r\n\r\n", CredentialsRefused),
+    ],
+    ids=["head", "body", "body of a refusal"],
+)
+def test_a_server_that_drips_is_left_at_the_deadline(endpoint, answered, said, error):
+    slowly = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n" + b"X-Slow: 1\r\n" * 20 + b"\r\n{}" + b" " * 300
+    with answered(said, slowly) as url, pytest.raises(error, match=r"Time|answered 401 for"):
+        request(endpoint, url, seconds=0.2)
 
 
 def test_a_silent_server_gets_another_request_before_the_deadline(endpoint, monkeypatch):
@@ -335,85 +302,28 @@ def test_a_silent_server_gets_another_request_before_the_deadline(endpoint, monk
     assert len(calls) == 2
 
 
-@pytest.mark.parametrize("said", [b"", b"HTTP/1.1 200 OK\r\nContent-Length: 500\r\n\r\n"])
-def test_a_server_that_drips_is_left_at_the_deadline(endpoint, said):
-    def serve(connection):
-        read_request(connection)
-        connection.sendall(said)
-        for octet in b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n" + b"X-Slow: 1\r\n" * 20 + b"\r\n{}" + b" " * 300:
-            select.select([connection], [], [], 0.01)
-            connection.sendall(bytes([octet]))
-
-    with raw_server(serve) as url, pytest.raises(TokenUnavailable, match="Time"):
-        request(endpoint, url, seconds=0.2)
-
-
-def test_a_handshake_that_hangs_is_left_at_the_deadline(endpoint):
-    def serve(connection):
-        while connection.recv(1_000):
-            pass
-
-    with raw_server(serve) as url, pytest.raises(TokenUnavailable, match="Timeout"):
-        request(endpoint, url.replace("http:", "https:"), seconds=0.2)
-
-
-# What the server sends, complete or in part, and the result. Only complete answers are not requested again.
-ODD_ANSWERS = {
-    b"": "ConnectionError",
-    b'{"access_token": "HTTP/0.9"}': "ConnectionError",
-    b"\0" * 5_000: "ConnectionError",
-    b"\n" * 100_000: "ConnectionError",
-    b"HTTP/9.9 200 OK\r\n\r\n{}": "ConnectionError",
-    b"HTTP/1.1 two OK\r\n\r\n{}": "ConnectionError",
-    b"HTTP/1.1 200 " + b"O" * 70_000 + b"\r\n\r\n{}": "ConnectionError",
-    b"HTTP/1.1 200 OK\r\nX-Long: " + b"a" * 70_000 + b"\r\n\r\n{}": "ConnectionError",
-    b"HTTP/1.1 200 OK\r\n" + b"X-Many: 1\r\n" * 200 + b"\r\n{}": "ConnectionError",
-    b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\nContent-Length: 9\r\n\r\n{}": "InvalidHeader",
-    b"HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\n{}": "ProtocolError",
-    b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\n{}": "ProtocolError",
-    b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n-5\r\n{}": "ProtocolError",
-    b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\nffffffffffffffffffff\r\n{}": "ProtocolError",
-    b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n2\r\n{}\r\n": "ProtocolError",
-}
-
-
-@pytest.mark.parametrize("said", ODD_ANSWERS, ids=range(len(ODD_ANSWERS)))
-def test_an_answer_that_is_not_http_is_retried_and_named_by_type(endpoint, said):
-    calls = []
-
-    def serve(connection):
-        calls.append(read_request(connection))
-        connection.sendall(said)
-
-    with raw_server(serve) as url, pytest.raises(TokenUnavailable, match=rf"\({ODD_ANSWERS[said]}\) after 4 attempts"):
-        request(endpoint, url)
-    assert len(calls) == 4
-
-
-@pytest.mark.parametrize("location", [b"http://[::1/", b"http://\xff/"])
-def test_a_redirect_to_an_invalid_url_is_not_a_token(endpoint, location):
-    said = b"HTTP/1.1 307 Elsewhere\r\nLocation: " + location + b"\r\nContent-Length: 0\r\n\r\n"
-
-    def serve(connection):
-        read_request(connection)
-        connection.sendall(said)
-
-    with raw_server(serve) as url, pytest.raises(InvalidTokenResponse, match="answered 307"):
-        request(endpoint, url)
-
-
-def test_a_netrc_file_does_not_take_the_credentials_place(talend, endpoint, tmp_path, monkeypatch):
-    netrc = tmp_path / "netrc"
-    netrc.write_text("machine 127.0.0.1 login somebody password else\n")
-    monkeypatch.setenv("NETRC", str(netrc))
-    request(endpoint, talend.url)
-    assert [(call.status, call.client_id) for call in talend.token_calls()] == [(200, "abc")]
-
-
 def test_a_deadline_that_has_passed_gives_a_clear_error(talend, endpoint):
     talend.faults.add(Stall(), times=1)
     with pytest.raises(TokenUnavailable, match="could not be reached"):
         request(endpoint, talend.url, seconds=-5)
+
+
+@pytest.mark.parametrize(
+    ("said", "kind"),
+    [
+        (b"", "ConnectionError"),
+        (b'{"access_token": "HTTP/0.9"}', "ConnectionError"),
+        (b"HTTP/1.1 200 OK\r\n" + b"X-Many: 1\r\n" * 200 + b"\r\n{}", "ConnectionError"),
+        (b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\nContent-Length: 9\r\n\r\n{}", "InvalidHeader"),
+        (b"HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\n{}", "ProtocolError"),
+        (b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n-5\r\n{}", "ProtocolError"),
+    ],
+    ids=["nothing", "no head", "many headers", "two lengths", "too short", "negative chunk"],
+)
+def test_an_answer_that_is_not_http_is_retried_and_named_by_type(endpoint, answered, said, kind):
+    with answered(said) as url, pytest.raises(TokenUnavailable, match=rf"\({kind}\) after 4 attempts"):
+        request(endpoint, url)
+    assert len(answered.requests) == 4
 
 
 @pytest.mark.parametrize(

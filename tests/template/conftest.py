@@ -117,17 +117,3 @@ def resources(template):
 @pytest.fixture(scope="session")
 def samconfig():
     return tomllib.loads((ROOT / "samconfig.toml").read_text())
-
-
-@pytest.fixture(scope="session")
-def statements(resources, account_resources):
-    """The statements of each role and managed policy, by the logical id of its resource."""
-    found = {}
-    for name, resource in (resources | account_resources["Resources"]).items():
-        properties = resource.get("Properties", {})
-        documents = [policy["PolicyDocument"] for policy in properties.get("Policies", [])]
-        if resource["Type"] == "AWS::IAM::ManagedPolicy":
-            documents.append(properties["PolicyDocument"])
-        if documents:
-            found[name] = [statement for document in documents for statement in document["Statement"]]
-    return found

@@ -65,28 +65,22 @@ def uv_wheel(tmp_path):
     return wheel, lock
 
 
-def set_up(folder, python, wheel, lock):
-    """Let make install uv with that Python's pip, from that wheel alone."""
-    uv = folder / "environments" / "uv" / "bin" / "uv"
-    path = f"{python}:{os.environ['PATH']}"
-    offline = {"PIP_NO_INDEX": "1", "PIP_FIND_LINKS": str(wheel.parent), "PIP_CACHE_DIR": str(folder / "cache")}
-    made = make(uv, f"ENVIRONMENTS={folder / 'environments'}", f"LOCK_uv={lock}", PATH=path, **offline)
-    return made, uv
-
-
-def test_old_pip_sets_the_project_up(tmp_path, old_python, uv_wheel):
-    made, uv = set_up(tmp_path, old_python, *uv_wheel)
+def test_old_pip_sets_the_project_up_with_what_is_locked_alone(tmp_path, old_python, uv_wheel):
+    wheel, lock = uv_wheel
+    uv = tmp_path / "environments" / "uv" / "bin" / "uv"
+    arguments = (uv, f"ENVIRONMENTS={tmp_path / 'environments'}", f"LOCK_uv={lock}")
+    offline = {"PIP_NO_INDEX": "1", "PIP_FIND_LINKS": str(wheel.parent), "PIP_CACHE_DIR": str(tmp_path / "cache")}
+    offline["PATH"] = f"{old_python}:{os.environ['PATH']}"
+    good = lock.read_text()
+    lock.write_text(re.sub("sha256:.*", f"sha256:{'0' * 64}", good))
+    refused = make(*arguments, **offline)
+    assert "DO NOT MATCH THE HASHES" in refused.stderr
+    assert refused.returncode != 0
+    assert not uv.exists()
+    lock.write_text(good)
+    made = make(*arguments, **offline)
     assert made.returncode == 0, made.stderr
     assert subprocess.run(["sh", uv], capture_output=True, text=True, check=True).stdout == "this is uv\n"
-
-
-def test_old_pip_installs_nothing_that_is_not_locked(tmp_path, old_python, uv_wheel):
-    wheel, lock = uv_wheel
-    lock.write_text(re.sub("sha256:.*", f"sha256:{'0' * 64}", lock.read_text()))
-    made, uv = set_up(tmp_path, old_python, wheel, lock)
-    assert "DO NOT MATCH THE HASHES" in made.stderr
-    assert made.returncode != 0
-    assert not uv.exists()
 
 
 # --- GNU make 3.81 and BSD tools, as macOS has them ---
@@ -147,12 +141,6 @@ def test_sam_with_containers_builds_the_layer_on_python_3_13(resources):
 # --- one more account ---
 
 
-def test_an_account_needs_a_name():
-    made = make("account")
-    assert made.returncode != 0
-    assert "make account NAME=sales" in made.stderr
-
-
 @pytest.mark.parametrize(
     ("arguments", "given"),
     [
@@ -166,6 +154,7 @@ def test_an_account_needs_a_name():
 )
 def test_an_account_takes_more_parameters(arguments, given):
     """SAM takes the last `--parameter-overrides` for the only one."""
+    assert "make account NAME=sales" in make("account").stderr
     command = make("--dry-run", "account", "NAME=sales", f"ARGS={arguments}").stdout
     said = " ".join(command.replace("\\\n", " ").split())
     assert said.endswith(f"--stack-name talend-token-sales {given}")

@@ -9,13 +9,15 @@ import previous_release
 from template.conftest import ROOT, expand
 
 SCHEMAS = next((ROOT / ".environments/sam/lib").glob("python*/site-packages/cfnlint/data/schemas"))
-# By stack: what has the same physical id as long as the stack exists. CloudFormation deletes what it replaces.
+# By stack: what has the same physical id as long as the stack exists. CloudFormation deletes what it replaces. With
+# a managed policy, which another description replaces, roles and consumers lose their rights.
 KEPT = {
     "main": {
         "AlarmTopic",
         "DeadLetterQueue",
         "DefaultAccount",
         "LockTable",
+        "PublisherPolicy",
         "RenewFunction",
         "RenewLogGroup",
         "RotateFunction",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import random
 import time
 from collections.abc import Callable
@@ -24,9 +25,9 @@ if TYPE_CHECKING:
 
 # Both functions use this prefix, so that they share the lock.
 _KEY_PREFIX = "talend-token"
-# Long enough to answer all consumers that report the same rejected token from the record, and short enough that a
-# version that an operator has rolled back can be replaced again.
-_RECORD_SECONDS = 60
+# Longer than any read is stale, so that a run that still sees the replaced version is answered from the record. Shorter
+# than the 48 seconds for which a run with new credentials tries again, so that it succeeds after a roll back.
+_RECORD_SECONDS = 30
 _REPLACED = (Outcome.ROTATED, Outcome.SUPERSEDED)
 # A record may expire after it has blocked the write and before it is examined, so the write is repeated.
 _ATTEMPTS = 3
@@ -99,11 +100,13 @@ class _NothingReplacedError(Exception):
 class _OwnRecordsAreRecognized(DynamoDBPersistenceLayer):
     """Recognizes its own record if the SDK repeats a write whose answer was lost.
 
-    A random fraction of a millisecond in the record's expiry identifies the run that wrote it.
+    A random fraction of a millisecond in the record's expiry identifies the run that wrote it. The record of a run in
+    progress lasts as long as the run may, instead of as long as that of a replacement.
     """
 
     def _put_record(self, data_record: DataRecord) -> None:
         expiry = (data_record.in_progress_expiry_timestamp or 0) + Decimal(random.randrange(10**9)).scaleb(-9)  # noqa: S311
+        data_record.expiry_timestamp = math.ceil(expiry / 1000)
         data_record.in_progress_expiry_timestamp = expiry  # type: ignore[assignment]
         try:
             super()._put_record(data_record)

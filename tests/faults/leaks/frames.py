@@ -72,7 +72,6 @@ class Watch:
         """Another test: whatever was looked at often enough is looked at again."""
         self._seen.clear()
         self._inside.clear()
-        _MONITORING.restart_events()
 
     def stop(self) -> None:
         """No longer."""
@@ -107,12 +106,14 @@ class Watch:
             return _MONITORING.DISABLE
         if isinstance(value, _SIMPLE) or getattr(self._busy, "at_it", False):
             return None
-        if not self._leaves(sys._getframe(1)):
+        if self._inside[id(code)] >= _ENOUGH_INSIDE or self._seen[id(code), offset] >= _ENOUGH:
+            return None
+        if self._leaves(sys._getframe(1)):
+            self._seen[id(code), offset] += 1
+            self._guarded(self._value, code, value)
+        else:
             self._inside[id(code)] += 1
-            return _MONITORING.DISABLE if self._inside[id(code)] >= _ENOUGH_INSIDE else None
-        self._seen[id(code), offset] += 1
-        self._guarded(self._value, code, value)
-        return _MONITORING.DISABLE if self._seen[id(code), offset] >= _ENOUGH else None
+        return None
 
     def _guarded(self, look: Callable[[CodeType, object], None], code: CodeType, value: object) -> None:
         self._busy.at_it = True

@@ -4,6 +4,7 @@ import pytest
 
 from doubles import Clock, InMemoryTokenSource
 from doubles.api import talend_api
+from integration.client.clients import Requests
 from talend_token import TokenClient
 
 
@@ -25,22 +26,39 @@ def other_host():
         yield api
 
 
-@pytest.fixture
-def source(clock, api):
+class AcceptedTokenSource(InMemoryTokenSource):
     """A source for whose API each published token is valid until a test revokes it."""
-    source = InMemoryTokenSource(clock, api_url=api.url)
-    publish = source.publish
 
-    def published_and_accepted(**how):
-        token = publish(**how)
-        api.accepted.add(token.access_token)
+    def __init__(self, clock, api):
+        super().__init__(clock, api_url=api.url)
+        self.api = api
+        self.publish()
+
+    def publish(self, **how):
+        token = super().publish(**how)
+        if self.api:
+            self.api.accepted.add(token.access_token)
         return token
 
-    source.publish = published_and_accepted
-    source.publish()
-    return source
+
+@pytest.fixture
+def source(clock, api):
+    return AcceptedTokenSource(clock, api)
 
 
 @pytest.fixture
 def client(clock, source):
     return TokenClient(source, clock=clock, monotonic=clock, sleep=clock.sleep)
+
+
+@pytest.fixture
+def call(client):
+    return Requests(client)
+
+
+@pytest.fixture
+def revoked(api, call):
+    """A client that has used v1, which has been revoked."""
+    assert call("GET", api.url).status_code == 200
+    api.accepted.clear()
+    api.calls.clear()

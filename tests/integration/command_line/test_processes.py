@@ -1,4 +1,4 @@
-"""The command as a process: pipes, signals, what `ps` shows, and a writer that is killed again and again."""
+"""The command as a process: pipes, signals, its entry in `ps`, and a writer that is killed again and again."""
 
 import json
 import os
@@ -8,15 +8,16 @@ import subprocess
 import sys
 import threading
 import time
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
 
 from doubles import marked, raw_server, read_request
+from integration.wire import answer, secret
 from local_aws.waiting import eventually
 
 FUNCTIONS = Path(__file__).parents[3] / "functions"
-COMMAND = [sys.executable, "-m", "talend_token"]
 
 
 class SecretsManager:
@@ -25,7 +26,7 @@ class SecretsManager:
     def __init__(self):
         self.life = 1800
         self.interval = 1500
-        """How many seconds after a token the next one is published."""
+        """The number of seconds after a token until the next one is published."""
         self.version = 0
         self.issued_at = 0
         self.goes_on = threading.Event()
@@ -40,20 +41,7 @@ class SecretsManager:
         now = time.time()
         if now > self.issued_at + self.interval:
             self.version, self.issued_at = self.version + 1, int(now)
-        octets = json.dumps(self.secret()).encode()
-        connection.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n%s" % (len(octets), octets))
-
-    def secret(self):
-        document = {
-            "access_token": self.token,
-            "token_type": "Bearer",
-            "issued_at": self.issued_at,
-            "expires_at": self.issued_at + self.life,
-            "api_url": "https://api.eu.cloud.talend.com",
-            "version_id": f"v{self.version}",
-        }
-        name = "talend-token/default/token"
-        return {"Name": name, "VersionId": f"v{self.version}", "SecretString": json.dumps(document)}
+        answer(connection, secret(self.version, self.token, issued_at=self.issued_at, life=self.life))
 
     @property
     def token(self):
@@ -66,10 +54,18 @@ def aws():
 
 
 @pytest.fixture
-def environment(aws):
-    """Of a process that uses that Secrets Manager."""
+def start(aws):
+    """Starts the command in a process that uses that Secrets Manager."""
+    processes = []
+
+    def start(*arguments, **settings):
+        command = [sys.executable, "-m", "talend_token", *arguments]
+        pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE} | settings
+        processes.append(subprocess.Popen(command, env=environment, **pipes))
+        return processes[-1]
+
     with raw_server(aws.serve) as url:
-        yield {
+        environment = {
             "PATH": os.environ["PATH"],
             "PYTHONPATH": str(FUNCTIONS),
             "AWS_ENDPOINT_URL": url,
@@ -78,43 +74,23 @@ def environment(aws):
             "AWS_DEFAULT_REGION": "eu-west-1",
             "AWS_CONFIG_FILE": os.devnull,
         }
+        yield start
+        for process in processes:
+            process.kill()
+            process.communicate()
         aws.goes_on.set()
 
 
-@pytest.fixture
-def run(environment):
-    def run(*arguments, **settings):
-        return subprocess.run(
-            [*COMMAND, *arguments], env=environment, capture_output=True, check=False, timeout=60, **settings
-        )
-
-    return run
+def test_the_token_and_a_newline_are_the_bytes_on_stdout(aws, start):
+    process = start("token")
+    assert process.communicate(timeout=60) == (f"{aws.token}\n".encode(), b"")
+    assert process.returncode == 0
 
 
-@pytest.fixture
-def start(environment):
-    processes = []
-
-    def start(*arguments, **settings):
-        processes.append(subprocess.Popen([*COMMAND, *arguments], env=environment, **settings))
-        return processes[-1]
-
-    yield start
-    for process in processes:
-        process.kill()
-        process.wait()
-
-
-def test_the_token_and_a_newline_are_the_bytes_on_stdout(aws, run):
-    done = run("token")
-    assert (done.returncode, done.stderr) == (0, b"")
-    assert done.stdout == f"{aws.token}\n".encode()
-
-
-def test_a_pipe_that_is_closed_early_is_no_traceback(start):
+def test_a_pipe_that_is_closed_early_is_not_a_traceback(start):
     reader, writer = os.pipe()
     os.close(reader)
-    process = start("token", stdout=writer, stderr=subprocess.PIPE)
+    process = start("token", stdout=writer)
     os.close(writer)
     assert process.communicate(timeout=60)[1] == b""
     assert process.returncode == 141
@@ -122,7 +98,7 @@ def test_a_pipe_that_is_closed_early_is_no_traceback(start):
 
 def test_ctrl_c_is_quiet(aws, start):
     aws.goes_on.clear()
-    process = start("token", stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+    process = start("token")
     eventually(lambda: aws.reads, 30)
     process.send_signal(signal.SIGINT)
     assert process.communicate(timeout=30) == (b"", b"")
@@ -135,8 +111,8 @@ def test_ctrl_c_is_quiet(aws, start):
 @pytest.mark.parametrize(
     ("script", "exit_code"), [("exit 7", 7), ("kill -TERM $$", -signal.SIGTERM), ("kill -PIPE $$", -signal.SIGPIPE)]
 )
-def test_exit_code_and_signals_are_those_of_the_command(run, script, exit_code):
-    assert run("exec", "--", "sh", "-c", script).returncode == exit_code
+def test_exit_code_and_signals_are_those_of_the_command(start, script, exit_code):
+    assert start("exec", "--", "sh", "-c", script).wait(60) == exit_code
 
 
 def test_the_command_takes_the_place_of_the_process(aws, start, tmp_path):
@@ -165,7 +141,7 @@ def file(tmp_path):
 
 
 def test_sigterm_ends_a_writer_that_waits_and_leaves_the_file(aws, start, file):
-    process = start("write", str(file), stderr=subprocess.PIPE)
+    process = start("write", str(file))
     eventually(file.exists, 30)
     process.terminate()
     assert process.communicate(timeout=30)[1] == b""
@@ -175,19 +151,18 @@ def test_sigterm_ends_a_writer_that_waits_and_leaves_the_file(aws, start, file):
 
 def test_a_file_expires_on_time_although_the_read_hangs(aws, start, file):
     aws.life = 4
-    process = start("write", str(file), stderr=subprocess.DEVNULL)
+    start("write", str(file), stderr=subprocess.DEVNULL)
     eventually(file.exists, 30)
     aws.goes_on.clear()
     expires_at = json.loads(file.read_text())["expires_at"]
     eventually(lambda: not file.exists(), 30)
     assert time.time() < expires_at
-    process.terminate()
 
 
 def test_no_reader_sees_half_a_file_or_an_expired_token(aws, start, file):
     """While writers are killed at random and started again.
 
-    What a killed writer leaves can expire before the next one has started. Here it is replaced long before that.
+    A file that a killed writer leaves can expire before the next one has started. Here it is replaced long before that.
     """
     aws.life, aws.interval = 60, 1
     chance = random.Random(17)
@@ -198,15 +173,11 @@ def test_no_reader_sees_half_a_file_or_an_expired_token(aws, start, file):
         killed_at = time.monotonic() + chance.uniform(1.5, 3.5)
         while time.monotonic() < killed_at:
             read_at = time.time()
-            try:
+            with suppress(FileNotFoundError):
                 document = json.loads(file.read_text())
-            except FileNotFoundError:
-                document = None
+                assert document["expires_at"] > read_at
+                seen.add(document["version_id"])
             time.sleep(0.002)
-            if document is None:
-                continue
-            assert document["expires_at"] > read_at
-            seen.add(document["version_id"])
         process.kill()
         process.wait()
     assert len(seen) > 2

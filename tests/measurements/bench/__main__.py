@@ -23,9 +23,8 @@ from local_aws import ENVIRONMENTS
 SUBJECTS = {
     "warm": "a warm call, with 1 and with 8 threads",
     "cold_start": "cold starts of both functions, beside other handlers and other packages of the same code",
-    "herd": "500 threads and 500 tasks meet an expired token, and a rejected one",
+    "herd": "500 threads meet an expired token, and a rejected one",
     "warm_rotation": "a rotation by a warm function, beside other ways to rotate and a replay of the same calls",
-    "healing": "from a 401 to a working token for 1, 100 and 1,000 consumers at once, with the deployed functions",
     "money": "what accounts and consumers' calls cost, and which limit of AWS is met first: arithmetic",
 }
 LIBRARIES = (

@@ -11,18 +11,11 @@ import requests
 
 from bench.upstream import RENEW_FUNCTION
 
-# As long as nothing but the contestant is to end a call.
+# Long enough that only the contestant ends a call.
 TIMEOUT_SECONDS = 300
 
 
-def by_hand(
-    url: str,
-    read: Callable[[], Any],
-    read_again: Callable[[], Any],
-    *,
-    renew_function: str = RENEW_FUNCTION,
-    account: str = "default",
-) -> Callable[[], int]:
+def by_hand(url: str, read: Callable[[], Any], read_again: Callable[[], Any]) -> Callable[[], int]:
     """Calls the API; on a 401 has the token renewed, reads again past the cache, and repeats the call.
 
     `read` and `read_again` give the token document. The result is the last status.
@@ -37,8 +30,8 @@ def by_hand(
         document = read()
         if (status := get(document)) != 401:
             return status
-        event = {"account": account, "rejected_version_id": document["version_id"]}
-        answer = json.load(functions.invoke(FunctionName=renew_function, Payload=json.dumps(event))["Payload"])
+        event = {"rejected_version_id": document["version_id"]}
+        answer = json.load(functions.invoke(FunctionName=RENEW_FUNCTION, Payload=json.dumps(event))["Payload"])
         if answer.get("outcome") not in ("rotated", "superseded"):
             raise RuntimeError(f"the token was not renewed: {answer.get('outcome') or answer.get('errorMessage')}")
         return get(read_again())

@@ -42,7 +42,7 @@ def owner_of(module: str) -> str | None:
 
 
 def self_milliseconds(report: str) -> tuple[dict[str, float], Counter[str]]:
-    """Time and number of modules by owner; a module of the standard library counts with whoever imported it first."""
+    """Return time and number of modules by owner. A standard module counts with the first module that imports it."""
     milliseconds: dict[str, float] = defaultdict(float)
     modules: Counter[str] = Counter()
     # A module is reported after all that it imported: read backwards, each follows the one that imported it.

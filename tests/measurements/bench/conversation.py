@@ -1,4 +1,4 @@
-"""A process that is told things by lines on its standard input."""
+"""A process that reads commands, a line each, from its standard input."""
 
 from __future__ import annotations
 
@@ -21,17 +21,13 @@ class Conversation:
         )
 
     def ask(self, line: str) -> Any:
-        """Send a line, and wait for its answer."""
-        self.tell(line)
-        return self.answer()
-
-    def tell(self, line: str) -> None:
-        """Send a line, whose answer is taken later."""
+        """Send a line and return the answer."""
         assert self._process.stdin is not None
         print(line, file=self._process.stdin, flush=True)
+        return self.answer()
 
     def answer(self) -> Any:
-        """The next answer. Raises `RuntimeError` if the process has ended."""
+        """Return the next answer. Raises `RuntimeError` if the process has ended."""
         assert self._process.stdout is not None
         if not (line := self._process.stdout.readline()):
             raise RuntimeError("a measured process ended: see what it printed above")

@@ -14,7 +14,6 @@ from matplotlib.figure import Figure
 from bench.results import DOCS, figures, load
 from outages.drawing import NO_METADATA, STYLE, THEMES, Theme
 
-HEALING = "From a 401 to a working token, for many at once"
 ROTATION = "A rotation by a warm function, each answered after 5 ms"
 
 
@@ -36,27 +35,6 @@ class Chart:
     subtitle: str
     rows: Sequence[str]
     panels: Sequence[Bars]
-
-
-def healing(found: Mapping[str, Any]) -> Chart:
-    """Token calls and time of the largest crowd that met a 401."""
-    names = {
-        "**talend_token.requests**": "talend-token",
-        "each requests its own token": "each requests its own",
-        "aws-secretsmanager-caching by hand: renew, `refresh_secret_now`": "AWS's cache, by hand",
-    }
-    rows = [found[name] for name in names]
-    consumers, calls, seconds = ([row[member] for row in rows] for member in ("consumers", "token calls", "seconds"))
-    return Chart(
-        "healing",
-        f"{consumers[0]:,} consumers meet the same 401",
-        "Less is better. All of them, the functions, AWS and Talend share one machine of two cores",
-        list(names.values()),
-        [
-            Bars("token calls", calls, [f"{count:,.0f}" for count in calls]),
-            Bars("seconds until half of them work again", seconds, [f"{value:.1f} s" for value in seconds]),
-        ],
-    )
 
 
 def rotation(found: Mapping[str, Any]) -> Chart:
@@ -124,10 +102,9 @@ def _panel(axes: Axes, panel: Bars, theme: Theme) -> None:
 def main() -> None:
     """Draw what was measured; what was not is left as it is."""
     kept = load()
-    for subject, title, chart in (("healing", HEALING, healing), ("warm_rotation", ROTATION, rotation)):
-        if subject in kept:
-            for path in draw(chart(figures(kept, subject, title)), DOCS / "charts"):
-                print(f"wrote {path.relative_to(DOCS.parent)}")
+    if "warm_rotation" in kept:
+        for path in draw(rotation(figures(kept, "warm_rotation", ROTATION)), DOCS / "charts"):
+            print(f"wrote {path.relative_to(DOCS.parent)}")
 
 
 if __name__ == "__main__":

@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-import asyncio
 import logging
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 from bench import herd_contestants as contestants
-from bench.crowd import of_tasks, of_threads
+from bench.crowd import of_threads
 from bench.measurement import Spread, Table, progress
 from bench.upstream import Upstream, environment
 
@@ -20,7 +18,7 @@ CALLERS = 500
 FEW_CALLERS = 20
 ROUNDS = 3
 LATENCY_SECONDS = 0.5
-# Enough for whoever reckons in whole seconds, once for the issue and once for the answer.
+# Enough for libraries that count in whole seconds, once for the issue and once for the answer.
 SHORT_LIFE_SECONDS = 4
 LIFE_SECONDS = 1800
 WELL = "well"
@@ -28,11 +26,10 @@ WELL = "well"
 
 @dataclass(frozen=True)
 class Contestant:
-    """Who meets the herd: `prepare` is one of `bench.herd_contestants`."""
+    """One way to get a token. `prepare` is one of `bench.herd_contestants`."""
 
     name: str
-    prepare: Callable[[Upstream], Any]
-    kind: str = "threads"
+    prepare: Callable[[Upstream], Callable[[], object]]
     callers: int = CALLERS
 
 
@@ -45,9 +42,6 @@ EXPIRED = (
     Contestant("authlib OAuth2Session", contestants.authlib),
     Contestant("google-auth", contestants.google),
     Contestant("httpx-auth", contestants.httpx_auth_flow, callers=FEW_CALLERS),
-    Contestant("**talend_token.aio**", contestants.ours_async, "tasks"),
-    Contestant("authlib AsyncOAuth2Client", contestants.authlib_async, "tasks"),
-    Contestant("httpx-auth", contestants.httpx_auth_async, "tasks"),
 )
 REJECTED = (
     Contestant("floor: requests, two requests without a token", contestants.two_requests),
@@ -60,9 +54,6 @@ REJECTED = (
         contestants.caching_rejected,
         callers=FEW_CALLERS,
     ),
-    Contestant("floor: httpx, two requests without a token", contestants.two_requests_async, "tasks"),
-    Contestant("**talend_token.httpx**", contestants.ours_async_rejected, "tasks"),
-    Contestant("authlib AsyncOAuth2Client, as it comes", contestants.authlib_async_rejected, "tasks"),
 )
 
 
@@ -120,8 +111,7 @@ NOTES = (
 REJECTED_NOTES = (
     "The API rejects the token that each caller holds, and the published one too: it was revoked. A caller "
     'succeeds if it gets the API\'s 200. The renew function makes one token for all who ask at once. "As it comes" '
-    "is what the library does by itself. httpx needs long to share 100 connections among 500 tasks, with and "
-    "without a token, because its pool looks at every waiting request each time one ends."
+    "is what the library does by itself."
 )
 
 
@@ -130,13 +120,13 @@ def _rows(upstream: Upstream, among: tuple[Contestant, ...], event: Event, quick
     herds: dict[Contestant, list[Herd]] = {contestant: [] for contestant in among}
     for number in range(rounds):
         for contestant, found in herds.items():
-            progress(f"round {number + 1} of {rounds}: {contestant.name}, {contestant.kind}")
+            progress(f"round {number + 1} of {rounds}: {contestant.name}")
             found.append(_herd(upstream, contestant, event, _callers(contestant, quick)))
     for contestant, found in herds.items():
         kinds = sorted(set[str]().union(*(herd.failures for herd in found)))
         yield (
             contestant.name,
-            f"{_callers(contestant, quick)} {contestant.kind}",
+            f"{_callers(contestant, quick)} threads",
             Spread.of([herd.requests for herd in found]).text(),
             Spread.of([herd.renewals for herd in found]).text(),
             Spread.of([herd.well for herd in found]).text() + (f"; others: {', '.join(kinds)}" if kinds else ""),
@@ -151,14 +141,11 @@ def _callers(contestant: Contestant, quick: bool) -> int:
 def _herd(upstream: Upstream, contestant: Contestant, event: Event, callers: int) -> Herd:
     upstream.set(latency_seconds=0, life_seconds=event.first_life_seconds)
     upstream.publish()
-    with asyncio.Runner() as runner:
-        prepared = contestant.prepare(upstream)
-        tasks = contestant.kind == "tasks"
-        call = runner.run(prepared) if tasks else prepared
-        event.happen(upstream)
-        upstream.set(latency_seconds=LATENCY_SECONDS)
-        upstream.take_counts()
-        outcome = runner.run(of_tasks(call, callers)) if tasks else of_threads(call, callers)
+    call = contestant.prepare(upstream)
+    event.happen(upstream)
+    upstream.set(latency_seconds=LATENCY_SECONDS)
+    upstream.take_counts()
+    outcome = of_threads(call, callers)
     counts = Counter(upstream.take_counts())
     renewals = counts.pop("renew", 0)
     working = upstream.working()

@@ -1,4 +1,4 @@
-"""Who meets the herds of `bench.herd`: each function gets its first token and returns the call to make many times.
+"""The contestants of `bench.herd`: each function gets its first token and returns the call to make many times.
 
 On an expiry the call returns an access token, on a rejection the API's last status.
 """
@@ -8,17 +8,15 @@ from __future__ import annotations
 import json
 import threading
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable
 from typing import Any
 
 import httpx
 import requests
-from authlib.integrations.httpx_client import AsyncOAuth2Client
 from google.auth.transport.requests import AuthorizedSession
 
 from bench.by_hand import TIMEOUT_SECONDS, by_hand
 from bench.contestants import (
-    CLIENT,
     authlib_session,
     google_credentials,
     httpx_auth,
@@ -29,12 +27,7 @@ from bench.contestants import (
     talend_token_client,
 )
 from bench.upstream import SECRET_NAME, Upstream
-from talend_token.aio import AsyncTokenClient
-from talend_token.httpx import TalendAuth as HttpxTalendAuth
 from talend_token.requests import TalendAuth
-
-# Nothing but the contestant is to end a call, nor a proxy to take it.
-_HTTPX: dict[str, Any] = {"timeout": TIMEOUT_SECONDS, "trust_env": False}
 
 # --- threads that meet an expired token ---
 
@@ -46,7 +39,7 @@ def ours(_: Upstream) -> Callable[[], object]:
 
 
 def double_checked_lock(_: Upstream) -> Callable[[], object]:
-    """What a careful person writes by hand."""
+    """A lock that careful code takes by hand."""
     client, lock = secrets_client(), threading.Lock()
 
     def read() -> Any:
@@ -181,73 +174,3 @@ def caching_rejected(upstream: Upstream) -> Callable[[], object]:
 
     read()
     return by_hand(upstream.api_url, read, read_again)
-
-
-# --- tasks ---
-
-
-async def ours_async(_: Upstream) -> Callable[[], Awaitable[object]]:
-    client = AsyncTokenClient(talend_token_client())
-    await client.get_token()
-
-    async def call() -> object:
-        return (await client.get_token()).access_token
-
-    return call
-
-
-async def authlib_async(upstream: Upstream) -> Callable[[], Awaitable[object]]:
-    session = await _authlib_client(upstream)
-
-    async def call() -> object:
-        await session.ensure_active_token(session.token)
-        return session.token["access_token"]
-
-    return call
-
-
-async def httpx_auth_async(upstream: Upstream) -> Callable[[], Awaitable[object]]:
-    """Its flow is the same for both, and blocks the loop."""
-    blocking = httpx_auth_flow(upstream)
-
-    async def call() -> object:
-        return blocking()
-
-    return call
-
-
-async def ours_async_rejected(upstream: Upstream) -> Callable[[], Awaitable[object]]:
-    client = talend_token_client()
-    session = httpx.AsyncClient(auth=HttpxTalendAuth(client), **_HTTPX)
-    client.get_token()
-
-    async def call() -> object:
-        return (await session.get(upstream.api_url)).status_code
-
-    return call
-
-
-async def two_requests_async(upstream: Upstream) -> Callable[[], Awaitable[object]]:
-    """As `two_requests`."""
-    session = httpx.AsyncClient(**_HTTPX)
-
-    async def call() -> object:
-        await session.get(upstream.api_url)
-        return (await session.get(upstream.api_url)).status_code
-
-    return call
-
-
-async def authlib_async_rejected(upstream: Upstream) -> Callable[[], Awaitable[object]]:
-    session = await _authlib_client(upstream)
-
-    async def call() -> object:
-        return (await session.get(upstream.api_url)).status_code
-
-    return call
-
-
-async def _authlib_client(upstream: Upstream) -> AsyncOAuth2Client:
-    session = AsyncOAuth2Client(**CLIENT, token_endpoint=upstream.token_url, grant_type="client_credentials", **_HTTPX)
-    await session.fetch_token()
-    return session

@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Self
 
-# Whoever waits for longer is told what for.
+# Progress is shown for anything that takes longer.
 _PROGRESS_SECONDS = 2
 
 
@@ -41,14 +41,6 @@ def _short(ratio: float) -> str:
     return f"{ratio:.2f}" if ratio < 10 else f"{ratio:,.0f}"
 
 
-def percentiles(seconds: Sequence[float]) -> tuple[str, str]:
-    """What half and 99 % do not exceed; fewer than 100 do not tell the latter."""
-    if not seconds:
-        return "", ""
-    p99 = f"{statistics.quantiles(seconds, n=100, method='inclusive')[-1]:.2f}" if len(seconds) >= 100 else ""
-    return f"{statistics.median(seconds):.2f}", p99
-
-
 @dataclass(frozen=True)
 class Table:
     """What one benchmark found."""
@@ -75,17 +67,17 @@ class Table:
 def in_turns(contestants: Mapping[str, Callable[[], float]], rounds: int) -> dict[str, list[float]]:
     """Measure each contestant once a round, so that all of them meet the same weather; every second round backwards."""
     found: dict[str, list[float]] = {name: [] for name in contestants}
-    told = time.monotonic()
+    shown = time.monotonic()
     for number in range(rounds):
         names: Iterable[str] = contestants if number % 2 == 0 else reversed(list(contestants))
         for name in names:
-            if time.monotonic() - told > _PROGRESS_SECONDS:
+            if time.monotonic() - shown > _PROGRESS_SECONDS:
                 progress(f"round {number + 1} of {rounds}: {name}")
-                told = time.monotonic()
+                shown = time.monotonic()
             found[name].append(contestants[name]())
     return found
 
 
 def progress(text: str) -> None:
-    """Tell on standard error what is being done."""
+    """Print on standard error what is being done."""
     print(f"  {text}", file=sys.stderr, flush=True)

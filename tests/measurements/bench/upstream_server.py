@@ -85,7 +85,7 @@ class Upstream:
         return web.json_response(answer, content_type="application/x-amz-json-1.1")
 
     async def renew(self, request: web.Request) -> web.Response:
-        """The renew function: one renewal at a time, and who comes later is told that it is done."""
+        """The renew function: one renewal at a time; later callers learn that it is done."""
         rejected = json.loads(await request.read())
         self.counts["renew"] += 1
         async with self.renewing:

@@ -15,7 +15,7 @@ from rotator.domain.errors import (
 from rotator.domain.invocation import Invocation
 from rotator.domain.result import Outcome, Result
 
-RECORD_SECONDS = 60
+RECORD_SECONDS = 30
 OPEN_SECONDS = 60
 
 

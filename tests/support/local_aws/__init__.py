@@ -198,11 +198,13 @@ class LocalAWS:
             "NO_PROXY": "127.0.0.1,localhost",
             "no_proxy": "127.0.0.1,localhost",
             "SAM_CLI_TELEMETRY": "0",
+            # A stack is there at once, so the SAM CLI need not look every five seconds.
+            "SAM_CLI_POLL_DELAY": "0.1",
         }
 
     def subprocess_environment(self) -> dict[str, str]:
-        """This process's environment without any AWS variable of its own, and `environment` over it."""
-        ours = {name: value for name, value in os.environ.items() if not name.startswith("AWS_")}
+        """This process's environment without its variables for AWS and for `make`, and `environment` over it."""
+        ours = {name: value for name, value in os.environ.items() if not name.startswith(("AWS_", "MAKE", "ARGS"))}
         return ours | self.environment()
 
     def client(self, service: str) -> Any:

@@ -2,6 +2,7 @@
 
 - `!Ref` of a secret gives its name; AWS gives its ARN.
 - A table's `TimeToLiveSpecification`, a role's `PermissionsBoundary` and a function's `VpcConfig` are not applied.
+- The tags of a stack do not reach its event rules and dashboards, which cannot have any.
 - The workers of a function that is deleted with its stack stay.
 - `AWS::SecretsManager::ResourcePolicy` and `AWS::Events::EventBusPolicy` are unknown.
 """
@@ -11,12 +12,16 @@ import json
 from collections.abc import Callable
 from typing import Any
 
-from ministack.services import dynamodb, eventbridge, iam, lambda_svc, secretsmanager
+from ministack.core.responses import get_account_id
+from ministack.services import cloudwatch, dynamodb, eventbridge, iam, lambda_svc, secretsmanager
 from ministack.services.cloudformation import provisioners
 
 Provisioned = tuple[str, dict[str, Any]]
 Properties = dict[str, Any]
 Handlers = dict[str, Any]
+
+# The property of a resource that holds its tags, and the shape of it.
+TAGS = ("Tags", "list")
 
 
 def mend(_options: argparse.Namespace, _routes: dict[str, Callable[[], Any]]) -> None:
@@ -26,6 +31,10 @@ def mend(_options: argparse.Namespace, _routes: dict[str, Callable[[], Any]]) ->
     _then_apply(handlers["AWS::DynamoDB::Table"], _set_time_to_live)
     _then_apply(handlers["AWS::IAM::Role"], _set_boundary)
     _then_apply(handlers["AWS::Lambda::Function"], _set_network)
+    _then_apply(handlers["AWS::CloudWatch::Dashboard"], _tag_dashboard)
+    checked = cloudwatch._validate_alarm_tag_arn
+    cloudwatch._validate_alarm_tag_arn = lambda arn, **how: None if ":dashboard/" in arn else checked(arn, **how)
+    provisioners._STACK_TAG_PROPERTY.update(dict.fromkeys(("AWS::CloudWatch::Dashboard", "AWS::Events::Rule"), TAGS))
     _stop_workers_on_deletion(handlers["AWS::Lambda::Function"])
     handlers["AWS::SecretsManager::ResourcePolicy"] = {
         "create": lambda _logical_id, properties, _stack: _put_resource_policy(properties),
@@ -69,10 +78,8 @@ def _then_apply(handlers: Handlers, apply: Callable[[str, Properties], None]) ->
         apply(physical_id, properties)
         return physical_id, attributes
 
-    def update_and_apply(
-        physical_id: str, old: Properties, new: Properties, stack: str, logical_id: str | None
-    ) -> Provisioned:
-        physical_id, attributes = update(physical_id, old, new, stack, logical_id)
+    def update_and_apply(physical_id: str, old: Properties, new: Properties, *stack: str | None) -> Provisioned:
+        physical_id, attributes = update(physical_id, old, new, *stack)
         apply(physical_id, new)
         return physical_id, attributes
 
@@ -86,6 +93,11 @@ def _set_boundary(role: str, properties: Properties) -> None:
 def _set_network(function: str, properties: Properties) -> None:
     network = lambda_svc._vpc_config_with_id(properties.get("VpcConfig"))
     lambda_svc._functions[function]["config"]["VpcConfig"] = network
+
+
+def _tag_dashboard(name: str, properties: Properties) -> None:
+    arn = f"arn:aws:cloudwatch::{get_account_id()}:dashboard/{name}"
+    cloudwatch._resource_tags[arn] = {tag["Key"]: tag["Value"] for tag in properties["Tags"]}
 
 
 def _set_time_to_live(name: str, properties: Properties) -> None:

@@ -1,7 +1,8 @@
 """Condition keys of policies that ministack does not know.
 
 As it comes, a policy that allows something on `secretsmanager:VersionStage` or `events:source` never allows it, and one
-with `ForAllValues` on `dynamodb:LeadingKeys` always does. Keys and values are those of the Service Authorization
+with `ForAllValues` on `dynamodb:LeadingKeys` always does. One that denies what does not come by TLS denies everything,
+because this AWS listens on plain HTTP. Keys and values are those of the Service Authorization
 Reference.
 """
 
@@ -10,7 +11,8 @@ import json
 from collections.abc import Callable
 from typing import Any
 
-from ministack.core import iam_actions
+from ministack import app
+from ministack.core import iam_actions, iam_evaluator
 from ministack.services import dynamodb
 
 Request = dict[str, Any]
@@ -31,6 +33,7 @@ def mend(_options: argparse.Namespace, _routes: dict[str, Callable[[], Any]]) ->
         return {**known(service, iam_action, body, parameters), **keys}
 
     iam_actions.request_tag_context = with_more_keys
+    app.pin_request_origin = lambda address, _is_secure: iam_evaluator.pin_request_origin(address, True)
 
 
 def _of_secrets_manager(request: Request) -> Keys:

@@ -21,10 +21,10 @@ def archive(files: Mapping[str, str]) -> bytes:
     return buffer.getvalue()
 
 
-def create_role(aws: LocalAWS, service: str, statements: Sequence[Mapping[str, Any]] = ()) -> str:
+def create_role(aws: LocalAWS, service: str, statements: Sequence[Mapping[str, Any]] = (), name: str = "") -> str:
     """Create a role that `service` may assume and that these statements allow something; the result is its ARN."""
     iam = aws.client("iam")
-    name = f"role-{uuid.uuid4().hex[:12]}"
+    name = name or f"role-{uuid.uuid4().hex[:12]}"
     trust = [{"Effect": "Allow", "Principal": {"Service": service}, "Action": "sts:AssumeRole"}]
     role = iam.create_role(RoleName=name, AssumeRolePolicyDocument=_policy(trust))["Role"]
     if statements:

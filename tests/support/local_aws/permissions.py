@@ -1,11 +1,16 @@
 """What roles and services may do, by ministack's own evaluation of policies."""
 
+from collections.abc import Mapping
+
 from ministack.core import iam_evaluator
 from ministack.services import iam, lambda_svc
 
 
-def role_allows(role_arn: str, action: str, resource_arn: str) -> bool:
-    """Whether the policies of the role, within its permissions boundary, allow the action on the resource."""
+def role_allows(role_arn: str, action: str, resource_arn: str, keys: Mapping[str, str] | None = None) -> bool:
+    """Whether the policies of the role, within its permissions boundary, allow the action on the resource.
+
+    `keys` are the condition keys of the request, in lower case.
+    """
     account_id, role_name = role_arn.split(":")[4], role_arn.rsplit("/", 1)[-1]
     context = iam_evaluator.EvalContext(
         principal_arn=role_arn,
@@ -13,7 +18,8 @@ def role_allows(role_arn: str, action: str, resource_arn: str) -> bool:
         principal_account=account_id,
         action=action,
         resource_arn=resource_arn,
-        region=resource_arn.split(":")[3],
+        region="" if resource_arn == "*" else resource_arn.split(":")[3],
+        service_context=dict(keys or {}),
     )
     policies = iam_evaluator._gather_role_policies(role_name, account_id)
     boundary = iam_evaluator._permissions_boundary(iam._roles, role_name, account_id)

@@ -32,6 +32,7 @@ SERVICES = (
     "query_definitions",
     "cloudformation",
     "nested_stacks",
+    "service_role",
     "condition_keys",
     "other_accounts",
     "memory",

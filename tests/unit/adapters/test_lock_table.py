@@ -68,7 +68,10 @@ def test_each_version_of_each_account_has_a_lock_of_its_own(locks, other):
 
 def test_a_run_that_died_blocks_others_until_its_time_is_up(locks):
     locks[0].acquire(invocation(seconds=1_000_000), "v1")
-    assert float(items()[0]["in_progress_expiration"]["N"]) / 1000 == pytest.approx(time.time() + 1_000_000, abs=60)
+    (item,) = items()
+    assert float(item["in_progress_expiration"]["N"]) / 1000 == pytest.approx(time.time() + 1_000_000, abs=60)
+    # DynamoDB and Powertools take a record for gone when this has passed.
+    assert int(item["expiration"]["N"]) >= float(item["in_progress_expiration"]["N"]) / 1000
     with pytest.raises(ReplacementInProgress):
         locks[1].acquire(invocation(), "v1")
     locks[0].acquire(invocation(seconds=-1), "v3")
@@ -180,4 +183,4 @@ def test_the_record_holds_only_version_and_expiry(locks):
     assert item.keys() == {"id", "expiration", "in_progress_expiration", "status", "data"}
     assert item["id"]["S"].startswith("talend-token#")
     assert json.loads(item["data"]["S"]) == {"version_id": "v2", "expires_at": 1_795_474_789}
-    assert 55 < int(item["expiration"]["N"]) - time.time() <= 60
+    assert 25 < int(item["expiration"]["N"]) - time.time() <= 30

@@ -1,10 +1,9 @@
 """The benchmarks compute what they claim: the spread, fair turns, and the end of every caller."""
 
-import asyncio
 import itertools
 
-from bench.crowd import at_a_moment, of_tasks, of_threads
-from bench.measurement import Spread, in_turns, percentiles
+from bench.crowd import of_threads
+from bench.measurement import Spread, in_turns
 
 
 def test_a_spread_prints_its_median_with_both_ends_behind_it():
@@ -14,11 +13,6 @@ def test_a_spread_prints_its_median_with_both_ends_behind_it():
 
 def test_ratios_are_of_the_fastest_and_of_the_medians_apart():
     assert Spread(30, 60, 90).cells(Spread(10, 40, 41), scale=2) == ("60 / 120 / 180", "3.00 / 1.50")
-
-
-def test_fewer_than_a_hundred_consumers_have_no_99th_percentile():
-    assert percentiles([number / 100 for number in range(1, 102)]) == ("0.51", "1.00")
-    assert percentiles([1.0, 3.0]) == ("2.00", "")
 
 
 def test_contestants_take_turns_and_every_second_round_goes_backwards():
@@ -41,9 +35,4 @@ def test_a_failed_call_of_a_crowd_is_counted_and_not_lost():
             raise ValueError(number)
         return number
 
-    async def task():
-        return call()
-
     assert sorted(map(repr, of_threads(call, 3).results)) == ["0", "1", "ValueError(2)"]
-    assert sorted(map(repr, asyncio.run(of_tasks(task, 3)).results)) == ["3", "4", "ValueError(5)"]
-    assert sorted(str(end) for _, end in at_a_moment(0, [call] * 3)) == ["6", "7", "ValueError"]

@@ -34,7 +34,6 @@ SUMMARY = {
     "| warm call": "A warm call for the token",
     "| 500 threads with an expired": "Many callers meet an expired token",
     "| 500 threads with a 401": "Many callers meet a rejected token",
-    "| 1,000 consumers": "From a 401 to a working token, for many at once",
     "| cold start": "A cold start, without a limit",
     "| the same by the clock": "A cold start, 256 MB of memory, 14.5% of a processor",
     "| calls of AWS": "A rotation by a warm function, each answered after 5 ms",

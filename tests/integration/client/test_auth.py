@@ -1,0 +1,287 @@
+"""Each HTTP client sends the right token to the right host, and repeats a request once after a 401."""
+
+import asyncio
+import io
+import logging
+import os
+import re
+import threading
+
+import httpx
+import pytest
+import requests
+import trio
+
+from doubles.threads import in_threads
+from integration.client.clients import HTTP, AsyncHttpx, Httpx, Requests, TrioHttpx
+from talend_token import BodyNotRepeatable, HostNotAllowed, NotConfigured, TokenUnavailable
+from talend_token.httpx import TalendAuth as HttpxAuth
+from talend_token.requests import TalendAuth as RequestsAuth
+
+CLIENTS = [Requests, Httpx, AsyncHttpx, TrioHttpx]
+# Only these can send a file or an iterable.
+SYNC_CLIENTS = [Requests, Httpx]
+
+
+@pytest.fixture(params=CLIENTS)
+def call(request, client):
+    return request.param(client)
+
+
+def test_a_request_carries_the_published_token(call, api):
+    response = call("GET", f"{api.url}/path?query=1")
+    assert (response.status_code, response.text) == (200, "welcome")
+    assert api.tokens == ["token-of-v1"]
+
+
+@pytest.mark.usefixtures("revoked")
+def test_a_401_is_answered_by_one_renewal_and_one_repetition(call, api, source):
+    response = call("GET", api.url)
+    assert response.status_code == 200
+    assert api.tokens == ["token-of-v1", "token-of-v2"]
+    assert [earlier.status_code for earlier in response.history] == [401]
+    assert response.request.headers["Authorization"] == "Bearer token-of-v2"
+    assert source.renewals == ["v1"]
+
+
+@pytest.mark.usefixtures("revoked")
+def test_a_second_401_is_returned(call, api, source):
+    source.api = None
+    assert call("GET", api.url).status_code == 401
+    assert api.tokens == ["token-of-v1", "token-of-v2"]
+
+
+@pytest.mark.usefixtures("revoked")
+def test_without_another_token_the_401_is_returned(call, api, source, caplog):
+    source.refuse("budget_exhausted", retry_after_seconds=600)
+    response = call("GET", api.url)
+    assert (response.status_code, response.text) == (401, "no")
+    assert api.tokens == ["token-of-v1"]
+    (warning,) = [record for record in caplog.records if record.name == "talend_token"]
+    assert warning.levelno == logging.WARNING
+    assert re.fullmatch(
+        r"token secret '\S+': version v1 was rejected .* 600 seconds \(budget_exhausted\)\. .* right Region\.",
+        warning.getMessage(),
+    )
+
+
+def test_a_403_is_returned(call, api, source):
+    api.accepted.clear()
+    api.refusal = 403
+    assert call("GET", api.url).status_code == 403
+    assert source.renewals == []
+
+
+def test_no_token_no_request(call, api, clock):
+    clock.advance(minutes=31)
+    with pytest.raises(TokenUnavailable, match="expired"):
+        call("GET", api.url)
+    assert api.calls == []
+
+
+@pytest.mark.usefixtures("revoked")
+def test_the_body_of_a_401_is_not_read_before_the_request_is_repeated(call, api):
+    api.endless_refusals = True
+    response = call("GET", api.url, timeout=5)
+    assert (response.status_code, response.history[0].content) == (200, b"")
+
+
+@pytest.mark.parametrize("auth", [RequestsAuth, HttpxAuth])
+def test_without_a_source_the_environment_has_to_name_one(auth, monkeypatch):
+    for name in ("TALEND_ACCESS_TOKEN", "TALEND_TOKEN_SECRET"):
+        monkeypatch.delenv(name, raising=False)
+    with pytest.raises(NotConfigured, match="Set TALEND_TOKEN_SECRET"):
+        auth()
+
+
+# --- bodies ---
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        {"json": {"a": 1}},
+        {"data": {"a": "1"}},
+        {"content": b"bytes"},
+        {"content": "text"},
+        {"files": {"file": b"content"}},
+    ],
+)
+@pytest.mark.usefixtures("revoked")
+def test_a_body_in_memory_is_sent_again(call, api, body):
+    assert call("POST", api.url, **body).status_code == 200
+    first, second = api.calls
+    assert first.body == second.body != b""
+    assert first.headers.get("content-type") == second.headers.get("content-type")
+
+
+@pytest.mark.parametrize("call", SYNC_CLIENTS, indirect=True)
+@pytest.mark.parametrize("option", ["content", "files"])
+@pytest.mark.usefixtures("revoked")
+def test_a_file_is_rewound_and_sent_again(call, api, tmp_path, option):
+    (tmp_path / "file").write_bytes(b"content")
+    with (tmp_path / "file").open("rb") as file:
+        assert call("PUT", api.url, **{option: file if option == "content" else {"file": file}}).status_code == 200
+    first, second = api.calls
+    assert b"content" in first.body
+    assert first.body == second.body
+
+
+@pytest.mark.parametrize("call", SYNC_CLIENTS, indirect=True)
+@pytest.mark.parametrize("body", [[b"a", b"b"], io.BytesIO(b"")], ids=["list", "empty file"])
+@pytest.mark.usefixtures("revoked")
+def test_a_reusable_iterable_is_sent_again(call, api, body):
+    class Chunks:
+        def __iter__(self):
+            return iter(body)
+
+    content = Chunks() if isinstance(body, list) else body
+    assert call("POST", api.url, content=content).status_code == 200
+    assert [call.body for call in api.calls] == [b"".join(body)] * 2
+
+
+def pipe():
+    reading, writing = os.pipe()
+    os.close(writing)
+    return os.fdopen(reading, "rb")
+
+
+def generator():
+    yield b"a"
+
+
+async def async_generator():
+    yield b"a"
+
+
+@pytest.mark.parametrize(
+    ("call", "body"),
+    [
+        *[(client, body) for client in SYNC_CLIENTS for body in (generator, pipe)],
+        (AsyncHttpx, async_generator),
+        (TrioHttpx, async_generator),
+    ],
+    indirect=["call"],
+)
+def test_a_body_that_cannot_be_sent_twice_is_refused_unsent(call, api, body):
+    content = body()
+    with pytest.raises(BodyNotRepeatable, match=r"POST request cannot be sent a second time.*Use bytes or a file"):
+        call("POST", api.url, content=content)
+    assert api.calls == []
+    getattr(content, "close", lambda: None)()
+
+
+# --- where tokens go ---
+
+
+def test_a_redirect_on_the_same_host_keeps_the_token(call, api):
+    api.redirects["/old"] = "/new"
+    assert call("GET", f"{api.url}/old").status_code == 200
+    assert api.tokens == ["token-of-v1", "token-of-v1"]
+
+
+@pytest.mark.usefixtures("revoked")
+def test_a_successful_post_is_not_repeated_for_its_redirects_401(call, api):
+    api.accepted.add("token-of-v1")
+    api.redirects["/create"] = "/result"
+    api.redirect_status = 303
+    api.on_call = lambda: api.calls[-1].path == "/result" and api.accepted.discard("token-of-v1")
+    assert call("POST", f"{api.url}/create", content=b"x").status_code == 200
+    assert [(call.method, call.path) for call in api.calls] == [
+        ("POST", "/create"),
+        ("GET", "/result"),
+        ("GET", "/result"),
+    ]
+
+
+def test_a_redirect_to_another_host_carries_no_token(call, api, other_host, source):
+    api.redirects["/"] = f"{other_host.url}/elsewhere"
+    response = call("GET", api.url)
+    assert (response.status_code, str(response.url)) == (401, f"{other_host.url}/elsewhere")
+    assert other_host.tokens == [None]
+    assert source.renewals == []
+
+
+def test_a_token_is_not_sent_to_another_host(call, api, other_host):
+    with pytest.raises(HostNotAllowed, match=f"the token is for {api.url} and is not sent to {other_host.url}"):
+        call("GET", other_host.url)
+    assert other_host.calls == []
+
+
+@pytest.mark.parametrize("adapter", CLIENTS)
+def test_a_token_is_sent_to_another_host_if_the_user_says_so(client, other_host, adapter):
+    other_host.accepted.add("token-of-v1")
+    assert adapter(client, also_for=[other_host.url])("GET", other_host.url).status_code == 200
+
+
+@pytest.mark.usefixtures("revoked")
+def test_a_renewed_token_for_another_api_is_not_sent_to_the_old_one(call, api, source):
+    def moved():
+        source.api_url = "https://api.us.cloud.talend.com"
+        return source._renew()
+
+    source.on_renew = moved
+    assert call("GET", api.url).status_code == 401
+    assert api.tokens == ["token-of-v1"]
+
+
+def test_other_authentication_is_left_alone(call, other_host, source):
+    call("GET", other_host.url, headers={"Authorization": "Basic mine"})
+    call("GET", other_host.url, auth=("user", "password"))
+    sent = [call.headers["authorization"] for call in other_host.calls]
+    assert sent == ["Basic mine", "Basic dXNlcjpwYXNzd29yZA=="]
+    assert source.reads == 0
+
+
+# --- many at once ---
+
+
+def many_threads(client, api):
+    auth, together, first_answers = RequestsAuth(client), threading.Barrier(100), iter(range(100))
+
+    def wait():
+        # All of them have sent the first token before the first one gets its 401.
+        if next(first_answers, None) is not None:
+            together.wait(30)
+
+    api.on_call = wait
+    return in_threads(lambda: requests.get(api.url, auth=auth, timeout=30).status_code, 100)
+
+
+def many_tasks(client, api):
+    async def herd():
+        async with many_connections(client) as http:
+            answers = await asyncio.gather(*(http.get(api.url) for _ in range(100)))
+            return [answer.status_code for answer in answers]
+
+    return asyncio.run(herd())
+
+
+def many_tasks_of_trio(client, api):
+    statuses = []
+
+    async def call(http):
+        statuses.append((await http.get(api.url)).status_code)
+
+    async def herd():
+        async with many_connections(client) as http, trio.open_nursery() as nursery:
+            for _ in range(100):
+                nursery.start_soon(call, http)
+
+    trio.run(herd)
+    return statuses
+
+
+def many_connections(client):
+    limits = httpx.Limits(max_connections=None)
+    return httpx.AsyncClient(auth=HttpxAuth(client), timeout=30, limits=limits, **HTTP)
+
+
+@pytest.mark.parametrize("call", [Requests], indirect=True)
+@pytest.mark.parametrize("many", [many_threads, many_tasks, many_tasks_of_trio])
+@pytest.mark.usefixtures("revoked")
+def test_many_requests_retry_once_each_and_renew_once(client, api, source, many):
+    assert many(client, api) == [200] * 100
+    assert source.renewals == ["v1"]
+    assert api.tokens.count("token-of-v2") == 100
+    assert len(api.calls) <= 200
