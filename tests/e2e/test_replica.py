@@ -34,7 +34,7 @@ def reader(deployment, name, statements):
     return Role(deployment.aws, name, policy_arn=deployment["ConsumerPolicyArn"], policy=json.dumps(policy))
 
 
-def test_a_replica_follows_each_rotation_and_is_read_with_both_statements(deployment, statements, monkeypatch):
+def test_a_replica_follows_each_rotation_and_needs_both_statements(deployment, statements, monkeypatch):
     monkeypatch.setenv("AWS_ENDPOINT_URL", deployment.aws.endpoint_url)
     replica, session = statements[0]["Resource"], reader(deployment, "reader", statements).session(REGION)
     source = SecretsManagerSource(replica, deployment["RenewFunctionName"], session=session)
