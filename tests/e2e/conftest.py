@@ -22,6 +22,11 @@ from releases import checkout, release
 from talend_simulator import Account, Settings, TalendSimulator
 
 
+def api_accepts(document):
+    headers = {"Authorization": f"Bearer {document['access_token']}"}
+    return requests.get(f"{document['api_url']}/account/users", headers=headers, timeout=5).status_code == 200
+
+
 class Deployment:
     """A deployed stack, and the tools that an operator would use on it."""
 
@@ -50,9 +55,7 @@ class Deployment:
 
     def works(self):
         """Return whether the API accepts the published token."""
-        token = self.document()
-        headers = {"Authorization": f"Bearer {token['access_token']}"}
-        return requests.get(f"{token['api_url']}/account/users", headers=headers, timeout=5).status_code == 200
+        return api_accepts(self.document())
 
     def has_token(self):
         versions = self.secrets.describe_secret(SecretId=self["TokenSecretArn"]).get("VersionIdsToStages", {})

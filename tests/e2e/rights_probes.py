@@ -12,10 +12,8 @@ from typing import Any
 import boto3
 from botocore.exceptions import ClientError
 
-from demo.deployment import STACK_NAME, Stack, physical_id
-from local_aws import LocalAWS
+from e2e.conftest import Deployment
 from local_aws.waiting import eventually
-from talend_simulator import Account, TalendSimulator
 from talend_token.errors import TalendTokenError
 from talend_token.secrets_manager import SecretsManagerSource
 
@@ -24,32 +22,21 @@ Answer = dict[str, Any]
 PREFIX = "talend-token"
 
 
-class System:
+class System(Deployment):
     """A deployed stack whose schedules do not fire by themselves. Each probe works on an account of its own.
 
     An account is two secrets: the functions need nothing else.
     """
 
-    def __init__(
-        self, aws: LocalAWS, log: Path, talend: TalendSimulator, account: Account, stack: Stack, key: str
-    ) -> None:
-        self.aws = aws
+    def __init__(self, *deployed: Any, log: Path, key: str) -> None:
+        super().__init__(*deployed)
         self._log = log
-        self.outputs = stack.outputs
-        self._talend = talend
-        self._account = account
         self.key = key
-        self._secrets = aws.client("secretsmanager")
-        self._functions = aws.client("lambda")
-        self._dead_letters: list[str] = []
+        self._dead_letters: list[Any] = []
         # Every account's credentials would make a rotation of its own.
-        self._rule = aws.client("events")
+        self._rule = self.aws.client("events")
         self._credentials_changed = {"Name": self.resource("RotateFunctionCredentialsChanged")}
         self._rule.disable_rule(**self._credentials_changed)
-
-    def resource(self, logical_id: str) -> str:
-        """The physical id of a resource of the stack."""
-        return physical_id(self.aws, logical_id)
 
     # --- replacing a token ------------------------------------------------------------------------
 
@@ -65,11 +52,11 @@ class System:
     def is_superseded(self, function: str) -> str:
         """A version that was replaced, and to which a person rolls back, is not replaced again within a minute."""
         account = self._new_account()
-        old = self._published(account)
+        old = self._version(account)
         problem = self._replaces(function, account)
-        new = self._published(account)
+        new = self._version(account)
         roll_back = {"VersionStage": "AWSCURRENT", "MoveToVersionId": old, "RemoveFromVersionId": new}
-        self._secrets.update_secret_version_stage(SecretId=f"{PREFIX}/{account}/token", **roll_back)
+        self.secrets.update_secret_version_stage(SecretId=f"{PREFIX}/{account}/token", **roll_back)
         again = self._invoke(function, account)[0].get("outcome")
         return problem or ("" if again == "superseded" else f"the second time: {again}")
 
@@ -89,18 +76,16 @@ class System:
 
     def refusal_is_remembered_default(self, function: str) -> str:
         """The same with the credentials secret that was there before the stack."""
-        secret = {"SecretId": self.outputs["CredentialsSecretArn"]}
+        secret = {"SecretId": self["CredentialsSecretArn"]}
         try:
-            self._secrets.put_secret_value(**secret, SecretString="nobody:with-this-pair")
-            stages = self._secrets.describe_secret(**secret)["VersionIdsToStages"]
+            self.secrets.put_secret_value(**secret, SecretString="nobody:with-this-pair")
+            stages = self.secrets.describe_secret(**secret)["VersionIdsToStages"]
             (previous,) = [version for version, labels in stages.items() if "AWSPREVIOUS" in labels]
-            self._secrets.update_secret_version_stage(
-                **secret, VersionStage="AWSPREVIOUS", RemoveFromVersionId=previous
-            )
+            self.secrets.update_secret_version_stage(**secret, VersionStage="AWSPREVIOUS", RemoveFromVersionId=previous)
             self._publish_expired("default")
             return self._is_remembered(function, "default")
         finally:
-            self._secrets.put_secret_value(**secret, SecretString=self._account.credentials)
+            self.secrets.put_secret_value(**secret, SecretString=self.account.credentials)
 
     def failure_lets_the_lock_go(self, function: str) -> str:
         """The run after a failed one, with better credentials, finds the lock free."""
@@ -118,7 +103,7 @@ class System:
     def writes_its_log(self, function: str) -> str:
         """A new execution environment writes into the log group."""
         account = self._new_account()
-        self._functions.update_function_configuration(FunctionName=self.outputs[f"{function}FunctionName"], Timeout=29)
+        self.functions.update_function_configuration(FunctionName=self[f"{function}FunctionName"], Timeout=29)
         problem = self._replaces(function, account)
         return problem or ("" if self._logged(function, account) else "no line in the log")
 
@@ -127,8 +112,8 @@ class System:
         marker = uuid.uuid4().hex
         payload = json.dumps({"account": "nobody", marker: True})
         lost = self._watching("is lost")
-        name = self.outputs[f"{function}FunctionName"]
-        self._functions.invoke(FunctionName=name, InvocationType="Event", Payload=payload)
+        name = self[f"{function}FunctionName"]
+        self.functions.invoke(FunctionName=name, InvocationType="Event", Payload=payload)
         return lost(lambda: self._is_dead_letter(marker))
 
     # --- who invokes the functions --------------------------------------------------------------------
@@ -144,17 +129,17 @@ class System:
         """What a schedule with the deployed schedule's target cannot hand over is in the dead-letter queue."""
         marker = uuid.uuid4().hex
         lost = self._watching("SendMessage operation")
-        self._schedule(json.dumps({"account": marker}), Arn=f"{self.outputs['RotateFunctionArn']}-that-is-gone")
+        self._schedule(json.dumps({"account": marker}), Arn=f"{self['RotateFunctionArn']}-that-is-gone")
         return lost(lambda: self._is_dead_letter(marker))
 
     def changed_credentials_invoke(self) -> str:
         """Credentials that are stored make a rotation."""
-        account, before = self._new_account(), len(self._talend.token_calls())
+        account, before = self._new_account(), len(self.talend.token_calls())
         self._rule.enable_rule(**self._credentials_changed)
         try:
             refused = self._watching("may not invoke")
             self._put_credentials(account)
-            return refused(lambda: len(self._talend.token_calls()) > before)
+            return refused(lambda: len(self.talend.token_calls()) > before)
         finally:
             self._rule.disable_rule(**self._credentials_changed)
 
@@ -170,7 +155,7 @@ class System:
         """A rule that is not the stack's hands an event to a function."""
         name, account = uuid.uuid4().hex, self._new_account()
         self._rule.put_rule(Name=name, EventPattern=json.dumps({"source": [name]}))
-        self._rule.put_targets(Rule=name, Targets=[{"Id": "x", "Arn": self.outputs[f"{function}FunctionArn"]}])
+        self._rule.put_targets(Rule=name, Targets=[{"Id": "x", "Arn": self[f"{function}FunctionArn"]}])
         refused = self._watching(f"{name} may not invoke")
         entry = {"Source": name, "DetailType": "Talend Token Rejected", "Detail": json.dumps({"account": account})}
         self._rule.put_events(Entries=[entry])
@@ -211,10 +196,10 @@ class System:
     def describes(self, session: boto3.Session) -> str:
         """DescribeSecret, with which AWS's own caching clients begin."""
         client = session.client("secretsmanager", endpoint_url=self.aws.endpoint_url)
-        return self._problem(lambda: client.describe_secret(SecretId=self.outputs["TokenSecretArn"]))
+        return self._problem(lambda: client.describe_secret(SecretId=self["TokenSecretArn"]))
 
     def _source(self, session: boto3.Session, renew: str) -> SecretsManagerSource:
-        return SecretsManagerSource(self.outputs["TokenSecretArn"], self.outputs[renew], session=session)
+        return SecretsManagerSource(self["TokenSecretArn"], self[renew], session=session)
 
     def _problem(self, call: Callable[[], object]) -> str:
         try:
@@ -228,24 +213,24 @@ class System:
     def _new_account(self, credentials: str = "") -> str:
         """A new account whose published token has expired, with good credentials if none are given."""
         account = f"a{uuid.uuid4().hex}"
-        for part, text in (("credentials", credentials or self._account.credentials), ("token", None)):
+        for part, text in (("credentials", credentials or self.account.credentials), ("token", None)):
             value = {"SecretString": text} if text else {}
-            self._secrets.create_secret(Name=f"{PREFIX}/{account}/{part}", KmsKeyId=self.key, **value)
+            self.secrets.create_secret(Name=f"{PREFIX}/{account}/{part}", KmsKeyId=self.key, **value)
         self._publish_expired(account)
         return account
 
     def _put_credentials(self, account: str) -> None:
         secret_id = f"{PREFIX}/{account}/credentials"
-        self._secrets.put_secret_value(SecretId=secret_id, SecretString=self._account.credentials)
+        self.secrets.put_secret_value(SecretId=secret_id, SecretString=self.account.credentials)
 
     def _publish_expired(self, account: str) -> None:
         issued_at = int(time.time()) - 3600
-        document = {"access_token": uuid.uuid4().hex, "token_type": "Bearer", "api_url": self._talend.url}
+        document = {"access_token": uuid.uuid4().hex, "token_type": "Bearer", "api_url": self.talend.url}
         text = json.dumps(document | {"issued_at": issued_at, "expires_at": issued_at + 1800})
-        self._secrets.put_secret_value(SecretId=f"{PREFIX}/{account}/token", SecretString=text)
+        self.secrets.put_secret_value(SecretId=f"{PREFIX}/{account}/token", SecretString=text)
 
-    def _published(self, account: str) -> str:
-        return str(self._secrets.get_secret_value(SecretId=f"{PREFIX}/{account}/token")["VersionId"])
+    def _version(self, account: str) -> str:
+        return str(self.secrets.get_secret_value(SecretId=f"{PREFIX}/{account}/token")["VersionId"])
 
     def _replaces(self, function: str, account: str) -> str:
         answer, warnings = self._invoke(function, account)
@@ -259,8 +244,8 @@ class System:
 
     def _ask(self, function: str, event: Answer) -> tuple[Answer, str]:
         """The function's answer, and the warnings in its log."""
-        name = self.outputs[f"{function}FunctionName"]
-        invoked = self._functions.invoke(FunctionName=name, Payload=json.dumps(event), LogType="Tail")
+        name = self[f"{function}FunctionName"]
+        invoked = self.functions.invoke(FunctionName=name, Payload=json.dumps(event), LogType="Tail")
         tail = base64.b64decode(invoked["LogResult"]).decode().splitlines()
         warnings = [json.loads(line).get("warnings") or [] for line in tail if line.startswith('{"level"')]
         return json.load(invoked["Payload"]), "; ".join(warning for found in warnings for warning in found)
@@ -269,17 +254,11 @@ class System:
         return self._count(function, marker) > 0
 
     def _count(self, function: str, marker: str) -> int:
-        pages = self.aws.client("logs").get_paginator("filter_log_events")
-        group = f"/aws/lambda/{STACK_NAME}-{function.lower()}"
-        return sum(
-            marker in event["message"] for page in pages.paginate(logGroupName=group) for event in page["events"]
-        )
+        return sum(marker in line for line in self.log_lines(f"/aws/lambda/{self.stack.name}-{function.lower()}"))
 
     def _is_dead_letter(self, marker: str) -> bool:
-        queue = {"QueueUrl": self.outputs["DeadLetterQueueUrl"], "MaxNumberOfMessages": 10}
-        received = self.aws.client("sqs").receive_message(**queue).get("Messages", [])
-        self._dead_letters += [message["Body"] for message in received]
-        return any(marker in letter for letter in self._dead_letters)
+        self._dead_letters += self.dead_letters()
+        return marker in json.dumps(self._dead_letters)
 
     def _watching(self, refusal: str) -> Callable[[Callable[[], bool]], str]:
         """A function that waits for what is to come, or for the server's log line that it does not come.

@@ -1,10 +1,14 @@
-"""`make demo`: run to its end, used from a second terminal, interrupted and killed."""
+"""`make demo`: run to its end, used from a second terminal, and interrupted.
+
+`tests/integration/local_aws/test_server.py` kills what starts a local AWS.
+"""
 
 import os
 import re
 import signal
 import subprocess
 import sys
+from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
@@ -62,21 +66,15 @@ class RunningDemo:
 
 @pytest.fixture
 def start(tmp_path):
-    running = []
+    with ExitStack() as stack:
 
-    def start(*options, **surroundings):
-        running.append(RunningDemo(tmp_path, *options, **surroundings))
-        return running[-1]
+        def start(*options, **surroundings):
+            demo = RunningDemo(tmp_path, *options, **surroundings)
+            stack.enter_context(demo.process)
+            stack.callback(demo.process.kill)
+            return demo
 
-    yield start
-    for demo in running:
-        if demo.process.poll() is None:
-            demo.process.kill()
-            demo.process.wait()
-
-
-def alive(pids):
-    return [pid for pid in pids if is_running(pid)]
+        yield start
 
 
 def shapes(text):
@@ -114,28 +112,22 @@ def test_the_demo_succeeds_stays_up_on_request_and_cleans_up(start, tmp_path):
     assert started
     demo.process.send_signal(signal.SIGINT)
     assert demo.process.wait(PATIENCE_SECONDS) == 0
-    assert alive(started) == []
+    assert [pid for pid in started if is_running(pid)] == []
     assert [path.name for path in tmp_path.iterdir()] == ["output"]
 
 
-def test_a_demo_ends_with_its_parent(start):
-    """`tests/integration/local_aws/test_server.py` kills what starts a local AWS."""
-    demo = start(parent=True)
+@pytest.mark.parametrize("how", ["its parent is killed", "its parent ignores interrupts"])
+def test_a_demo_that_deploys_ends_with_all_that_it_started(start, tmp_path, how):
+    """A shell starts its background commands so that they ignore interrupts."""
+    killed = how == "its parent is killed"
+    demo = start(parent=killed, ignored=None if killed else signal.SIGINT)
     demo.wait_for("sam deploy")
     started = demo.descendants()
-    assert len(started) > 1
-    demo.process.kill()
-    demo.process.wait()
-    eventually(lambda: not alive(started))
-
-
-def test_an_interrupt_ends_a_demo_whose_parent_ignores_interrupts(start, tmp_path):
-    """A shell starts its background commands like this."""
-    demo = start(ignored=signal.SIGINT)
-    demo.wait_for("sam deploy")
-    started = demo.descendants()
-    assert started
-    demo.process.send_signal(signal.SIGINT)
-    assert demo.process.wait(PATIENCE_SECONDS) == 130
-    assert alive(started) == []
-    assert [path.name for path in tmp_path.iterdir()] == ["output"]
+    assert len(started) > killed
+    demo.process.send_signal(signal.SIGKILL if killed else signal.SIGINT)
+    assert demo.process.wait(PATIENCE_SECONDS) == (-signal.SIGKILL if killed else 130)
+    if killed:
+        eventually(lambda: not [pid for pid in started if is_running(pid)])
+    else:
+        assert [pid for pid in started if is_running(pid)] == []
+        assert [path.name for path in tmp_path.iterdir()] == ["output"]

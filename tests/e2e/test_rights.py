@@ -6,7 +6,6 @@ again when it is given back.
 
 import json
 import re
-import subprocess
 from contextlib import contextmanager
 
 import pytest
@@ -17,7 +16,7 @@ from demo.roles import Role
 from e2e.rights import Holder, holders
 from e2e.rights_denied import DENIED, ELSEWHERE, EXISTING
 from e2e.rights_probes import PREFIX, System
-from local_aws import ENVIRONMENTS, LocalAWS
+from local_aws import LocalAWS
 from local_aws.another_account import ANOTHER, session_in_another_account
 from talend_simulator import Account, TalendSimulator
 
@@ -47,7 +46,7 @@ def system(template, tmp_path_factory):
             "ConsumerPrincipals": f"arn:aws:iam::{aws.account_id}:role/{NEIGHBOUR},{ANOTHER}",
         }
         deploy(aws, ROOT / "infra" / "other-aws-accounts.yaml", neighbours, ELSEWHERE_STACK)
-        system = System(aws, log, talend, account, stack, key)
+        system = System(aws, talend, account, stack, log=log, key=key)
         assert system.replaces_default("Rotate") == ""
         yield system
 
@@ -133,7 +132,7 @@ SHOWN = {
 
 def test_existing_credentials_are_used_in_place_of_a_new_secret(system):
     secrets = system.aws.client("secretsmanager")
-    assert system.outputs["CredentialsSecretArn"] == secrets.describe_secret(SecretId=EXISTING)["ARN"]
+    assert system["CredentialsSecretArn"] == secrets.describe_secret(SecretId=EXISTING)["ARN"]
     assert f"{PREFIX}/default/credentials" not in {secret["Name"] for secret in secrets.list_secrets()["SecretList"]}
 
 
@@ -175,7 +174,7 @@ def test_all_that_grants_anything_is_looked_at(granted):
 def without_permission(system, name):
     """A function that one of its rules may not invoke."""
     functions = system.aws.client("lambda")
-    function = {"FunctionName": system.outputs[f"{INVOKED[name]}FunctionName"]}
+    function = {"FunctionName": system[f"{INVOKED[name]}FunctionName"]}
     (statement,) = json.loads(functions.get_policy(**function)["Policy"])["Statement"]
     functions.remove_permission(**function, StatementId=statement["Sid"])
     try:
@@ -210,7 +209,7 @@ def test_no_other_rule_may_invoke_a_function(system, function):
     ],
 )
 def test_a_named_principal_reads_by_the_secrets_policy_alone(system, neighbour, action, probe):
-    secrets, secret = system.aws.client("secretsmanager"), {"SecretId": system.outputs["TokenSecretArn"]}
+    secrets, secret = system.aws.client("secretsmanager"), {"SecretId": system["TokenSecretArn"]}
     policy = json.loads(secrets.get_resource_policy(**secret)["ResourcePolicy"])
     (statement,) = policy["Statement"]
     left = statement | {"Action": [one for one in statement["Action"] if one != action]}
@@ -241,25 +240,18 @@ def test_another_accounts_client_renews_by_the_functions_permission(system):
     keys.put_key_policy(**key, Policy=json.dumps(policy | {"Statement": [*policy["Statement"], decrypt]}))
     session = session_in_another_account(system.aws, *CLIENT_ACTIONS)
     assert "AccessDenied" in system.renews_expired(session)
-    functions, function = system.aws.client("lambda"), {"FunctionName": system.outputs["RenewFunctionName"]}
+    functions, function = system.aws.client("lambda"), {"FunctionName": system["RenewFunctionName"]}
     before = len(json.loads(functions.get_policy(**function)["Policy"])["Statement"])
     head = (ROOT / "infra" / "other-aws-accounts.yaml").read_text().partition("AWSTemplate")[0]
     (command,) = re.findall(r"aws (lambda add-permission (?:.*\\\n)*.*)", head.replace("\n#", "\n"))
-    command = command.replace("\\\n", " ").replace("<RenewFunctionName>", system.outputs["RenewFunctionName"])
-    run_aws(system.aws, *command.split())
+    command = command.replace("\\\n", " ").replace("<RenewFunctionName>", system["RenewFunctionName"])
+    system.run("aws", *command.split())
     try:
         assert len(json.loads(functions.get_policy(**function)["Policy"])["Statement"]) == before + 1
         assert system.renews_expired(session) == ""
     finally:
         functions.remove_permission(**function, StatementId=f"consumer-{ANOTHER}")
         keys.put_key_policy(**key, Policy=json.dumps(policy))
-
-
-def run_aws(aws, *arguments):
-    """Run the AWS CLI as an operator would."""
-    command = [ENVIRONMENTS / "awscli" / "bin" / "aws", *arguments]
-    made = subprocess.run(command, env=aws.subprocess_environment(), capture_output=True, text=True, check=False)
-    assert made.returncode == 0, made.stderr
 
 
 # --- and nothing else is granted --------------------------------------------------------------------
@@ -279,7 +271,7 @@ def things(system):
     return {name: system.resource(name) for name in logical} | {
         "KmsKey": key,
         b"CiphertextBlob": system.aws.client("kms").encrypt(KeyId=key, Plaintext=b"x")["CiphertextBlob"],
-        "DeadLetterQueue": system.outputs["DeadLetterQueueUrl"],
+        "DeadLetterQueue": system["DeadLetterQueueUrl"],
         "elsewhere": queues.create_queue(QueueName="elsewhere")["QueueUrl"],
     }
 

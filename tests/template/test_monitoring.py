@@ -70,7 +70,7 @@ def test_an_alarm_watches_the_right_values_in_the_right_window(alarms, name):
     assert tuple(alarm[part] for part in ("Statistic", "ComparisonOperator", "Threshold", "TreatMissingData")) == rule
 
 
-def test_the_alarms_are_all_of_the_stack_and_on_metrics_that_are_written(alarms):
+def test_the_alarms_are_all_there_and_on_metrics_that_are_written(alarms):
     assert alarms.keys() == ALARMS.keys()
     assert re.findall(r'add_dimension\("(\w+)"', TELEMETRY) == list(OF_AN_ACCOUNT)
     assert {alarms[name]["MetricName"] for name in ACCOUNT_ALARMS} < METRICS
