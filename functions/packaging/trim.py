@@ -63,6 +63,20 @@ def main(folder: Path) -> None:
     for partition in endpoints["partitions"]:
         partition["services"] = {name: of for name, of in partition["services"].items() if name in OPERATIONS}
     _write(data / "endpoints.json", endpoints)
+    for record in folder.glob("*.dist-info/RECORD"):
+        _list_only_what_is_left(record)
+
+
+def _list_only_what_is_left(record: Path) -> None:
+    """Remove the files that are not packaged from a library's own list [PyPA, recording installed projects].
+
+    The list also has the hashes of command line scripts, which name the interpreter, so the same release would have
+    other bytes on another machine.
+    """
+    lines = record.read_text().splitlines(keepends=True)
+    folder = record.parents[1]
+    left = [line for line in lines if not line.startswith("../") and (folder / line.split(",")[0]).exists()]
+    record.write_text("".join(left))
 
 
 def _trim_service(service: Path) -> None:

@@ -24,6 +24,9 @@ def package(tmp_path):
     for service in ("secretsmanager", "dynamodb", "sqs"):
         shutil.copytree(DATA / service, tmp_path / "botocore" / "data" / service)
     shutil.copy(DATA / "endpoints.json", tmp_path / "botocore" / "data")
+    record = tmp_path / "boto3-1.dist-info" / "RECORD"
+    record.parent.mkdir()
+    record.write_text("../../bin/jp.py,sha256=x,1\nboto3/examples/s3.rst,sha256=y,2\nboto3-1.dist-info/RECORD,,\n")
     trim.main(tmp_path)
     return tmp_path
 
@@ -49,6 +52,11 @@ def test_a_service_keeps_its_latest_model_of_what_is_called(package, service, op
 def test_endpoints_are_those_of_the_services_that_are_called(package):
     endpoints = json.loads((package / "botocore" / "data" / "endpoints.json").read_text())
     assert {name for partition in endpoints["partitions"] for name in partition["services"]} == trim.OPERATIONS.keys()
+
+
+def test_a_librarys_list_of_files_has_only_those_that_are_left(package):
+    """The hash of a script that names the interpreter would differ from machine to machine."""
+    assert (package / "boto3-1.dist-info" / "RECORD").read_text() == "boto3-1.dist-info/RECORD,,\n"
 
 
 def test_a_part_that_is_missing_stops_the_build(tmp_path):
