@@ -1,5 +1,6 @@
 """The command as a process: pipes, signals, its entry in `ps`, and a writer that is killed again and again."""
 
+import functools
 import json
 import os
 import random
@@ -61,7 +62,9 @@ def start(aws):
     def start(*arguments, **settings):
         command = [sys.executable, "-m", "talend_token", *arguments]
         pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE} | settings
-        processes.append(subprocess.Popen(command, env=environment, **pipes))
+        # A job in the background of a shell ignores SIGINT, and so would the command.
+        heed = functools.partial(signal.signal, signal.SIGINT, signal.default_int_handler)
+        processes.append(subprocess.Popen(command, env=environment, preexec_fn=heed, **pipes))
         return processes[-1]
 
     with raw_server(aws.serve) as url:

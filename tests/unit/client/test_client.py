@@ -301,6 +301,16 @@ def test_an_answer_dated_before_the_token_was_issued_is_not_believed(machine, so
 # --- processes, and what is printed ---
 
 
+def test_another_process_starts_afresh_but_for_the_token(client, source, aws_clock, monkeypatch):
+    client.get_token()
+    aws_clock.advance(minutes=28)
+    client.get_token()
+    monkeypatch.setattr(os, "getpid", lambda: -1)
+    # It reads at once, although the first process has just read the secret.
+    client.get_token()
+    assert source.reads == 3
+
+
 def test_a_forked_process_does_not_wait_for_its_parents_threads(client, source, aws_clock, under_way):
     rejected = client.get_token()
 
