@@ -7,6 +7,7 @@ import os
 import queue
 import subprocess
 import threading
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -78,7 +79,9 @@ class Consumer:
             reader.join()
         for stream in (self._process.stdin, self._process.stdout, self._process.stderr):
             assert stream
-            stream.close()
+            # Closing writes what a consumer that has ended did not read.
+            with suppress(BrokenPipeError):
+                stream.close()
         return "".join(self.printed)
 
 
