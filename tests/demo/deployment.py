@@ -106,12 +106,7 @@ def sam(environment: dict[str, str], *arguments: str) -> str:
     """Run the SAM CLI, and return what it printed."""
     # The SAM CLI leaves an empty folder behind in the folder for temporary files.
     with tempfile.TemporaryDirectory(prefix="sam-") as temporary:
-        environment = environment | {
-            "SAM_CLI_TELEMETRY": "0",
-            # The SAM CLI keeps an installation id there, by default in the home folder.
-            "__SAM_CLI_APP_DIR": str(ENVIRONMENTS / "sam-cli"),
-            "TMPDIR": temporary,
-        }
+        environment = environment | {"TMPDIR": temporary}
         finished = subprocess.run(
             [SAM / "sam", *arguments], cwd=ROOT, env=environment, capture_output=True, text=True, check=False
         )

@@ -1,4 +1,4 @@
-"""What a company's account adds to a deployment."""
+"""The network and the permissions boundary that a company's account adds to a deployment."""
 
 import json
 

@@ -78,7 +78,7 @@ class Deployment:
     def run(self, *command):
         """Run the AWS or SAM CLI as an operator would, in another terminal."""
         path = {"aws": ENVIRONMENTS / "awscli" / "bin" / "aws", "sam": SAM / "sam"}[command[0]]
-        environment = self.aws.subprocess_environment() | {"__SAM_CLI_APP_DIR": str(ENVIRONMENTS / "sam-cli")}
+        environment = self.aws.subprocess_environment()
         finished = subprocess.run(
             [path, *command[1:]], env=environment, capture_output=True, text=True, cwd=ROOT, check=False
         )

@@ -19,7 +19,7 @@ from talend_simulator import Account, TalendSimulator
 
 POLICY = json.loads((ROOT / "infra" / "deployment-policy.json").read_text())
 STATEMENTS = {statement["Sid"]: statement for statement in POLICY["Statement"]}
-# What the role that deploys needs beside a service role, as docs/companies.md says.
+# The statements that the role that deploys needs beside a service role, as docs/companies.md says.
 OPERATOR = ("Stacks", "Artifacts", "PassRoles")
 SERVICE, SERVICE_ROLE = "cloudformation.amazonaws.com", "cloudformation-talend-token"
 # How to ask for the tags of a resource: service, method, parameter for its identifier, and what comes before its name.
@@ -135,7 +135,7 @@ def test_the_documented_rights_deploy_update_and_delete(aws, template, deployed,
     assert deployment.secrets.describe_secret(SecretId=deployment["TokenSecretArn"])["KmsKeyId"] == key
 
     check_logs(aws.client("logs"), deployment.changes)
-    # What it cannot read of nested stacks, it takes for something that is to be kept.
+    # The SAM CLI reports the parts of nested stacks that it may not read as kept.
     assert "Kept" not in sam(environment, "delete", "--stack-name", STACK_NAME, "--no-prompts")
     nested = (f"{STACK_NAME}-DefaultAccount", f"{STACK_NAME}-Monitoring")
     alarms = aws.client("cloudwatch").describe_alarms()["MetricAlarms"]

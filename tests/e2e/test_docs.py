@@ -54,9 +54,6 @@ class Reader:
         self._environment = aws.subprocess_environment() | {
             "PATH": f"{ENVIRONMENTS}/awscli/bin:{aws.subprocess_environment()['PATH']}",
             "HOME": str(folder / "home"),
-            # Where `sam` keeps an installation's id; the home folder otherwise.
-            "__SAM_CLI_APP_DIR": str(ENVIRONMENTS / "sam-cli"),
-            "SAM_CLI_TELEMETRY": "0",
         }
         self.cloudformation = aws.client("cloudformation")
         self.secrets = aws.client("secretsmanager")

@@ -161,7 +161,7 @@ PERMISSIONS = {
     "RejectedPermission": System.reported_rejection_invokes,
 }
 INVOKED = {"RotateFunctionCredentialsChangedPermission": "Rotate", "RejectedPermission": "Renew"}
-# The local AWS holds nobody to a bus's policy: `tests/template/test_consumers.py` does.
+# The local AWS does not enforce a bus's policy: `tests/template/test_consumers.py` checks it.
 NOT_SHOWN = {"RejectionReportPolicy"}
 
 

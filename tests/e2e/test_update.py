@@ -84,8 +84,7 @@ def state(deployment):
 
 def deploy_as_documented(deployment, dist):
     """Deploy the release and one more account in a folder where nothing but the release is."""
-    sam = {"SAM_CLI_TELEMETRY": "0", "__SAM_CLI_APP_DIR": str(ENVIRONMENTS / "sam-cli")}
-    environment = deployment.aws.subprocess_environment() | sam
+    environment = deployment.aws.subprocess_environment()
     environment["PATH"] = f"{ENVIRONMENTS / 'sam' / 'bin'}:{os.environ['PATH']}"
     with tempfile.TemporaryDirectory() as folder:
         shutil.copy(dist / f"{NAME}.zip", folder)

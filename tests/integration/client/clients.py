@@ -66,7 +66,7 @@ class TrioHttpx(AsyncHttpx):
         return trio.run(main)
 
 
-# What other processes run, which they must be able to import.
+# Other processes run these, so they must be able to import them.
 
 
 def statuses(call: Any, url: str) -> tuple[int, int]:

@@ -203,9 +203,12 @@ class LocalAWS:
         }
 
     def subprocess_environment(self) -> dict[str, str]:
-        """This process's environment without its variables for AWS and for `make`, and `environment` over it."""
+        """This process's environment without its variables for AWS and for `make`, and `environment` over it.
+
+        The SAM CLI keeps an installation id in the folder that is named, instead of in the home folder.
+        """
         ours = {name: value for name, value in os.environ.items() if not name.startswith(("AWS_", "MAKE", "ARGS"))}
-        return ours | self.environment()
+        return ours | self.environment() | {"__SAM_CLI_APP_DIR": str(self._environments / "sam-cli")}
 
     def client(self, service: str) -> Any:
         """A boto3 client of `service` for the administrator: one attempt, no proxy, nothing of the host's AWS settings.
