@@ -103,11 +103,12 @@ class _Publication:
     expires_at: float | None = None
 
     @property
-    def life_seconds(self) -> float | None:
-        """For how long the token was valid in total, if that is known."""
+    def life_seconds(self) -> tuple[float, float] | None:
+        """The shortest and the longest time for which the token can have been issued, if they are known."""
         if self.line is None or not self.line.remaining_seconds or LEFT_STAGED in self.line.warnings:
             return None
-        return self.line.remaining_seconds
+        # The run requested the token after it began, and the line reports what was left at its end.
+        return self.line.remaining_seconds, self.line.remaining_seconds + self.line.at - self.line.began
 
 
 @dataclass
@@ -115,6 +116,8 @@ class _Account:
     lines: Sequence[Line]
     stale_seconds: float
     publications: dict[str, _Publication] = field(default_factory=dict)
+    _unmatched: list[Line] = field(default_factory=list)
+    """The runs that may have published a version, as far as no line shows it."""
 
     def check(self) -> None:
         self._note_reported()
@@ -149,19 +152,35 @@ class _Account:
     def _note_unreported(self) -> None:
         """Note the versions that no line reports: one from before the first line, and those of failed runs."""
         runs = [line for line in self.lines if _may_have_published(line)]
-        first = True
+        self._unmatched = list(runs)
+        first: Line | None = None
         for line in self.lines:
             if line.version_id is None or line.version_id in self.publications:
                 continue
-            publication = _Publication(line.version_id)
-            if not first or self._was_reported_before(line):
-                run = next((run for run in reversed(runs) if run.began <= line.at), None)
+            since = self._last_seen_another(line)
+            able = [run for run in runs if run.began <= line.at and run.at >= since]
+            publication = _Publication(line.version_id, max([since, min((run.began for run in able), default=since)]))
+            publication.latest = line.at if able else float("-inf")
+            may_be_first = not self._was_reported_before(line) and (
+                first is None or line.began <= first.at + self.stale_seconds
+            )
+            if may_be_first:
+                publication.earliest = float("-inf")
+            if first is None and may_be_first:
+                first = line
+            else:
+                run = next((run for run in self._unmatched if run in able), None)
                 if run is None:
                     raise Impossible(line, f"version {line.version_id} is published, and no run can have published it")
-                runs.remove(run)
-                publication.earliest, publication.latest = run.began, line.at
+                self._unmatched.remove(run)
             self.publications[line.version_id] = publication
-            first = False
+
+    def _last_seen_another(self, line: Line) -> float:
+        """Return a time at which another version than the line's was still published."""
+        end = bisect_left(self.lines, line.began - self.stale_seconds, key=lambda other: other.at)
+        others = (other for other in reversed(self.lines[:end]) if other.version_id not in (None, line.version_id))
+        other = next(others, None)
+        return other.began - self.stale_seconds - _CLOCK_SECONDS if other else float("-inf")
 
     def _was_reported_before(self, line: Line) -> bool:
         return any(
@@ -215,12 +234,12 @@ class _Account:
             return
         life, expires_at = before.life_seconds, before.expires_at
         is_for_young = line.trigger in (Trigger.SCHEDULE, Trigger.REJECTED)
-        if is_for_young and life and line.at - before.earliest < life / _YOUNG_FRACTION - _CLOCK_SECONDS:
+        if is_for_young and life and line.at - before.earliest < life[0] / _YOUNG_FRACTION - _CLOCK_SECONDS:
             yield f"version {before.version_id} was too young to be replaced for {line.trigger}"
         expected = line.trigger in (Trigger.SCHEDULE, Trigger.WATCHDOG) and expires_at and expires_at > line.at
         if expected and expires_at and (line.expires_at or 0) < expires_at - _CLOCK_SECONDS:
             yield f"version {before.version_id} is valid for longer, so {line.trigger} keeps it"
-        stale_at = expires_at - advisory_seconds(life) if expires_at and life else line.at
+        stale_at = expires_at - advisory_seconds(life[1]) if expires_at and life else line.at
         if line.trigger == Trigger.WATCHDOG and stale_at > line.at + _CLOCK_SECONDS:
             yield f"version {before.version_id} was FRESH, so the watchdog keeps it"
 
@@ -230,14 +249,14 @@ class _Account:
         if not line.remaining_seconds:
             yield "a FRESH token is valid for some time"
             return
-        stale_at = line.expires_at - advisory_seconds(life) if line.expires_at and life else line.began
+        stale_at = line.expires_at - advisory_seconds(life[0]) if line.expires_at and life else line.began
         if line.trigger == Trigger.WATCHDOG and line.began > stale_at + _CLOCK_SECONDS:
             yield "the watchdog replaces a token that is about to expire"
 
     def _too_soon(self, line: Line) -> Iterator[str]:
         publication = self.publications.get(line.version_id or "")
         life = publication.life_seconds if publication else None
-        if publication and life and line.began - publication.latest > life / _YOUNG_FRACTION + _CLOCK_SECONDS:
+        if publication and life and line.began - publication.latest > life[1] / _YOUNG_FRACTION + _CLOCK_SECONDS:
             yield f"version {line.version_id} was old enough to be replaced"
 
     def _in_progress(self, line: Line) -> Iterator[str]:
@@ -259,11 +278,15 @@ class _Account:
         """Return the version that the line's run has replaced, or None if the other lines leave it open."""
         known = bisect_left(self._latest, line.began - self.stale_seconds)
         before = self._newest[known - 1] if known else None
+        if before is None:
+            return None
         doubtful = any(
             other.earliest < line.at and other.latest >= line.began - self.stale_seconds
             for other in self._ordered[known:]
             if other.version_id != line.version_id
         )
+        # Such a run may have published a version that was replaced before a line reported it.
+        doubtful = doubtful or any(run.began < line.at and run.at > before.earliest for run in self._unmatched)
         return None if doubtful else before
 
 

@@ -163,6 +163,14 @@ def line(at, outcome, version="v1", trigger="schedule", left=1800, took=1.0, **m
     return Line(at - took, at, outcome, "default", "rotate", trigger, version, left, **members)
 
 
+def fresh(at, version="v1"):
+    return line(at, "fresh", version, left=round(1800 - at))
+
+
+KILLED = line(3, "lost", None)
+LOST_ANSWER = line(500, "failed", None, "manual", error="SecretStoreError")
+
+
 @pytest.mark.parametrize(
     ("lines", "why"),
     [
@@ -186,6 +194,20 @@ def line(at, outcome, version="v1", trigger="schedule", left=1800, took=1.0, **m
             [line(0, "rotated"), Line(300, 301, "too_soon", "default", "renew", "rejected", "v1", 1500)],
             "old enough to be replaced",
         ),
+        # A killed run published v1 just after v0, or just after the first line.
+        ([line(1, "rotated", "v0"), KILLED, fresh(4), fresh(60)], None),
+        ([line(1, "rotated", "v0"), fresh(4), fresh(60)], "never comes back"),
+        ([KILLED, fresh(4), fresh(4.5, "v0"), fresh(60)], None),
+        ([fresh(4), fresh(4.5, "v0"), fresh(60)], "no run can"),
+        ([KILLED, fresh(4), fresh(4.5, "v0"), fresh(5, "v2")], "no run can"),
+        ([KILLED, fresh(4), fresh(60), fresh(70, "v0")], "no run can"),
+        ([line(0, "rotated"), KILLED, fresh(60), fresh(120, "v2")], "no run can"),
+        # The failed run may have published a token that expired before a line could show it.
+        ([line(0, "rotated"), LOST_ANSWER, line(900, "rotated", "v2", "watchdog")], None),
+        ([line(800, "rotated"), LOST_ANSWER, line(900, "rotated", "v2", "watchdog")], "FRESH, so the watchdog keeps"),
+        # The token was issued at up to 55 seconds before the line.
+        ([line(60, "rotated", left=1745, took=55), line(1507, "rotated", "v2", "watchdog")], None),
+        ([line(60, "rotated", left=1745, took=55), line(1500, "rotated", "v2", "watchdog")], "FRESH, so the watchdog"),
     ],
 )
 def test_a_line_may_follow_others_or_is_refused(lines, why):
