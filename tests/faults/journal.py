@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
@@ -9,6 +10,7 @@ from typing import Any, cast
 
 from aws_lambda_powertools import Logger, Metrics
 
+from doubles.lock import RECORD_SECONDS
 from faults.invariants import InvariantBroken, Sight
 from log_line import LOST, SEEN, Impossible, Line
 from log_specification import STALE_SECONDS, check
@@ -24,6 +26,10 @@ class Journal:
         self._clock = clock
         self._under_way: list[Line] = []
         """The runs that have not ended: nothing is known of them yet."""
+        self._named: set[str | None] = set()
+        """The versions that lines have named since the journal began."""
+        self._outdated: frozenset[str | None] = frozenset()
+        self._outdated_until = -math.inf
 
     @contextmanager
     def run(self, service: str) -> Iterator[InvocationReport]:
@@ -36,14 +42,28 @@ class Journal:
                 yield report
         finally:
             at = self._clock()
-            # What a run says that was under way at the last check may be of the time before.
-            is_known = recorder.record and any(line is unknown for line in self._under_way)
-            self.lines.append(Line.of(recorder.record, at) if is_known else replace(unknown, at=at))
+            line = Line.of(recorder.record, at) if recorder.record else unknown
+            # A run that was under way at the last check may report the time before.
+            is_known = any(other is unknown for other in self._under_way)
+            is_known = is_known and not (line.version_id in self._outdated and began < self._outdated_until)
+            self.lines.append(line if is_known and recorder.record else replace(unknown, at=at))
             self._under_way = [line for line in self._under_way if line is not unknown]
 
     def saw(self, sight: Sight) -> None:
         """The token secret was read directly."""
         self.lines.append(Line(self._clock(), self._clock(), SEEN, version_id=sight.version_id))
+
+    def changed_by_hand(self, sight: Sight) -> None:
+        """An operator has just changed the token secret.
+
+        For a moment, stale reads and the lock's memory still name the versions of before.
+
+        Raises:
+            InvariantBroken: there is a line that the functions cannot have written.
+        """
+        self.check()
+        self._outdated = frozenset(self._named - {None, sight.version_id})
+        self._outdated_until = self._clock() + RECORD_SECONDS + STALE_SECONDS
 
     def check(self) -> None:
         """Hold the lines since the last check against the specification.
@@ -52,9 +72,11 @@ class Journal:
             InvariantBroken: there is a line that the functions cannot have written.
         """
         try:
-            check([*self.lines, *self._under_way], stale_seconds=self.stale_seconds)
+            under_way = [replace(line, at=max(line.at, self._clock())) for line in self._under_way]
+            check([*self.lines, *under_way], stale_seconds=self.stale_seconds)
         except Impossible as impossible:
             raise InvariantBroken(f"the log cannot have happened: {impossible.why}: {impossible.line}") from None
+        self._named |= {line.version_id for line in self.lines}
         self.lines.clear()
         self._under_way.clear()
 

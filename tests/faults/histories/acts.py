@@ -1,132 +1,144 @@
-"""What can happen in the state machine's world: acts, and the incidents at outside calls while an act is under way.
+"""The acts of a history: what operators, consumers, machines and Talend do to the world, one after the other.
 
-All are plain values, so that a history is a list of acts and a failure that was found is kept as one.
+All are plain values, so that a history is a list of acts, and a history that has broken a rule is kept as one.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import math
+from collections.abc import Iterable
+from contextlib import suppress
 from dataclasses import dataclass, field
-from enum import StrEnum
 
+from doubles.system import CREDENTIALS, TOKEN
+from faults.histories.incidents import Act, Named, Plan
+from faults.histories.outside import Died, Frame
+from faults.histories.talend import LIFE_SECONDS
+from faults.histories.world import World
+from faults.invariants import VERSIONS_A_DAY
+from rotator.domain.errors import RotatorError
 from rotator.domain.invocation import Trigger
+from talend_token.document import TokenDocument
 
-# --- at one outside call ---
-
-
-@dataclass(frozen=True)
-class Fail:
-    """The call fails with one of its port's errors. `lost`: its work was done all the same."""
-
-    error: int = 0
-    lost: bool = False
+# A tick this soon after one of the schedule's own is that tick delivered twice.
+_SAME_TICK_SECONDS = 55
 
 
-@dataclass(frozen=True)
-class Die:
-    """The process is gone, before or after the call."""
+def play(world: World, history: Iterable[Act]) -> None:
+    """Play acts one after the other, and check after each one what must hold.
 
-    after: bool = False
+    Raises:
+        InvariantBroken: a rule does not hold.
+    """
+    for act in history:
+        act.play(world)
+        world.observe()
+        world.check_quota()
 
 
-@dataclass(frozen=True)
-class Slow:
-    """The call takes that long, and whatever is due meanwhile happens."""
-
-    seconds: int = 20
+# --- the functions ---
 
 
 @dataclass(frozen=True)
-class Stale:
-    """A read shows what was there before the last change, if that was a moment ago."""
+class Rotate(Act):
+    """`rotate` is invoked by an operator, or by schedule or watchdog besides the times at which they are due."""
 
-
-class _Named(StrEnum):
-    """Its members print as they are written in code, so that hypothesis' histories can be kept as they are."""
-
-    def __repr__(self) -> str:
-        return f"{type(self).__name__}.{self.name}"
-
-
-class Oddity(_Named):
-    """What the authorization server may do to a token that it issues."""
-
-    SAME = "the last token again"
-    SHORT = "a life of two minutes"
-    TINY = "a life below the minimum"
-    LIE = "a life that ends before it is said to"
-
-
-@dataclass(frozen=True)
-class Odd:
-    """The next token call is answered oddly."""
-
-    oddity: Oddity
-
-
-@dataclass(frozen=True)
-class Meanwhile:
-    """Something else happens just before the call."""
-
-    act: Act
-
-
-type Incident = Fail | Die | Slow | Stale | Odd | Meanwhile
-type Plan = Mapping[int, Incident]
-"""What happens at which of an act's outside calls, counted from 0."""
-
-# --- acts ---
-
-
-@dataclass(frozen=True)
-class Tick:
-    """`rotate` is invoked by its schedule or its watchdog, besides the times at which they do it by themselves."""
-
-    trigger: Trigger = Trigger.WATCHDOG
+    trigger: Trigger = Trigger.MANUAL
     plan: Plan = field(default_factory=dict)
+    dry_run: bool = False
+
+    def play(self, world: World) -> None:
+        on_time = self.trigger is Trigger.SCHEDULE and world.now() - world.last_tick <= _SAME_TICK_SECONDS
+        is_free = on_time or self.trigger is Trigger.WATCHDOG or self.dry_run
+        if is_free or world.ledger.person(world.now()):
+            world.rotate(self.trigger, self.plan, dry_run=self.dry_run)
+
+
+# --- consumers ---
 
 
 @dataclass(frozen=True)
-class Force:
-    """A person forces a rotation."""
-
-    plan: Plan = field(default_factory=dict)
-
-
-@dataclass(frozen=True)
-class DryRun:
-    """A person has everything checked."""
-
-    plan: Plan = field(default_factory=dict)
-
-
-@dataclass(frozen=True)
-class Call:
-    """A consumer calls the API, and repeats the call once if it is answered 401."""
+class Call(Act):
+    """A consumer calls the API, and repeats the call once if the answer is 401."""
 
     consumer: int = 0
     plan: Plan = field(default_factory=dict)
 
+    def play(self, world: World) -> None:
+        world.consumers[self.consumer].call(self.plan)
+
 
 @dataclass(frozen=True)
-class LateRenewal:
+class LateRenewal(Act):
     """`renew` is invoked for the version that was published before this one."""
 
     plan: Plan = field(default_factory=dict)
 
+    def play(self, world: World) -> None:
+        before = world.system.secrets.label(TOKEN, "AWSPREVIOUS")
+        if before:
+            with suppress(RotatorError, Died), world.outside.at_work(Frame(self.plan)):
+                world.renew(before)
+
 
 @dataclass(frozen=True)
-class Revoke:
-    """The published token ceases to work."""
+class Restart(Act):
+    """A consumer's process is started anew."""
+
+    consumer: int = 0
+
+    def play(self, world: World) -> None:
+        world.consumers[self.consumer].restart()
 
 
 @dataclass(frozen=True)
-class RollBack:
-    """A person moves AWSCURRENT back to AWSPREVIOUS."""
+class ClockJump(Act):
+    """The wall clock of a consumer's machine is set to another time."""
+
+    consumer: int = 0
+    seconds: int = 0
+
+    def play(self, world: World) -> None:
+        world.consumers[self.consumer].wall_ahead += self.seconds
 
 
-class ByHand(_Named):
-    """What a person may put into the token secret."""
+@dataclass(frozen=True)
+class Nap(Act):
+    """A consumer's machine sleeps while the world goes on. Its monotonic clock does not count that time."""
+
+    consumer: int = 0
+    seconds: int = 600
+
+    def play(self, world: World) -> None:
+        world.consumers[self.consumer].napped += self.seconds
+        world.wait(self.seconds)
+
+
+# --- operators ---
+
+
+@dataclass(frozen=True)
+class Revoke(Act):
+    """The published token is revoked."""
+
+    def play(self, world: World) -> None:
+        world.talend.revoke(world.published_token())
+
+
+@dataclass(frozen=True)
+class RollBack(Act):
+    """An operator moves AWSCURRENT back to AWSPREVIOUS."""
+
+    def play(self, world: World) -> None:
+        secrets = world.system.secrets
+        previous = secrets.label(TOKEN, "AWSPREVIOUS")
+        if previous and world.ledger.person(world.now()):
+            with world.by_hand():
+                secrets.promote(TOKEN, previous, secrets.label(TOKEN, "AWSCURRENT"))
+
+
+class ByHand(Named):
+    """A value that an operator stores in the token secret."""
 
     TOKEN = "a token that works"
     EXPIRED = "an expired token"
@@ -134,122 +146,98 @@ class ByHand(_Named):
 
 
 @dataclass(frozen=True)
-class PutByHand:
-    """A person puts a value into the token secret."""
+class PutByHand(Act):
+    """An operator stores a value in the token secret."""
 
     what: ByHand = ByHand.TOKEN
 
+    def play(self, world: World) -> None:
+        if len(world.sight().created) >= VERSIONS_A_DAY or not world.ledger.person(world.now()):
+            return
+        now = math.floor(world.now())
+        begin = now - LIFE_SECONDS if self.what is ByHand.EXPIRED else now
+        token = world.talend.new(LIFE_SECONDS, LIFE_SECONDS)
+        document = TokenDocument(token, "Bearer", begin, begin + LIFE_SECONDS, "https://api.eu.cloud.talend.com")
+        text = "no document" if self.what is ByHand.GARBAGE else document.to_json().reveal()
+        with world.by_hand():
+            world.system.secrets.put(TOKEN, text, f"hand-{world.count()}")
 
-class Pair(_Named):
-    """What a person may store as credentials."""
 
-    GOOD = "a pair of an account that exists"
-    BAD = "a pair that is refused"
-    MALFORMED = "no pair"
+class Pair(Named):
+    """A value that an operator stores as credentials."""
+
+    GOOD = "credentials of an account that exists"
+    BAD = "credentials that are refused"
+    MALFORMED = "no credentials"
 
 
 @dataclass(frozen=True)
-class ChangeCredentials:
-    """A person stores other credentials, and `rotate` is told. `told` is False if the event gets lost."""
+class ChangeCredentials(Act):
+    """An operator stores other credentials, and EventBridge invokes `rotate`, unless the event is lost."""
 
     pair: Pair = Pair.GOOD
     told: bool = True
     plan: Plan = field(default_factory=dict)
 
+    def play(self, world: World) -> None:
+        if world.ledger.person(world.now()):
+            self.change(world)
+
+    def change(self, world: World) -> None:
+        """Do it, although operators may have done enough today."""
+        number = world.count()
+        client_id = f"{self.pair.name.lower()}-{number}"
+        if self.pair is Pair.GOOD:
+            world.talend.accounts.add(client_id)
+        text = "malformed" if self.pair is Pair.MALFORMED else f"{client_id}:s3cret"
+        with world.store.changing(CREDENTIALS):
+            world.system.secrets.put(CREDENTIALS, text, f"credentials-{number + 1}")
+        if self.told:
+            world.credentials_changed(self.plan)
+
 
 @dataclass(frozen=True)
-class DeleteAccounts:
-    """Every pair that is stored is refused from now on."""
+class DeleteAccounts(Act):
+    """All credentials that are stored are refused from now on."""
+
+    def play(self, world: World) -> None:
+        world.talend.accounts.clear()
+
+
+# --- the world ---
 
 
 @dataclass(frozen=True)
-class Restart:
-    """A consumer's process is started anew."""
+class FunctionClockJump(Act):
+    """The clock of the functions' machine is corrected by a little."""
 
-    consumer: int = 0
-
-
-@dataclass(frozen=True)
-class ClockJump:
-    """Somebody sets the wall clock of a consumer's machine."""
-
-    consumer: int = 0
     seconds: int = 0
 
-
-@dataclass(frozen=True)
-class Nap:
-    """A consumer's machine sleeps while the world goes on: its monotonic clock does not count that."""
-
-    consumer: int = 0
-    seconds: int = 600
-
-
-@dataclass(frozen=True)
-class FunctionClockJump:
-    """The clock of the functions' machine is put right by a little."""
-
-    seconds: int = 0
-
-
-class Weather(_Named):
-    """What stays wrong until it is mended."""
-
-    ENDPOINT_DOWN = "the token endpoint is down"
-    ENDPOINT_SLOW = "the token endpoint is slow"
-    ENDPOINT_INVALID = "the token endpoint answers nonsense"
-    SAME = "the token endpoint hands out the last token again"
-    SHORT = "tokens live for ten minutes"
-    REVOKES = "each new token ends the others"
-    READS_FAIL = "secrets cannot be read"
-    STAGING_FAILS = "no version can be stored"
-    PROMOTION_FAILS = "labels cannot be moved"
-    LISTING_FAILS = "versions cannot be listed"
-    NO_LOCK = "the lock table is gone"
-    CONSUMERS_BLIND = "consumers cannot read the secret"
-    RENEW_THROTTLED = "consumers cannot invoke renew"
-    STALE = "reads are stale for seconds"
+    def play(self, world: World) -> None:
+        # Times before and after it cannot be compared.
+        world.journal.check()
+        jump = max(-2.0, min(2.0, world.ahead + self.seconds)) - world.ahead
+        world.ahead += jump
+        world.system.clock.now += jump
 
 
 @dataclass(frozen=True)
-class Turn:
-    """The weather changes."""
-
-    weather: Weather
-    bad: bool = True
-
-
-@dataclass(frozen=True)
-class Pass:
-    """Time passes; the schedule and the watchdog tick. Meanwhile each consumer calls every so often, if asked to, and
-    the published token is revoked every so often."""
+class Pass(Act):
+    """Time passes. Meanwhile consumers call, and the published token is revoked, each every so often unless it is 0."""
 
     seconds: int = 60
     calls_every: int = 0
     revoked_every: int = 0
 
-
-@dataclass(frozen=True)
-class Heal:
-    """All that was wrong is mended. Soon a good token is published, and every consumer has it."""
-
-
-type Act = (
-    Tick
-    | Force
-    | DryRun
-    | Call
-    | LateRenewal
-    | Revoke
-    | RollBack
-    | PutByHand
-    | ChangeCredentials
-    | DeleteAccounts
-    | Restart
-    | ClockJump
-    | Nap
-    | FunctionClockJump
-    | Turn
-    | Pass
-    | Heal
-)
+    def play(self, world: World) -> None:
+        until = world.now() + self.seconds
+        due = {revoke: world.now() for revoke in (True, False) if (self.revoked_every if revoke else self.calls_every)}
+        while world.now() < until:
+            for revoke in [revoke for revoke, moment in due.items() if world.now() >= moment]:
+                if revoke:
+                    Revoke().play(world)
+                else:
+                    for consumer in world.consumers:
+                        consumer.call({})
+                due[revoke] += self.revoked_every if revoke else self.calls_every
+            world.wait(max(1.0, min([until, *due.values()]) - world.now()))

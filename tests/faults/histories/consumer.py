@@ -13,7 +13,7 @@ from typing import Any
 from botocore.exceptions import ClientError, ReadTimeoutError
 
 from doubles.system import TOKEN
-from faults.histories.acts import Plan
+from faults.histories.incidents import Plan
 from faults.histories.outside import Died, Frame, Outside
 from faults.histories.ports import Store
 from faults.histories.talend import Talend

@@ -6,28 +6,17 @@ import random
 from dataclasses import dataclass
 
 from faults.histories.acts import (
-    Act,
     Call,
     ChangeCredentials,
-    Die,
-    DryRun,
-    Fail,
-    Force,
-    Heal,
-    Incident,
-    Meanwhile,
-    Pair,
     Pass,
     Restart,
     Revoke,
     RollBack,
-    Slow,
-    Stale,
-    Tick,
-    Turn,
-    Weather,
+    Rotate,
+    play,
 )
-from faults.histories.players import Players
+from faults.histories.incidents import Act, Die, Fail, Incident, Meanwhile, Slow, Stale
+from faults.histories.weather import Heal, Turn, Weather
 from faults.histories.world import World
 from rotator.domain.invocation import Trigger
 
@@ -37,29 +26,26 @@ _CALLS_EVERY_SECONDS = 300
 
 @dataclass
 class Month:
-    """Plays days in a world, and has it heal after each trouble; `versions` are the most that there were within 24
-    hours."""
+    """Days in a world, which heals after each trouble. `versions` are the most that there were within 24 hours."""
 
     seed: int
     consumers: int = 3
     versions: int = 0
 
     def play(self, days: int = 30) -> World:
-        """Each day something goes wrong a few times, for minutes or hours, and is mended without a person."""
+        """Each day something goes wrong a few times, for minutes or hours, and is repaired without an operator."""
         draw = random.Random(self.seed)
         world = World(consumers=self.consumers, watchdog_phase=draw.randrange(60))
-        players = Players(world)
         for _ in range(days):
             ends = world.now() + DAY_SECONDS
             for at in sorted(draw.uniform(0, DAY_SECONDS) for _ in range(draw.randint(2, 8))):
                 pause = ends - DAY_SECONDS + at - world.now()
                 if pause > 1:
-                    players.do(Pass(int(pause), _CALLS_EVERY_SECONDS))
-                for act in [*_episode(draw, self.consumers), Heal()]:
-                    players.do(act)
+                    play(world, [Pass(int(pause), _CALLS_EVERY_SECONDS)])
+                play(world, [*_episode(draw, self.consumers), Heal()])
                 self._count(world)
             if ends > world.now() + 1:
-                players.do(Pass(int(ends - world.now()), _CALLS_EVERY_SECONDS))
+                play(world, [Pass(int(ends - world.now()), _CALLS_EVERY_SECONDS)])
             self._count(world)
         return world
 
@@ -77,12 +63,12 @@ def _episode(draw: random.Random, consumers: int) -> list[Act]:
         [
             [Revoke()],
             [Revoke(), Call(consumer, plan)],
-            [Force(plan)],
-            [DryRun(plan)],
-            [Tick(Trigger.WATCHDOG, plan)],
+            [Rotate(Trigger.MANUAL, plan)],
+            [Rotate(Trigger.MANUAL, plan, dry_run=True)],
+            [Rotate(Trigger.WATCHDOG, plan)],
             [Restart(consumer), Call(consumer, plan)],
             [RollBack()],
-            [ChangeCredentials(Pair.GOOD, plan=plan)],
+            [ChangeCredentials(plan=plan)],
             [Turn(weather), Pass(draw.randint(60, 7200), _CALLS_EVERY_SECONDS), Turn(weather, bad=False)],
         ]
     )

@@ -7,10 +7,10 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 
-from faults.histories.acts import Act, Die, Fail, Incident, Meanwhile, Odd, Plan, Slow, Stale
+from faults.histories.incidents import Act, Die, Fail, Incident, Meanwhile, Odd, Plan, Slow, Stale
 from rotator.domain.invocation import Trigger
 
-# An act within an act within an act; what would be due deeper down is late.
+# A slow run within a slow run within a third one. Whatever would be due deeper down is late.
 DEEPEST = 3
 _SLOW_SECONDS = 15
 

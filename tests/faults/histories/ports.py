@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 
 from doubles.lock import InMemoryCircuitBreaker, InMemoryLock
 from doubles.secret_store import InMemorySecretStore
-from faults.histories.acts import Fail
+from faults.histories.incidents import Fail
 from faults.histories.ledger import Ledger
 from faults.histories.outside import Outside
 from faults.histories.talend import Talend

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
-from faults.histories.acts import Oddity
+from faults.histories.incidents import Oddity
 from rotator.domain.credentials import Credentials
 
 LIFE_SECONDS = 1800

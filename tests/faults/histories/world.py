@@ -2,23 +2,26 @@
 
 from __future__ import annotations
 
+import itertools
 import math
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 from typing import Any
 
-from doubles.system import TOKEN, System
-from faults.histories.acts import Act, Plan
+from doubles.system import CREDENTIALS, TOKEN, System
 from faults.histories.consumer import Consumer
-from faults.histories.ledger import CLOCK_SECONDS, SCHEDULE_SECONDS, Ledger
+from faults.histories.incidents import Plan
+from faults.histories.ledger import CLOCK_SECONDS, FORCED_A_DAY, SCHEDULE_SECONDS, Ledger
 from faults.histories.outside import DEEPEST, Died, Frame, Outside
 from faults.histories.ports import Breaker, Endpoint, Lock, Probe, Store
 from faults.histories.talend import Talend
-from faults.invariants import InvariantBroken, Sight, Witness
+from faults.invariants import DAY_SECONDS, InvariantBroken, Sight, Witness
 from faults.journal import Journal
+from log_specification import CREDENTIALS_CHANGED
 from rotator.domain.errors import RotatorError
 from rotator.domain.invocation import Invocation, Trigger
+from rotator.domain.policy import TokenState, state_of
 from rotator.domain.result import Outcome, Result
 from rotator.service.rotator import Rotator
 from talend_token import InvalidTokenDocument
@@ -46,7 +49,7 @@ class World:
         """How far the functions' clock is ahead of the true time."""
         # The versions' dates are by AWS's clock.
         self.system.secrets._clock = self.now
-        self.outside = Outside(self.system.clock, lambda act: self.perform(act), self.wait)
+        self.outside = Outside(self.system.clock, lambda act: act.play(self), self.wait)
         self.talend = Talend(self.now, {"abc"})
         self.ledger = Ledger()
         self.store = Store(self.system.secrets, self.outside, self.ledger, self._changed)
@@ -57,8 +60,8 @@ class World:
             Consumer(number, self.store, self.outside, self.talend, self.wait, self.renew)
             for number in range(consumers)
         ]
-        self.perform: Callable[[Act], None] = lambda _: None
-        """Plays an act within another."""
+        self.count = itertools.count(1).__next__
+        """Numbers what operators store."""
         self.told: set[str] = set()
         """The access tokens that the system was told do not work."""
         self.witness = Witness(
@@ -124,6 +127,11 @@ class World:
             return
         if document.remaining_seconds(began) < document.life_seconds / STALE_FRACTION - CLOCK_SECONDS:
             raise InvariantBroken(f"the watchdog has left version {result.version_id} to expire")
+
+    def credentials_changed(self, plan: Plan | None = None) -> None:
+        """EventBridge invokes `rotate` because other credentials have been stored. Events have whole seconds."""
+        changed_at = float(math.floor(self.now()))
+        self.rotate(Trigger.MANUAL, plan, issued_after=changed_at, reason=CREDENTIALS_CHANGED)
 
     def renew(self, version_id: str) -> Result:
         """Invoke `renew`, for the consumer at work: raises what it raises."""
@@ -193,7 +201,7 @@ class World:
         with self.store.changing(TOKEN):
             yield
         sight = self.sight()
-        self.journal.check()
+        self.journal.changed_by_hand(sight)
         self.witness.by_hand(sight)
         self.ledger.published_by_hand(sight.version_id or "")
         for frame in self.outside.frames:
@@ -217,6 +225,28 @@ class World:
 
     def published_token(self) -> str:
         return self.token(self.system.published_version)
+
+    def state(self) -> TokenState:
+        """The state of the published token."""
+        return state_of(self.sight().document, self.system.clock())
+
+    def credentials_are_good(self) -> bool:
+        """Return True if the current or the previous credentials are accepted."""
+        versions = [self.system.secrets.read(CREDENTIALS, stage) for stage in ("AWSCURRENT", "AWSPREVIOUS")]
+        pairs = [version.text.reveal() for version in versions if version and version.text]
+        return any(pair.split(":")[0] in self.talend.accounts for pair in pairs)
+
+    def short_lives(self) -> bool:
+        """Return True if tokens that were valid for a short time have cost versions today."""
+        return self.talend.last_short_at > self.now() - DAY_SECONDS
+
+    def check_quota(self) -> None:
+        """Check that no version was refused for being too many, unless operators or short lives explain it."""
+        met, ledger = self.store.limit_met, self.ledger
+        ledger.forget(self.now())
+        if met and not self.short_lives() and len(ledger.people) + len(ledger.unlocked) <= FORCED_A_DAY:
+            raise InvariantBroken(f"the quota of versions was met, for {met[-1]}")
+        met.clear()
 
     def _changed(self) -> None:
         self.observe()

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from contextlib import suppress
 
 from doubles.system import CREDENTIALS, TOKEN
-from faults.histories.acts import Fail
+from faults.histories.incidents import Fail
 from faults.histories.ledger import SCHEDULE_SECONDS
 from faults.histories.outside import Died, Frame, killed
 from faults.histories.ports import STALE_SECONDS
