@@ -1,4 +1,4 @@
-"""What must hold of a token secret whatever happens, told by a witness who looks at it after each step."""
+"""The rules for a token secret that hold whatever happens. A witness looks at the secret after each step."""
 
 from __future__ import annotations
 
@@ -17,22 +17,22 @@ _SECOND = 1
 
 
 class InvariantBroken(AssertionError):
-    """What should never happen has happened. The message holds versions and times, never a token."""
+    """A rule does not hold. The message has versions and times, never a token."""
 
 
 @dataclass(frozen=True)
 class Sight:
-    """The token secret at one moment. `version_id` and `text` are those of AWSCURRENT: None while there is none."""
+    """The token secret at one moment. `version_id` and `text` are those of AWSCURRENT, or None without one."""
 
     at: float
     version_id: str | None
     text: Sensitive[str] | None = field(repr=False)
     created: tuple[float, ...] = ()
-    """When each of its versions was made."""
+    """When each of its versions was created."""
 
     @property
     def document(self) -> TokenDocument | None:
-        """What readers understand of it."""
+        """The published document; None if readers cannot read it."""
         try:
             return TokenDocument.from_json(self.text) if self.text else None
         except InvalidTokenDocument:
@@ -41,11 +41,10 @@ class Sight:
 
 @dataclass
 class Witness:
-    """Looks at a token secret after each step of an experiment, and remembers.
+    """Compares a token secret with what it was, after each step of an experiment.
 
-    `refused` says whether the system has been told that an access token does not work; `ends` is when one really ends
-    by the server's account, in seconds since the epoch: both are given the token, and keep it to themselves. `checked`
-    says whether a token has passed all checks.
+    `refused` returns True if the system knows that an access token is rejected. `ends` returns when a token really
+    expires, in seconds since the epoch. `checked` returns True if a token has passed all checks.
     """
 
     refused: Callable[[str], bool] = lambda _: False
@@ -53,32 +52,31 @@ class Witness:
     ends: Callable[[str], float] = lambda _: math.inf
     last: Sight | None = None
     publications: int = 0
-    """How often the system has published a token."""
+    """How many tokens the system has published."""
     _by_hand: set[str] = field(default_factory=set)
     _successors: dict[str, set[str]] = field(default_factory=dict)
 
     def by_hand(self, sight: Sight) -> None:
-        """A person or an experiment has just published this, roll-backs included: it need not be good, and the version
-        may be replaced once more."""
+        """Note a version that an operator has just published, which may be unusable, and may be replaced once more."""
         self.last = sight
         if sight.version_id:
             self._by_hand.add(sight.version_id)
             self._successors.pop(sight.version_id, None)
 
     def look(self, sight: Sight, *, wanted: bool = False) -> None:
-        """Compare with the last look.
+        """Compare the token secret with the last look.
 
-        `wanted` is True if a person forced a rotation, a consumer's token was rejected, or credentials changed: then a
-        token that ends earlier than the good one before it is published all the same.
+        `wanted` is True for a forced rotation, a rejected token or changed credentials. Then the new token may expire
+        earlier than the valid one before it.
 
         Raises:
-            InvariantBroken: the message says which rule does not hold.
+            InvariantBroken: the message names the rule that does not hold.
         """
         before, self.last = self.last, sight
         self._within_the_quota(sight.at, sight.created)
         if before is None or sight.version_id == before.version_id:
             if before is not None and (before.text and before.text.reveal()) != (sight.text and sight.text.reveal()):
-                raise InvariantBroken(f"version {sight.version_id} has changed what it says")
+                raise InvariantBroken(f"version {sight.version_id} has another text than before")
             return
         self.publications += 1
         after = sight.document
@@ -111,4 +109,4 @@ class Witness:
         if good is None or wanted or good.expires_at <= sight.at or self.refused(good.access_token):
             return
         if after.expires_at + _SECOND < good.expires_at:
-            raise InvariantBroken(f"version {sight.version_id} ends before {before.version_id}, which was good")
+            raise InvariantBroken(f"version {sight.version_id} expires before {before.version_id}, which was valid")

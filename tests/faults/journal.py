@@ -1,4 +1,4 @@
-"""The log lines of runs in memory, by the code that writes them in production, held against their specification."""
+"""The log lines of runs in memory, written by production's code and checked against their specification."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from rotator.adapters.telemetry import InvocationReport, reported
 
 
 class Journal:
-    """Stands in for the logger and the metrics of both functions. `clock` is theirs."""
+    """The log of both functions, whose clock is `clock`."""
 
     def __init__(self, clock: Callable[[], float]) -> None:
         self.lines: list[Line] = []
@@ -33,7 +33,7 @@ class Journal:
 
     @contextmanager
     def run(self, service: str) -> Iterator[InvocationReport]:
-        """Write the line of a run at its end: none if it dies."""
+        """Write the line of a run at its end, unless it is killed."""
         recorder, began = Recorder(service), self._clock()
         unknown = Line(began, began, LOST, service=service)
         self._under_way.append(unknown)
@@ -50,26 +50,26 @@ class Journal:
             self._under_way = [line for line in self._under_way if line is not unknown]
 
     def saw(self, sight: Sight) -> None:
-        """The token secret was read directly."""
+        """Note a direct read of the token secret."""
         self.lines.append(Line(self._clock(), self._clock(), SEEN, version_id=sight.version_id))
 
     def changed_by_hand(self, sight: Sight) -> None:
-        """An operator has just changed the token secret.
+        """Note that an operator has just changed the token secret.
 
         For a moment, stale reads and the lock's memory still name the versions of before.
 
         Raises:
-            InvariantBroken: there is a line that the functions cannot have written.
+            InvariantBroken: the functions cannot have written a line.
         """
         self.check()
         self._outdated = frozenset(self._named - {None, sight.version_id})
         self._outdated_until = self._clock() + RECORD_SECONDS + STALE_SECONDS
 
     def check(self) -> None:
-        """Hold the lines since the last check against the specification.
+        """Check the lines since the last check against the specification.
 
         Raises:
-            InvariantBroken: there is a line that the functions cannot have written.
+            InvariantBroken: the functions cannot have written a line.
         """
         try:
             under_way = [replace(line, at=max(line.at, self._clock())) for line in self._under_way]
@@ -82,7 +82,7 @@ class Journal:
 
 
 class Recorder:
-    """Takes what a run logs and measures."""
+    """Records what a run logs, in place of a logger and of metrics."""
 
     def __init__(self, service: str) -> None:
         self.record: dict[str, Any] = {}
@@ -93,11 +93,7 @@ class Recorder:
 
     warning = error = info
 
-    def add_dimension(self, name: str, value: str) -> None:
-        """Metrics are not looked at."""
+    def ignore(self, *_: Any) -> None:
+        """Ignore metrics."""
 
-    def add_metric(self, name: str, unit: str, value: float) -> None:
-        """Metrics are not looked at."""
-
-    def flush_metrics(self) -> None:
-        """Metrics are not looked at."""
+    add_dimension = add_metric = flush_metrics = ignore

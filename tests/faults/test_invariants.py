@@ -1,4 +1,4 @@
-"""The witness: each rule is broken once, and it says so."""
+"""The witness reports each rule that is broken."""
 
 import dataclasses
 
@@ -27,7 +27,7 @@ def witness():
     return witness
 
 
-def test_a_better_token_is_counted_as_a_publication(witness):
+def test_a_new_version_counts_as_a_publication(witness):
     witness.look(sight("v1"))
     witness.look(sight("v2", "next"))
     assert witness.publications == 1
@@ -38,16 +38,16 @@ def test_a_better_token_is_counted_as_a_publication(witness):
     [
         (Sight(NOW, "v2", Sensitive("{}")), "not a complete token document"),
         (Sight(NOW, None, None), "not a complete token document"),
-        (sight("v1", "other"), "has changed what it says"),
+        (sight("v1", "other"), "has another text than before"),
         (dataclasses.replace(sight("v2", "next", ends_in=60, at=NOW - 60), at=NOW), "published expired"),
         (sight("v2", "over"), "published expired"),
         (sight("v2", "unchecked"), "token was not checked"),
         (sight("v2", "refused"), "although its token is refused"),
-        (sight("v2", "next", ends_in=1700), "ends before v1, which was good"),
+        (sight("v2", "next", ends_in=1700), "expires before v1, which was valid"),
         (sight("v1", created=[NOW - 1] * 101), "101 versions in 24 hours"),
     ],
 )
-def test_what_breaks_a_rule_is_named(witness, seen, says):
+def test_a_broken_rule_is_named(witness, seen, says):
     with pytest.raises(InvariantBroken, match=says):
         witness.look(seen)
 
@@ -65,8 +65,8 @@ def test_a_version_that_was_rolled_back_to_may_have_another_successor(witness):
     witness.look(sight("v3", "third"))
 
 
-def test_a_shorter_token_is_for_those_who_want_it_or_have_none(witness):
-    """A forced rotation, or nothing good is published."""
+def test_a_token_that_expires_earlier_needs_a_reason(witness):
+    """The reason is a forced rotation, or a published token that is rejected."""
     witness.look(sight("v2", "next", ends_in=60), wanted=True)
     witness.by_hand(sight("v3", "refused"))
     witness.look(sight("v4", "next", ends_in=60))

@@ -193,7 +193,7 @@ class ChangeCredentials(Act):
         with world.store.changing(CREDENTIALS):
             world.system.secrets.put(CREDENTIALS, text, f"credentials-{number + 1}")
         if self.told:
-            world.credentials_changed(self.plan)
+            world.credentials_changed(world.now(), self.plan)
 
 
 @dataclass(frozen=True)

@@ -34,21 +34,21 @@ class _Broken(BaseException):
 
 @dataclass
 class AWS:
-    """What a consumer's process sees of AWS: stands in for a boto3 session and its clients."""
+    """AWS as a consumer's process sees it, in place of a boto3 session and its clients."""
 
     store: Store
     outside: Outside
     true_time: Callable[[], float]
     renew: Callable[[str], Result]
     reading: Callable[[SecretVersion | None], None]
-    """Called before a read, with nothing, and after it, with the version that it showed."""
+    """Called before a read with None, and after it with the version that was read."""
     invocations: int = 0
     superseded: int = 0
-    """So many of them have found another version published."""
+    """How many of the invocations have found another version published."""
 
     @property
     def renewals(self) -> int:
-        """How often another version was asked for, and there was none yet."""
+        """How many of the invocations have asked for a version that did not exist yet."""
         return self.invocations - self.superseded
 
     def client(self, service: str, **_: Any) -> AWS:
@@ -56,7 +56,7 @@ class AWS:
         return self
 
     def close(self) -> None:
-        """Close the connections, of which there are none."""
+        """Do nothing, because there are no connections."""
 
     def get_secret_value(self, SecretId: str) -> Mapping[str, Any]:  # noqa: N803 (boto3's name)
         def get() -> Mapping[str, Any]:
@@ -111,7 +111,7 @@ def _client_error(code: str) -> ClientError:
 
 @dataclass
 class Consumer:
-    """Calls the API with what its client gives it, and holds the client to its promises."""
+    """Calls the API with the tokens that its client returns, and checks what the client promises."""
 
     number: int
     store: Store
@@ -130,23 +130,23 @@ class Consumer:
         self.restart()
 
     def restart(self) -> None:
-        """A new process: nothing is remembered."""
+        """Start a new process, which remembers nothing."""
         self._aws = AWS(self.store, self.outside, self.talend.clock, self._invoked, self._reading)
         source = SecretsManagerSource(TOKEN, "renew", session=self._aws)  # type: ignore[arg-type]
         self._client = TokenClient(source, clock=self._wall, monotonic=self._monotonic, sleep=self.sleep)
         self._given_up: dict[str, int] = {}
-        """By each version that it has had renewed: how many reads it had made when the API rejected it."""
+        """How many reads it had made when the API rejected a version, by the versions that were renewed for it."""
         self._reads = 0
         self._read: dict[str, tuple[int, int]] = {}
-        """By each version that it has read: the last read that showed it, and when it expires."""
+        """The number of the last read that showed a version, and when the version expires, by version."""
         self.rejected: set[str] = set()
         """The versions whose tokens it has seen rejected."""
         self._clocks_at_read: dict[str, tuple[float, float]] = {}
 
     def call(self, plan: Plan) -> str:
-        """One request to the API, repeated once with another token if it is answered 401. Returns how it ended."""
+        """Make one request to the API, repeated once with another token after a 401. Return how it ended."""
         if self._at_work:
-            # Another thread of it would wait for this one.
+            # Another thread of this process would wait for the first one.
             return "waits"
         self._at_work = True
         with self.outside.at_work(Frame(plan)):
@@ -163,7 +163,7 @@ class Consumer:
         return end
 
     def rolled_back_to(self, version_id: str | None) -> None:
-        """A person has published that version once more: it is as good as a new one."""
+        """Note that an operator has published that version once more, so that it counts as a new one."""
         self._given_up.pop(version_id or "", None)
 
     def _call(self) -> str:
@@ -196,13 +196,16 @@ class Consumer:
             if now < expires_at and number > self._given_up.get(version, self._reads)
         ]
         if any(read not in self._given_up for read in later):
-            raise InvariantBroken(f"consumer {self.number} was given version {version}, which it saw rejected")
+            raise InvariantBroken(f"consumer {self.number} has version {version}, which it saw rejected")
         if now >= token.expires_at + self._wrong_by(version):
-            raise InvariantBroken(f"consumer {self.number} was given version {version}, expired at {token.expires_at}")
+            raise InvariantBroken(f"consumer {self.number} has version {version}, which expired at {token.expires_at}")
 
     def _wrong_by(self, version_id: str) -> float:
-        """For how long an expired token may be taken for a good one: nobody notices a wall clock that is set back
-        while the machine's monotonic clock stands still, nor a token that seems FRESH."""
+        """Return for how long an expired token may be taken for a valid one, because of the machine's clocks.
+
+        A client cannot notice that the wall clock is set back while the monotonic clock stands still, and does not look
+        while a token seems FRESH.
+        """
         ahead, napped = self._clocks_at_read[version_id]
         set_back, slept = max(0.0, ahead - self.wall_ahead), self.napped - napped
         held = self._client._held

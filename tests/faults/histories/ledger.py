@@ -1,4 +1,4 @@
-"""What the system is held to over many invocations: token calls, refusals, versions."""
+"""The rules that hold over many invocations: for token calls, refusals and versions."""
 
 from __future__ import annotations
 
@@ -12,18 +12,18 @@ from rotator.domain.invocation import Trigger
 from rotator.domain.result import Outcome
 from rotator.domain.version_budget import renewals_left
 
-# What the design keeps for people.
+# The budget reserves this many versions a day for operators.
 FORCED_A_DAY = 10
-# For how long credentials that were refused are left alone by consumers and the watchdog.
+# For how long neither consumers nor the watchdog try refused credentials again.
 _LEFT_ALONE_SECONDS = 60
-# A token that was issued this small a part of its life ago is not replaced by the schedule or for a consumer.
+# A younger token is replaced neither by the schedule nor for a consumer.
 _YOUNG_FRACTION = 30
 # A run counts the versions at most this long before it writes one.
 _COUNTED_AGAIN_SECONDS = 60
 SCHEDULE_SECONDS = 1500
-# The functions' clock is put right by so much.
+# The functions' clock is corrected by at most this much.
 CLOCK_SECONDS = 4
-# Not among the answers of `renew`.
+# The outcomes that `renew` never has.
 _NO_RENEWAL = (
     Outcome.FRESH,
     Outcome.UNCHANGED,
@@ -35,25 +35,25 @@ _NO_RENEWAL = (
 
 @dataclass
 class Ledger:
-    """Counts, and raises `InvariantBroken` if a count is too high."""
+    """Counts what runs and operators do, and raises `InvariantBroken` if a count is too high."""
 
     people: deque[float] = field(default_factory=deque)
-    """When somebody did what may cost a version."""
+    """When an operator did something that may cost a version."""
     unlocked: deque[float] = field(default_factory=deque)
-    """When a run went on without the lock: it may have spent a version beside another run."""
+    """When a run continued without the lock, so that it may have spent a version beside another run."""
     once: frozenset[Trigger] = frozenset({Trigger.REJECTED})
-    """Which runs request one token a version between them, while the lock works."""
+    """The triggers whose runs together request one token for each version, while the lock works."""
     outcomes: Counter[str] = field(default_factory=Counter)
     """How invocations ended, by trigger."""
     _requested: Counter[str] = field(default_factory=Counter)
-    """Tokens requested under the lock, by the version that was to be replaced."""
+    """How many tokens were requested under the lock, by the version to be replaced."""
     _excused: Counter[str] = field(default_factory=Counter)
-    """Those of runs that failed afterwards."""
+    """How many of them were requested by runs that failed afterwards."""
     _refused: dict[str, float] = field(default_factory=dict)
     """When each circuit breaker was opened last."""
 
     def person(self, now: float) -> bool:
-        """Whether a person does one more thing that may cost a version; noted, if so."""
+        """Return True, and note it, if an operator may do one more thing today that may cost a version."""
         self.forget(now)
         if len(self.people) >= FORCED_A_DAY:
             return False
@@ -61,13 +61,13 @@ class Ledger:
         return True
 
     def forget(self, now: float) -> None:
-        """A day is over."""
+        """Forget what is older than a day."""
         for moments in (self.people, self.unlocked):
             while moments and moments[0] <= now - DAY_SECONDS:
                 moments.popleft()
 
     def ended(self, frame: Frame, outcome: str, now: float) -> None:
-        """An invocation has ended."""
+        """Note that an invocation has ended."""
         if frame.unlocked and frame.token_calls:
             self.unlocked.append(now)
         self.outcomes[f"{frame.trigger}: {outcome}"] += 1
@@ -87,9 +87,9 @@ class Ledger:
             self._excused[version] += frame.token_calls
 
     def published(self, frame: Frame, before: Sight, after: Sight) -> None:
-        """A run has put another version in the place of the one `before`."""
+        """Note that a run has replaced the version `before`."""
         if frame.replaces != (before.version_id or ""):
-            raise InvariantBroken(f"version {before.version_id} was replaced in the place of {frame.replaces}")
+            raise InvariantBroken(f"version {before.version_id} was replaced in place of {frame.replaces}")
         document, new = before.document, after.document
         if document is None or new is None:
             return
@@ -106,37 +106,37 @@ class Ledger:
             raise InvariantBroken(f"version {before.version_id} was replaced {age:.0f} s after it was issued")
 
     def staged(self, frame: Frame, created: list[float], now: float) -> None:
-        """A run stores one more version beside those that were created at these times."""
+        """Note that a run stores one more version beside those that were created at these times."""
         # Other runs may have written one since this run counted them.
         counted = [moment for moment in created if moment <= now - _COUNTED_AGAIN_SECONDS]
         if frame.trigger is Trigger.REJECTED and not renewals_left(counted, now, SCHEDULE_SECONDS):
             raise InvariantBroken("a version was spent on a renewal although none was left for renewals")
 
     def published_by_hand(self, version_id: str) -> None:
-        """It may be replaced once more."""
+        """Note that an operator has published a version, so that it may be replaced once more."""
         self._requested.pop(version_id, None)
         self._excused.pop(version_id, None)
 
     def requested(self, frame: Frame, now: float) -> None:
-        """A run requests a token. Consumers and the watchdog do not for a minute after a refusal."""
+        """Note that a run requests a token, which consumers and the watchdog do not for a minute after a refusal."""
         refused_at = self._refused.get(frame.circuit or "", -math.inf)
         if now < refused_at + _LEFT_ALONE_SECONDS - CLOCK_SECONDS:
             raise InvariantBroken(f"a token was requested {now - refused_at:.0f} s after a refusal")
 
     def refused(self, frame: Frame, account: str) -> None:
-        """The token endpoint has refused an account's credentials: once for each replacement."""
+        """Note that the token endpoint has refused an account's credentials, at most once for each replacement."""
         if account in frame.refused:
             raise InvariantBroken(f"the credentials of {account} were refused twice for one replacement")
         frame.refused.append(account)
 
     def opened(self, circuit: str, now: float) -> None:
-        """A run for the watchdog or a consumer was refused."""
+        """Note a refusal in a run for the watchdog or a consumer."""
         self._refused[circuit] = now
 
     def closed(self, circuit: str) -> None:
-        """A forced rotation has succeeded."""
+        """Note that a forced rotation has succeeded."""
         self._refused.pop(circuit, None)
 
     def forgets_refusals(self) -> None:
-        """The lock table was gone, or a process died before it could note a refusal there."""
+        """Forget refusals, because the lock table was gone or a process was killed before it could write one there."""
         self._refused.clear()

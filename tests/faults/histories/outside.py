@@ -1,4 +1,4 @@
-"""The seam between the system and the world: each outside call goes through here, and here it goes wrong."""
+"""The seam between the system and the world. Each outside call goes through it, and incidents happen here."""
 
 from __future__ import annotations
 
@@ -16,54 +16,54 @@ _SLOW_SECONDS = 15
 
 
 class Died(BaseException):
-    """The process is gone: no handler of an `Exception` runs any more."""
+    """The process was killed, so that no handler of an `Exception` runs any more."""
 
 
 @dataclass
 class Frame:
-    """One process at work: an invocation of a function, or a consumer's call."""
+    """One process at work, which is an invocation of a function or a consumer's call."""
 
     plan: Plan
     trigger: Trigger | None = None
-    """None: it is a consumer's process."""
+    """None for a consumer's process."""
     ends_at: float = math.inf
     """When Lambda kills it, by the functions' clock."""
     rejected: str | None = None
     """The version that a consumer saw rejected."""
     replaces: str | None = None
-    """The version it has the lock for."""
+    """The version for which it has the lock."""
     circuit: str | None = None
-    """The circuit breaker that it asked whether to request a token; None if its trigger passes the breaker."""
+    """The circuit breaker that it has asked; None if its trigger passes the breaker."""
     refused: list[str] = field(default_factory=list)
-    """The IDs of the accounts whose credentials were refused since it asked for the lock."""
+    """The IDs of the accounts whose credentials were refused since it acquired the lock."""
     dead: bool = False
     calls: list[str] = field(default_factory=list)
     incident: Incident | None = None
-    """At the call that is under way."""
+    """The incident at the call that is under way."""
     token_calls: int = 0
     unlocked: bool = False
-    """The lock table could not be asked."""
+    """True if the lock table was unavailable."""
 
 
 @dataclass
 class Outside:
-    """Makes outside calls for whoever is at work; `perform` and `wait` let the world go on in between."""
+    """Makes the outside calls of the process at work. `perform` and `wait` let the world continue in between."""
 
     now: Callable[[], float]
     """The functions' clock."""
     perform: Callable[[Act], None]
     wait: Callable[[float], None]
     failing: dict[str, int] = field(default_factory=dict)
-    """Which of its errors each call fails with, until it is mended."""
+    """The number of the error with which each call fails, until it is repaired."""
     slow: set[str] = field(default_factory=set)
     stale: bool = False
     frames: list[Frame] = field(default_factory=list)
     count: int = 0
     """How many outside calls there were."""
     at_call: Callable[[str], None] = lambda _: None
-    """Called before each outside call, with its name: other runs may go on meanwhile."""
+    """Called with the name of each outside call before it, so that other runs can continue meanwhile."""
     answered: Callable[[str, object], None] = lambda *_: None
-    """Called after it, with what it returned or raised."""
+    """Called after each outside call with its name, and with what it returned or raised."""
 
     @property
     def frame(self) -> Frame:
@@ -83,10 +83,10 @@ class Outside:
             self.frames.pop()
 
     def call[T](self, name: str, work: Callable[[], T], errors: Sequence[Callable[[], Exception]] = ()) -> T:
-        """Do the work of an outside call, unless something happens. `errors` are those that its port documents."""
+        """Do the work of an outside call, unless an incident prevents it. `errors` are those of its port."""
         frame = self.frame
         if frame.dead:
-            # What its `finally` clauses would do, a killed process does not do.
+            # A killed process does not run its `finally` clauses.
             raise Died
         self.at_call(name)
         try:
@@ -126,11 +126,11 @@ class Outside:
         return answer
 
     def reads_stale(self) -> bool:
-        """Whether the read that is under way shows what was there a moment ago."""
+        """Return True if the read that is under way shows the version before."""
         return self.stale or isinstance(self.frame.incident, Stale)
 
     def odd(self) -> Odd | None:
-        """How the token call that is under way is answered, if oddly."""
+        """Return the unusual answer of the token call that is under way, if it has one."""
         return self.frame.incident if isinstance(self.frame.incident, Odd) else None
 
     def _check_time(self, frame: Frame) -> None:
@@ -139,6 +139,6 @@ class Outside:
 
 
 def killed(frame: Frame) -> Died:
-    """Return what ends a process that is killed."""
+    """Return the exception that ends a killed process."""
     frame.dead = True
     return Died()

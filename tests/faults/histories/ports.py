@@ -1,4 +1,4 @@
-"""The core's ports over the in-memory machines, each call of them an outside call that may go wrong."""
+"""The core's ports over the in-memory doubles. Each call of them is an outside call."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ from rotator.domain.token_response import TokenResponse
 from rotator.ports import Probed, SecretDescription, SecretVersion, Verdict
 from talend_token.document import Sensitive, TokenDocument
 
-# How long readers may see what was there before.
+# For how long readers may see the version before.
 STALE_SECONDS = 5
 _CODES = (
     "ThrottlingException",
@@ -48,16 +48,16 @@ _STAGES = ("AWSCURRENT", "AWSPREVIOUS", "AWSPENDING")
 
 @dataclass
 class Store:
-    """See `rotator.ports.SecretStore`. `changed` is called after whatever the system may have changed."""
+    """See `rotator.ports.SecretStore`. `changed` is called after each call that may have changed a secret."""
 
     inner: InMemorySecretStore
     outside: Outside
     ledger: Ledger
     changed: Callable[[], None]
     limit_met: list[Trigger | None] = field(default_factory=list)
-    """For whom a version was refused because there are too many."""
+    """The triggers for which a version was refused because there are too many."""
     _before: dict[tuple[str, str], tuple[float, SecretVersion | None]] = field(default_factory=dict)
-    """What a label showed before the last change, and when that was."""
+    """The version that a label had before its last change, and when that was."""
 
     def read(self, secret_id: str, stage: str) -> SecretVersion | None:
         def read() -> SecretVersion | None:
@@ -66,7 +66,7 @@ class Store:
         return self.outside.call("read", read, self._errors("read", secret_id))
 
     def seen(self, secret_id: str, stage: str, *, stale: bool) -> SecretVersion | None:
-        """What a reader gets; a moment ago if it is stale."""
+        """Return the version that a reader sees, which is the one before if the read is stale."""
         changed_at, before = self._before.get((secret_id, stage), (-math.inf, None))
         if stale and self.outside.now() - changed_at < STALE_SECONDS:
             return before
@@ -105,7 +105,7 @@ class Store:
 
     @contextmanager
     def changing(self, secret_id: str) -> Iterator[None]:
-        """While it is open, the secret changes: for a moment, stale reads show what was before."""
+        """Let the block change a secret. For a moment after it, stale reads show the version before."""
         was = {stage: self.inner.read(secret_id, stage) for stage in _STAGES}
         yield
         for stage, before in was.items():
@@ -144,7 +144,7 @@ class Lock:
             try:
                 return self.inner.acquire(invocation, version_id)
             except ReplacementInProgress:
-                # Whatever the table answers, a run that does not get the answer has no lock.
+                # A run that does not receive the table's answer has no lock.
                 if isinstance(frame.incident, Fail) and frame.incident.lost:
                     return None
                 raise
@@ -162,7 +162,7 @@ class Lock:
 
 @dataclass
 class Breaker:
-    """See `rotator.ports.CircuitBreaker`: without its table, requests go through."""
+    """See `rotator.ports.CircuitBreaker`. Without its table, all requests are made."""
 
     inner: InMemoryCircuitBreaker
     outside: Outside
@@ -212,7 +212,7 @@ class Endpoint:
             return TokenResponse(credentials, requested_at, json.dumps(body).encode())
 
         def refuse() -> Exception:
-            # A token was issued, and yet a refusal is the answer: the run goes on to the previous credentials.
+            # A token was issued, but the answer is a refusal, so that the run tries the previous credentials.
             if issued:
                 frame.token_calls -= 1
             self.ledger.refused(frame, credentials.client_id)
@@ -234,7 +234,7 @@ class Probe:
     outside: Outside
     refused: Callable[[str], None]
     checked: set[str] = field(default_factory=set)
-    """The access tokens that were tried, and not rejected."""
+    """The access tokens that the API did not reject."""
 
     def probe(self, document: TokenDocument, path: str, deadline: float) -> Probed:  # noqa: ARG002 (never late)
         url = f"{document.api_url}{path}"

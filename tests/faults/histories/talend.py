@@ -1,4 +1,4 @@
-"""Talend in memory: an authorization server and an API which agree on what a token is worth."""
+"""Talend in memory: an authorization server, and an API that accepts its tokens."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from faults.histories.incidents import Oddity
 from rotator.domain.credentials import Credentials
 
 LIFE_SECONDS = 1800
-# More and less than the ten seconds that a token must outlive its publication by.
+# More and less than the ten seconds for which a token must be valid after its publication.
 _SHORT_SECONDS, _TINY_SECONDS = 120, 8
 _LIE_SECONDS = 600
 
@@ -25,7 +25,7 @@ class _Issued:
 
 @dataclass
 class Talend:
-    """`clock` is the true time. Whoever has one of the `accounts`' IDs gets tokens."""
+    """An authorization server that issues tokens to the IDs in `accounts`, and an API. `clock` is the true time."""
 
     clock: Callable[[], float]
     accounts: set[str] = field(default_factory=set)
@@ -35,7 +35,7 @@ class Talend:
     issues_unusable: bool = False
     """The API rejects each token that is issued."""
     last_short_at: float = -math.inf
-    """When it last issued a token of a short life."""
+    """When it last issued a token that is valid for a short time."""
     _tokens: dict[str, _Issued] = field(default_factory=dict)
     _last: str | None = None
 
@@ -43,7 +43,7 @@ class Talend:
         return credentials.client_id in self.accounts
 
     def issue(self, oddity: Oddity | None, published: str) -> dict[str, Any]:
-        """The body of an answer. `published` is the token that it may hand out again although that is revoked."""
+        """Return the body of an answer. `published` is the token that it may return again although it is revoked."""
         now = self.clock()
         if (oddity is Oddity.SAME or self.same_again) and self._last:
             last = self._tokens[self._last]
@@ -59,18 +59,18 @@ class Talend:
         return _body(self._last, life)
 
     def new(self, life_seconds: float, told_life_seconds: float) -> str:
-        """An access token that nobody else has."""
+        """Return a new access token."""
         token, now = f"opaque-{len(self._tokens) + 1}", self.clock()
         self._tokens[token] = _Issued(now + life_seconds, now + told_life_seconds)
         return token
 
     def works(self, token: str) -> bool:
-        """What its API says of a token."""
+        """Return True if the API accepts a token."""
         issued = self._tokens.get(token)
         return issued is not None and not issued.revoked and self.clock() < issued.ends_at
 
     def told_end(self, token: str) -> float:
-        """When a token ends by what the server has said of it."""
+        """Return when a token expires by the server's answer."""
         return self._tokens[token].told_ends_at if token in self._tokens else math.inf
 
     def revoke(self, token: str) -> None:

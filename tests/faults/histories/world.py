@@ -1,4 +1,4 @@
-"""The state machine's world: the whole core, Talend, consumers and people, in virtual time."""
+"""The world of the histories: the whole core, Talend and consumers, in virtual time."""
 
 from __future__ import annotations
 
@@ -30,16 +30,15 @@ from talend_token.document import TokenDocument
 WATCHDOG_SECONDS = 60
 ROTATE_SECONDS = 60
 RENEW_SECONDS = 30
-# In the last sixth of its life a token is due for the watchdog, in its last five minutes if it lives longer than 30.
+# The watchdog replaces a token in the last sixth of the time for which it is valid, but at most five minutes early.
 STALE_FRACTION = 6
 
 
 class World:
-    """The schedule and the watchdog tick as time passes, all else is done to it by acts. Raises `InvariantBroken` as
-    soon as a rule does not hold.
+    """A world in which schedule and watchdog tick as time passes, and acts do all else.
 
-    `watchdog_phase` is the second of the minute at which the watchdog ticks; the schedule does at the first. With
-    `probe`, new tokens are tried before they are published.
+    It raises `InvariantBroken` as soon as a rule does not hold. `watchdog_phase` is the second of the minute at which
+    the watchdog ticks. The schedule ticks at the first. With `probe`, new tokens are probed before they are published.
     """
 
     def __init__(self, *, consumers: int = 3, watchdog_phase: int = 0, probe: bool = False) -> None:
@@ -47,7 +46,7 @@ class World:
         self.start = self.system.clock.now = math.ceil(self.system.clock.now / 60) * 60.0
         self.ahead = 0.0
         """How far the functions' clock is ahead of the true time."""
-        # The versions' dates are by AWS's clock.
+        # AWS's clock dates the versions.
         self.system.secrets._clock = self.now
         self.outside = Outside(self.system.clock, lambda act: act.play(self), self.wait)
         self.talend = Talend(self.now, {"abc"})
@@ -63,7 +62,7 @@ class World:
         self.count = itertools.count(1).__next__
         """Numbers what operators store."""
         self.told: set[str] = set()
-        """The access tokens that the system was told do not work."""
+        """The access tokens that the system knows to be rejected."""
         self.witness = Witness(
             refused=lambda token: token in self.told,
             checked=lambda token: not probe or token in self.checked,
@@ -75,7 +74,7 @@ class World:
         self.observe()
 
     def _rotator(self) -> Rotator:
-        """The system's, with every outside call made to go through `outside`."""
+        """Return the system's rotator, every outside call of which goes through `outside`."""
         rotator, system = self.system.rotator, self.system
         lock, breaker = Lock(system.lock, self.outside), Breaker(system.breaker, self.outside, self.ledger, self.now)
         endpoint = Endpoint(self.talend, self.outside, self.ledger, self.published_token)
@@ -90,11 +89,11 @@ class World:
     # --- time ---
 
     def now(self) -> float:
-        """The true time: AWS's, Talend's, and what consumers' machines are wrong by."""
+        """Return the true time, which is that of AWS and Talend."""
         return self.system.clock.now - self.ahead
 
     def wait(self, seconds: float) -> None:
-        """Time passes: the schedule and the watchdog tick when they are due, or late if too much is under way."""
+        """Let time pass. Schedule and watchdog tick when they are due, or late if too many runs are slow."""
         until = self.now() + seconds
         while len(self.outside.frames) < DEEPEST and min(self.next_watchdog, self.next_schedule) <= until:
             due, trigger = min((self.next_schedule, Trigger.SCHEDULE), (self.next_watchdog, Trigger.WATCHDOG))
@@ -103,7 +102,7 @@ class World:
                 self.last_tick = self.now()
                 self.next_schedule += SCHEDULE_SECONDS
             else:
-                # A watchdog that is a minute late is the next one.
+                # A tick of the watchdog that is a minute late counts as the next one.
                 self.next_watchdog += WATCHDOG_SECONDS * max(1, math.ceil((self.now() - due) / WATCHDOG_SECONDS))
             self.rotate(trigger)
         self._go_on_to(until)
@@ -114,7 +113,7 @@ class World:
     # --- invocations ---
 
     def rotate(self, trigger: Trigger, plan: Plan | None = None, **event: Any) -> None:
-        """Invoke `rotate`: it may fail or die, and the world goes on."""
+        """Invoke `rotate`. It may fail or be killed, and the world continues."""
         began = self.system.clock()
         invocation = Invocation(trigger, began + ROTATE_SECONDS, **event)
         try:
@@ -128,14 +127,13 @@ class World:
         if document.remaining_seconds(began) < document.life_seconds / STALE_FRACTION - CLOCK_SECONDS:
             raise InvariantBroken(f"the watchdog has left version {result.version_id} to expire")
 
-    def credentials_changed(self, plan: Plan | None = None) -> None:
-        """EventBridge invokes `rotate` because other credentials have been stored. Events have whole seconds."""
-        changed_at = float(math.floor(self.now()))
-        self.rotate(Trigger.MANUAL, plan, issued_after=changed_at, reason=CREDENTIALS_CHANGED)
+    def credentials_changed(self, changed_at: float, plan: Plan | None = None) -> None:
+        """Invoke `rotate` as EventBridge does after other credentials were stored. Its events have whole seconds."""
+        self.rotate(Trigger.MANUAL, plan, issued_after=float(math.floor(changed_at)), reason=CREDENTIALS_CHANGED)
 
     def renew(self, version_id: str) -> Result:
-        """Invoke `renew`, for the consumer at work: raises what it raises."""
-        # A late renewal may name one that works: then nobody has seen it fail.
+        """Invoke `renew` for the consumer at work, and raise its errors."""
+        # A late renewal may name a token that works, which no consumer has seen rejected.
         if not self.talend.works(self.token(version_id)):
             self.told.add(self.token(version_id))
         ends_at = self.system.clock() + RENEW_SECONDS
@@ -151,7 +149,7 @@ class World:
         try:
             return self._invoke(frame, invocation, self.rotator.renew)
         finally:
-            # What happens at which call is counted over both.
+            # The plan numbers the calls of both.
             consumer.calls += frame.calls
 
     def _invoke(self, frame: Frame, invocation: Invocation, run: Callable[[Invocation], Result]) -> Result:
@@ -162,7 +160,7 @@ class World:
                 report.result = result = run(invocation)
                 ended = str(result.outcome)
                 if result.outcome is Outcome.SUPERSEDED and result.version_id == (frame.replaces or None):
-                    raise InvariantBroken(f"version {frame.replaces} is said to have superseded itself")
+                    raise InvariantBroken(f"version {frame.replaces} has superseded itself, by its result")
             except RotatorError as error:
                 ended = type(error).__name__
                 raise
@@ -176,7 +174,7 @@ class World:
     # --- what can be seen ---
 
     def sight(self) -> Sight:
-        """The token secret now."""
+        """Return the token secret as it is now."""
         version = self.system.secrets.read(TOKEN, "AWSCURRENT")
         created = tuple(self.system.secrets.created(TOKEN))
         if version is None:
@@ -184,7 +182,7 @@ class World:
         return Sight(self.now(), version.version_id, version.text, created)
 
     def observe(self) -> None:
-        """Have the witness look, and hold the run that has published to what it set out to do."""
+        """Let the witness look, and compare a publication with what its run set out to do."""
         frame = self.outside.frames[-1] if self.outside.frames else Frame({})
         before, sight = self.witness.last, self.sight()
         if before and sight.version_id != before.version_id and frame.trigger:
@@ -192,12 +190,12 @@ class World:
             self.journal.saw(sight)
             new = sight.document
             if new and new.expires_at > self.talend.told_end(new.access_token) + CLOCK_SECONDS:
-                raise InvariantBroken(f"version {sight.version_id} is said to live longer than was granted")
+                raise InvariantBroken(f"version {sight.version_id} is valid for longer than the server granted")
         self.witness.look(sight, wanted=frame.trigger in (Trigger.MANUAL, Trigger.REJECTED))
 
     @contextmanager
     def by_hand(self) -> Iterator[None]:
-        """Meanwhile a person changes the token secret."""
+        """Change the token secret as an operator."""
         with self.store.changing(TOKEN):
             yield
         sight = self.sight()
@@ -211,7 +209,7 @@ class World:
             consumer.rolled_back_to(sight.version_id)
 
     def document(self, version_id: str | None) -> TokenDocument | None:
-        """What a version of the token secret holds."""
+        """Return the document that a version of the token secret holds, or None."""
         text = self.system.secrets._secrets[TOKEN].versions.get(version_id or "")
         try:
             return TokenDocument.from_json(text) if text else None
@@ -219,15 +217,16 @@ class World:
             return None
 
     def token(self, version_id: str | None) -> str:
-        """The access token in a version of the token secret; empty if there is none."""
+        """Return the access token in a version of the token secret; empty if there is none."""
         document = self.document(version_id)
         return document.access_token if document else ""
 
     def published_token(self) -> str:
+        """Return the published access token; empty if there is none."""
         return self.token(self.system.published_version)
 
     def state(self) -> TokenState:
-        """The state of the published token."""
+        """Return the state of the published token."""
         return state_of(self.sight().document, self.system.clock())
 
     def credentials_are_good(self) -> bool:
@@ -252,5 +251,5 @@ class World:
         self.observe()
 
     def _end(self, token: str) -> float:
-        # The functions' clock may be behind the server's by what it is put right by.
+        # The functions' clock may be behind the server's by as much as it is corrected.
         return self.talend.told_end(token) + abs(self.ahead)

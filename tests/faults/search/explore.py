@@ -1,7 +1,7 @@
-"""Searches all schedules of a scenario: depth first, and on from each state once.
+"""Searches all schedules of a scenario, depth first, and continues once from each state.
 
-Two schedules that lead to the same state have the same future, so that one of them stands for both. The number of
-schedules is counted over the states, as paths from the first one to an end.
+Two schedules that lead to the same state have the same future, so one of them stands for both. The number of schedules
+is the number of paths over the states, from the first one to an end.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from faults.search.scenarios import Scenario
 
 
 class BrokenSchedule(AssertionError):
-    """A schedule that breaks a rule. Its message shows how to play it again; `line` is for `play`."""
+    """A schedule breaks a rule. The message shows how to play it again, and `line` is for `play`."""
 
     def __init__(self, scenario: Scenario, schedule: str, error: BaseException) -> None:
         self.line = f"{scenario}: {schedule}"
@@ -24,7 +24,7 @@ class BrokenSchedule(AssertionError):
 
 @dataclass
 class Found:
-    """What a search has covered."""
+    """The numbers that a search has covered."""
 
     schedules: int = 0
     executions: int = 0
@@ -36,13 +36,13 @@ class Found:
 
 @dataclass
 class _Graph:
-    """The states, numbered, each with those that follow it."""
+    """The numbers of the states, each with those that follow it."""
 
     numbers: dict[object, int] = field(default_factory=dict)
     following: list[list[int]] = field(default_factory=lambda: [[]])
 
     def reach(self, state: object, before: int) -> tuple[int, bool]:
-        """Note that a state follows another; returns its number, and whether it is new."""
+        """Note that a state follows another. Return its number, and whether it is new."""
         number = self.numbers.setdefault(state, len(self.following))
         is_new = number == len(self.following)
         if is_new:
@@ -51,7 +51,7 @@ class _Graph:
         return number, is_new
 
     def paths(self) -> int:
-        """How many ways there are from the beginning to an end."""
+        """Return the number of ways from the beginning to an end."""
         counts: dict[int, int] = {}
 
         def count(number: int) -> int:
@@ -64,7 +64,7 @@ class _Graph:
 
 
 def explore(scenario: Scenario, preemptions: int | None = None) -> Found:
-    """Play every schedule of a scenario: those with at most so many preemptions, if that is given.
+    """Play every schedule of a scenario, or only those with at most so many preemptions.
 
     Raises:
         BrokenSchedule: a rule does not hold in one of them.
@@ -78,7 +78,7 @@ def explore(scenario: Scenario, preemptions: int | None = None) -> Found:
 
 
 def play(line: str) -> None:
-    """Play one schedule again, as a failure has printed it; its end goes on by itself.
+    """Play one schedule again, as a failure has printed it, and continue to the end.
 
     Raises:
         BrokenSchedule: a rule does not hold.
@@ -88,7 +88,7 @@ def play(line: str) -> None:
 
     def choose(interleaving: Interleaving) -> str | None:
         options = interleaving.options()
-        # Code that has changed since may have fewer steps.
+        # The code may have fewer steps since then.
         return next((letter for letter in letters if letter in options), next(iter(options), None))
 
     _play(Scenario.parse(scenario), choose)
@@ -104,19 +104,19 @@ def _play(scenario: Scenario, choose: Callable[[Interleaving], str | None]) -> N
 
 @dataclass
 class _Search:
-    """Which schedule is played, and which are still to be played."""
+    """The schedule that is played, and those that are still to be played."""
 
     preemptions: int | None
     graph: _Graph = field(default_factory=_Graph)
     executions: int = 0
     waiting: list[tuple[str, int, int]] = field(default_factory=lambda: [("", 0, 0)])
-    """The schedules to go on from, each with its preemptions and the number of the state before its last step."""
+    """The schedules to continue, each with its preemptions and the number of the state before its last step."""
     given: str = ""
     used: int = 0
     state: int = 0
 
     def choose(self, interleaving: Interleaving) -> str | None:
-        """The next step of the schedule that is given; after it, of one that is new. None at a state that is known."""
+        """Return the next step of the given schedule, or of a new one after its end. Return None at a known state."""
         played = interleaving.schedule
         if len(played) < len(self.given):
             return self.given[len(played)]

@@ -1,7 +1,7 @@
-"""One schedule of a scenario: each run is a thread, and exactly one of them goes on at a time, to its next call.
+"""One schedule of a scenario. Each run is a thread, and one thread at a time continues, to its next call.
 
-A schedule is a string with a letter for each step: `a` lets the first run go on, `b` the second one, and a capital
-letter kills the run where it stands.
+A schedule is a string with a letter for each step. `a` lets the first run continue, `b` the second one, and a capital
+letter kills the run at its call.
 """
 
 from __future__ import annotations
@@ -21,11 +21,11 @@ from rotator.ports import Probed, SecretVersion
 
 
 class _Abandoned(BaseException):
-    """The rest of this schedule is known."""
+    """The rest of the schedule is known, so that its runs end."""
 
 
 class _Worker:
-    """A thread that is used again, because a new one for each run would take longer than the run."""
+    """A thread that is reused, because starting a thread would take longer than a run."""
 
     _idle: ClassVar[list[_Worker]] = []
 
@@ -46,7 +46,7 @@ class _Worker:
 
 
 class _Run:
-    """One actor at work."""
+    """The run of one actor."""
 
     def __init__(self, number: int) -> None:
         self.number = number
@@ -54,16 +54,19 @@ class _Run:
         self.at = "start"
         self.done = self.killed = False
         self.slept_at: int | None = None
-        """At which step it fell asleep."""
+        """The step at which it began to sleep."""
         self.frames: list[Frame] = []
         self.history: list[Hashable] = []
-        """All that it has learned so far: this decides what it does next."""
+        """All that it has learned, which decides its next step."""
         self.worker: _Worker | None = None
 
 
 class Interleaving:
-    """A scenario at some point of a schedule. `choose` is asked for each step, in the thread that has just stopped, so
-    that no other thread is woken if the same run goes on."""
+    """A scenario at some point of a schedule.
+
+    `choose` returns each step. It is called in the thread that has just stopped, so that no other thread is woken if
+    the same run continues.
+    """
 
     def __init__(self, scenario: Scenario, choose: Callable[[Interleaving], str | None]) -> None:
         self.scenario = scenario
@@ -83,7 +86,7 @@ class Interleaving:
         """Play until all runs have ended, or `choose` returns None.
 
         Raises:
-            InvariantBroken: what must hold does not.
+            InvariantBroken: a rule does not hold.
         """
         self.world.begin()
         self.world.point = self._pause
@@ -99,7 +102,7 @@ class Interleaving:
     # --- steps ---
 
     def options(self) -> list[str]:
-        """The steps that are possible now: first the one that goes on with the same run."""
+        """Return the steps that are possible now. The first one continues the same run."""
         able = [run for run in self._runs if not run.done and not self._sleeps(run)]
         able = able or [run for run in self._runs if not run.done]
         able.sort(key=lambda run: run is not self._running)
@@ -109,17 +112,17 @@ class Interleaving:
         return letters
 
     def is_preemption(self, letter: str) -> bool:
-        """Whether that step interrupts a run that could go on."""
+        """Return True if that step interrupts a run that could continue."""
         run = self._running
         return letter.lower() != run.letter and run.at != "start" and not run.done and not self._sleeps(run)
 
     @property
     def was_killed(self) -> bool:
-        """Whether a run was killed."""
+        """Return True if a run was killed."""
         return not self.schedule.islower() and bool(self.schedule)
 
     def _go_on(self, stopped: _Run | None) -> None:
-        """Choose a step, and hand over to its run unless that is the one that has just stopped."""
+        """Choose a step, and wake its run unless that is the one that has just stopped."""
         letter = None
         try:
             letter = self._choose(self) if not self._abandoned else None
@@ -141,7 +144,7 @@ class Interleaving:
                 self._wait(stopped)
 
     def _end(self, stopped: _Run | None) -> None:
-        """All runs have ended; or else those that have not are woken one after the other, to end as well."""
+        """End the play. Runs that have not ended are woken one after the other, to end as well."""
         left = [run for run in self._runs if not run.done]
         self._abandoned = self._abandoned or bool(left)
         started = [run for run in left if run.worker is not None]
@@ -175,7 +178,7 @@ class Interleaving:
         self._go_on(run)
 
     def _pause(self, name: str) -> bool:
-        """The running run is about to call the outside."""
+        """Stop the running run before an outside call, and choose the next step."""
         run = self._running
         if self._abandoned:
             raise _Abandoned
@@ -193,11 +196,11 @@ class Interleaving:
         return any(other is not run and not other.done and other.at != "sleep" for other in self._runs)
 
     def _sleeps(self, run: _Run) -> bool:
-        """A run that sleeps sees nothing new if it wakes before any other has done something."""
+        """Return True for a sleeping run that would see nothing new, because no other run has done a step since."""
         return run.slept_at == self.world.steps
 
     def _finish(self) -> None:
-        """Look at what is left when all runs have ended."""
+        """Let the world recover after all runs have ended."""
         self.world.point = lambda _: False
         self.world.outside.at_call = lambda _: None
         self.world.outside.frames = []
@@ -211,7 +214,7 @@ class Interleaving:
         )
 
     def state(self) -> Hashable:
-        """All that decides what can still happen: two schedules that lead to the same state have the same future."""
+        """Return all that decides what can still happen. Equal states have the same future."""
         world, system = self.world, self.world.system
         secrets = [system.secrets._secrets[name] for name in (TOKEN, CREDENTIALS)]
         return (
@@ -232,7 +235,7 @@ class Interleaving:
 
 
 def _known(answer: object) -> Hashable:
-    """What an answer says, so that equal answers are equal."""
+    """Return a hashable form of an answer, which is the same for equal answers."""
     match answer:
         case SecretVersion():
             return answer.version_id, answer.stages, answer.created_at

@@ -1,7 +1,7 @@
 """Bugs that are planted in the functions for one search, which must find each of them.
 
-A bug replaces some lines of a module's source. Only the code of one function changes, in the place where all that
-import it find it.
+A bug replaces some lines of a module's source, and only the code of one function changes. The function object stays the
+same, so that every importer of it has the bug.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class Bug:
-    """`where` is `module:function`; `scenario` is one in which the bug shows."""
+    """A change of the function that `where` names as `module:function`, and a scenario in which it shows."""
 
     name: str
     where: str
@@ -27,7 +27,7 @@ class Bug:
 
     @contextmanager
     def planted(self) -> Iterator[None]:
-        """Meanwhile the function has the bug."""
+        """Plant the bug while the block runs."""
         module_name, _, path = self.where.partition(":")
         module = importlib.import_module(module_name)
         source = inspect.getsource(module)
@@ -91,7 +91,7 @@ BUGS = [
         "manual watchdog endpoint=refuses",
     ),
     Bug(
-        "what another run has just published is replaced once more",
+        "the version of another run is replaced at once",
         f"{_PUBLISHER}.replace",
         "        if just_replaced:\n",
         "        if just_replaced and invocation.trigger is Trigger.REJECTED:\n",
@@ -112,7 +112,7 @@ BUGS = [
         "rejected watchdog versions=spent published=FRESH",
     ),
     Bug(
-        "a run that lost the race says that it has published",
+        "a run that lost the race reports that it has published",
         f"{_PUBLISHER}._promote",
         "return Result.of(invocation, Outcome.SUPERSEDED, now_published)",
         "return Result.of(invocation, Outcome.ROTATED, now_published)",
@@ -140,14 +140,14 @@ BUGS = [
         "changed watchdog staged=left",
     ),
     Bug(
-        "changed credentials are not looked at again after another run",
+        "changed credentials are not tried again after another run",
         f"{_ROTATOR}.rotate",
         "while invocation.issued_after is not None and",
         "while False and",
         "changed schedule",
     ),
     Bug(
-        "the probe's refusal is only noted",
+        "a token that the probe rejected is published",
         f"{_ISSUER}._request",
         "            if probed.verdict is Verdict.REJECTED:\n",
         "            if probed.verdict is Verdict.REJECTED and published is None:\n",
@@ -168,7 +168,7 @@ BUGS = [
         "manual manual endpoint=repeats",
     ),
     Bug(
-        "a rejected version that was replaced is replaced once more",
+        "a rejected version that was replaced causes another replacement",
         f"{_ROTATOR}.renew",
         "if invocation.rejected_version_id != published.version_id:",
         "if False:",
@@ -182,7 +182,7 @@ BUGS = [
         "schedule schedule",
     ),
     Bug(
-        "the watchdog leaves a STALE token alone",
+        "the watchdog does not replace a STALE token",
         f"{_POLICY}:is_due",
         "return state_of(published, now) is not TokenState.FRESH",
         "return state_of(published, now) is TokenState.INVALID",

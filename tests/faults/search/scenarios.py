@@ -1,8 +1,7 @@
-"""What is searched: which runs there are at the same time, and what is wrong meanwhile."""
+"""The scenarios to search, which are runs at the same time and what is wrong meanwhile."""
 
 from __future__ import annotations
 
-import dataclasses
 import itertools
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -12,17 +11,18 @@ ACTORS = ("schedule", "watchdog", "manual", "rejected", "changed", "consumer")
 client, which reads the token and has it renewed if the API rejects it."""
 
 CHOICES: dict[str, tuple[str, ...]] = {
-    # "late": the lock is taken, and its answer is lost. "outlived": it expires while its holder is still at work.
+    # "late": the lock is acquired, but the answer is lost. "outlived": it expires before its holder has ended.
     "lock": ("up", "down", "late", "outlived"),
     # "unusable": the API rejects each token that it issues.
     "endpoint": ("answers", "refuses", "refuses-current", "repeats", "unusable"),
-    # What an interrupted run has left: a token of a minute ago, or one that is nearly STALE by now. "rolled-back": an
-    # operator has moved the label back from a version that was rejected. "expired": it was valid for two minutes.
+    # A token that an interrupted run has left staged a minute ago ("left"), or so long ago that it is nearly STALE
+    # ("old"), or that was valid for two minutes ("expired"). "rolled-back": an operator has moved the label back from a
+    # version that was rejected.
     "staged": ("none", "left", "old", "rolled-back", "expired"),
     "reads": ("current", "stale"),
-    # "replaced": FRESH, and consumers still have its predecessor.
+    # "replaced": FRESH, but consumers still have the version before.
     "published": ("STALE", "FRESH", "EXPIRED", "replaced", "absent"),
-    # Whether versions are left for renewals today.
+    # Whether the budget has versions left for renewals today.
     "versions": ("few", "spent"),
     # Whether one run is killed, at any of its calls.
     "kill": ("none", "any"),
@@ -31,7 +31,7 @@ CHOICES: dict[str, tuple[str, ...]] = {
 
 @dataclass(frozen=True)
 class Scenario:
-    """One world to search. As text: the actors and what is not as usual, such as `schedule manual lock=down`."""
+    """One world to search. Its text has the actors and what is not as usual, such as `schedule manual lock=down`."""
 
     actors: tuple[str, ...]
     lock: str = "up"
@@ -56,29 +56,22 @@ class Scenario:
 
     @property
     def is_possible(self) -> bool:
-        """Nothing can be staged or rolled back before the first token, and a token is rejected before it expires."""
+        """False if something is staged or rolled back before the first token, or if a missing token is rejected."""
         return (self.published == "STALE" or self.staged == "none") and not (
             self.published == "absent" and self.is_rejected
         )
 
     @property
     def is_rejected(self) -> bool:
-        """Whether the API rejects the first token."""
+        """True if the API rejects the first token."""
         return "rejected" in self.actors or "consumer" in self.actors
 
 
 def scenarios(runs: int, unusual: int) -> Iterator[Scenario]:
-    """All with that many runs, in which at most `unusual` circumstances are not as usual."""
+    """Yield all scenarios with that many runs, in which at most `unusual` circumstances are not as usual."""
     for actors in itertools.combinations_with_replacement(ACTORS, runs):
         for values in itertools.product(*CHOICES.values()):
             scenario = Scenario(actors, *values)
             count = sum(value != usual[0] for value, usual in zip(values, CHOICES.values(), strict=True))
             if count <= unusual and scenario.is_possible:
                 yield scenario
-
-
-def _fields_are_choices() -> bool:
-    return [field.name for field in dataclasses.fields(Scenario)][1:] == list(CHOICES)
-
-
-assert _fields_are_choices()

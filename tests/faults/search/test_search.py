@@ -1,7 +1,7 @@
-"""Every interleaving of a few runs, at each of their calls to the outside: what must hold does in all of them.
+"""The rules hold in every interleaving of a few runs, at each of their outside calls.
 
-`faults.search.scenarios` lists which runs there are and what is wrong meanwhile. A failure prints how to play its
-schedule again. The line in that, such as `schedule manual lock=down: aab`, can be kept as a test in `KEPT`.
+`faults.search.scenarios` lists the runs, and what is wrong meanwhile. A failure prints how to play its schedule again.
+The line in it, such as `schedule manual lock=down: aab`, can be kept as a test in `KEPT`.
 """
 
 from __future__ import annotations
@@ -21,11 +21,12 @@ from faults.size import chosen
 pytestmark = [pytest.mark.no_cover, pytest.mark.frames_unwatched]
 
 KEPT = [
-    # Both runs reported the publication: each had found the token staged.
+    # Both runs reported the publication, because each had found the token staged.
     "schedule manual lock=down: aaaaaaabbbbbba",
-    # The second run reported it too: it had read the published version before, and the staged one after the promotion.
+    # The second run reported it too, because it had read the published version before the promotion, and the staged one
+    # after it.
     "schedule manual lock=down: aaaaaaabbbabb",
-    # Credentials changed while another run was publishing a token of the ones before.
+    # Credentials changed while another run was publishing a token of the previous ones.
     "changed schedule: bbbbbbbaaaabb",
 ]
 PLAY = [line for line in [os.environ.get("FAULTS_PLAY", "")] if line]
@@ -33,7 +34,7 @@ PLAY = [line for line in [os.environ.get("FAULTS_PLAY", "")] if line]
 
 @pytest.fixture(autouse=True)
 def quiet() -> Iterator[None]:
-    """The client warns of each read that fails."""
+    """Drop the client's warnings about each read that fails."""
     logger = logging.getLogger("talend_token")
     level = logger.level
     logger.setLevel(logging.CRITICAL)
@@ -42,20 +43,20 @@ def quiet() -> Iterator[None]:
 
 
 def searched(runs: int, unusual: int, preemptions: int | None) -> Found:
-    """Search all scenarios of that many runs."""
+    """Search all scenarios with that many runs."""
     found = sum((explore(scenario, preemptions) for scenario in scenarios(runs, unusual)), Found())
     print(f"{found.schedules:,} schedules by way of {found.states:,} states in {found.executions:,} executions")
     return found
 
 
 def test_pairs_of_runs_keep_the_rules() -> None:
-    """With at most two preemptions; the long run plays every schedule, whatever is wrong."""
+    """The short run plays the schedules with two preemptions, and the long one plays all, whatever is wrong."""
     found = searched(2, chosen(0, 2), chosen(2, None))
     assert found.schedules > chosen(2_000, 10_000_000)
 
 
 def test_runs_alone_keep_the_rules() -> None:
-    """Whatever two things are wrong, and killed at each of their calls."""
+    """Two things are wrong, and the run is killed at each of its calls."""
     assert searched(1, chosen(2, 4), None).schedules > 1_000
 
 
@@ -82,7 +83,7 @@ def test_a_schedule_that_has_broken_a_rule_breaks_none(line: str) -> None:
 
 
 def test_the_number_of_schedules_is_that_of_all_orders() -> None:
-    """A renewal of a version that was replaced has two steps: up to its only call, and on to its end."""
+    """A renewal of a version that was replaced has two steps, one to its only call and one to its end."""
     assert explore(Scenario.parse("rejected rejected published=replaced")).schedules == 6
 
 

@@ -1,4 +1,4 @@
-"""The world of the random histories, at the moment when a scenario begins."""
+"""The world of the random histories, in the state in which a scenario begins."""
 
 from __future__ import annotations
 
@@ -17,25 +17,28 @@ from faults.journal import Journal
 from faults.search.scenarios import Scenario
 from rotator.domain.errors import RotatorError
 from rotator.domain.invocation import Invocation, Trigger
-from rotator.domain.policy import TokenState, state_of
+from rotator.domain.policy import TokenState
 from rotator.domain.result import Result
 from rotator.domain.version_budget import renewals_left
 
 _AGE_SECONDS = {"STALE": 1500, "FRESH": 600, "EXPIRED": 1860, "replaced": 600}
-# For how long what an interrupted run has staged has been there.
+# How long ago an interrupted run staged its token.
 _STAGED_SECONDS = {"left": 62, "old": 1400, "expired": 200}
 _SHORT_LIFE_SECONDS = 120
-# So that tokens and versions have times of their own, which say in what order they were made.
+# Tokens and versions have different times, because these define the order in which they were created.
 _CALL_SECONDS = {"token": 1.0, "stage": 0.25}
-# More than the functions' time limit: a lock that its holder has not released, and an open circuit, are over.
+# More than the functions' timeout, after which a lock that its holder has not released and an open circuit expire.
 _LATER_SECONDS = 61
 # Log lines of the same second keep their order.
 _STEP_SECONDS = 0.01
 
 
 class SearchedWorld(World):
-    """Nothing happens by itself. `point` is called before each outside call and each pause of a run: it returns
-    whether another run could have gone on."""
+    """A world in which nothing happens by itself.
+
+    `point` is called before each outside call and each pause of a run. It returns whether another run could have
+    continued.
+    """
 
     def __init__(self, scenario: Scenario) -> None:
         self.point: Callable[[str], bool] = lambda _: False
@@ -45,12 +48,12 @@ class SearchedWorld(World):
         self.next_watchdog = self.next_schedule = math.inf
         self.scenario = scenario
         self.tokens_before: set[str] | None = None
-        """Those that were issued before the credentials changed."""
+        """The access tokens that were issued before the credentials changed."""
         self._lock_acquire = self.system.lock.acquire
         self.rejected = "v1"
 
     def begin(self) -> None:
-        """Bring about what there is when the runs begin.
+        """Bring about the state in which the runs begin.
 
         Raises:
             InvariantBroken: that already breaks a rule.
@@ -61,7 +64,7 @@ class SearchedWorld(World):
             self.talend.revoke(self.token(self.rejected))
 
     def wait(self, seconds: float) -> None:
-        """A run sleeps, and wakes whenever it is chosen again. Time passes if all the others have ended or sleep."""
+        """Sleep until the run is chosen again. Time passes if all other runs have ended or sleep."""
         if not self.point("sleep"):
             self.system.clock.now += seconds
 
@@ -115,10 +118,10 @@ class SearchedWorld(World):
         self.system.clock.now += seconds
 
     def _break(self) -> None:
-        """What is wrong begins."""
+        """Begin what is wrong in the scenario."""
         scenario = self.scenario
         self.outside.stale = scenario.reads == "stale"
-        # Without an excuse, a reader sees at once what was published.
+        # If reads are not stale, a reader sees a new version at once.
         self.journal.stale_seconds = self.journal.stale_seconds if self.outside.stale else 0
         self.talend.same_again = scenario.endpoint == "repeats"
         self.talend.issues_unusable = scenario.endpoint == "unusable"
@@ -130,7 +133,7 @@ class SearchedWorld(World):
             self.outside.failing["lock"] = 0
         if scenario.lock == "outlived":
             self.system.lock.acquire = self._acquire_for_a_moment  # type: ignore[method-assign]
-        # A lock that is over while its holder is at work lets in another run.
+        # A lock that expires before its holder has ended lets in another run.
         self.ledger.once = frozenset(Trigger if scenario.lock != "outlived" else ())
 
     def _acquire_for_a_moment(self, invocation: Invocation, version_id: str) -> Result | None:
@@ -141,14 +144,14 @@ class SearchedWorld(World):
     # --- the runs ---
 
     def before_call(self, name: str) -> None:
-        """Every run passes here before each of its outside calls."""
+        """Pause the run before each of its outside calls."""
         self.point(name)
         if name == "lock" and self.scenario.lock == "late":
             self.outside.frame.plan = {len(self.outside.frame.calls): Fail(lost=True)}
         self._pass(_CALL_SECONDS.get(name, 0))
 
     def act(self, number: int) -> None:
-        """Be one of the actors, in a thread of its own."""
+        """Run one of the actors, in a thread of its own."""
         actor = self.scenario.actors[number]
         if actor == "consumer":
             self.consumers[number].call({})
@@ -166,16 +169,15 @@ class SearchedWorld(World):
         self.talend.accounts |= {client_id} if self.scenario.endpoint != "refuses" else set()
         with self.store.changing(CREDENTIALS):
             self.system.secrets.put(CREDENTIALS, f"{client_id}:s3cret", f"credentials-of-{number}")
-        # Events carry whole seconds.
-        changed_at = float(math.floor(self.now()))
+        changed_at = self.now()
         self.tokens_before = set(self.talend._tokens)
         self.point("event")
-        self.rotate(Trigger.MANUAL, issued_after=changed_at, reason="credentials changed")
+        self.credentials_changed(changed_at)
 
     # --- after the runs ---
 
     def recover(self, *, killed: bool) -> None:
-        """All that was wrong is over, and the watchdog comes by: a FRESH token is published."""
+        """Repair all that was wrong, and check that the watchdog publishes a FRESH token."""
         scenario = self.scenario
         if not killed and scenario.lock == "up" and scenario.endpoint == "answers":
             self._check_changed()
@@ -183,7 +185,7 @@ class SearchedWorld(World):
         self.outside.failing.clear()
         self.system.lock.acquire = self._lock_acquire  # type: ignore[method-assign]
         if scenario.endpoint in ("refuses", "refuses-current"):
-            # An operator stores good ones, which are tried at once.
+            # An operator stores good credentials, which are tried at once.
             self.talend.accounts.add("good")
             self.system.secrets.put(CREDENTIALS, "good:s3cret", "credentials-that-are-good")
         if killed or scenario.lock in ("late", "outlived") or scenario.endpoint in ("repeats", "unusable"):
@@ -192,9 +194,8 @@ class SearchedWorld(World):
             self._pass(STALE_SECONDS)
         self.rotate(Trigger.WATCHDOG)
         self.observe()
-        document = self.sight().document
-        if state_of(document, self.system.clock()) is not TokenState.FRESH:
-            raise InvariantBroken("all is well again, and the watchdog has not published a FRESH token")
+        if self.state() is not TokenState.FRESH:
+            raise InvariantBroken("all is repaired, and the watchdog has not published a FRESH token")
         self.journal.check()
 
     def _check_changed(self) -> None:
