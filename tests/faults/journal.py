@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 from typing import Any, cast
@@ -26,9 +26,7 @@ class Journal:
         self._clock = clock
         self._under_way: list[Line] = []
         """The runs that have not ended: nothing is known of them yet."""
-        self._named: set[str | None] = set()
-        """The versions that lines have named since the journal began."""
-        self._outdated: frozenset[str | None] = frozenset()
+        self._outdated: frozenset[str] = frozenset()
         self._outdated_until = -math.inf
 
     @contextmanager
@@ -53,16 +51,16 @@ class Journal:
         """Note a direct read of the token secret."""
         self.lines.append(Line(self._clock(), self._clock(), SEEN, version_id=sight.version_id))
 
-    def changed_by_hand(self, sight: Sight) -> None:
+    def changed_by_hand(self, outdated: Iterable[str]) -> None:
         """Note that an operator has just changed the token secret.
 
-        For a moment, stale reads and the lock's memory still name the versions of before.
+        For a moment, stale reads and the lock's memory still name outdated versions.
 
         Raises:
             InvariantBroken: the functions cannot have written a line.
         """
         self.check()
-        self._outdated = frozenset(self._named - {None, sight.version_id})
+        self._outdated = frozenset(outdated)
         self._outdated_until = self._clock() + RECORD_SECONDS + STALE_SECONDS
 
     def check(self) -> None:
@@ -76,7 +74,6 @@ class Journal:
             check([*self.lines, *under_way], stale_seconds=self.stale_seconds)
         except Impossible as impossible:
             raise InvariantBroken(f"the log cannot have happened: {impossible.why}: {impossible.line}") from None
-        self._named |= {line.version_id for line in self.lines}
         self.lines.clear()
         self._under_way.clear()
 

@@ -199,7 +199,7 @@ class World:
         with self.store.changing(TOKEN):
             yield
         sight = self.sight()
-        self.journal.changed_by_hand(sight)
+        self.journal.changed_by_hand(self.system.secrets._secrets[TOKEN].versions.keys() - {sight.version_id})
         self.witness.by_hand(sight)
         self.ledger.published_by_hand(sight.version_id or "")
         for frame in self.outside.frames:
