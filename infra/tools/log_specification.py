@@ -150,12 +150,17 @@ class _Account:
                 raise Impossible(line, "Secrets Manager does not keep more than 100 versions within 24 hours")
 
     def _note_unreported(self) -> None:
-        """Note the versions that no line reports: one from before the first line, and those of failed runs."""
+        """Note the versions that no line reports: those from before the first line, and those of failed runs."""
         runs = [line for line in self.lines if _may_have_published(line)]
         self._unmatched = list(runs)
         first: Line | None = None
+        last_began = {line.version_id: line.began for line in self.lines}
         for line in self.lines:
             if line.version_id is None or line.version_id in self.publications:
+                continue
+            if last_began[line.version_id] <= self.lines[0].began + self.stale_seconds:
+                # It may have been replaced before the first line, and only stale reads showed it.
+                self.publications[line.version_id] = _Publication(line.version_id)
                 continue
             since = self._last_seen_another(line)
             able = [run for run in runs if run.began <= line.at and run.at >= since]

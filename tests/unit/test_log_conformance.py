@@ -194,12 +194,19 @@ LOST_ANSWER = line(500, "failed", None, "manual", error="SecretStoreError")
             [line(0, "rotated"), Line(300, 301, "too_soon", "default", "renew", "rejected", "v1", 1500)],
             "old enough to be replaced",
         ),
-        # A killed run published v1 just after v0, or just after the first line.
+        # A killed run has published v1 just after v0, or v1 has replaced v0 just before the first line.
         ([line(1, "rotated", "v0"), KILLED, fresh(4), fresh(60)], None),
         ([line(1, "rotated", "v0"), fresh(4), fresh(60)], "never comes back"),
         ([KILLED, fresh(4), fresh(4.5, "v0"), fresh(60)], None),
-        ([fresh(4), fresh(4.5, "v0"), fresh(60)], "no run can"),
-        ([KILLED, fresh(4), fresh(4.5, "v0"), fresh(5, "v2")], "no run can"),
+        ([fresh(4), fresh(4.5, "v0"), fresh(60)], None),
+        ([fresh(4, "v0"), fresh(60)], None),
+        ([fresh(4, "v0"), fresh(40, "v0"), fresh(60)], "no run can"),
+        ([line(-9, "failed", None), KILLED, fresh(4), fresh(4.5, "v0"), fresh(60)], None),
+        ([line(-9, "lost", None), KILLED, fresh(4), fresh(4.5, "v0"), fresh(5, "v2")], None),
+        (
+            [line(-9, "failed", None, error="CircuitOpen"), KILLED, fresh(4), fresh(4.5, "v0"), fresh(5, "v2")],
+            "no run can",
+        ),
         ([KILLED, fresh(4), fresh(60), fresh(70, "v0")], "no run can"),
         ([line(0, "rotated"), KILLED, fresh(60), fresh(120, "v2")], "no run can"),
         # The failed run may have published a token that expired before a line could show it.

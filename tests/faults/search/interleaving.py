@@ -105,16 +105,18 @@ class Interleaving:
         """Return the steps that are possible now. The first one continues the same run."""
         able = [run for run in self._runs if not run.done and not self._sleeps(run)]
         able = able or [run for run in self._runs if not run.done]
-        able.sort(key=lambda run: run is not self._running)
+        able.sort(key=lambda run: (run is not self._running, run.slept_at or 0))
         letters = [run.letter for run in able]
         if self.scenario.kill == "any" and not self.was_killed:
             letters += [run.letter.upper() for run in able if run.at != "start"]
         return letters
 
     def is_preemption(self, letter: str) -> bool:
-        """Return True if that step interrupts a run that could continue."""
-        run = self._running
-        return letter.lower() != run.letter and run.at != "start" and not run.done and not self._sleeps(run)
+        """Return True if that step interrupts a run that could continue, or wakes another sleeper than the first."""
+        run, chosen = self._running, self._runs["abc".index(letter.lower())]
+        if chosen is not run and run.at != "start" and not run.done and not self._sleeps(run):
+            return True
+        return chosen.slept_at is not None and letter.lower() != self.options()[0]
 
     @property
     def was_killed(self) -> bool:
