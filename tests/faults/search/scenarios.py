@@ -67,11 +67,15 @@ class Scenario:
         return "rejected" in self.actors or "consumer" in self.actors
 
 
-def scenarios(runs: int, unusual: int) -> Iterator[Scenario]:
-    """Yield all scenarios with that many runs, in which at most `unusual` circumstances are not as usual."""
-    for actors in itertools.combinations_with_replacement(ACTORS, runs):
-        for values in itertools.product(*CHOICES.values()):
-            scenario = Scenario(actors, *values)
-            count = sum(value != usual[0] for value, usual in zip(values, CHOICES.values(), strict=True))
-            if count <= unusual and scenario.is_possible:
-                yield scenario
+def groups(runs: int) -> list[tuple[str, ...]]:
+    """Return all groups of that many actors."""
+    return list(itertools.combinations_with_replacement(ACTORS, runs))
+
+
+def scenarios(actors: tuple[str, ...], unusual: int) -> Iterator[Scenario]:
+    """Yield all scenarios of these actors, in which at most `unusual` circumstances are not as usual."""
+    for values in itertools.product(*CHOICES.values()):
+        scenario = Scenario(actors, *values)
+        count = sum(value != usual[0] for value, usual in zip(values, CHOICES.values(), strict=True))
+        if count <= unusual and scenario.is_possible:
+            yield scenario

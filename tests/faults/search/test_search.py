@@ -7,6 +7,7 @@ The line in it, such as `schedule manual lock=down: aab`, can be kept as a test 
 from __future__ import annotations
 
 import logging
+import math
 import os
 from collections.abc import Iterator
 
@@ -14,7 +15,7 @@ import pytest
 
 from faults.search.explore import BrokenSchedule, Found, explore, play
 from faults.search.planted_bugs import BUGS, Bug
-from faults.search.scenarios import ACTORS, CHOICES, Scenario, scenarios
+from faults.search.scenarios import ACTORS, CHOICES, Scenario, groups, scenarios
 from faults.size import chosen
 
 # Every line is covered by its own tests; measuring it here would take three times as long.
@@ -42,28 +43,29 @@ def quiet() -> Iterator[None]:
     logger.setLevel(level)
 
 
-def searched(runs: int, unusual: int, preemptions: int | None) -> Found:
-    """Search all scenarios with that many runs."""
-    found = sum((explore(scenario, preemptions) for scenario in scenarios(runs, unusual)), Found())
+def search(actors: tuple[str, ...], unusual: int, preemptions: int | None) -> None:
+    """Search all scenarios of these actors. Their schedules include each order of the whole runs."""
+    found = sum((explore(scenario, preemptions) for scenario in scenarios(actors, unusual)), Found())
     print(f"{found.schedules:,} schedules by way of {found.states:,} states in {found.executions:,} executions")
-    return found
+    assert found.schedules >= math.factorial(len(actors))
 
 
-def test_pairs_of_runs_keep_the_rules() -> None:
-    """The short run plays the schedules with two preemptions, and the long one plays all, whatever is wrong."""
-    found = searched(2, chosen(0, 2), chosen(2, None))
-    assert found.schedules > chosen(2_000, 10_000_000)
-
-
-def test_runs_alone_keep_the_rules() -> None:
+@pytest.mark.parametrize("actors", groups(1), ids=" ".join)
+def test_a_run_alone_keeps_the_rules(actors: tuple[str, ...]) -> None:
     """Two things are wrong, and the run is killed at each of its calls."""
-    assert searched(1, chosen(2, 4), None).schedules > 1_000
+    search(actors, chosen(2, 4), None)
 
 
-@pytest.mark.skipif(chosen(ci=True, long=False), reason="takes minutes: it is part of `make faults`")
-def test_triples_of_runs_keep_the_rules() -> None:
-    """With at most two preemptions, whatever is wrong."""
-    assert searched(3, 1, 2).schedules > 100_000
+@pytest.mark.parametrize("actors", groups(2), ids=" ".join)
+def test_two_runs_keep_the_rules(actors: tuple[str, ...]) -> None:
+    """The short run plays the schedules with two preemptions, and the long one plays all, whatever is wrong."""
+    search(actors, chosen(0, 2), chosen(2, None))
+
+
+@pytest.mark.parametrize("actors", groups(3) if chosen(ci=False, long=True) else [], ids=" ".join)
+def test_three_runs_keep_the_rules(actors: tuple[str, ...]) -> None:
+    """The schedules have two preemptions, whatever is wrong."""
+    search(actors, 1, 2)
 
 
 @pytest.mark.parametrize("bug", BUGS, ids=lambda bug: bug.name)
@@ -94,7 +96,7 @@ def test_a_kill_is_tried_at_every_call() -> None:
 
 
 def test_each_scenario_is_printed_as_it_is_read() -> None:
-    every = list(scenarios(2, 2))
+    every = [scenario for actors in groups(2) for scenario in scenarios(actors, 2)]
     assert [Scenario.parse(str(scenario)) for scenario in every] == every
     assert {actor for scenario in every for actor in scenario.actors} == set(ACTORS)
     for name, values in CHOICES.items():
