@@ -122,7 +122,7 @@ kit: ## run the conformance kit with a client of your own (CLIENT="node my-clien
 check: $(LOCAL_AWS) $(NODE_MODULES) $(call environment,checkov cdk workflows) build ## check formatting, lint, types, import contracts, templates, policies, workflows and locks
 	@$(TESTS)/ruff format --check --quiet .
 	@$(TESTS)/ruff check --quiet .
-	@$(TESTS)/mypy functions infra/consumer infra/tools tests/measurements/bench tests/measurements/outages tests/demo tests/support tests/faults
+	@$(TESTS)/mypy functions infra/consumer infra/tools tests/measurements/cost.py tests/measurements/bench tests/measurements/outages tests/demo tests/support tests/faults
 	@PYTHONPATH=functions $(TESTS)/lint-imports --no-logo
 	@$(NODE)/bin/node $(NODE)/node_modules/typescript/bin/tsc --project infra/tools
 	@$(SAM) validate --lint

@@ -25,7 +25,6 @@ SUBJECTS = {
     "cold_start": "cold starts of both functions, beside other handlers and other packages of the same code",
     "herd": "500 threads meet an expired token, and a rejected one",
     "warm_rotation": "a rotation by a warm function, beside other ways to rotate and a replay of the same calls",
-    "money": "what accounts and consumers' calls cost, and which limit of AWS is met first: arithmetic",
 }
 LIBRARIES = (
     *("boto3", "botocore", "requests", "httpx", "authlib", "aws-lambda-powertools", "aws-secretsmanager-caching"),
