@@ -139,7 +139,7 @@ check: $(LOCAL_AWS) $(NODE_MODULES) $(call environment,checkov cdk workflows) bu
 	  { echo "$$lock does not match pyproject.toml. Run \`make lock\`." >&2; exit 1; }; done
 	@echo "all checks passed"
 
-bench: $(call environment,bench local-aws lambda-runtime sam charts) build ## compare the functions and the client with the alternatives (ARGS="--help")
+bench: $(call environment,bench lambda-runtime sam) build ## compare the functions and the client with the alternatives (ARGS="--help")
 	@exec env PYTHONPATH=$(IMPORT_PATH) $(ENVIRONMENTS)/bench/bin/python -m bench $(ARGS)
 
 MUTANTS := $(ENVIRONMENTS)/mutants

@@ -1,4 +1,4 @@
-"""As much of a processor as Lambda gives a function of some memory size."""
+"""Give processes as much of a processor as Lambda gives a function of some memory size."""
 
 from __future__ import annotations
 
@@ -13,38 +13,29 @@ _PERIOD_MICROSECONDS = 20_000
 _ROOT = Path("/sys/fs/cgroup")
 
 
-def share_of(memory_mb: int) -> float:
-    """The part of one processor."""
-    return memory_mb / MEMORY_MB_OF_ONE_CPU
-
-
 @contextmanager
-def cpu_share(share: float) -> Iterator[Callable[[], None] | None]:
-    """What a new process has to call before it starts its program; None where this machine lets nobody make a cgroup.
+def cpu_share(memory_mb: int) -> Iterator[Callable[[], None]]:
+    """Yield what a new process has to call before it starts its program.
 
-    The kernel stops the process when it has had its share of a period of 20 ms; while it waits it uses up nothing.
+    The kernel stops the process when it has had its share of a period of 20 ms; while it waits, it uses up nothing.
+
+    Raises:
+        OSError: this machine does not allow a cgroup.
     """
-    name = f"talend-token-bench-{os.getpid()}"
-    quota = round(share * _PERIOD_MICROSECONDS)
-    second = (_ROOT / "cgroup.controllers").exists()
-    group = _ROOT / name if second else _ROOT / "cpu" / name
+    name, quota = f"talend-token-bench-{os.getpid()}", str(_PERIOD_MICROSECONDS * memory_mb // MEMORY_MB_OF_ONE_CPU)
+    if (_ROOT / "cgroup.controllers").exists():
+        group, limits = _ROOT / name, {"cpu.max": f"{quota} {_PERIOD_MICROSECONDS}"}
+    else:
+        group, limits = (
+            _ROOT / "cpu" / name,
+            {"cpu.cfs_period_us": str(_PERIOD_MICROSECONDS), "cpu.cfs_quota_us": quota},
+        )
+    group.mkdir()
     try:
-        group.mkdir()
-    except OSError:
-        yield None
-        return
-    try:
-        try:
-            if second:
-                (group / "cpu.max").write_text(f"{quota} {_PERIOD_MICROSECONDS}")
-            else:
-                (group / "cpu.cfs_period_us").write_text(str(_PERIOD_MICROSECONDS))
-                (group / "cpu.cfs_quota_us").write_text(str(quota))
-        except OSError:
-            yield None
-            return
-        processes = str(group / "cgroup.procs")
-        yield lambda: _enter(processes)
+        for file, limit in limits.items():
+            (group / file).write_text(limit)
+        processes = group / "cgroup.procs"
+        yield lambda: _enter(str(processes))
     finally:
         group.rmdir()
 
