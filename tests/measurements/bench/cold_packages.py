@@ -30,13 +30,7 @@ def rotator(task: Path, program: Path) -> None:
     for name in _OF_REQUESTS:
         shutil.copytree(BUILT / "RotateFunction" / name, task / name, ignore=_WITHOUT_BYTECODE)
     shutil.copy(program, task)
-    handler(task, _HANDLER.format(module=program.stem))
-
-
-def handler(task: Path, source: str = "def handler(event, context):\n    pass\n") -> None:
-    """Lay out a handler in one file, with bytecode; by default one that does nothing."""
-    task.mkdir(exist_ok=True)
-    (task / "handler.py").write_text(source)
+    (task / "handler.py").write_text(_HANDLER.format(module=program.stem))
     # By the Python that measures, which is of the version that runs it.
     compileall.compile_dir(task, quiet=1, invalidation_mode=PycInvalidationMode.UNCHECKED_HASH)
     _date(task)

@@ -12,11 +12,11 @@ from collections.abc import Callable, Mapping
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 from bench import cold_packages
 from bench.cpu_share import MEMORY_MB_OF_ONE_CPU, cpu_share
-from bench.measurement import Spread, Table, in_turns, progress
+from bench.measurement import Seconds, Table, in_turns, progress, spreads
 from bench.upstream import Upstream
 from bench.warm_rotation import PYTHON
 from local_aws.runtime_api import Invocation, RuntimeAPI
@@ -43,13 +43,6 @@ LIMITED_NOTES = (
     "The same, but the kernel stops the process when it has used its share of each 20 ms (a cgroup quota), because "
     "Lambda grants CPU in proportion to memory: 1,769 MB is one processor."
 )
-
-
-class Seconds(NamedTuple):
-    """The duration of one cold start, and the CPU time of its process, user and system."""
-
-    wall: float
-    cpu: float
 
 
 @dataclass
@@ -116,8 +109,7 @@ def run(quick: bool) -> list[Table]:
 
 def _functions(folder: Path, environment: Mapping[str, str], rejected: str) -> dict[str, ColdStart]:
     """Lay out every contestant in a folder of its own."""
-    empty, usual, steps, rotate, slow, renew = tasks = [folder / str(number) for number in range(6)]
-    cold_packages.handler(empty)
+    usual, steps, rotate, slow, renew = tasks = [folder / str(number) for number in range(5)]
     cold_packages.rotator(usual, ROTATORS / "blog_post.py")
     cold_packages.rotator(steps, ROTATORS / "four_steps.py")
     cold_packages.ours(rotate, "RotateFunction")
@@ -127,7 +119,6 @@ def _functions(folder: Path, environment: Mapping[str, str], rejected: str) -> d
     rotated = ("rotate.handler", {"trigger": "schedule", "account": "default"}, '"rotated"')
     renewed = ("renew.handler", {"account": "default", "rejected_version_id": rejected}, '"rotated"')
     contestants = {
-        "an empty handler": other,
         USUAL: other,
         "four steps, a client in each": other,
         "**rotate**, as deployed": rotated,
@@ -146,8 +137,7 @@ def _starts(functions: Mapping[str, ColdStart], memory_mb: int | None, rounds: i
         for function in functions.values():
             function.enter_share = enter_share
         found = in_turns(functions, rounds)
-    wall = {name: Spread.of([each.wall for each in seconds]) for name, seconds in found.items()}
-    cpu = {name: Spread.of([each.cpu for each in seconds]) for name, seconds in found.items()}
+    wall, cpu = spreads(found)
     rows = [(name, *wall[name].cells(wall[USUAL], 1e3), *cpu[name].cells(cpu[USUAL], 1e3)) for name in functions]
     if not memory_mb:
         return Table("A cold start, without a limit", HEADER, rows, NOTES)

@@ -7,7 +7,6 @@ function that has `request` in its name.
 from __future__ import annotations
 
 import json
-import threading
 import time
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
@@ -56,32 +55,12 @@ def _secrets_client() -> Any:
     return boto3.session.Session().client("secretsmanager")
 
 
-def _reader() -> Callable[[], Any]:
-    client = _secrets_client()
-    return lambda: json.loads(client.get_secret_value(SecretId=TOKEN_SECRET)["SecretString"])
-
-
-def double_checked_lock(_: Upstream) -> Callable[[], object]:
-    """Return a cache that careful code writes by hand."""
-    read, lock = _reader(), threading.Lock()
-    held = [read()]
-
-    def call() -> object:
-        if held[0]["expires_at"] <= time.time():
-            with lock:
-                if held[0]["expires_at"] <= time.time():
-                    held[0] = read()
-        return held[0]["access_token"]
-
-    return call
-
-
 def refreshable(_: Upstream) -> Callable[[], object]:
     """Return botocore's own cache of what expires, with the secret as its source."""
-    read = _reader()
+    client = _secrets_client()
 
     def refresh() -> dict[str, str]:
-        document = read()
+        document = json.loads(client.get_secret_value(SecretId=TOKEN_SECRET)["SecretString"])
         expiry = datetime.fromtimestamp(document["expires_at"], UTC).isoformat()
         return {"access_key": document["access_token"], "secret_key": "-", "token": "-", "expiry_time": expiry}
 

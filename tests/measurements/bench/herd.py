@@ -25,7 +25,6 @@ WELL = "well"
 
 EXPIRED = {
     "**talend_token**": contestants.ours,
-    "a double-checked lock by hand": contestants.double_checked_lock,
     "botocore RefreshableCredentials": contestants.refreshable,
     "aws-secretsmanager-caching": contestants.caching,
     "Powertools": contestants.powertools,

@@ -6,12 +6,9 @@ import statistics
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import NamedTuple, Self
-
-# Progress is shown for anything that takes longer.
-_PROGRESS_SECONDS = 2
 
 
 class Spread(NamedTuple):
@@ -38,6 +35,21 @@ class Spread(NamedTuple):
         return three, " / ".join(f"{ratio:.2f}" if ratio < 10 else f"{ratio:,.0f}" for ratio in ratios)
 
 
+class Seconds(NamedTuple):
+    """The duration of a measurement, and the CPU time of the measured process, user and system."""
+
+    wall: float
+    cpu: float
+
+
+def spreads(found: Mapping[str, Sequence[Seconds]]) -> tuple[dict[str, Spread], dict[str, Spread]]:
+    """Return the spreads of duration and CPU time of each contestant."""
+    return (
+        {name: Spread.of([each.wall for each in seconds]) for name, seconds in found.items()},
+        {name: Spread.of([each.cpu for each in seconds]) for name, seconds in found.items()},
+    )
+
+
 class Table(NamedTuple):
     """The result of one benchmark."""
 
@@ -57,13 +69,10 @@ class Table(NamedTuple):
 def in_turns[T](contestants: Mapping[str, Callable[[], T]], rounds: int) -> dict[str, list[T]]:
     """Measure each contestant once a round, and every second round backwards, so that all meet the same weather."""
     found: dict[str, list[T]] = {name: [] for name in contestants}
-    shown = time.monotonic()
+    names = list(contestants)
     for number in range(rounds):
-        names: Iterable[str] = contestants if number % 2 == 0 else reversed(list(contestants))
-        for name in names:
-            if time.monotonic() - shown > _PROGRESS_SECONDS:
-                progress(f"round {number + 1} of {rounds}: {name}")
-                shown = time.monotonic()
+        for name in names if number % 2 == 0 else reversed(names):
+            progress(f"round {number + 1} of {rounds}: {name}")
             found[name].append(contestants[name]())
     return found
 

@@ -8,9 +8,8 @@ import tempfile
 from collections.abc import Callable
 from contextlib import ExitStack
 from pathlib import Path
-from typing import NamedTuple
 
-from bench.measurement import Spread, Table, in_turns, progress
+from bench.measurement import Seconds, Table, in_turns, progress, spreads
 from bench.upstream import Process, Upstream
 from demo.deployment import ROOT
 from local_aws import ENVIRONMENTS
@@ -43,13 +42,6 @@ NOTES = (
 )
 
 
-class Seconds(NamedTuple):
-    """The means of a measurement's rotations."""
-
-    wall: float
-    cpu: float
-
-
 def run(quick: bool) -> list[Table]:
     """Record a rotation of each contestant, and measure all of them and their replays in turns."""
     with tempfile.TemporaryDirectory(prefix="bench-") as folder, ExitStack() as stack:
@@ -78,8 +70,7 @@ def run(quick: bool) -> list[Table]:
             contestants[_replay(name)] = started("replay", str(recording))
         upstream.ask("delay", LATENCY_SECONDS)
         found = in_turns(contestants, QUICK_ROUNDS if quick else ROUNDS)
-    wall = {name: Spread.of([each.wall for each in seconds]) for name, seconds in found.items()}
-    cpu = {name: Spread.of([each.cpu for each in seconds]) for name, seconds in found.items()}
+    wall, cpu = spreads(found)
     rows = []
     for name in ROTATORS:
         least = wall[_replay(name)]
