@@ -8,23 +8,18 @@ import os
 import subprocess
 import tempfile
 import time
-from collections.abc import Callable, Mapping
-from contextlib import ExitStack
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from bench import cold_packages
-from bench.cpu_share import MEMORY_MB_OF_ONE_CPU, cpu_share
-from bench.measurement import Seconds, Table, in_turns, progress, spreads
+from bench.measurement import Seconds, Table, in_turns, spreads
 from bench.upstream import Upstream
 from bench.warm_rotation import PYTHON
 from local_aws.runtime_api import Invocation, RuntimeAPI
 
 ROUNDS, QUICK_ROUNDS = 8, 2
-# Of the functions, and None for a whole processor.
-MEMORY_MB = (None, 1024, 256)
-# The longest that one may take, at the smallest share.
 LIMIT_SECONDS = 60
 LIFE_SECONDS, AGE_SECONDS = 36_000, 18_000
 USUAL = "the usual handler: one client, one POST, one write"
@@ -37,11 +32,8 @@ NOTES = (
     "the files of the deployed package with their dates of 1980. All rows have the same versions of boto3 and "
     "requests, and the same kind of bytecode unless the row says otherwise. The four steps are one invocation here "
     "and four on Lambda. The servers are on loopback and answer at once. CPU is the process's user and system time. "
-    "The start of the sandbox and TLS are not measured."
-)
-LIMITED_NOTES = (
-    "The same, but the kernel stops the process when it has used its share of each 20 ms (a cgroup quota), because "
-    "Lambda grants CPU in proportion to memory: 1,769 MB is one processor."
+    "Here each process has a whole processor. Lambda grants a share in proportion to memory, 1,769 MB for one "
+    "processor, so at 256 MB the CPU time takes seven times as long. The start of the sandbox and TLS are not measured."
 )
 
 
@@ -55,7 +47,6 @@ class ColdStart:
     expected: str
     """In the answer, because ours would answer without an error, too, if they had nothing to do."""
     environment: Mapping[str, str]
-    enter_share: Callable[[], None] | None = None
 
     def __call__(self) -> Seconds:
         """Measure. Raises `RuntimeError` if the answer is an error."""
@@ -75,7 +66,6 @@ class ColdStart:
             stdin=subprocess.DEVNULL,
             stdout=subprocess.DEVNULL,
             stderr=subprocess.DEVNULL,
-            preexec_fn=self.enter_share,
         )
         try:
             answer = await asyncio.wait_for(runtime.initialised, LIMIT_SECONDS)
@@ -94,8 +84,7 @@ class ColdStart:
 
 
 def run(quick: bool) -> list[Table]:
-    """Start every function in every round, at each share of a processor."""
-    rounds = QUICK_ROUNDS if quick else ROUNDS
+    """Start every function in every round."""
     # All of Lambda's own libraries get bytecode, or only those would have it that an earlier run imported.
     compile_all = "import compileall, site; compileall.compile_dir(site.getsitepackages()[0], quiet=2)"
     subprocess.run([PYTHON, "-c", compile_all], check=True)
@@ -104,7 +93,9 @@ def run(quick: bool) -> list[Table]:
         functions = _functions(Path(folder), upstream.function_environment, rejected)
         # Once before, so that the files are in the machine's memory for all.
         in_turns(functions, 1)
-        return [_starts(functions, memory_mb, rounds) for memory_mb in MEMORY_MB]
+        wall, cpu = spreads(in_turns(functions, QUICK_ROUNDS if quick else ROUNDS))
+    rows = [(name, *wall[name].cells(wall[USUAL], 1e3), *cpu[name].cells(cpu[USUAL], 1e3)) for name in functions]
+    return [Table("A cold start", HEADER, rows, NOTES)]
 
 
 def _functions(folder: Path, environment: Mapping[str, str], rejected: str) -> dict[str, ColdStart]:
@@ -128,18 +119,3 @@ def _functions(folder: Path, environment: Mapping[str, str], rejected: str) -> d
     return {
         name: ColdStart(task, *call, environment) for task, (name, call) in zip(tasks, contestants.items(), strict=True)
     }
-
-
-def _starts(functions: Mapping[str, ColdStart], memory_mb: int | None, rounds: int) -> Table:
-    progress(f"{memory_mb} MB" if memory_mb else "a whole processor")
-    with ExitStack() as stack:
-        enter_share = stack.enter_context(cpu_share(memory_mb)) if memory_mb else None
-        for function in functions.values():
-            function.enter_share = enter_share
-        found = in_turns(functions, rounds)
-    wall, cpu = spreads(found)
-    rows = [(name, *wall[name].cells(wall[USUAL], 1e3), *cpu[name].cells(cpu[USUAL], 1e3)) for name in functions]
-    if not memory_mb:
-        return Table("A cold start, without a limit", HEADER, rows, NOTES)
-    share = f"{memory_mb / MEMORY_MB_OF_ONE_CPU:.1%}"
-    return Table(f"A cold start, {memory_mb} MB of memory, {share} of a processor", HEADER, rows, LIMITED_NOTES)

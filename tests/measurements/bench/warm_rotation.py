@@ -20,7 +20,6 @@ ROTATORS = {
     OURS: "ours",
     USUAL: "blog_post",
     "four steps, a client in each": "four_steps",
-    "four steps, one client kept": "four_steps_one_client",
 }
 # Our assumption for a call within a Region.
 LATENCY_SECONDS = 0.005
