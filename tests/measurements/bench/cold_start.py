@@ -8,8 +8,7 @@ import os
 import subprocess
 import tempfile
 import time
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -37,52 +36,6 @@ NOTES = (
 )
 
 
-@dataclass
-class ColdStart:
-    """Starts one function anew at each call."""
-
-    task: Path
-    handler: str
-    event: Any
-    expected: str
-    """In the answer, because ours would answer without an error, too, if they had nothing to do."""
-    environment: Mapping[str, str]
-
-    def __call__(self) -> Seconds:
-        """Measure. Raises `RuntimeError` if the answer is an error."""
-        return asyncio.run(self._start())
-
-    async def _start(self) -> Seconds:
-        runtime = RuntimeAPI()
-        variables = {"AWS_LAMBDA_RUNTIME_API": await runtime.start(), "LAMBDA_TASK_ROOT": str(self.task)}
-        arn = "arn:aws:lambda:eu-central-1:123456789012:function:talend-token-rotate"
-        invocation = Invocation("1", json.dumps(self.event).encode(), arn, trace_id="")
-        started = time.perf_counter()
-        process = subprocess.Popen(
-            # -B, because /var/task cannot be written to: no process finds bytecode that another one has left.
-            [PYTHON, "-B", "-m", "awslambdaric", self.handler],
-            cwd=self.task,
-            env={**self.environment, **variables},
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.DEVNULL,
-            stderr=subprocess.DEVNULL,
-        )
-        try:
-            answer = await asyncio.wait_for(runtime.initialised, LIMIT_SECONDS)
-            if answer is None:
-                deadline_ms = int((time.time() + LIMIT_SECONDS) * 1000)
-                answer = await asyncio.wait_for(runtime.submit(invocation, deadline_ms), LIMIT_SECONDS)
-            seconds = time.perf_counter() - started
-        finally:
-            process.kill()
-            _, _, usage = os.wait4(process.pid, 0)
-            process.returncode = 0
-            runtime.close()
-        if answer.status != "success" or self.expected not in answer.payload.decode():
-            raise RuntimeError(f"{self.handler} of {self.task} failed: {answer.payload.decode()}")
-        return Seconds(seconds, usage.ru_utime + usage.ru_stime)
-
-
 def run(quick: bool) -> list[Table]:
     """Start every function in every round."""
     # All of Lambda's own libraries get bytecode, or only those would have it that an earlier run imported.
@@ -98,8 +51,8 @@ def run(quick: bool) -> list[Table]:
     return [Table("A cold start", HEADER, rows, NOTES)]
 
 
-def _functions(folder: Path, environment: Mapping[str, str], rejected: str) -> dict[str, ColdStart]:
-    """Lay out every contestant in a folder of its own."""
+def _functions(folder: Path, environment: Mapping[str, str], rejected: str) -> dict[str, Callable[[], Seconds]]:
+    """Lay out every contestant in a folder of its own, and return the calls that start it."""
     usual, steps, rotate, slow, renew = tasks = [folder / str(number) for number in range(5)]
     cold_packages.rotator(usual, ROTATORS / "blog_post.py")
     cold_packages.rotator(steps, ROTATORS / "four_steps.py")
@@ -116,6 +69,44 @@ def _functions(folder: Path, environment: Mapping[str, str], rejected: str) -> d
         "rotate, without bytecode": rotated,
         "**renew**, as deployed": renewed,
     }
-    return {
-        name: ColdStart(task, *call, environment) for task, (name, call) in zip(tasks, contestants.items(), strict=True)
-    }
+
+    def starting(task: Path, call: tuple[str, Any, str]) -> Callable[[], Seconds]:
+        return lambda: asyncio.run(_start(task, environment, *call))
+
+    return {name: starting(task, call) for task, (name, call) in zip(tasks, contestants.items(), strict=True)}
+
+
+async def _start(task: Path, environment: Mapping[str, str], handler: str, event: Any, expected: str) -> Seconds:
+    """Start a function anew, and wait for its answer.
+
+    Raises:
+        RuntimeError: the answer is an error, or is not the expected one, as if there were nothing to do.
+    """
+    runtime = RuntimeAPI()
+    variables = {"AWS_LAMBDA_RUNTIME_API": await runtime.start(), "LAMBDA_TASK_ROOT": str(task)}
+    arn = "arn:aws:lambda:eu-central-1:123456789012:function:talend-token-rotate"
+    invocation = Invocation("1", json.dumps(event).encode(), arn, trace_id="")
+    started = time.perf_counter()
+    process = subprocess.Popen(
+        # -B, because /var/task cannot be written to: no process finds bytecode that another one has left.
+        [PYTHON, "-B", "-m", "awslambdaric", handler],
+        cwd=task,
+        env={**environment, **variables},
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+    )
+    try:
+        answer = await asyncio.wait_for(runtime.initialised, LIMIT_SECONDS)
+        if answer is None:
+            deadline_ms = int((time.time() + LIMIT_SECONDS) * 1000)
+            answer = await asyncio.wait_for(runtime.submit(invocation, deadline_ms), LIMIT_SECONDS)
+        seconds = time.perf_counter() - started
+    finally:
+        process.kill()
+        _, _, usage = os.wait4(process.pid, 0)
+        process.returncode = 0
+        runtime.close()
+    if answer.status != "success" or expected not in answer.payload.decode():
+        raise RuntimeError(f"{handler} of {task} failed: {answer.payload.decode()}")
+    return Seconds(seconds, usage.ru_utime + usage.ru_stime)

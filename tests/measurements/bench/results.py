@@ -13,10 +13,6 @@ RESULTS = Path(__file__).with_name("results.json")
 PAGE = Path(__file__).parents[3] / "docs" / "benchmarks.md"
 # What stands before it in the page is written by hand.
 MARK = "<!-- `make bench` writes all that follows. -->\n"
-HOW_TO_READ = """## How to read the tables
-
-Each subject shows its last run that was not `--quick`. The figures are those of one machine: compare ratios, not times.
-"""
 
 
 def load(results: Path = RESULTS) -> dict[str, Any]:
@@ -42,8 +38,7 @@ def keep(
 
 def markdown(kept: Mapping[str, Any]) -> str:
     """Return what follows the mark in the page. Conditions are repeated where they differ from those before."""
-    parts = ["", HOW_TO_READ]
-    before = None
+    parts, before = [""], None
     for found in kept.values():
         if found["conditions"] != before:
             before = found["conditions"]

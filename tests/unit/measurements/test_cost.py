@@ -48,9 +48,6 @@ def counts():
 )
 def test_each_documented_price_is_the_computed_one(start, item):
     assert says(row(start)[-1], items()[item])
-
-
-def test_the_lock_table_costs_less_than_documented():
     assert items()["lock table"] < number(row("the lock table")[-1])
 
 
