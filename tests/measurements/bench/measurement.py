@@ -10,6 +10,8 @@ from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import NamedTuple, Self
 
+_PROGRESS_SECONDS = 2
+
 
 class Spread(NamedTuple):
     """Several measurements of one thing."""
@@ -69,10 +71,12 @@ class Table(NamedTuple):
 def in_turns[T](contestants: Mapping[str, Callable[[], T]], rounds: int) -> dict[str, list[T]]:
     """Measure each contestant once a round, and every second round backwards, so that all meet the same weather."""
     found: dict[str, list[T]] = {name: [] for name in contestants}
-    names = list(contestants)
+    names, shown = list(contestants), time.monotonic()
     for number in range(rounds):
         for name in names if number % 2 == 0 else reversed(names):
-            progress(f"round {number + 1} of {rounds}: {name}")
+            if time.monotonic() - shown > _PROGRESS_SECONDS:
+                progress(f"round {number + 1} of {rounds}: {name}")
+                shown = time.monotonic()
             found[name].append(contestants[name]())
     return found
 

@@ -41,7 +41,7 @@ class Upstream(Process):
         self.url = self.answer()
         self.api_url = f"{self.url}/api"
         self.token_url = f"{self.url}/security/oauth/token"
-        self.environment = {
+        sdk = {
             "AWS_ENDPOINT_URL": self.url,
             "AWS_ACCESS_KEY_ID": "test",
             "AWS_SECRET_ACCESS_KEY": "test",
@@ -52,13 +52,12 @@ class Upstream(Process):
             "AWS_SHARED_CREDENTIALS_FILE": os.devnull,
             "no_proxy": "127.0.0.1",
         }
-        """The variables that direct AWS's SDK to the server."""
-        self.consumer_environment = self.environment | {
+        self.consumer_environment = sdk | {
             "AUTHLIB_INSECURE_TRANSPORT": "1",
             "TALEND_TOKEN_SECRET": TOKEN_SECRET,
             "TALEND_RENEW_FUNCTION": "talend-token-renew",
         }
-        self.function_environment = self.environment | {
+        self.function_environment = sdk | {
             "PATH": os.environ["PATH"],
             "AWS_LAMBDA_FUNCTION_NAME": "talend-token-rotate",
             "TALEND_API_URL": self.url,
@@ -67,7 +66,6 @@ class Upstream(Process):
             "LOCK_TABLE": "locks",
             "STACK_NAME": "talend-token",
         }
-        """A function's variables on Lambda."""
         self.life_seconds = 0
 
     def publish(self, life_seconds: int, age_seconds: int = 0) -> str:

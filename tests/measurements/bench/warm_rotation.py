@@ -71,12 +71,10 @@ def run(quick: bool) -> list[Table]:
         found = in_turns(contestants, QUICK_ROUNDS if quick else ROUNDS)
     wall, cpu = spreads(found)
     rows = []
-    for name in ROTATORS:
-        least = wall[_replay(name)]
-        milliseconds, of_replay = wall[name].cells(least, 1e3, 1)
-        of_usual, replay = wall[name].cells(wall[USUAL], 1e3)[1], f"{1e3 * least.median:.2f}"
-        cells = (milliseconds, of_replay, of_usual, replay, *cpu[name].cells(cpu[_replay(name)], 1e3, 1))
-        rows.append((name, str(len(calls[name]) - 1), *cells))
+    for name, operations in calls.items():
+        replay, of_usual = wall[_replay(name)], wall[name].cells(wall[USUAL], 1e3)[1]
+        times = (*wall[name].cells(replay, 1e3, 1), of_usual, f"{1e3 * replay.median:.2f}")
+        rows.append((name, str(len(operations) - 1), *times, *cpu[name].cells(cpu[_replay(name)], 1e3, 1)))
     return [Table("A rotation by a warm function", HEADER, rows, NOTES.format(ours=", ".join(calls[OURS])))]
 
 
