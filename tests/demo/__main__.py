@@ -169,9 +169,7 @@ class Demo:
         command = [str(COMMAND_LINE / "talend-token"), "status"]
         environment = self.aws.subprocess_environment()
         done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
-        self.timeline.text()
-        self.timeline.text("$ talend-token status")
-        self.timeline.text(f"{done.stdout}{done.stderr}".rstrip())
+        self.timeline.text(f"\n$ talend-token status\n{done.stdout}{done.stderr}".rstrip())
         # Alarms and schedules use the wall clock.
         self.timeline.text("(TokenAlarm fires below three minutes, and here a token is never valid for that long.)")
         if done.returncode:
@@ -180,7 +178,6 @@ class Demo:
     def keep(self) -> None:
         """Print how to use the running system from another terminal, and wait for Ctrl-C."""
         exports = "\n".join(f"export {name}={value}" for name, value in self.aws.environment().items())
-        rotate = self.stack.outputs["RotateFunctionName"]
         self.timeline.text(f"""
 Everything keeps running, and the schedule continues. At this speed, it uses up the day's versions within
 some minutes, and then `renew` answers budget_exhausted, as it would on AWS. In another terminal:
@@ -195,11 +192,11 @@ talend-token exec -- sh -c 'curl -H "Authorization: Bearer $TALEND_ACCESS_TOKEN"
 talend-token doctor  # 25 minutes are a few seconds here, so it finds the schedule too rare
 
 aws secretsmanager describe-secret --secret-id {self.stack.outputs["TokenSecretArn"]}
-aws lambda invoke --function-name {rotate} --payload '{{}}' /dev/stdout
+aws lambda invoke --function-name {self.stack.outputs["RotateFunctionName"]} --payload '{{}}' /dev/stdout
 sam remote invoke RotateFunction --stack-name {self.stack.name} --event '{{}}'
 sam remote invoke Consumer --stack-name {CONSUMER_STACK_NAME} --event '{{}}'
 aws sqs list-queues --endpoint-url {self.aws.endpoint_url}
-sam logs --stack-name {self.stack.name} --cw-log-group /aws/lambda/{rotate}
+sam logs --stack-name {self.stack.name} --cw-log-group /aws/lambda/{self.stack.name}-rotate
 
 Ctrl-C stops everything.""")
         while True:
@@ -238,8 +235,7 @@ def main() -> int:
             demo.set_up()
             demo.run()
             demo.show_status()
-            demo.timeline.text()
-            demo.timeline.text(f"{'FAILED' if demo.problems else 'All good'} after {time.time() - started:.0f} s.")
+            demo.timeline.text(f"\n{'FAILED' if demo.problems else 'All good'} after {time.time() - started:.0f} s.")
             if options.keep:
                 demo.keep()
     except KeyboardInterrupt:
