@@ -100,5 +100,5 @@ def at_once(call: Callable[[], object], count: int) -> tuple[list[object], float
 
 
 def progress(text: str) -> None:
-    """Print on standard error what is being done."""
+    """Print the current step on standard error."""
     print(f"  {text}", file=sys.stderr, flush=True)

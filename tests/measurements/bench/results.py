@@ -11,7 +11,7 @@ from bench.measurement import Table
 
 RESULTS = Path(__file__).with_name("results.json")
 PAGE = Path(__file__).parents[3] / "docs" / "benchmarks.md"
-# What stands before it in the page is written by hand.
+# The page is written by hand up to this line.
 MARK = "<!-- `make bench` writes all that follows. -->\n"
 
 

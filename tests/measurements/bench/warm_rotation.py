@@ -35,9 +35,9 @@ NOTES = (
     'each. "Own replay" sends the same requests, byte by byte, over a kept socket with as little Python as possible. '
     "That ratio is the cost of the code around a contestant's own calls, whatever their number; `/ the usual` counts "
     "the calls too. Milliseconds: fastest / median / slowest; ratios of the fastest / of the medians. The server "
-    "answers from memory; its time is in all rows. We make four calls more than the usual handler: the read of what is "
-    "published, the lock and its release, and the promotion. TLS and Lambda's own runtime are not measured (the four "
-    "steps are four invocations there). Our calls: {ours}."
+    "answers from memory; its time is in all rows. We make four calls more than the usual handler: the read of the "
+    "published token, the lock and its release, and the promotion. TLS and Lambda's own runtime are not measured (the "
+    "four steps are four invocations there). Our calls: {ours}."
 )
 
 
@@ -50,7 +50,7 @@ def run(quick: bool) -> list[Table]:
         def started(*program: str) -> Callable[[], Seconds]:
             environment = upstream.function_environment | {"PYTHONPATH": PYTHONPATH}
             process = stack.enter_context(Process([PYTHON, "-m", "bench.rotators.driver", *program], environment))
-            # The first ones make connections, and what is made once.
+            # The first rotations make clients and connections.
             process.ask(3)
             return lambda: Seconds(*process.ask(ROTATIONS))
 

@@ -36,7 +36,7 @@ type _Invocation = tuple[int, Trigger, tuple[int, ...]]
 
 
 class Clockwork(Enum):
-    """What invokes `rotate`, besides a schedule of 25 minutes."""
+    """The ways in which `rotate` is invoked besides a schedule of 25 minutes."""
 
     LAMBDA_RETRIES = "Lambda's own two retries of a tick that failed"
     WATCHDOG = "the watchdog each minute, and no retries"

@@ -10,7 +10,7 @@ import os
 import sys
 import time
 
-# What a rotator prints goes where it costs least, because on Lambda it is a pipe.
+# A rotator's output goes where it costs least, because on Lambda it is a pipe.
 answers = os.fdopen(os.dup(1), "w")
 os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
 rotate = importlib.import_module(f"bench.rotators.{sys.argv[1]}").rotate

@@ -4,7 +4,7 @@ from types import SimpleNamespace
 
 from rotate import handler
 
-# What the handler and Powertools ask of Lambda's context.
+# The part of Lambda's context that the handler and Powertools use.
 CONTEXT = SimpleNamespace(
     function_name="talend-token-rotate",
     memory_limit_in_mb=256,
