@@ -12,8 +12,8 @@ from bench.measurement import Spread, Table, in_turns
 from bench.upstream import Upstream
 
 # Many short rounds, so that other programs of the machine do not touch the fastest ones.
-ROUNDS, QUICK_ROUNDS = 200, 20
-CALLS = 200
+ROUNDS, QUICK_ROUNDS = 400, 20
+CALLS = 100
 LIFE_SECONDS = 36_000
 FLOOR = "floor: a function that reads an attribute and the clock"
 CONTESTANTS = {

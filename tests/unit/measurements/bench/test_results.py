@@ -36,7 +36,6 @@ SUMMARY = {
     "| 500 threads with an expired": "Many callers meet an expired token",
     "| 500 threads with a 401": "Many callers meet a rejected token",
     "| cold start": "A cold start",
-    "| the same by the clock": "A cold start",
     "| calls of AWS": ROTATION,
     "| a warm rotation": ROTATION,
     "| the same, against": ROTATION,
