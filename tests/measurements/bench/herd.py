@@ -44,8 +44,8 @@ NOTES = (
 )
 REJECTED_NOTES = (
     "The API rejects the token that each caller holds, and the published one too: it was revoked. A caller "
-    'succeeds if it gets the API\'s 200. The renew function makes one token for all who ask at once. "As it comes" '
-    "is what the library does by itself."
+    'succeeds if it gets the API\'s 200. Each invocation of renew publishes a new token. "As it comes" is what the '
+    "library does by itself."
 )
 
 

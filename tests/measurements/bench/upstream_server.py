@@ -26,7 +26,7 @@ SIGNATURE_BYTES = 525
 
 
 class Upstream:
-    """The state of the server. All that is put is forgotten, so that each rotation finds the same."""
+    """The state of the server. It forgets what rotators write, so that each rotation finds the same."""
 
     def __init__(self) -> None:
         self.url = ""
