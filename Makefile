@@ -122,7 +122,7 @@ kit: ## run the conformance kit with a client of your own (CLIENT="node my-clien
 check: $(LOCAL_AWS) $(NODE_MODULES) $(call environment,checkov cdk workflows) build ## check formatting, lint, types, import contracts, templates, policies, workflows and locks
 	@$(TESTS)/ruff format --check --quiet .
 	@$(TESTS)/ruff check --quiet .
-	@$(TESTS)/mypy functions infra/consumer infra/tools tests/measurements/bench tests/measurements/outages tests/demo tests/support tests/faults
+	@$(TESTS)/mypy functions infra/consumer infra/tools tests/measurements/cost.py tests/measurements/bench tests/measurements/outages tests/demo tests/support tests/faults
 	@PYTHONPATH=functions $(TESTS)/lint-imports --no-logo
 	@$(NODE)/bin/node $(NODE)/node_modules/typescript/bin/tsc --project infra/tools
 	@$(SAM) validate --lint
@@ -139,7 +139,7 @@ check: $(LOCAL_AWS) $(NODE_MODULES) $(call environment,checkov cdk workflows) bu
 	  { echo "$$lock does not match pyproject.toml. Run \`make lock\`." >&2; exit 1; }; done
 	@echo "all checks passed"
 
-bench: $(call environment,bench local-aws lambda-runtime sam charts) build ## compare the functions and the client with the alternatives (ARGS="--help")
+bench: $(call environment,bench lambda-runtime sam) build ## compare the functions and the client with the alternatives (ARGS="--help")
 	@exec env PYTHONPATH=$(IMPORT_PATH) $(ENVIRONMENTS)/bench/bin/python -m bench $(ARGS)
 
 MUTANTS := $(ENVIRONMENTS)/mutants

@@ -10,11 +10,13 @@ import sys
 import threading
 import time
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
+from itertools import chain
 from pathlib import Path
 from typing import Any, NoReturn
 
-from demo.consumer import API_PATH, Caller, CarelessConsumer
+from demo.consumer import API_PATH, call_repeatedly, call_until_refused
 from demo.deployment import (
     BUILT,
     BUILT_CONSUMER,
@@ -91,97 +93,75 @@ class Demo:
 
     def run(self) -> None:
         """Show how the schedule keeps a consumer's token valid, and how consumers renew a revoked token."""
-        timeline, outputs = self.timeline, self.stack.outputs
-        timeline.text()
-        timeline.text("at Talend  who                 what")
+        timeline, stopping = self.timeline, threading.Event()
+        pool = self._open.enter_context(ThreadPoolExecutor(CONSUMERS + 2))
+        self._open.callback(stopping.set)
         timeline.begin()
-        rotations, renewals = (self._log(function) for function in ("rotate", "renew"))
-        rotations.start()
-        renewals.start()
-        if not self._wait(lambda: any(line["message"] == "rotated" for line in rotations.decisions)):
+        groups = [f"/aws/lambda/{self.stack.name}-{function}" for function in ("rotate", "renew")]
+        log = DecisionLog(self.aws.client("logs"), groups, timeline)
+        following = pool.submit(log.follow, stopping)
+        if not self._wait(log.published):
             raise DeploymentError("the first token was not published")
-        first = self.secrets.get_secret_value(SecretId=outputs["TokenSecretArn"])
-        refusals: list[float] = []
+        first = self.secrets.get_secret_value(SecretId=self.stack.outputs["TokenSecretArn"])
 
-        def refused(when: float) -> None:
-            refusals.append(when)
-            timeline.event("careless consumer", f"kept version {short(first['VersionId'])}: expired, refused", when)
+        def careless() -> bool:
+            refused_at = call_until_refused(first["SecretString"], 20 / self.speed, stopping)
+            if refused_at:
+                kept = f"kept version {short(first['VersionId'])}: expired, refused"
+                timeline.event("careless consumer", kept, refused_at)
+            return bool(refused_at)
 
-        self._start(CarelessConsumer(first["SecretString"], 20 / self.speed, refused))
+        refused = pool.submit(careless)
         consumer = deploy_consumer(self.aws, BUILT_CONSUMER, self.stack, self.talend.url)
         timeline.event(
             "consumers", f"sam deploy of infra/consumer.yaml; {CONSUMERS} consumers call the API over and over"
         )
         functions, name = self.aws.client("lambda"), consumer.outputs["ConsumerFunctionName"]
-        callers = [Caller(functions, name) for _ in range(CONSUMERS)]
-        for caller in callers:
-            self._start(caller)
+        callers = [pool.submit(call_repeatedly, functions, name, stopping) for _ in range(CONSUMERS)]
         # On a slow machine, the schedule may have fired before the consumer was deployed.
-        rotated = max(SCHEDULED_ROTATIONS - 1, len(_scheduled(rotations)) + 1)
-        self._wait(lambda: len(_scheduled(rotations)) >= rotated and bool(refusals))
+        rotated = max(SCHEDULED_ROTATIONS - 1, len(log.published("schedule")) + 1)
+        self._wait(lambda: len(log.published("schedule")) >= rotated and refused.done())
         # A token that has just been issued is not replaced, because a new one would be rejected too.
-        self._sleep(minutes=5)
+        time.sleep(5 * 60 / self.speed)
         timeline.event("Talend", "revokes the published token, so each consumer gets a 401")
         self.talend.tokens.revoke_all(self.account.client_id)
-        self._wait(lambda: len(_scheduled(rotations)) > rotated)
-        for caller in callers:
-            caller.stop()
-        rotations.stop()
-        renewals.stop()
-        self._summarise(callers, rotations, renewals, refusals)
+        self._wait(lambda: len(log.published("schedule")) > rotated)
+        stopping.set()
+        following.result()
+        answers = list(chain(*(caller.result() for caller in callers)))
+        self._summarize(answers, log, refused.result())
 
-    def _log(self, function: str) -> DecisionLog:
-        group = f"/aws/lambda/{self.stack.name}-{function}"
-        log = DecisionLog(self.aws.client("logs"), group, self.timeline, self.speed)
-        self._open.callback(log.stop)
-        return log
-
-    def _start(self, thread: Caller | CarelessConsumer) -> None:
-        thread.start()
-        self._open.callback(thread.stop)
-
-    def _wait(self, until: Callable[[], bool]) -> bool:
+    def _wait(self, until: Callable[[], object]) -> bool:
         """Wait for up to 90 minutes of Talend's time; return whether the condition became true."""
         deadline = time.time() + 60 + 90 * 60 / self.speed
         while not (came := until()) and time.time() < deadline:
             time.sleep(0.2)
-        return came
+        return bool(came)
 
-    def _sleep(self, minutes: float) -> None:
-        """Let some minutes of Talend's time pass."""
-        time.sleep(minutes * 60 / self.speed)
-
-    def _summarise(
-        self, callers: list[Caller], rotations: DecisionLog, renewals: DecisionLog, refusals: list[float]
-    ) -> None:
-        timeline = self.timeline
-        answers = [answer for caller in callers for answer in caller.answers]
+    def _summarize(self, answers: list[dict[str, Any]], log: DecisionLog, refused: bool) -> None:
         failed = [answer for answer in answers if answer.get("status") != 200]
-        problems = [caller.problem for caller in callers if caller.problem] + [str(answer) for answer in failed[:3]]
         calls = [entry for entry in self.talend.journal if entry.path == API_PATH]
         tokens = {entry.token_sha256 for entry in calls if entry.status == 200}
         rejections = [entry for entry in calls if entry.status == 401]
-        published = [line for line in rotations.decisions + renewals.decisions if line["message"] == "rotated"]
-        renewed = [line for line in published if line["trigger"] == "rejected"]
+        published, renewed, scheduled = (len(log.published(trigger)) for trigger in (None, "rejected", "schedule"))
         token_calls = len(self.talend.token_calls())
-        scheduled = len(_scheduled(rotations))
         checks = {
             f"the schedule published {scheduled} tokens": scheduled >= SCHEDULED_ROTATIONS,
-            "a token that is not replaced expires": bool(refusals),
-            f"{len(rejections)} calls with the revoked token caused {len(renewed)} renewal": (
-                len(rejections) >= CONSUMERS and len(renewed) == 1
+            "a token that is not replaced expires": refused,
+            f"{len(rejections)} calls with the revoked token caused {renewed} renewal": (
+                len(rejections) >= CONSUMERS and renewed == 1
             ),
             # The consumers have not read the last version, because the renewed token is not about to expire.
             f"consumers made {len(answers)} calls with {len(tokens)} versions, {len(failed)} failed": (
-                not problems and len(tokens) >= SCHEDULED_ROTATIONS
+                not failed and len(tokens) >= SCHEDULED_ROTATIONS
             ),
-            f"{len(published)} published tokens needed {token_calls} token calls": token_calls == len(published),
+            f"{published} published tokens needed {token_calls} token calls": token_calls == published,
         }
-        timeline.text()
+        self.timeline.text()
         for text, holds in checks.items():
-            timeline.text(f"  {'ok  ' if holds else 'FAIL'}  {text}")
-        for problem in problems:
-            timeline.text(f"        a consumer failed with {problem}")
+            self.timeline.text(f"  {'ok  ' if holds else 'FAIL'}  {text}")
+        for answer in failed[:3]:
+            self.timeline.text(f"        a consumer failed with {answer}")
         self.problems = [text for text, holds in checks.items() if not holds]
 
     def show_status(self) -> None:
@@ -189,9 +169,7 @@ class Demo:
         command = [str(COMMAND_LINE / "talend-token"), "status"]
         environment = self.aws.subprocess_environment()
         done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
-        self.timeline.text()
-        self.timeline.text("$ talend-token status")
-        self.timeline.text(f"{done.stdout}{done.stderr}".rstrip())
+        self.timeline.text(f"\n$ talend-token status\n{done.stdout}{done.stderr}".rstrip())
         # Alarms and schedules use the wall clock.
         self.timeline.text("(TokenAlarm fires below three minutes, and here a token is never valid for that long.)")
         if done.returncode:
@@ -199,39 +177,30 @@ class Demo:
 
     def keep(self) -> None:
         """Print how to use the running system from another terminal, and wait for Ctrl-C."""
-        text = self.timeline.text
-        text()
-        text(
-            "Everything keeps running, and the schedule continues. At this speed, it uses up the day's versions within"
-        )
-        text("some minutes, and then `renew` answers budget_exhausted, as it would on AWS. In another terminal:")
-        text()
-        for name, value in self.aws.environment().items():
-            text(f"export {name}={value}")
-        text(f'export PATH="{COMMAND_LINE}:{ENVIRONMENTS}/awscli/bin:{ENVIRONMENTS}/sam/bin:$PATH"')
-        text()
-        text("talend-token status")
-        text('talend-token rotate --reason "by hand"')
-        text(f'curl -H "$(talend-token token --header)" {self.talend.url}{API_PATH}')
-        authorization = '"Authorization: Bearer $TALEND_ACCESS_TOKEN"'
-        text(f"talend-token exec -- sh -c 'curl -H {authorization} $TALEND_API_URL/account/users'")
-        text("talend-token doctor  # 25 minutes are a few seconds here, so it finds the schedule too rare")
-        text()
-        token, rotate = self.stack.outputs["TokenSecretArn"], self.stack.outputs["RotateFunctionName"]
-        text(f"aws secretsmanager describe-secret --secret-id {token}")
-        text(f"aws lambda invoke --function-name {rotate} --payload '{{}}' /dev/stdout")
-        text(f"sam remote invoke RotateFunction --stack-name {self.stack.name} --event '{{}}'")
-        text(f"sam remote invoke Consumer --stack-name {CONSUMER_STACK_NAME} --event '{{}}'")
-        text(f"aws sqs list-queues --endpoint-url {self.aws.endpoint_url}")
-        text(f"sam logs --stack-name {self.stack.name} --cw-log-group /aws/lambda/{self.stack.name}-rotate")
-        text()
-        text("Ctrl-C stops everything.")
+        exports = "\n".join(f"export {name}={value}" for name, value in self.aws.environment().items())
+        self.timeline.text(f"""
+Everything keeps running, and the schedule continues. At this speed, it uses up the day's versions within
+some minutes, and then `renew` answers budget_exhausted, as it would on AWS. In another terminal:
+
+{exports}
+export PATH="{COMMAND_LINE}:{ENVIRONMENTS}/awscli/bin:{ENVIRONMENTS}/sam/bin:$PATH"
+
+talend-token status
+talend-token rotate --reason "by hand"
+curl -H "$(talend-token token --header)" {self.talend.url}{API_PATH}
+talend-token exec -- sh -c 'curl -H "Authorization: Bearer $TALEND_ACCESS_TOKEN" $TALEND_API_URL/account/users'
+talend-token doctor  # 25 minutes are a few seconds here, so it finds the schedule too rare
+
+aws secretsmanager describe-secret --secret-id {self.stack.outputs["TokenSecretArn"]}
+aws lambda invoke --function-name {self.stack.outputs["RotateFunctionName"]} --payload '{{}}' /dev/stdout
+sam remote invoke RotateFunction --stack-name {self.stack.name} --event '{{}}'
+sam remote invoke Consumer --stack-name {CONSUMER_STACK_NAME} --event '{{}}'
+aws sqs list-queues --endpoint-url {self.aws.endpoint_url}
+sam logs --stack-name {self.stack.name} --cw-log-group /aws/lambda/{self.stack.name}-rotate
+
+Ctrl-C stops everything.""")
         while True:
             signal.pause()
-
-
-def _scheduled(log: DecisionLog) -> list[dict[str, Any]]:
-    return [line for line in log.decisions if (line["trigger"], line["message"]) == ("schedule", "rotated")]
 
 
 def _interrupt(*_: object) -> NoReturn:
@@ -266,8 +235,7 @@ def main() -> int:
             demo.set_up()
             demo.run()
             demo.show_status()
-            demo.timeline.text()
-            demo.timeline.text(f"{'FAILED' if demo.problems else 'All good'} after {time.time() - started:.0f} s.")
+            demo.timeline.text(f"\n{'FAILED' if demo.problems else 'All good'} after {time.time() - started:.0f} s.")
             if options.keep:
                 demo.keep()
     except KeyboardInterrupt:

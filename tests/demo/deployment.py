@@ -6,9 +6,8 @@ import subprocess
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from local_aws import ENVIRONMENTS, LocalAWS
 
@@ -25,8 +24,7 @@ class DeploymentError(RuntimeError):
     """The SAM CLI failed; the message holds what it printed."""
 
 
-@dataclass(frozen=True)
-class Stack:
+class Stack(NamedTuple):
     """A deployed stack."""
 
     name: str

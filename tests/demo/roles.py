@@ -1,4 +1,4 @@
-"""Somebody with exactly the rights of some policies, on a local AWS with IAM enforced."""
+"""Acts with exactly the rights of some policies, on a local AWS with IAM enforced."""
 
 from __future__ import annotations
 
@@ -23,25 +23,18 @@ class Role:
             iam.attach_role_policy(RoleName=name, PolicyArn=policy_arn)
         if policy:
             iam.put_role_policy(RoleName=name, PolicyName="only", PolicyDocument=policy)
-        self._credentials = aws.client("sts").assume_role(RoleArn=role["Arn"], RoleSessionName=name)["Credentials"]
+        issued = aws.client("sts").assume_role(RoleArn=role["Arn"], RoleSessionName=name)["Credentials"]
+        self._keys = (issued["AccessKeyId"], issued["SecretAccessKey"], issued["SessionToken"])
 
     def environment(self) -> dict[str, str]:
-        """The variables with which a command acts as the role."""
-        return self._aws.subprocess_environment() | {
-            "AWS_ACCESS_KEY_ID": self._credentials["AccessKeyId"],
-            "AWS_SECRET_ACCESS_KEY": self._credentials["SecretAccessKey"],
-            "AWS_SESSION_TOKEN": self._credentials["SessionToken"],
-        }
+        """Return the variables with which a command acts as the role."""
+        names = ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN")
+        return self._aws.subprocess_environment() | dict(zip(names, self._keys, strict=True))
 
     def session(self, region: str = "") -> Any:
-        """A session with the role's rights, in the Region of the local AWS if none is named."""
-        return boto3.Session(
-            aws_access_key_id=self._credentials["AccessKeyId"],
-            aws_secret_access_key=self._credentials["SecretAccessKey"],
-            aws_session_token=self._credentials["SessionToken"],
-            region_name=region or self._aws.region,
-        )
+        """Return a session with the role's rights, in the Region of the local AWS if none is named."""
+        return boto3.Session(*self._keys, region_name=region or self._aws.region)
 
     def client(self, service: str, region: str = "") -> Any:
-        """A client of `service` with the role's rights."""
+        """Return a client of a service with the role's rights."""
         return self.session(region).client(service, endpoint_url=self._aws.endpoint_url)

@@ -3,76 +3,69 @@
 from __future__ import annotations
 
 import json
-import sys
-import threading
 import time
-from typing import Any, TextIO
+from collections.abc import Sequence
+from threading import Event
+from typing import Any
 
 
 class Timeline:
     """Prints what happens, with the time that has passed at Talend since `begin`."""
 
-    def __init__(self, speed: float, stream: TextIO = sys.stdout) -> None:
+    def __init__(self, speed: float) -> None:
         self._speed = speed
-        self._stream = stream
-        self._started: float | None = None
-        self._lock = threading.Lock()
+        self._started = 0.0
 
     def begin(self) -> None:
-        """Start the clock."""
+        """Start the clock, and print the heading."""
         self._started = time.time()
+        self.text("\nat Talend  who                 what")
 
     def step(self, text: str) -> None:
         """Print one step of the setup."""
-        self._print(f"==> {text}")
+        self.text(f"==> {text}")
 
     def event(self, who: str, what: str, when: float | None = None) -> None:
         """Print an event that happened at `when` (seconds since the epoch, by default now)."""
-        self._print(f"{self.talend_time(when or time.time())}  {who:<18}  {what}")
+        self.text(f"{self.minutes((when or time.time()) - self._started)}  {who:<18}  {what}")
 
     def text(self, text: str = "") -> None:
-        """Print a line without a time."""
-        self._print(text)
+        """Print lines without a time, and not inside a line of another thread."""
+        print(f"{text}\n", end="", flush=True)
 
-    def talend_time(self, when: float) -> str:
-        """Return the minutes and seconds of Talend's time between `begin` and `when`."""
-        return minutes((when - (self._started or when)) * self._speed)
-
-    def _print(self, line: str) -> None:
-        with self._lock:
-            print(line, file=self._stream, flush=True)
+    def minutes(self, seconds: float) -> str:
+        """Return a duration as `mm:ss` of Talend's time."""
+        minutes, rest = divmod(int(seconds * self._speed), 60)
+        return f"{minutes:02d}:{rest:02d}"
 
 
-def minutes(seconds: float) -> str:
-    """Return `mm:ss`."""
-    return f"{int(seconds) // 60:02d}:{int(seconds) % 60:02d}"
+class DecisionLog:
+    """Follows the functions' log groups and shows each decision that they log."""
 
-
-class DecisionLog(threading.Thread):
-    """Follows a function's log group and shows each decision that it logs."""
-
-    def __init__(self, logs: Any, log_group: str, timeline: Timeline, speed: float) -> None:
-        super().__init__(name="decision log", daemon=True)
+    def __init__(self, logs: Any, log_groups: Sequence[str], timeline: Timeline) -> None:
         self._logs = logs
-        self._log_group = log_group
+        self._log_groups = log_groups
         self._timeline = timeline
-        self._speed = speed
         self._seen: set[str] = set()
-        self._stopping = threading.Event()
         self.decisions: list[dict[str, Any]] = []
 
-    def run(self) -> None:
-        """Poll until stopped."""
-        while not self._stopping.wait(0.3):
-            self.poll()
+    def follow(self, stopping: Event) -> None:
+        """Show new lines until stopped, and then the remaining ones."""
+        while not stopping.wait(0.3):
+            self._poll()
+        self._poll()
 
-    def poll(self) -> None:
-        """Show the new lines."""
-        pages = self._logs.get_paginator("filter_log_events").paginate(logGroupName=self._log_group)
-        for event in (event for page in pages for event in page["events"]):
-            if event["eventId"] not in self._seen:
-                self._seen.add(event["eventId"])
-                self._show(event)
+    def published(self, trigger: str | None = None) -> list[dict[str, Any]]:
+        """Return the decisions that published a token, of all triggers or of one."""
+        return [line for line in self.decisions if line["message"] == "rotated" and trigger in (None, line["trigger"])]
+
+    def _poll(self) -> None:
+        paginator = self._logs.get_paginator("filter_log_events")
+        for page in (page for group in self._log_groups for page in paginator.paginate(logGroupName=group)):
+            for event in page["events"]:
+                if event["eventId"] not in self._seen:
+                    self._seen.add(event["eventId"])
+                    self._show(event)
 
     def _show(self, event: dict[str, Any]) -> None:
         try:
@@ -84,25 +77,19 @@ class DecisionLog(threading.Thread):
         if "trigger" not in line or line["message"] == "waiting_for_credentials":
             return
         self.decisions.append(line)
-        when = event["timestamp"] / 1000
         rejected = line["trigger"] == "rejected"
+        version, left = short(line.get("version_id")), self._timeline.minutes(line.get("remaining_seconds", 0))
+        match line["message"]:
+            case "failed":
+                what = f"FAILED: {line['problem']}"
+            case "rotated":
+                what = f"published version {version}, valid for {left}"
+            case _ if rejected:
+                return
+            case outcome:
+                what = f"{outcome}: version {version}, valid for {left}"
         who = "renew" if rejected else f"rotate ({line['trigger']})"
-        if line["message"] == "failed":
-            self._timeline.event(who, f"FAILED: {line['problem']}", when)
-            return
-        version, left = short(line.get("version_id")), minutes(line.get("remaining_seconds", 0) * self._speed)
-        if line["message"] == "rotated":
-            self._timeline.event(who, f"published version {version}, valid for {left}", when)
-        elif not rejected:
-            self._timeline.event(who, f"{line['message']}: version {version}, valid for {left}", when)
-
-    def stop(self) -> None:
-        """Stop, and show the remaining lines."""
-        if self._stopping.is_set():
-            return
-        self._stopping.set()
-        self.join()
-        self.poll()
+        self._timeline.event(who, what, event["timestamp"] / 1000)
 
 
 def short(version_id: str | None) -> str:

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from bench import money
+import cost
 
 MONITORING = "Monitoring"
 TELEMETRY = Path(__file__).parents[2] / "functions" / "rotator" / "adapters" / "telemetry.py"
@@ -22,13 +22,13 @@ def deployed(nested):
 
 def test_an_account_is_counted_as_it_is_deployed(deployed):
     account = deployed["DefaultAccount"]
-    assert account["AWS::SecretsManager::Secret"] == money.SECRETS
-    assert account["AWS::Scheduler::Schedule"] == money.SCHEDULES
-    assert account["AWS::CloudWatch::Alarm"] == money.ALARMS
+    assert account["AWS::SecretsManager::Secret"] == cost.SECRETS
+    assert account["AWS::Scheduler::Schedule"] == cost.SCHEDULES
+    assert account["AWS::CloudWatch::Alarm"] == cost.ALARMS
 
 
 def test_what_all_accounts_share_is_counted_as_it_is_deployed(deployed, resources):
-    assert deployed[MONITORING]["AWS::CloudWatch::Alarm"] == money.SHARED_ALARMS
+    assert deployed[MONITORING]["AWS::CloudWatch::Alarm"] == cost.SHARED_ALARMS
     assert deployed[MONITORING]["AWS::CloudWatch::Dashboard"] == 1
     assert Counter(resource["Type"] for resource in resources.values())["AWS::CloudWatch::Alarm"] == 0
 
@@ -43,13 +43,13 @@ def test_an_alarm_costs_as_one_metric_of_the_usual_resolution(alarms):
 def test_schedules_and_functions_are_counted_as_they_are_deployed(account_resources, template, resources):
     assert account_resources["Resources"]["Watchdog"]["Properties"]["ScheduleExpression"] == "rate(1 minute)"
     minutes = int(re.fullmatch(r"rate\((\d+) minutes\)", template["Parameters"]["ScheduleExpression"]["Default"])[1])
-    assert (money.DAYS * 1440, money.DAYS * 1440 // minutes) == (money.LOOKS, money.ROTATIONS)
-    assert resources["RotateFunction"]["Properties"]["MemorySize"] == money.MEMORY_GB * 1024
+    assert (cost.DAYS * 1440, cost.DAYS * 1440 // minutes) == (cost.LOOKS, cost.ROTATIONS)
+    assert resources["RotateFunction"]["Properties"]["MemorySize"] == cost.MEMORY_GB * 1024
 
 
 def test_stacks_and_policies_are_counted_as_they_are_deployed(every_template):
     """Each further account is a stack and the one in it."""
-    limits = {limit.name: limit for limit in money.LIMITS}
+    limits = {limit.name: limit for limit in cost.LIMITS}
     kinds = {name: Counter(r["Type"] for r in stack["Resources"].values()) for name, stack in every_template.items()}
     stacks, policies = limits["CloudFormation stacks"], limits["managed policies"]
     assert stacks.taken(1) == 1 + kinds["main"]["AWS::CloudFormation::Stack"]
@@ -60,4 +60,4 @@ def test_stacks_and_policies_are_counted_as_they_are_deployed(every_template):
 
 def test_metrics_are_counted_as_they_are_written():
     written = re.findall(r'^ +"([A-Z][A-Za-z]+)": ', TELEMETRY.read_text(), re.MULTILINE)
-    assert len(written) == money.STEADY_METRICS + money.RARE_METRICS
+    assert len(written) == cost.STEADY_METRICS + cost.RARE_METRICS

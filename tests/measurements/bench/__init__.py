@@ -1,4 +1,1 @@
-"""What the consumer's client costs and withstands, beside what users could take in its place.
-
-`make bench` measures; every figure stands beside a floor or a peer that was measured in the same run.
-"""
+"""The costs and limits of the functions and of the client, beside those of the alternatives (`make bench`)."""

@@ -1,7 +1,7 @@
-"""`make bench`: measures the functions and the client beside what else users could take: tables and charts.
+"""`make bench`: measure the functions and the client beside the alternatives that users have.
 
 Every figure stands beside a floor or a peer of the same run: compare ratios, not times. Servers are on loopback.
-Without --quick, docs/benchmarks.md, its charts and results.json are written anew for what was measured.
+Without --quick, docs/benchmarks.md and results.json are written anew for what was measured.
 """
 
 from __future__ import annotations
@@ -11,25 +11,22 @@ import importlib
 import os
 import platform
 import shlex
-import subprocess
 import sys
 import time
 from importlib.metadata import version
 
 from bench.measurement import Table, progress
 from bench.results import keep
-from local_aws import ENVIRONMENTS
 
 SUBJECTS = {
-    "warm": "a warm call, with 1 and with 8 threads",
-    "cold_start": "cold starts of both functions, beside other handlers and other packages of the same code",
+    "warm": "a warm call of the client, beside other libraries",
+    "cold_start": "cold starts of both functions, beside other handlers",
     "herd": "500 threads meet an expired token, and a rejected one",
     "warm_rotation": "a rotation by a warm function, beside other ways to rotate and a replay of the same calls",
-    "money": "what accounts and consumers' calls cost, and which limit of AWS is met first: arithmetic",
 }
 LIBRARIES = (
-    *("boto3", "botocore", "requests", "httpx", "authlib", "aws-lambda-powertools", "aws-secretsmanager-caching"),
-    *("cachetools", "google-auth", "httpx-auth"),
+    *("boto3", "botocore", "requests", "authlib"),
+    *("aws-lambda-powertools", "aws-secretsmanager-caching", "google-auth"),
 )
 
 
@@ -41,16 +38,15 @@ def arguments() -> argparse.Namespace:
         formatter_class=argparse.RawDescriptionHelpFormatter,
         epilog="subjects:\n" + "\n".join(f"  {name:15}{text}" for name, text in SUBJECTS.items()),
     )
-    parser.add_argument("subjects", nargs="*", metavar="subject", help="what to measure (default: all)")
+    parser.add_argument(
+        "subjects", nargs="*", metavar="subject", choices=SUBJECTS, help="what to measure (default: all)"
+    )
     parser.add_argument("--quick", action="store_true", help="fewer rounds and callers: to see that it runs")
-    options = parser.parse_args()
-    if unknown := set(options.subjects) - set(SUBJECTS):
-        parser.error(f"no such subject: {', '.join(sorted(unknown))}; there are {', '.join(SUBJECTS)}")
-    return options
+    return parser.parse_args()
 
 
 def conditions() -> str:
-    """What was run, and on what."""
+    """Return the command, the versions and the machine of this run."""
     libraries = ", ".join(f"{name} {version(name)}" for name in LIBRARIES)
     command = f'make bench ARGS="{shlex.join(sys.argv[1:])}"' if sys.argv[1:] else "make bench"
     interpreter = f"{platform.python_implementation()} {platform.python_version()}"
@@ -59,7 +55,7 @@ def conditions() -> str:
 
 
 def main() -> None:
-    """Run what was asked for."""
+    """Measure the subjects, print their tables, and keep them."""
     options = arguments()
     print(conditions(), flush=True)
     for name in options.subjects or SUBJECTS:
@@ -71,9 +67,6 @@ def main() -> None:
         if not options.quick:
             keep(name, conditions(), tables, SUBJECTS)
         progress(f"{name}: took {time.monotonic() - started:.0f} s")
-    if not options.quick:
-        # Drawn in an environment of its own.
-        subprocess.run([ENVIRONMENTS / "charts" / "bin" / "python", "-m", "bench.drawing"], check=True)
 
 
 if __name__ == "__main__":

@@ -6,186 +6,107 @@ import asyncio
 import json
 import os
 import subprocess
-import sys
 import tempfile
 import time
-import uuid
 from collections.abc import Callable, Mapping
-from contextlib import ExitStack
-from dataclasses import dataclass, field
-from functools import partial
 from pathlib import Path
 from typing import Any
 
-from bench import cold_imports
-from bench.cold_packages import BENCH, PYTHON, compile_runtime, other, ours
-from bench.conversation import Conversation
-from bench.cpu_share import cpu_share, share_of
-from bench.measurement import Spread, Table, in_turns, progress
-from bench.warm_rotation import function_environment
+from bench import cold_packages
+from bench.measurement import Seconds, Table, in_turns, spreads
+from bench.upstream import Upstream
+from bench.warm_rotation import PYTHON
 from local_aws.runtime_api import Invocation, RuntimeAPI
 
-ROUNDS = 8
-QUICK_ROUNDS = 2
-# Of the functions: None is a whole processor.
-MEMORY_MB = (None, 1024, 512, 256)
-# The longest that one may take, at the smallest share.
+ROUNDS, QUICK_ROUNDS = 8, 2
 LIMIT_SECONDS = 60
+LIFE_SECONDS, AGE_SECONDS = 36_000, 18_000
 USUAL = "the usual handler: one client, one POST, one write"
-ROTATE = {"trigger": "schedule", "account": "default"}
-RENEW = {"account": "default", "rejected_version_id": "11111111-1111-4111-8111-111111111111"}
-# Of a token that another consumer has had replaced, as most are in a storm.
-TOO_LATE = {"account": "default", "rejected_version_id": "33333333-3333-4333-8333-333333333333"}
-ROTATORS = BENCH / "rotators"
-
-
-@dataclass
-class ColdStart:
-    """Starts one function anew at each call."""
-
-    task: Path
-    handler: str
-    event: Mapping[str, Any]
-    environment: Mapping[str, str]
-    expected: str
-    """In the answer: ours would answer without an error, too, if it had nothing to do."""
-    enter_share: Callable[[], None] | None = None
-    init_seconds: list[float] = field(default_factory=list)
-    """Until the runtime asks for its first event."""
-    cpu_seconds: list[float] = field(default_factory=list)
-    """Of the process, user and system, until its end."""
-
-    def __call__(self) -> float:
-        """Seconds until the first answer. Raises `RuntimeError` if it is an error."""
-        return asyncio.run(self._start())
-
-    async def _start(self) -> float:
-        runtime = RuntimeAPI()
-        variables = {"AWS_LAMBDA_RUNTIME_API": await runtime.start(), "LAMBDA_TASK_ROOT": str(self.task)}
-        invocation = Invocation(
-            request_id=str(uuid.uuid4()),
-            payload=json.dumps(self.event).encode(),
-            function_arn="arn:aws:lambda:eu-central-1:123456789012:function:talend-token-rotate",
-            trace_id="Root=1-00000000-000000000000000000000000;Sampled=0",
-        )
-        # -B, as /var/task cannot be written to: no process finds bytecode that another one has left.
-        command = [str(PYTHON), "-B", "-m", "awslambdaric", self.handler]
-        started = time.perf_counter()
-        process = subprocess.Popen(
-            command,
-            cwd=self.task,
-            env={**self.environment, **variables},
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.DEVNULL,
-            stderr=subprocess.DEVNULL,
-            preexec_fn=self.enter_share,
-        )
-        try:
-            refused = await asyncio.wait_for(runtime.initialised, LIMIT_SECONDS)
-            initialised = time.perf_counter() - started
-            deadline_ms = int((time.time() + LIMIT_SECONDS) * 1000)
-            answer = refused
-            if answer is None:
-                answer = await asyncio.wait_for(runtime.submit(invocation, deadline_ms), LIMIT_SECONDS)
-            seconds = time.perf_counter() - started
-        finally:
-            process.kill()
-            _, _, usage = os.wait4(process.pid, 0)
-            process.returncode = 0
-            runtime.close()
-        if answer.status != "success" or self.expected not in answer.payload.decode():
-            raise RuntimeError(f"{self.handler} of {self.task} failed: {answer.payload.decode()}")
-        self.init_seconds.append(initialised)
-        self.cpu_seconds.append(usage.ru_utime + usage.ru_stime)
-        return seconds
-
-
-CALLED = ("handler.handler", None, "null")
-ROTATED = ("rotate.handler", ROTATE, "rotated")
-RENEWED = ("renew.handler", RENEW, '"rotated"')
-SUPERSEDED = ("renew.handler", TOO_LATE, '"superseded"')
-CONTESTANTS = {
-    "an empty handler": (other(BENCH / "cold_handlers" / "nothing.py", bytecode=True), "nothing.handler", None, "null"),
-    USUAL: (other(ROTATORS / "blog_post.py", bytecode=True), *CALLED),
-    "the same, without bytecode": (other(ROTATORS / "blog_post.py", bytecode=False), *CALLED),
-    "four steps, a client in each": (other(ROTATORS / "four_steps.py", bytecode=True), *CALLED),
-    "**rotate**, as deployed": (ours("RotateFunction", bytecode=True), *ROTATED),
-    "rotate, without bytecode": (ours("RotateFunction", bytecode=False), *ROTATED),
-    "**renew**, as deployed": (ours("RenewFunction", bytecode=True), *RENEWED),
-    "renew, of a token that has been replaced already": (ours("RenewFunction", bytecode=True), *SUPERSEDED),
-    "renew, without bytecode": (ours("RenewFunction", bytecode=False), *RENEWED),
-}
-
-
-def run(quick: bool) -> list[Table]:
-    """Start every function in every round, at each share of a processor."""
-    rounds = QUICK_ROUNDS if quick else ROUNDS
-    compile_runtime()
-    with ExitStack() as stack:
-        folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="bench-")))
-        command = [sys.executable, "-m", "bench.rotation_server"]
-        server = stack.enter_context(Conversation(command, os.environ))
-        variables = function_environment(server.answer())
-        del variables["PYTHONPATH"]
-        functions = {}
-        for number, (name, (package, handler, event, expected)) in enumerate(CONTESTANTS.items()):
-            place = folder / str(number)
-            place.mkdir()
-            functions[name] = ColdStart(package(place), handler, event or {}, variables, expected)
-        # Once before, so that the files are in the machine's memory for all.
-        in_turns(functions, 1)
-        tables = [_starts(functions, memory_mb, rounds) for memory_mb in MEMORY_MB]
-        return [*tables, cold_imports.table(functions["**rotate**, as deployed"].task, rounds)]
-
-
-def _starts(functions: Mapping[str, ColdStart], memory_mb: int | None, rounds: int) -> Table:
-    progress(f"{memory_mb} MB" if memory_mb else "a whole processor")
-    for function in functions.values():
-        function.init_seconds.clear()
-        function.cpu_seconds.clear()
-    share = share_of(memory_mb) if memory_mb else None
-    with ExitStack() as stack:
-        enter = stack.enter_context(cpu_share(share)) if share else None
-        for function in functions.values():
-            function.enter_share = enter
-        times = in_turns(functions, rounds)
-    if share and enter is None:
-        # Each second of CPU takes 1 / share seconds then; what was waited for stays as it is.
-        slower = {name: [cpu * (1 / share - 1) for cpu in function.cpu_seconds] for name, function in functions.items()}
-        times = {name: [a + b for a, b in zip(times[name], slower[name], strict=True)] for name in times}
-    found = {name: Spread.of(values) for name, values in times.items()}
-    cpu = {name: Spread.of(function.cpu_seconds) for name, function in functions.items()}
-    init = partial(_init_text, counted=not share or enter is not None)
-    rows = [
-        (name, *found[name].cells(found[USUAL], 1e3), init(function), *cpu[name].cells(cpu[USUAL], 1e3))
-        for name, function in functions.items()
-    ]
-    header = ("", "ms", "/ the usual", "init, ms", "CPU ms", "/ the usual")
-    limit = f"{memory_mb} MB of memory, {share:.1%} of a processor" if share else "without a limit"
-    how = "" if not share else (BY_QUOTA if enter else BY_ARITHMETIC)
-    return Table(f"A cold start, {limit}", header, rows, how or NOTES)
-
-
-def _init_text(function: ColdStart, *, counted: bool) -> str:
-    return Spread.of(function.init_seconds).text(1e3) if counted else "-"
-
-
+ROTATORS = Path(__file__).parent / "rotators"
+HEADER = ("", "ms", "/ the usual", "CPU ms", "/ the usual")
 NOTES = (
     "Milliseconds from the start of the process to the first answer: fastest / median / slowest process, and the "
     "ratio to the usual handler, of the fastest / of the medians. `rotate` reads, requests a token and publishes "
-    "it. `renew` replaces the rejected token, or finds that it has been replaced already, as most runs do in a "
-    "storm. Everything runs on Lambda's own runtime client (`awslambdaric`), from the files of the deployed zip "
-    "with their dates of 1980. Init ends when the runtime asks for its first event. All rows have the same "
-    "versions of boto3 and requests, and the same kind of bytecode unless the row says otherwise. The four steps "
-    "are one invocation here and four on Lambda. The servers are on loopback and answer at once. CPU is the "
-    "process's user and system time. The start of the sandbox and TLS are not measured."
+    "it. `renew` replaces the rejected token. Everything runs on Lambda's own runtime client (`awslambdaric`), from "
+    "the files of the deployed package with their dates of 1980. All rows have the same versions of boto3 and "
+    "requests, and the same kind of bytecode unless the row says otherwise. The four steps are one invocation here "
+    "and four on Lambda. The servers are on loopback and answer at once. CPU is the process's user and system time. "
+    "Here each process has a whole processor. Lambda grants a share in proportion to memory, 1,769 MB for one "
+    "processor, so at 256 MB the CPU time takes seven times as long. The start of the sandbox and TLS are not measured."
 )
-BY_QUOTA = (
-    "The same, but the kernel stops the process when it has used its share of each 20 ms (a cgroup quota), "
-    "because Lambda grants CPU in proportion to memory: 1,769 MB is one processor. Here init is limited to the "
-    "share, too."
-)
-BY_ARITHMETIC = (
-    "The same, by arithmetic, because this machine allows no cgroup: CPU time is divided by the share that Lambda "
-    "gives a function of this memory (1,769 MB is one processor), and waiting time stays the same."
-)
+
+
+def run(quick: bool) -> list[Table]:
+    """Start every function in every round."""
+    # All of Lambda's own libraries get bytecode, or only those would have it that an earlier run imported.
+    compile_all = "import compileall, site; compileall.compile_dir(site.getsitepackages()[0], quiet=2)"
+    subprocess.run([PYTHON, "-c", compile_all], check=True)
+    with Upstream() as upstream, tempfile.TemporaryDirectory(prefix="bench-") as folder:
+        rejected = upstream.publish(LIFE_SECONDS, AGE_SECONDS)
+        functions = _functions(Path(folder), upstream.function_environment, rejected)
+        # Once before, so that the files are in the machine's memory for all.
+        in_turns(functions, 1)
+        wall, cpu = spreads(in_turns(functions, QUICK_ROUNDS if quick else ROUNDS))
+    rows = [(name, *wall[name].cells(wall[USUAL], 1e3), *cpu[name].cells(cpu[USUAL], 1e3)) for name in functions]
+    return [Table("A cold start", HEADER, rows, NOTES)]
+
+
+def _functions(folder: Path, environment: Mapping[str, str], rejected: str) -> dict[str, Callable[[], Seconds]]:
+    """Lay out every contestant in a folder of its own, and return the calls that start it."""
+    usual, steps, rotate, slow, renew = tasks = [folder / str(number) for number in range(5)]
+    cold_packages.rotator(usual, ROTATORS / "blog_post.py")
+    cold_packages.rotator(steps, ROTATORS / "four_steps.py")
+    cold_packages.ours(rotate, "RotateFunction")
+    cold_packages.ours(slow, "RotateFunction", bytecode=False)
+    cold_packages.ours(renew, "RenewFunction")
+    other = ("handler.handler", None, "null")
+    rotated = ("rotate.handler", {"trigger": "schedule", "account": "default"}, '"rotated"')
+    renewed = ("renew.handler", {"account": "default", "rejected_version_id": rejected}, '"rotated"')
+    contestants = {
+        USUAL: other,
+        "four steps, a client in each": other,
+        "**rotate**, as deployed": rotated,
+        "rotate, without bytecode": rotated,
+        "**renew**, as deployed": renewed,
+    }
+
+    def starting(task: Path, call: tuple[str, Any, str]) -> Callable[[], Seconds]:
+        return lambda: asyncio.run(_start(task, environment, *call))
+
+    return {name: starting(task, call) for task, (name, call) in zip(tasks, contestants.items(), strict=True)}
+
+
+async def _start(task: Path, environment: Mapping[str, str], handler: str, event: Any, expected: str) -> Seconds:
+    """Start a function anew, and wait for its answer.
+
+    Raises:
+        RuntimeError: the answer is an error, or is not the expected one, as if there were nothing to do.
+    """
+    runtime = RuntimeAPI()
+    variables = {"AWS_LAMBDA_RUNTIME_API": await runtime.start(), "LAMBDA_TASK_ROOT": str(task)}
+    arn = "arn:aws:lambda:eu-central-1:123456789012:function:talend-token-rotate"
+    invocation = Invocation("1", json.dumps(event).encode(), arn, trace_id="")
+    started = time.perf_counter()
+    process = subprocess.Popen(
+        # -B, because /var/task cannot be written to: no process finds bytecode that another one has left.
+        [PYTHON, "-B", "-m", "awslambdaric", handler],
+        cwd=task,
+        env={**environment, **variables},
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+    )
+    try:
+        answer = await asyncio.wait_for(runtime.initialised, LIMIT_SECONDS)
+        if answer is None:
+            deadline_ms = int((time.time() + LIMIT_SECONDS) * 1000)
+            answer = await asyncio.wait_for(runtime.submit(invocation, deadline_ms), LIMIT_SECONDS)
+        seconds = time.perf_counter() - started
+    finally:
+        process.kill()
+        _, _, usage = os.wait4(process.pid, 0)
+        process.returncode = 0
+        runtime.close()
+    if answer.status != "success" or expected not in answer.payload.decode():
+        raise RuntimeError(f"{handler} of {task} failed: {answer.payload.decode()}")
+    return Seconds(seconds, usage.ru_utime + usage.ru_stime)

@@ -1,96 +1,155 @@
-"""The client and its peers, each as its documentation says, over a `bench.upstream.Upstream`."""
+"""The client and its peers, each used as its documentation says.
+
+Each function gets a first token and returns a call. The call returns an access token, or the API's status for a
+function that has `request` in its name.
+"""
 
 from __future__ import annotations
 
 import json
-import threading
-import uuid
+import time
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import boto3
 import google.oauth2.credentials
-import httpx
 import requests
 from authlib.integrations.requests_client import OAuth2Session
 from aws_lambda_powertools.utilities.parameters import SecretsProvider
 from aws_secretsmanager_caching import SecretCache, SecretCacheConfig
 from botocore.credentials import RefreshableCredentials
-from cachetools import TTLCache, cached
-from httpx_auth import OAuth2ClientCredentials
+from google.auth.transport.requests import AuthorizedSession
 
-from bench.upstream import RENEW_FUNCTION, SECRET_NAME, Upstream
+from bench.upstream import Upstream
+from bench.upstream_server import TOKEN_SECRET
 from talend_token import TokenClient
-from talend_token.secrets_manager import SecretsManagerSource
+from talend_token.requests import TalendAuth
 
 CLIENT = {"client_id": "abc", "client_secret": "s3cret"}
+# Long enough that only the contestant ends a request.
+TIMEOUT_SECONDS = 300
+
+# A way to get a token, in the environment `Upstream.consumer_environment`.
+Prepare = Callable[[Upstream], Callable[[], object]]
 
 
-def talend_token_client(secret: str = SECRET_NAME, renew_function: str = RENEW_FUNCTION) -> TokenClient:
-    """Ours; the environment turns it to the upstream, as it does all that use boto3."""
-    return TokenClient(SecretsManagerSource(secret, renew_function))
+def ours(_: Upstream) -> Callable[[], object]:
+    client = TokenClient()
+    client.get_token()
+    return lambda: client.get_token().access_token
 
 
-def secrets_client() -> Any:
-    """A boto3 client of its own."""
+def floor(upstream: Upstream) -> Callable[[], object]:
+    """Return the least that a cache can be: a function that reads an attribute and the clock."""
+    held = upstream.url
+
+    def read() -> object:
+        time.monotonic()
+        return held
+
+    return lambda: read()
+
+
+def _secrets_client() -> Any:
     return boto3.session.Session().client("secretsmanager")
 
 
-def powertools_provider() -> SecretsProvider:
-    return SecretsProvider(boto3_client=secrets_client())
+def refreshable(_: Upstream) -> Callable[[], object]:
+    """Return botocore's own cache of what expires, with the secret as its source."""
+    client = _secrets_client()
+
+    def refresh() -> dict[str, str]:
+        document = json.loads(client.get_secret_value(SecretId=TOKEN_SECRET)["SecretString"])
+        expiry = datetime.fromtimestamp(document["expires_at"], UTC).isoformat()
+        return {"access_key": document["access_token"], "secret_key": "-", "token": "-", "expiry_time": expiry}
+
+    credentials = RefreshableCredentials.create_from_metadata(refresh(), refresh, "secret")
+    return lambda: credentials.get_frozen_credentials().access_key
 
 
-def secret_cache(refresh_interval_seconds: int = 3600) -> SecretCache:
-    return SecretCache(SecretCacheConfig(secret_refresh_interval=refresh_interval_seconds), secrets_client())
+def caching(upstream: Upstream) -> Callable[[], object]:
+    cache = SecretCache(SecretCacheConfig(secret_refresh_interval=upstream.life_seconds), _secrets_client())
+    cache.get_secret_string(TOKEN_SECRET)
+    return lambda: json.loads(cache.get_secret_string(TOKEN_SECRET))["access_token"]
 
 
-def authlib_session(upstream: Upstream) -> OAuth2Session:
-    """It has fetched its first token."""
+def powertools(upstream: Upstream) -> Callable[[], object]:
+    provider = SecretsProvider(boto3_client=_secrets_client())
+
+    def call() -> object:
+        document: Any = provider.get(TOKEN_SECRET, transform="json", max_age=upstream.life_seconds)
+        return document["access_token"]
+
+    call()
+    return call
+
+
+def _authlib_session(upstream: Upstream) -> OAuth2Session:
     session = OAuth2Session(**CLIENT, token_endpoint=upstream.token_url, grant_type="client_credentials")
     session.fetch_token()
     return session
 
 
-def google_credentials(upstream: Upstream) -> google.oauth2.credentials.Credentials:
-    """It has fetched its first token. `refresh_handler` is the way to a token endpoint that is not Google's."""
+def authlib(upstream: Upstream) -> Callable[[], object]:
+    session = _authlib_session(upstream)
+
+    def call() -> object:
+        session.ensure_active_token(session.token)
+        return session.token["access_token"]
+
+    return call
+
+
+def _google_credentials(upstream: Upstream) -> google.oauth2.credentials.Credentials:
+    """Return credentials with a `refresh_handler`, which is the way to a token endpoint that is not Google's."""
 
     def refresh(_: Any, scopes: Any) -> tuple[str, datetime]:  # noqa: ARG001
         answer = requests.post(upstream.token_url, data={"grant_type": "client_credentials"} | CLIENT, timeout=60)
         answer.raise_for_status()
         life = timedelta(seconds=answer.json()["expires_in"])
+        # google-auth only knows times without a zone.
         return answer.json()["access_token"], (datetime.now(UTC) + life).replace(tzinfo=None)
 
     token, expiry = refresh(None, None)
-    # It knows times without a zone only.
     return google.oauth2.credentials.Credentials(token, expiry=expiry, refresh_handler=refresh)
 
 
-def httpx_auth(upstream: Upstream) -> OAuth2ClientCredentials:
-    """It fetches its first token when it is first used. All of one account share a cache: each here has its own."""
-    account = CLIENT | {"client_id": str(uuid.uuid4())}
-    return OAuth2ClientCredentials(upstream.token_url, client=httpx.Client(trust_env=False, timeout=60), **account)
+def google_auth(upstream: Upstream) -> Callable[[], object]:
+    credentials = _google_credentials(upstream)
 
+    def call() -> object:
+        credentials.before_request(None, "GET", upstream.api_url, {})
+        return credentials.token
 
-def refreshable_credentials() -> RefreshableCredentials:
-    """botocore's own cache of what expires, with the secret as its source. It has read its first token."""
-    client = secrets_client()
-
-    def refresh() -> dict[str, str]:
-        document = json.loads(client.get_secret_value(SecretId=SECRET_NAME)["SecretString"])
-        expiry = datetime.fromtimestamp(document["expires_at"], UTC).isoformat()
-        return {"access_key": document["access_token"], "secret_key": "-", "token": "-", "expiry_time": expiry}
-
-    credentials: RefreshableCredentials = RefreshableCredentials.create_from_metadata(refresh(), refresh, "secret")
-    return credentials
-
-
-def ttl_cached_read(seconds: float = 3600) -> Callable[[], Any]:
-    """cachetools' `cached` with a lock, around the read of the secret."""
-    client = secrets_client()
-
-    def read() -> Any:
-        return json.loads(client.get_secret_value(SecretId=SECRET_NAME)["SecretString"])
-
-    call: Callable[[], Any] = cached(TTLCache(maxsize=1, ttl=seconds), lock=threading.Lock())(read)
     return call
+
+
+def _request(session: Callable[[], Any], url: str) -> Callable[[], object]:
+    def call() -> object:
+        with session() as opened:
+            return opened.get(url, timeout=TIMEOUT_SECONDS).status_code
+
+    return call
+
+
+def our_request(upstream: Upstream) -> Callable[[], object]:
+    client = TokenClient()
+    client.get_token()
+
+    def session() -> requests.Session:
+        opened = requests.Session()
+        opened.auth = TalendAuth(client)
+        return opened
+
+    return _request(session, upstream.api_url)
+
+
+def authlib_request(upstream: Upstream) -> Callable[[], object]:
+    session = _authlib_session(upstream)
+    return lambda: session.get(upstream.api_url, timeout=TIMEOUT_SECONDS).status_code
+
+
+def google_request(upstream: Upstream) -> Callable[[], object]:
+    credentials = _google_credentials(upstream)
+    return _request(lambda: AuthorizedSession(credentials), upstream.api_url)

@@ -1,4 +1,4 @@
-"""The project's stack, deployed to a local AWS so that it does nothing unless it is asked."""
+"""Deploys the project's stack to a local AWS so that it does nothing unless it is asked."""
 
 from __future__ import annotations
 
@@ -9,9 +9,9 @@ from talend_simulator import TalendSimulator
 
 
 def deploy_quiet_stack(aws: LocalAWS, talend: TalendSimulator) -> Stack:
-    """The stack, without a schedule that would meddle; `make bench` has built it."""
+    """Deploy the built stack, and disable its schedules."""
     progress("sam deploy")
-    # So rare a schedule leaves versions for what is measured.
+    # So rare a schedule leaves the day's versions to the measurement.
     parameters = {"TalendApiUrl": talend.url, "SecretPrefix": "talend", "ScheduleExpression": "rate(1 day)"}
     stack = deploy(aws, BUILT, parameters)
     for schedule in ("Schedule", "Watchdog"):

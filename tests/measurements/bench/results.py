@@ -1,29 +1,23 @@
-"""Keeps what the last run of each subject found as JSON, and writes it out in docs/benchmarks.md."""
+"""Keep what the last run of each subject found as JSON, and write it into docs/benchmarks.md."""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
-from dataclasses import asdict
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from bench.measurement import Table
 
-FOLDER = Path(__file__).parent
-DOCS = Path(__file__).parents[3] / "docs"
-# What stands before it in the page is written by hand.
+RESULTS = Path(__file__).with_name("results.json")
+PAGE = Path(__file__).parents[3] / "docs" / "benchmarks.md"
+# The page is written by hand up to this line.
 MARK = "<!-- `make bench` writes all that follows. -->\n"
-HOW_TO_READ = """## How to read the tables
-
-Each subject shows its last run that was not `--quick`. The figures are those of one machine: compare ratios, not times.
-"""
 
 
-def load(folder: Path = FOLDER) -> dict[str, Any]:
-    """All that is kept, by subject: its conditions and its tables."""
-    path = folder / "results.json"
-    kept: dict[str, Any] = json.loads(path.read_text()) if path.exists() else {}
+def load(results: Path = RESULTS) -> dict[str, Any]:
+    """Return the conditions and tables of each subject."""
+    kept: dict[str, Any] = json.loads(results.read_text())
     return kept
 
 
@@ -31,36 +25,23 @@ def keep(
     subject: str,
     conditions: str,
     tables: Sequence[Table],
-    order: Mapping[str, str],
-    folder: Path = FOLDER,
-    docs: Path = DOCS,
+    order: Iterable[str],
+    results: Path = RESULTS,
+    page: Path = PAGE,
 ) -> None:
     """Replace a subject's tables, and write the page, with the subjects in this order."""
-    kept = load(folder)
-    kept[subject] = {"conditions": conditions, "tables": [asdict(table) for table in tables]}
+    kept = load(results) | {subject: {"conditions": conditions, "tables": [table._asdict() for table in tables]}}
     kept = {name: kept[name] for name in order if name in kept}
-    (folder / "results.json").write_text(json.dumps(kept, indent=1, ensure_ascii=False) + "\n")
-    path = docs / "benchmarks.md"
-    by_hand = path.read_text().partition(MARK)[0] if path.exists() else ""
-    path.write_text(by_hand + MARK + "\n" + page(kept))
+    results.write_text(json.dumps(kept, indent=1, ensure_ascii=False) + "\n")
+    page.write_text(page.read_text().partition(MARK)[0] + MARK + markdown(kept))
 
 
-def page(kept: Mapping[str, Any]) -> str:
-    """Return the tables in Markdown. Conditions are repeated where they differ from those of the subject before."""
-    parts = [HOW_TO_READ]
-    said = ""
+def markdown(kept: Mapping[str, Any]) -> str:
+    """Return what follows the mark in the page. Conditions are repeated where they differ from those before."""
+    parts, before = [""], None
     for found in kept.values():
-        if found["conditions"] != said:
-            said = found["conditions"]
-            parts.append(said)
+        if found["conditions"] != before:
+            before = found["conditions"]
+            parts.append(before)
         parts += [Table(**table).markdown() for table in found["tables"]]
     return "\n".join(parts)
-
-
-def figures(kept: Mapping[str, Any], subject: str, title: str) -> dict[str, Any]:
-    """The figures of one table, for a chart. Raises `KeyError` if that was never measured."""
-    for table in kept[subject]["tables"]:
-        if table["title"] == title:
-            found: dict[str, Any] = table["figures"]
-            return found
-    raise KeyError(title)

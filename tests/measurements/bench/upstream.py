@@ -1,119 +1,74 @@
-"""The benchmark's side of `bench.upstream_server`."""
+"""The processes that a benchmark starts: the server of `bench.upstream_server`, and warm rotators."""
 
 from __future__ import annotations
 
+import json
 import os
 import subprocess
 import sys
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
-from types import TracebackType
-from typing import Any, Self
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
 
-import requests
-
-from bench.upstream_server import SECRET_NAME
-
-__all__ = ["RENEW_FUNCTION", "SECRET_NAME", "Upstream", "environment"]
-
-RENEW_FUNCTION = "talend-token-renew"
-STOP_SECONDS = 10
+from bench.upstream_server import TOKEN_SECRET
 
 
-class Upstream:
-    """A server process from `with` to its end."""
+class Process(subprocess.Popen[str]):
+    """A process that answers each line of its standard input with a line of JSON, and ends with its input."""
 
-    def __enter__(self) -> Self:
-        self._process = subprocess.Popen(
-            [sys.executable, "-m", "bench.upstream_server"], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
-        )
-        assert self._process.stdout is not None
-        self.url = self._process.stdout.readline().strip()
-        if not self.url:
-            raise RuntimeError("the upstream server ended before it was ready: see what it printed above")
-        self._session = requests.Session()
-        self._session.trust_env = False
-        return self
+    def __init__(self, command: Sequence[str | Path], environment: Mapping[str, str]) -> None:
+        super().__init__(command, env=environment, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
-    ) -> None:
-        self._session.close()
-        assert self._process.stdin is not None
-        assert self._process.stdout is not None
-        self._process.stdin.close()
-        try:
-            self._process.wait(STOP_SECONDS)
-        except subprocess.TimeoutExpired:
-            self._process.kill()
-            self._process.wait()
-        self._process.stdout.close()
+    def ask(self, *question: object) -> Any:
+        """Send a list as a line of JSON, and return the answer."""
+        assert self.stdin is not None
+        print(json.dumps(question), file=self.stdin, flush=True)
+        return self.answer()
 
-    @property
-    def api_url(self) -> str:
-        """An API call that answers 200 or 401."""
-        return f"{self.url}/api"
+    def answer(self) -> Any:
+        """Return the next answer. Raises `RuntimeError` if the process has ended."""
+        assert self.stdout is not None
+        if not (line := self.stdout.readline()):
+            raise RuntimeError("a measured process ended: see what it printed above")
+        return json.loads(line)
 
-    @property
-    def token_url(self) -> str:
-        """The OAuth token endpoint."""
-        return f"{self.url}/token"
 
-    def set(self, *, latency_seconds: float | None = None, life_seconds: int | None = None) -> None:
-        """`latency_seconds` of all but the API, and the life of what is issued from now on."""
-        asked = {"latency_seconds": latency_seconds, "life_seconds": life_seconds}
-        self._control({name: value for name, value in asked.items() if value is not None})
+class Upstream(Process):
+    """The server, from `with` to its end."""
 
-    def publish(self) -> None:
-        """Put a new token into the secret."""
-        self._control({"publish": True})
-
-    def revoke(self) -> None:
-        """End every token."""
-        self._control({"revoke": True})
-
-    def working(self) -> dict[str, int]:
-        """The tokens that are not revoked, with the moment each expires at."""
-        working: dict[str, int] = self._control({})["working"]
-        return working
-
-    def take_counts(self) -> dict[str, int]:
-        """How often each operation was asked for since the last time."""
-        counts: dict[str, int] = self._control({"reset": True})["counts"]
-        return counts
-
-    def _control(self, asked: dict[str, Any]) -> dict[str, Any]:
-        answer = self._session.post(f"{self.url}/control", json=asked, timeout=30)
-        answer.raise_for_status()
-        members: dict[str, Any] = answer.json()
-        return members
-
-    def environment(self) -> dict[str, str]:
-        """The variables that turn a process's AWS SDK to this server, and the client to its secret."""
-        return {
+    def __init__(self) -> None:
+        super().__init__([sys.executable, "-m", "bench.upstream_server"], os.environ)
+        self.url = self.answer()
+        self.api_url = f"{self.url}/api"
+        self.token_url = f"{self.url}/security/oauth/token"
+        sdk = {
             "AWS_ENDPOINT_URL": self.url,
             "AWS_ACCESS_KEY_ID": "test",
             "AWS_SECRET_ACCESS_KEY": "test",
+            "AWS_SESSION_TOKEN": "test",
             "AWS_REGION": "eu-central-1",
             "AWS_DEFAULT_REGION": "eu-central-1",
             "AWS_CONFIG_FILE": os.devnull,
             "AWS_SHARED_CREDENTIALS_FILE": os.devnull,
-            "NO_PROXY": "127.0.0.1",
             "no_proxy": "127.0.0.1",
-            "AUTHLIB_INSECURE_TRANSPORT": "1",
-            "TALEND_TOKEN_SECRET": SECRET_NAME,
-            "TALEND_RENEW_FUNCTION": RENEW_FUNCTION,
-            "TOKEN_URL": self.token_url,
         }
+        self.consumer_environment = sdk | {
+            "AUTHLIB_INSECURE_TRANSPORT": "1",
+            "TALEND_TOKEN_SECRET": TOKEN_SECRET,
+            "TALEND_RENEW_FUNCTION": "talend-token-renew",
+        }
+        self.function_environment = sdk | {
+            "PATH": os.environ["PATH"],
+            "AWS_LAMBDA_FUNCTION_NAME": "talend-token-rotate",
+            "TALEND_API_URL": self.url,
+            "SECRET_PREFIX": "talend",
+            "SCHEDULE_EXPRESSION": "rate(25 minutes)",
+            "LOCK_TABLE": "locks",
+            "STACK_NAME": "talend-token",
+        }
+        self.life_seconds = 0
 
-
-@contextmanager
-def environment(variables: Mapping[str, str]) -> Iterator[None]:
-    """Set variables of this process for a while."""
-    before = dict(os.environ)
-    os.environ.update(variables)
-    try:
-        yield
-    finally:
-        os.environ.clear()
-        os.environ.update(before)
+    def publish(self, life_seconds: int, age_seconds: int = 0) -> str:
+        """Publish a token of that age, and return its version. Later tokens are valid for as long."""
+        self.life_seconds = life_seconds
+        return str(self.ask("publish", life_seconds, age_seconds))

@@ -1,147 +1,132 @@
-"""Stands in for all that a consumer calls: `python -m bench.upstream_server`, in a process of its own.
+"""Stand in for all that consumers and rotators call: `python -m bench.upstream_server`, in a process of its own.
 
-Secrets Manager with one secret, the renew function, an OAuth token endpoint, and an API that takes a token until it
-expires or is revoked. It counts what it is asked, answers after a latency, and ends when its standard input does.
+It is Secrets Manager, DynamoDB, the `renew` function, the token endpoint, and an API that accepts a token until it
+expires or is revoked. The first line that it prints is its URL. Each line of its standard input is a list in JSON: the
+name of a method of `Upstream`, and arguments. It answers with the result, and ends with its input.
 """
 
 from __future__ import annotations
 
 import asyncio
+import base64
+import gc
 import json
 import secrets
 import sys
 import time
 import uuid
-from collections import Counter
-from dataclasses import dataclass, field
 from typing import Any
 
 from aiohttp import web
 
-SECRET_NAME = "talend/default/token"
-# About the length of a Talend token.
-TOKEN_BYTES = 600
+TOKEN_SECRET = "talend/default/token"
+ARN = "arn:aws:secretsmanager:eu-central-1:123456789012:secret:talend/default/token-abcdef"
+# A token of Talend is about as long.
+SIGNATURE_BYTES = 525
 
 
-@dataclass(frozen=True)
-class Issued:
-    """A token that the server made."""
-
-    access_token: str
-    issued_at: int
-    expires_at: int
-
-
-@dataclass
 class Upstream:
-    """The server's state: what is published, which tokens work, and what was asked."""
+    """The state of the server. It forgets what rotators write, so that each rotation finds the same."""
 
-    latency_seconds: float = 0
-    life_seconds: int = 1800
-    url: str = ""
-    current: str = ""
-    versions: dict[str, Issued] = field(default_factory=dict)
-    working: dict[str, Issued] = field(default_factory=dict)
-    counts: Counter[str] = field(default_factory=Counter)
-    renewing: asyncio.Lock = field(default_factory=asyncio.Lock)
+    def __init__(self) -> None:
+        self.url = ""
+        self._latency_seconds = 0.0
+        self._life_seconds = 0
+        self._document: dict[str, Any] = {}
+        self._working: dict[str, int] = {}
+        self._requests: list[tuple[str, str]] = []
 
-    def issue(self) -> Issued:
-        """Make a token that the API takes."""
-        now = int(time.time())
-        issued = Issued(secrets.token_urlsafe(TOKEN_BYTES), now, now + self.life_seconds)
-        self.working[issued.access_token] = issued
-        return issued
+    def delay(self, seconds: float) -> None:
+        """Answer everything but the API after so long."""
+        self._latency_seconds = seconds
 
-    def publish(self) -> None:
-        """Make a token, and a version of the secret with it."""
-        self.current = str(uuid.uuid4())
-        self.versions[self.current] = self.issue()
+    def publish(self, life_seconds: int, age_seconds: int = 0) -> str:
+        """Publish a token of that age, and return its version. Later tokens are valid for as long."""
+        self._life_seconds = life_seconds
+        self._document = self._issue(age_seconds) | {"version_id": str(uuid.uuid4())}
+        return str(self._document["version_id"])
 
-    def document(self, version: str) -> str:
-        """What the secret holds."""
-        issued = self.versions[version]
-        times = {"issued_at": issued.issued_at, "expires_at": issued.expires_at}
-        members = {"access_token": issued.access_token, "token_type": "Bearer", **times, "api_url": self.url}
-        return json.dumps({**members, "version_id": version})
+    def revoke(self) -> None:
+        """Revoke every token."""
+        self._working.clear()
 
-    async def count(self, what: str) -> None:
-        """Count a request, and let it wait."""
-        self.counts[what] += 1
-        await asyncio.sleep(self.latency_seconds)
+    def working(self) -> dict[str, int]:
+        """Return when each token expires that is not revoked."""
+        return self._working
 
-    async def secrets_manager(self, request: web.Request) -> web.Response:
-        operation = request.headers["X-Amz-Target"].rpartition(".")[2]
-        question = json.loads(await request.read())
-        await self.count(operation)
-        answer: dict[str, Any] = {
-            "ARN": f"arn:aws:secretsmanager:eu-central-1:123456789012:secret:{SECRET_NAME}-abcdef"
-        }
-        answer["Name"] = SECRET_NAME
-        if operation == "DescribeSecret":
-            answer["VersionIdsToStages"] = {self.current: ["AWSCURRENT"]}
-        else:
-            version = question.get("VersionId", self.current)
-            answer |= {"VersionId": version, "SecretString": self.document(version), "VersionStages": ["AWSCURRENT"]}
-        return web.json_response(answer, content_type="application/x-amz-json-1.1")
+    def take_requests(self) -> list[tuple[str, str]]:
+        """Return operation and bytes, in base64, of each request since the last time, but not the API's."""
+        taken, self._requests = self._requests, []
+        return taken
 
-    async def renew(self, request: web.Request) -> web.Response:
-        """The renew function: one renewal at a time; later callers learn that it is done."""
-        rejected = json.loads(await request.read())
-        self.counts["renew"] += 1
-        async with self.renewing:
-            outcome = "superseded"
-            if self.current == rejected["rejected_version_id"]:
-                await asyncio.sleep(self.latency_seconds)
-                self.publish()
-                outcome = "rotated"
-        return web.json_response({"outcome": outcome})
+    def _issue(self, age_seconds: int = 0) -> dict[str, Any]:
+        """Return the members of a token's document. Its signature is not valid."""
+        issued_at = int(time.time()) - age_seconds
+        expires_at = issued_at + self._life_seconds
+        parts = (b'{"alg":"RS256"}', json.dumps({"iat": issued_at, "exp": expires_at}).encode())
+        head, claims = (base64.urlsafe_b64encode(part).decode().rstrip("=") for part in parts)
+        access_token = f"{head}.{claims}.{secrets.token_urlsafe(SIGNATURE_BYTES)}"
+        self._working[access_token] = expires_at
+        times = {"issued_at": issued_at, "expires_at": expires_at}
+        return {"access_token": access_token, "token_type": "Bearer", **times, "api_url": self.url}
 
-    async def token_endpoint(self, request: web.Request) -> web.Response:
-        await request.read()
-        await self.count("token call")
-        issued = self.issue()
-        members = {"token_type": "Bearer", "expires_in": self.life_seconds}
-        return web.json_response({"access_token": issued.access_token, **members})
+    async def answer(self, request: web.BaseRequest) -> web.Response:
+        """Answer a request of the measured programs."""
+        body = await request.read()
+        if request.path == "/api":
+            expires_at = self._working.get(request.headers.get("Authorization", "").removeprefix("Bearer "), 0)
+            return web.json_response([], status=200 if time.time() < expires_at else 401)
+        operation = request.headers.get("X-Amz-Target", request.path).rpartition(".")[2]
+        lines = [f"{request.method} {request.path_qs} HTTP/1.1".encode()]
+        lines += [name + b": " + value for name, value in request.raw_headers]
+        self._requests.append((operation, base64.b64encode(b"\r\n".join([*lines, b"", body])).decode()))
+        await asyncio.sleep(self._latency_seconds)
+        if operation.startswith("/security"):
+            issued = self._issue()
+            members = {"access_token": issued["access_token"], "token_type": "Bearer", "expires_in": self._life_seconds}
+            return web.json_response(members)
+        if operation.startswith("/2015-03-31/functions"):
+            self.publish(self._life_seconds)
+            return web.json_response({"outcome": "rotated"})
+        status, members = self._aws(operation, json.loads(body))
+        return web.json_response(members, status=status, content_type="application/x-amz-json-1.1")
 
-    async def api(self, request: web.Request) -> web.Response:
-        issued = self.working.get(request.headers.get("Authorization", "").removeprefix("Bearer "))
-        works = issued is not None and time.time() < issued.expires_at
-        return web.json_response([] if works else {"message": "Unauthorized"}, status=200 if works else 401)
-
-    async def control(self, request: web.Request) -> web.Response:
-        """Settings and actions of the benchmark; answers with the counts and the tokens that work."""
-        asked = json.loads(await request.read() or "{}")
-        self.latency_seconds = asked.get("latency_seconds", self.latency_seconds)
-        self.life_seconds = asked.get("life_seconds", self.life_seconds)
-        if asked.get("revoke"):
-            self.working.clear()
-        if asked.get("publish"):
-            self.publish()
-        answer = {"counts": dict(self.counts), "working": {t: i.expires_at for t, i in self.working.items()}}
-        if asked.get("reset"):
-            self.counts.clear()
-        return web.json_response(answer)
+    def _aws(self, operation: str, question: dict[str, Any]) -> tuple[int, dict[str, Any]]:
+        """Return status and body for an operation of Secrets Manager or DynamoDB."""
+        version = self._document["version_id"]
+        names = {"ARN": ARN, "Name": question.get("SecretId", "")}
+        stages = ["AWSCURRENT", "AWSPENDING"]
+        created = {"VersionId": version, "CreatedDate": self._document["issued_at"]}
+        match operation:
+            case "GetSecretValue" if question.get("VersionId", version) != version:
+                return 400, {"__type": "ResourceNotFoundException", "Message": "There is no such version."}
+            case "GetSecretValue":
+                is_token = question["SecretId"] == TOKEN_SECRET
+                text = json.dumps(self._document) if is_token else "client-id:client-secret"
+                return 200, {**names, **created, "VersionStages": stages, "SecretString": text}
+            case "DescribeSecret":
+                return 200, {**names, "RotationEnabled": True, "VersionIdsToStages": {version: stages}}
+            case "PutSecretValue":
+                stages = question.get("VersionStages", ["AWSCURRENT"])
+                return 200, {**names, "VersionId": question["ClientRequestToken"], "VersionStages": stages}
+            case "ListSecretVersionIds":
+                return 200, {**names, "Versions": [created]}
+        # DynamoDB's clients ignore the names.
+        return 200, names
 
 
 async def serve() -> None:
     """Serve until the end of standard input."""
     upstream = Upstream()
-    application = web.Application()
-    application.router.add_post("/", upstream.secrets_manager)
-    application.router.add_post("/2015-03-31/functions/{name}/invocations", upstream.renew)
-    application.router.add_post("/token", upstream.token_endpoint)
-    application.router.add_get("/api", upstream.api)
-    application.router.add_post("/control", upstream.control)
-    runner = web.AppRunner(application, access_log=None)
-    await runner.setup()
-    site = web.TCPSite(runner, "127.0.0.1", 0, backlog=1024)
-    await site.start()
-    host, port = runner.addresses[0][:2]
-    upstream.url = f"http://{host}:{port}"
-    upstream.publish()
-    print(upstream.url, flush=True)
-    await asyncio.to_thread(sys.stdin.read)
-    await runner.cleanup()
+    handler = web.Server(upstream.answer, access_log=None)
+    server = await asyncio.get_running_loop().create_server(handler, "127.0.0.1", 0, backlog=1024)
+    # The collector would stop for what lives as long as the server.
+    gc.freeze()
+    upstream.url = f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}"
+    print(json.dumps(upstream.url), flush=True)
+    while line := await asyncio.to_thread(sys.stdin.readline):
+        method, *arguments = json.loads(line)
+        print(json.dumps(getattr(upstream, method)(*arguments)), flush=True)
 
 
 if __name__ == "__main__":

@@ -1,1 +1,1 @@
-"""What the docs' charts show: simulations of the real code in virtual time, and their drawings."""
+"""Simulates outages of the token endpoint in virtual time, with the functions' code, and draws their chart."""

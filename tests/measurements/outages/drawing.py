@@ -1,17 +1,16 @@
-"""Draws what outages cost, for light and for dark pages."""
+"""Draw what outages cost, for light and for dark pages."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
+from typing import NamedTuple
 
 import matplotlib as mpl
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from outages.simulation import Clockwork
-from outages.study import LONGEST_MINUTES, Cost, Trial, of_length
+from outages.simulation import LONGEST_MINUTES, Clockwork, Cost, mean_minutes
 
 TITLE = "The watchdog brings a token within a minute of Talend's return"
 SUBTITLE = "Minutes without a valid token: mean of {outages:,} simulated outages that start at any time"
@@ -19,9 +18,8 @@ EXAMPLE_MINUTES = 20
 LABEL_MINUTES = 47
 
 
-@dataclass(frozen=True)
-class Theme:
-    """Colours that can be told apart on a page of that kind, also by those who cannot tell red from green."""
+class Theme(NamedTuple):
+    """Colors for a page of that kind, which differ also for those who cannot tell red from green."""
 
     name: str
     background: str
@@ -37,7 +35,7 @@ THEMES = (
     Theme("light", "#ffffff", "#1f2328", "#59636e", "#d8dee4", "#b35900", "#0860ca"),
     Theme("dark", "#0d1117", "#e6edf3", "#9198a1", "#30363d", "#f0883e", "#58a6ff"),
 )
-# Text stays text, and nothing in the file tells when or on which run it was drawn.
+# Text stays text, and the file is the same in each run.
 STYLE = {
     "svg.fonttype": "none",
     "svg.hashsalt": "talend-token",
@@ -49,23 +47,18 @@ STYLE = {
 NO_METADATA = {"Date": None, "Creator": None}
 
 
-def draw(trials: Sequence[Trial], folder: Path, suffix: str = "svg") -> list[Path]:
-    """Write `outages-light` and `outages-dark` into the folder, as SVG or another kind that matplotlib can write."""
-    paths = []
-    for theme in THEMES:
-        path = folder / f"outages-{theme.name}.{suffix}"
+def draw(by_length: Sequence[Sequence[Cost]], folder: Path) -> list[Path]:
+    """Write `outages-light.svg` and `outages-dark.svg` into the folder."""
+    paths = [folder / f"outages-{theme.name}.svg" for theme in THEMES]
+    for path, theme in zip(paths, THEMES, strict=True):
         with mpl.rc_context(STYLE):
-            metadata = NO_METADATA if suffix == "svg" else None
-            _figure(trials, theme).savefig(path, metadata=metadata, facecolor=theme.background)
-        paths.append(path)
+            _figure(by_length, theme).savefig(path, metadata=NO_METADATA, facecolor=theme.background)
     return paths
 
 
-def _figure(trials: Sequence[Trial], theme: Theme) -> Figure:
+def _figure(by_length: Sequence[Sequence[Cost]], theme: Theme) -> Figure:
     lengths = range(1, LONGEST_MINUTES + 1)
-    by_length = [of_length(trials, range(minutes, minutes + 1)) for minutes in lengths]
-    means = {clockwork: [Cost.of(some, clockwork).mean for some in by_length] for clockwork in Clockwork}
-    schedule, watchdog, oracle = (means[clockwork] for clockwork in Clockwork)
+    schedule, watchdog, oracle = ([mean_minutes(some, clockwork) for some in by_length] for clockwork in Clockwork)
     figure = Figure(figsize=(8, 4.5))
     axes = figure.add_axes((0.06, 0.115, 0.91, 0.68))
     axes.fill_between(lengths, watchdog, schedule, color=theme.schedule, alpha=0.12, linewidth=0)
@@ -75,7 +68,7 @@ def _figure(trials: Sequence[Trial], theme: Theme) -> Figure:
     _scales(axes, theme)
     _labels(axes, theme, schedule, watchdog)
     figure.text(0.012, 0.94, TITLE, color=theme.text, size=13, weight="bold")
-    figure.text(0.012, 0.875, SUBTITLE.format(outages=len(trials)), color=theme.quiet)
+    figure.text(0.012, 0.875, SUBTITLE.format(outages=sum(map(len, by_length))), color=theme.quiet)
     return figure
 
 
@@ -97,17 +90,9 @@ def _labels(axes: Axes, theme: Theme, schedule: Sequence[float], watchdog: Seque
     axes.text(46, 41.3, "schedule and Lambda's retries", color=theme.schedule, weight="bold", ha="right")
     axes.text(37.5, 16, "schedule and watchdog", color=theme.watchdog, weight="bold")
     axes.text(37.5, 12, "dashed: no wait at all", color=theme.text)
-    middle = LABEL_MINUTES, (schedule[LABEL_MINUTES - 1] + watchdog[LABEL_MINUTES - 1]) / 2
-    axes.text(
-        *middle,
-        "waiting for the next tick",
-        color=theme.schedule,
-        ha="center",
-        va="center",
-        rotation=45,
-        rotation_mode="anchor",
-        transform_rotates_text=True,
-    )
+    middle = (schedule[LABEL_MINUTES - 1] + watchdog[LABEL_MINUTES - 1]) / 2
+    along = {"ha": "center", "va": "center", "rotation": 45, "rotation_mode": "anchor", "transform_rotates_text": True}
+    axes.text(LABEL_MINUTES, middle, "waiting for the next tick", color=theme.schedule, **along)
     at = EXAMPLE_MINUTES
     before, after = schedule[at - 1], watchdog[at - 1]
     axes.plot([at, at], [after, before], color=theme.text, linewidth=1, marker="o", markersize=4)

@@ -1,14 +1,17 @@
-"""How long an outage of the token endpoint leaves consumers without a valid token.
+"""Compute how long an outage of the token endpoint leaves consumers without a valid token.
 
-The functions' own code runs over in-memory machines, in virtual time: here is only what invokes `rotate`, and when. The
-token endpoint fails each request at once while it is down, so nothing is gained by the attempts inside one invocation.
+The functions' own code runs over in-memory machines, in virtual time. Here is only what invokes `rotate`, and when.
+While the token endpoint is down, it fails each request at once, so the attempts inside one invocation gain nothing.
 """
 
 from __future__ import annotations
 
 import heapq
-from dataclasses import dataclass
+import random
+import statistics
+from collections.abc import Iterable, Iterator
 from enum import Enum
+from typing import NamedTuple
 
 from doubles.system import CREDENTIALS, System
 from rotator.domain.errors import TokenUnavailable
@@ -21,58 +24,86 @@ TALEND_LIFE_SECONDS = 1800
 # The template's default, rate(25 minutes).
 SCHEDULE_SECONDS = 1500
 WATCHDOG_SECONDS = 60
-# What Lambda waits before it repeats an asynchronous invocation that failed: a minute before the first time, two before
-# the second [Lambda developer guide, error handling for asynchronous invocation].
+# Lambda waits so long before it repeats an asynchronous invocation that failed [Lambda developer guide, error handling
+# for asynchronous invocation].
 LAMBDA_RETRY_SECONDS = (60, 120)
+LONGEST_MINUTES = 60
+OUTAGES_PER_LENGTH = 100
+SEED = 1
 
 # When `rotate` is invoked, why, and after how many seconds each a failure of it is repeated.
 type _Invocation = tuple[int, Trigger, tuple[int, ...]]
 
 
 class Clockwork(Enum):
-    """What invokes `rotate`, besides a schedule of 25 minutes."""
+    """The ways in which `rotate` is invoked besides a schedule of 25 minutes."""
 
     LAMBDA_RETRIES = "Lambda's own two retries of a tick that failed"
     WATCHDOG = "the watchdog each minute, and no retries"
-    ORACLE = "the watchdog, and somebody who forces a rotation the second that the token endpoint is back"
+    ORACLE = "the watchdog, and an operator who forces a rotation the second that the token endpoint is back"
 
 
-@dataclass(frozen=True)
-class Outage:
-    """The token endpoint is down from `starts_at` until just before `ends_at`, in seconds after a scheduled rotation.
+class Outage(NamedTuple):
+    """The token endpoint is down for some seconds, counted from a scheduled rotation.
 
-    `starts_at` is 1 or more: the first token is published at 0.
+    `starts_at` is 1 or more, because the first token is published at 0.
     """
 
     starts_at: int
     seconds: int
+    watchdog_at: int = 0
+    """The second of the minute at which the watchdog runs, when the schedule ticks at 0."""
 
     @property
     def ends_at(self) -> int:
         return self.starts_at + self.seconds
 
-    def holds(self, at: float) -> bool:
-        """True if the token endpoint is down at that second."""
-        return self.starts_at <= at < self.ends_at
+
+# The seconds without a valid token that one outage comes to.
+type Cost = dict[Clockwork, int]
 
 
-def seconds_without_token(
-    outage: Outage | None, clockwork: Clockwork, *, life_seconds: int = TALEND_LIFE_SECONDS, watchdog_at: int = 0
-) -> int:
-    """For how many seconds the published token was expired, until the schedule has ticked once more after the outage.
+def random_outages(per_length: int) -> Iterator[Outage]:
+    """Yield outages of 1, 2, ... 60 minutes, `per_length` of each, the same ones in every run.
 
-    `life_seconds` is what the server grants. `watchdog_at` is the second of the minute at which the watchdog runs, from
-    0 to 59, when the schedule ticks at 0. Without an outage two periods of the schedule are played.
+    They start at any second between two ticks of the schedule: a random one in each of `per_length` equal parts of that
+    time, which gives steadier means than chance alone.
+    """
+    chance = random.Random(SEED)
+    for minutes in range(1, LONGEST_MINUTES + 1):
+        for part in range(per_length):
+            starts_at = 1 + int((part + chance.random()) * SCHEDULE_SECONDS / per_length)
+            yield Outage(starts_at, 60 * minutes, chance.randrange(WATCHDOG_SECONDS))
+
+
+def costs(per_length: int) -> list[list[Cost]]:
+    """Return what random outages cost, those of 1 minute first."""
+    found = [
+        {clockwork: seconds_without_token(one, clockwork) for clockwork in Clockwork}
+        for one in random_outages(per_length)
+    ]
+    return [found[start : start + per_length] for start in range(0, len(found), per_length)]
+
+
+def mean_minutes(some: Iterable[Cost], clockwork: Clockwork) -> float:
+    """Return how many minutes the outages leave consumers without a valid token, on average."""
+    return statistics.fmean(cost[clockwork] / 60 for cost in some)
+
+
+def seconds_without_token(outage: Outage, clockwork: Clockwork, *, life_seconds: int = TALEND_LIFE_SECONDS) -> int:
+    """Return for how many seconds the published token is expired, until the schedule's first tick after the outage.
+
+    `life_seconds` is what the server grants.
     """
     system = System(expires_in=life_seconds)
     system.clock.now = EPOCH
-    end = SCHEDULE_SECONDS + (outage.ends_at if outage else SCHEDULE_SECONDS)
-    agenda = _agenda(outage, clockwork, end, watchdog_at)
+    end = SCHEDULE_SECONDS + outage.ends_at
+    agenda = _agenda(outage, clockwork, end)
     without = 0
     while agenda:
         at, trigger, retries = heapq.heappop(agenda)
         system.clock.now = EPOCH + at
-        system.endpoint.answers = [_down()] if outage and outage.holds(at) else []
+        system.endpoint.answers = [_down()] if outage.starts_at <= at < outage.ends_at else []
         expired_at = system.published.expires_at if at else system.clock.now
         try:
             if system.rotate(trigger).outcome is Outcome.ROTATED:
@@ -83,13 +114,13 @@ def seconds_without_token(
     return without + max(0, EPOCH + end - system.published.expires_at)
 
 
-def _agenda(outage: Outage | None, clockwork: Clockwork, end: int, watchdog_at: int) -> list[_Invocation]:
-    """All that will be invoked until `end`, as a heap."""
+def _agenda(outage: Outage, clockwork: Clockwork, end: int) -> list[_Invocation]:
+    """Return all invocations until `end`, as a heap."""
     retries = LAMBDA_RETRY_SECONDS if clockwork is Clockwork.LAMBDA_RETRIES else ()
     agenda: list[_Invocation] = [(at, Trigger.SCHEDULE, retries) for at in range(0, end + 1, SCHEDULE_SECONDS)]
     if clockwork is not Clockwork.LAMBDA_RETRIES:
-        agenda += [(at, Trigger.WATCHDOG, ()) for at in range(watchdog_at, end + 1, WATCHDOG_SECONDS)]
-    if clockwork is Clockwork.ORACLE and outage:
+        agenda += [(at, Trigger.WATCHDOG, ()) for at in range(outage.watchdog_at, end + 1, WATCHDOG_SECONDS)]
+    if clockwork is Clockwork.ORACLE:
         agenda.append((outage.ends_at, Trigger.MANUAL, ()))
     heapq.heapify(agenda)
     return agenda

@@ -1,4 +1,4 @@
-"""What most write first: a client made at import, one POST, one write. It locks, stages and checks nothing."""
+"""The usual handler: a client made at import, one POST, one write. It locks, stages and checks nothing."""
 
 import json
 import os

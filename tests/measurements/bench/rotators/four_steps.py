@@ -1,6 +1,6 @@
-"""The shape of a rotation function as Secrets Manager invokes it: four times, and each time it makes its client anew.
+"""A rotation function as AWS's template has it: Secrets Manager invokes it four times, and each time it makes a client.
 
-The steps and their calls are those that Secrets Manager's guide describes; the token call is in the first.
+The steps and their calls are those that Secrets Manager's guide describes. The token call is in the first.
 """
 
 import json
@@ -14,10 +14,10 @@ import requests
 TOKEN_SECRET = "talend/default/token"
 
 
-def rotate(new_client: Any = lambda: boto3.client("secretsmanager")) -> None:
+def rotate() -> None:
     version = str(uuid.uuid4())
     for step in (create_secret, set_secret, test_secret, finish_secret):
-        secrets = new_client()
+        secrets = boto3.client("secretsmanager")
         if not secrets.describe_secret(SecretId=TOKEN_SECRET)["RotationEnabled"]:
             raise RuntimeError("the secret is not enabled for rotation")
         step(secrets, version)

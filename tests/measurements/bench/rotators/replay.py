@@ -1,22 +1,21 @@
-"""The floor: sends the recorded bytes of another rotator's calls again, over connections that are kept."""
+"""The floor: send the recorded bytes of another rotator's calls again, over a connection that is kept."""
 
 import base64
 import json
 import os
 import socket
+import sys
 from pathlib import Path
+from urllib.parse import urlsplit
 
-exchanges = [
-    (port, base64.b64decode(request)) for port, request in json.loads(Path(os.environ["RECORDING"]).read_text())
-]
-connections = {port: socket.create_connection(("127.0.0.1", port)) for port, _ in exchanges}
-for connection in connections.values():
-    connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+requests = [base64.b64decode(request) for request in json.loads(Path(sys.argv[2]).read_text())]
+address = urlsplit(os.environ["TALEND_API_URL"])
+connection = socket.create_connection((address.hostname, address.port))
+connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
 
 
 def rotate() -> None:
-    for port, request in exchanges:
-        connection = connections[port]
+    for request in requests:
         connection.sendall(request)
         answer = connection.recv(65_536)
         head = answer.index(b"\r\n\r\n") + 4

@@ -2,13 +2,12 @@
 
 import itertools
 
-from bench.crowd import of_threads
-from bench.measurement import Spread, in_turns
+from bench.measurement import Spread, at_once, in_turns
 
 
 def test_a_spread_prints_its_median_with_both_ends_behind_it():
     assert Spread.of([5, 1, 9, 3]) == Spread(1, 4, 9)
-    assert Spread(0.5, 1, 2).text(scale=1000) == "1,000 (500 to 2,000)"
+    assert Spread(500, 1000, 2000).text() == "1,000 (500 to 2,000)"
 
 
 def test_ratios_are_of_the_fastest_and_of_the_medians_apart():
@@ -16,17 +15,13 @@ def test_ratios_are_of_the_fastest_and_of_the_medians_apart():
 
 
 def test_contestants_take_turns_and_every_second_round_goes_backwards():
-    order, counter = [], itertools.count()
-
-    def contestant(name):
-        return lambda: (order.append(name), next(counter))[1]
-
-    found = in_turns({"a": contestant("a"), "b": contestant("b")}, 3)
+    order = []
+    found = in_turns({name: lambda name=name: order.append(name) or len(order) for name in "ab"}, 3)
     assert order == ["a", "b", "b", "a", "a", "b"]
-    assert found == {"a": [0, 3, 4], "b": [1, 2, 5]}
+    assert found == {"a": [1, 4, 5], "b": [2, 3, 6]}
 
 
-def test_a_failed_call_of_a_crowd_is_counted_and_not_lost():
+def test_a_failed_call_of_a_herd_is_counted_and_not_lost():
     numbers = itertools.count()
 
     def call():
@@ -35,4 +30,5 @@ def test_a_failed_call_of_a_crowd_is_counted_and_not_lost():
             raise ValueError(number)
         return number
 
-    assert sorted(map(repr, of_threads(call, 3).results)) == ["0", "1", "ValueError(2)"]
+    results, _ = at_once(call, 3)
+    assert sorted(map(repr, results)) == ["0", "1", "ValueError(2)"]
