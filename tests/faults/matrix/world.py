@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, ExitStack, contextmanager
 from dataclasses import asdict, replace
 from decimal import Decimal
+from functools import partial
 from typing import Any
 
 import boto3
@@ -25,6 +26,7 @@ import rotate
 from faults.matrix.aws_wire import AwsWire
 from rotator import bootstrap
 from rotator.adapters import lock_table, secrets_manager, token_endpoint
+from rotator.adapters.telemetry import reported
 from rotator.service.rotator import Rotator
 from talend_simulator import Broken, Settings, TalendSimulator
 from talend_simulator.server import Server
@@ -144,18 +146,18 @@ class World:
         self.talend.faults.clear()
         self.talend.settings.change(asdict(Settings()))
 
-    def with_sockets(self) -> None:
-        """The functions call AWS through sockets until `calm`, and wait half a second for each answer."""
+    def with_sockets(self, patience_seconds: float = PATIENCE_SECONDS) -> None:
+        """The functions call AWS through sockets until `calm`, and wait so long for each answer."""
         if self._over_sockets is None:
             with pytest.MonkeyPatch.context() as patch:
                 for service, variable in ENDPOINTS.items():
                     server = self.aws_servers[service] = self.resources.enter_context(self.aws.server(service))
                     patch.setenv(variable, f"http://127.0.0.1:{server.server_address[1]}")
                 for module in (lock_table, secrets_manager):
-                    patch.setattr(module, "Config", _impatient)
+                    patch.setattr(module, "Config", lambda **it: Config(**it | {"read_timeout": patience_seconds}))
                 self._over_sockets = self.cold_start()
         self.rotator = self._over_sockets
-        self.patch.setattr(token_endpoint, "_READ_SECONDS", PATIENCE_SECONDS)
+        self.patch.setattr(token_endpoint, "_READ_SECONDS", patience_seconds)
 
     def with_settings(self, **changes: Any) -> None:
         """The function's settings are others until `calm`."""
@@ -187,18 +189,15 @@ class World:
         clock's, so its records become older."""
         self.clock.ahead += seconds
         for item in lock_records().values():
-            for name, unit in (("expiration", 1), ("in_progress_expiration", 1000), ("opened_at", 1)):
+            for name in ("expiration", "in_progress_expiration", "opened_at", "probe_lease_expiry"):
                 if name in item.attrs:
-                    item.attrs[name].value = str(Decimal(item.attrs[name].value) - Decimal(seconds * unit))
+                    passed = Decimal(seconds) * (1000 if name == "in_progress_expiration" else 1)
+                    item.attrs[name].value = str(Decimal(item.attrs[name].value) - passed)
 
 
 def lock_records() -> Any:
     """Return the lock table's records by key, as moto keeps them."""
     return get_backend("dynamodb")[DEFAULT_ACCOUNT_ID][REGION].tables["locks"].items
-
-
-def _impatient(**options: Any) -> Config:
-    return Config(**options | {"read_timeout": PATIENCE_SECONDS})
 
 
 @contextmanager
@@ -215,6 +214,7 @@ def running_world() -> Iterator[World]:
             patch.setattr(RetryQuota, "acquire", lambda *_: True)
             for handler in (rotate, renew):
                 patch.setattr(handler, "time", world.clock)
+                patch.setattr(handler, "reported", partial(reported, clock=world.clock))
                 patch.setattr(handler.logger.registered_handler, "stream", world.output)
             boto3.client("dynamodb").create_table(
                 TableName="locks",
