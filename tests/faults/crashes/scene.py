@@ -50,7 +50,8 @@ class Scene(Case):
     def __init__(self, world: World, scenario: Scenario) -> None:
         super().__init__(world, scenario.trigger, scenario.state)
         world.with_sockets(_PATIENCE_SECONDS)
-        world.with_settings(probe_path=scenario.probe_path)
+        if scenario.probe_path:
+            world.with_environment(PROBE_PATH=scenario.probe_path)
         self.lines: list[Line] = []
         """What the functions have logged."""
         if scenario.current_pair_refused:

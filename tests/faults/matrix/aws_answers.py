@@ -10,11 +10,9 @@ from typing import Any
 
 from botocore.awsrequest import AWSResponse
 
-from faults.matrix import aws_calls as aws
-from faults.matrix.aws_faults import refused_and, row_at, says, unlocked
+from faults.matrix import aws_faults as aws
 from faults.matrix.aws_wire import AwsCall, Interference, Serve, answers, at
-from faults.matrix.columns import State, Trigger
-from faults.matrix.expected import Expectation, Expected, healthy
+from faults.matrix.columns import Expectation, Expected, State, Trigger, healthy
 from faults.matrix.faults import Fault
 
 # A run asks it if a label is on no version, because there may be no such secret.
@@ -39,29 +37,29 @@ _NUMBER = {"ARN": "arn", "VersionId": "v", "VersionStages": ["AWSCURRENT"], "Cre
 
 
 def rows() -> Iterator[Fault]:
-    unexpected = says("UnexpectedAnswer. The answer is not from Secrets Manager", asked=False)
+    unexpected = aws.says("UnexpectedAnswer. The answer is not from Secrets Manager", asked=False)
     for kind, body in _BODIES.items():
         title, how = f"200 with {kind}", answers(200, body)
         for name in aws.SECRETS:
-            yield row_at(name, title, says("UnexpectedAnswer", asked=name in (aws.STAGE, aws.PROMOTE)), how)
+            yield aws.row_at(name, title, aws.says("UnexpectedAnswer", asked=name in (aws.STAGE, aws.PROMOTE)), how)
         absent = lambda _, state: state is State.ABSENT  # noqa: E731
         yield Fault(f"{_DESCRIBE}: {title}", at(_DESCRIBE, how), unexpected, absent)
-        yield row_at(aws.LOCK, title, healthy if kind in _LIKE_DYNAMODB else unlocked, how)
+        yield aws.row_at(aws.LOCK, title, healthy if kind in _LIKE_DYNAMODB else aws.unlocked, how)
         for name in (aws.UNLOCK, aws.READ_BREAKER, aws.CLOSE_BREAKER):
-            yield row_at(name, title, healthy, how)
+            yield aws.row_at(name, title, healthy, how)
         for name in (aws.LET_GO, aws.OPEN_BREAKER):
-            yield refused_and(name, title, how)
+            yield aws.refused_and(name, title, how)
     number = answers(200, json.dumps(_NUMBER).encode())
     for name in aws.READS:
-        yield row_at(name, "200 with a number as the value", says("UnexpectedAnswer", asked=False), number)
+        yield aws.row_at(name, "200 with a number as the value", aws.says("UnexpectedAnswer", asked=False), number)
     for name in (aws.STAGE, aws.PROMOTE):
-        yield row_at(name, "done, and 200 with a page", partial(_published, name), _answered_with(_PAGE))
-    yield row_at(aws.LOCK, "done, and 200 with null", unlocked, _answered_with(b"null"))
+        yield aws.row_at(name, "done, and 200 with a page", partial(_published, name), _answered_with(_PAGE))
+    yield aws.row_at(aws.LOCK, "done, and 200 with null", aws.unlocked, _answered_with(b"null"))
     yield from _strange_records()
 
 
 def _published(name: str, trigger: Trigger, state: State) -> Expected:
-    expected = says("UnexpectedAnswer")(trigger, state)
+    expected = aws.says("UnexpectedAnswer")(trigger, state)
     # A secret's first version becomes the current one by itself.
     return replace(expected, publishes=name == aws.PROMOTE or state is State.ABSENT)
 
@@ -80,15 +78,15 @@ def _strange_records() -> Iterator[Fault]:
     """The answer says that the lock is taken, but no run has written its record."""
     records: dict[str, tuple[dict[str, Any], Expectation]] = {
         "no record": ({}, Expected("in_progress", 0)),
-        "an empty record": ({"Item": {}}, unlocked),
-        "a record without a status": ({"Item": {"id": {"S": "talend-token#1"}}}, unlocked),
-        "a record of nothing": ({"Item": _completed("null")}, unlocked),
-        "a record of others": ({"Item": _completed('{"outcome": "rotated"}')}, unlocked),
-        "a record that is not JSON": ({"Item": _completed("rotated")}, unlocked),
+        "an empty record": ({"Item": {}}, aws.unlocked),
+        "a record without a status": ({"Item": {"id": {"S": "talend-token#1"}}}, aws.unlocked),
+        "a record of nothing": ({"Item": _completed("null")}, aws.unlocked),
+        "a record of others": ({"Item": _completed('{"outcome": "rotated"}')}, aws.unlocked),
+        "a record that is not JSON": ({"Item": _completed("rotated")}, aws.unlocked),
     }
     for kind, (item, expected) in records.items():
         body = {"__type": "ConditionalCheckFailedException", "message": "taken"} | item
-        yield row_at(aws.LOCK, f"taken, with {kind}", expected, answers(400, json.dumps(body).encode()))
+        yield aws.row_at(aws.LOCK, f"taken, with {kind}", expected, answers(400, json.dumps(body).encode()))
 
 
 def _completed(data: str) -> dict[str, dict[str, str]]:

@@ -2,18 +2,27 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from decimal import Decimal
 
 from botocore.awsrequest import AWSResponse
 from botocore.exceptions import ConnectTimeoutError, ReadTimeoutError
 
-from faults.matrix import aws_calls as aws
 from faults.matrix.aws_wire import ALWAYS, AwsCall, Interference, Serve, answers, at, error, lost, raises
 from faults.matrix.cases import Case
-from faults.matrix.columns import State, Trigger
-from faults.matrix.expected import HELD, PREVIOUS_USED, ByCell, Expectation, Expected, healthy
+from faults.matrix.columns import (
+    HELD,
+    PREVIOUS_USED,
+    ByCell,
+    Expectation,
+    Expected,
+    State,
+    Trigger,
+    asks,
+    healthy,
+    needs_nothing,
+)
 from faults.matrix.faults import Fault, each, row
 from faults.matrix.world import lock_records
 from talend_simulator import Answer
@@ -38,46 +47,81 @@ _OF_TABLES = {
     "a conflict": (400, "TransactionConflictException"),
     "an item too large": (400, "ItemCollectionSizeLimitExceededException"),
 }
+READ_TOKEN, READ_STAGED = "GetSecretValue of the token", "GetSecretValue of the token AWSPENDING"
+READ_PREVIOUS = "GetSecretValue of the token AWSPREVIOUS"
+READ_CREDENTIALS, LIST = "GetSecretValue of the credentials", "ListSecretVersionIds of the token"
+STAGE, PROMOTE = "PutSecretValue of the token", "UpdateSecretVersionStage of the token"
+LOCK, UNLOCK, LET_GO = "PutItem of the lock", "UpdateItem of the lock", "DeleteItem of the lock"
+READ_BREAKER, CLOSE_BREAKER = "GetItem of the breaker", "UpdateItem of the breaker"
+# A refusal of the credentials is stored by the call that otherwise forgets one.
+OPEN_BREAKER = CLOSE_BREAKER
+TABLE = ".* of the (lock|breaker)"
+READS = (READ_TOKEN, READ_STAGED, READ_PREVIOUS, READ_CREDENTIALS)
+SECRETS = (*READS, LIST, STAGE, PROMOTE)
+
+
+def calls(trigger: Trigger, state: State) -> list[str]:
+    """Return what a healthy run asks of AWS, in order, without `DescribeSecret`, which it needs if nothing is there."""
+    if needs_nothing(trigger, state):
+        return [READ_TOKEN]
+    made = [READ_TOKEN, LOCK]
+    if state in (State.ABSENT, State.LEFT_OVER):
+        made.append(READ_STAGED)
+    # It shows whether the staged version was left over, or published before.
+    made += [READ_PREVIOUS] if state is State.LEFT_OVER else []
+    if asks(trigger, state):
+        made += [LIST] if trigger is Trigger.REJECTED else []
+        made.append(READ_CREDENTIALS)
+        made += [READ_BREAKER] if trigger.minds_the_breaker else []
+        made += [CLOSE_BREAKER] if trigger in (Trigger.MANUAL, Trigger.CREDENTIALS_CHANGED) else []
+        made.append(STAGE)
+    # A secret's first version becomes the current one by itself.
+    made += [PROMOTE] if state is not State.ABSENT else []
+    return [*made, UNLOCK]
+
+
+def makes(name: str) -> Callable[[Trigger, State], bool]:
+    return lambda trigger, state: name in calls(trigger, state)
 
 
 def rows() -> Iterator[Fault]:
-    for name in aws.SECRETS:
+    for name in SECRETS:
         yield from _failures(name, _PASSING | _LASTING)
-    for name in (aws.LOCK, aws.UNLOCK, aws.READ_BREAKER, aws.CLOSE_BREAKER):
+    for name in (LOCK, UNLOCK, READ_BREAKER, CLOSE_BREAKER):
         yield from _failures(name, _OF_TABLES)
     cannot = error(400, "EncryptionFailure")
-    yield Fault("the key cannot encrypt", at(aws.STAGE, cannot), says("EncryptionFailure"), aws.makes(aws.STAGE))
+    yield Fault("the key cannot encrypt", at(STAGE, cannot), says("EncryptionFailure"), makes(STAGE))
     gone = error(400, "ResourceNotFoundException")
-    yield Fault("lock table gone", at(aws.TABLE, gone), unlocked, aws.makes(aws.LOCK))
-    for name in (*aws.SECRETS, aws.LOCK, aws.UNLOCK):
+    yield Fault("lock table gone", at(TABLE, gone), unlocked, makes(LOCK))
+    for name in (*SECRETS, LOCK, UNLOCK):
         yield repeatable(row_at(name, "the answer is lost, once", healthy, lost, times=1), name)
-    for name in (aws.STAGE, aws.PROMOTE, aws.LOCK):
+    for name in (STAGE, PROMOTE, LOCK):
         yield repeatable(row_at(name, "every answer is lost", _though_lost(name), lost), name)
 
     ways = {
         **{kind: error(*_OF_TABLES[kind]) for kind in ("denied", "throttled", "internal error")},
         "time-out": raises(ReadTimeoutError),
     }
-    for name in (aws.LET_GO, aws.OPEN_BREAKER):
+    for name in (LET_GO, OPEN_BREAKER):
         for kind, how in ways.items():
             yield refused_and(name, kind, how)
         yield refused_and(name, "the answer is lost", lost, done=True)
     locked = Expected("in_progress", 0)
-    yield Fault("another run has the lock", at(aws.LOCK, _after_another_run), locked, aws.makes(aws.LOCK))
+    yield Fault("another run has the lock", at(LOCK, _after_another_run), locked, makes(LOCK))
 
 
 def _failures(name: str, kinds: dict[str, tuple[int, str]]) -> Iterator[Fault]:
     for kind, (status, code) in kinds.items():
         failure = error(status, code)
         # AWS says the same of a version that is not there, so only the whole secret can be missed.
-        if kind == "not found" and name in (aws.READ_TOKEN, aws.READ_CREDENTIALS):
+        if kind == "not found" and name in (READ_TOKEN, READ_CREDENTIALS):
             every = f".* {name.partition(' ')[2]}.*"
-            yield Fault(f"{name}: no such secret", at(every, failure), says(code, asked=False), aws.makes(name))
-        elif kind != "not found" or name not in (aws.READ_STAGED, aws.READ_PREVIOUS):
+            yield Fault(f"{name}: no such secret", at(every, failure), says(code, asked=False), makes(name))
+        elif kind != "not found" or name not in (READ_STAGED, READ_PREVIOUS):
             yield row_at(name, kind, _expected(name, code), failure)
     for kind, timeout in {"time-out": ReadTimeoutError, "no connection": ConnectTimeoutError}.items():
         yield row_at(name, kind, _expected(name, timeout.__name__), raises(timeout))
-    if name in aws.SECRETS:
+    if name in SECRETS:
         for kind, (status, code) in _PASSING.items():
             yield row_at(name, f"{kind}, once", healthy, error(status, code), times=1)
     page = answers(503, b"<html>Service Unavailable</html>")
@@ -85,14 +129,14 @@ def _failures(name: str, kinds: dict[str, tuple[int, str]]) -> Iterator[Fault]:
 
 
 def row_at(name: str, kind: str, expected: Expectation, how: Interference, *, times: int = ALWAYS) -> Fault:
-    return Fault(f"{name}: {kind}", at(name, how, times=times), expected, aws.makes(name))
+    return Fault(f"{name}: {kind}", at(name, how, times=times), expected, makes(name))
 
 
 def repeatable(fault: Fault, name: str) -> Fault:
     """Leave out what moto does wrong: it takes AWSCURRENT from a secret's only version if that is put once more."""
 
     def is_repeatable(state: State) -> bool:
-        return (name, state) != (aws.STAGE, State.ABSENT)
+        return (name, state) != (STAGE, State.ABSENT)
 
     return replace(
         fault,
@@ -109,7 +153,7 @@ def refused_and(name: str, kind: str, how: Interference, *, done: bool = False) 
         each(Answer(403))(case)
         at(name, how)(case)
 
-    again = HELD if done or name == aws.OPEN_BREAKER else ("in_progress", 0)
+    again = HELD if done or name == OPEN_BREAKER else ("in_progress", 0)
     expected = Expected("CredentialsRefused", 1, "answered 403", PREVIOUS_USED, again=again)
     return row(f"credentials are refused, and {name}: {kind}", arm, expected)
 
@@ -128,9 +172,9 @@ def _after_another_run(_: AwsCall, serve: Serve) -> AWSResponse:
 
 def _expected(name: str, code: str) -> ByCell:
     """Return how a run ends if each call `name` fails."""
-    if name == aws.LOCK:
+    if name == LOCK:
         return unlocked
-    return says(code, asked=name in (aws.STAGE, aws.PROMOTE)) if name in aws.SECRETS else healthy
+    return says(code, asked=name in (STAGE, PROMOTE)) if name in SECRETS else healthy
 
 
 def says(code: str, *, asked: bool = True) -> ByCell:
@@ -148,4 +192,4 @@ def unlocked(trigger: Trigger, state: State) -> Expected:
 
 def _though_lost(name: str) -> Expectation:
     expected = _expected(name, "ReadTimeoutError")
-    return lambda trigger, state: replace(expected(trigger, state), publishes=name == aws.PROMOTE)
+    return lambda trigger, state: replace(expected(trigger, state), publishes=name == PROMOTE)

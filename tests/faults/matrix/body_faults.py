@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator
 from functools import cache
 from typing import Any
 
-from faults.matrix.expected import invalid, published
+from faults.matrix.columns import invalid, published
 from faults.matrix.faults import Fault, Wire, http, row, table
 from talend_simulator import Amend, Answer, HtmlAnswer, Truncate
 

@@ -86,10 +86,10 @@ class Case:
 
     def versions(self, part: str = "token") -> dict[str, Any]:
         """Return the versions of a secret as moto keeps them."""
-        return self.world.secrets()[self.secret_id(part)].versions  # type: ignore[no-any-return]
+        return self.world.secrets_manager().secrets[self.secret_id(part)].versions  # type: ignore[no-any-return]
 
     def put(self, part: str, value: str | bytes, *stages: str, age_seconds: float = 0) -> None:
-        """Make a version and move labels to it, as Secrets Manager does."""
+        """Make a version and move labels to it, as Secrets Manager does and moto does not."""
         versions, version_id = self.versions(part), str(uuid.uuid4())
         for version in versions.values():
             had = version["version_stages"]
@@ -97,13 +97,15 @@ class Case:
             moved = "AWSCURRENT" in stages and "AWSCURRENT" in had
             previous = "AWSPREVIOUS" in had and "AWSCURRENT" not in stages
             version["version_stages"] = [*kept, "AWSPREVIOUS"] if moved or previous else kept
-        kind = "secret_string" if isinstance(value, str) else "secret_binary"
         versions[version_id] = {
             "createdate": int(self.world.clock() - age_seconds),
             "version_id": version_id,
             "version_stages": list(stages),
-            kind: value if isinstance(value, str) else base64.b64encode(value).decode(),
         }
+        if isinstance(value, str):
+            versions[version_id]["secret_string"] = value
+        else:
+            versions[version_id]["secret_binary"] = base64.b64encode(value).decode()
 
     def store_credentials(self, value: str | bytes) -> None:
         self.put("credentials", value, "AWSCURRENT")

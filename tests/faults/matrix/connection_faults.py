@@ -12,17 +12,16 @@ from contextlib import closing
 from functools import partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from typing import Any
 
 from doubles import raw_server
 from doubles.tls_server import tls_context
-from faults.matrix import aws_calls as aws
-from faults.matrix.aws_faults import repeatable
+from faults.matrix import aws_faults as aws
 from faults.matrix.aws_wire import at, lost
 from faults.matrix.cases import Case
-from faults.matrix.expected import ATTEMPTS, Expected, asks, healthy
+from faults.matrix.columns import ATTEMPTS, Expected, asks, healthy
 from faults.matrix.faults import NO_TIME_TO_WAIT, Arm, Fault, row
 from faults.matrix.world import World
-from rotator.adapters.bounded_http import BoundedSession
 from rotator.domain.credentials import Credentials
 from rotator.domain.invocation import Invocation, Trigger
 from talend_simulator import Broken, TalendSimulator
@@ -55,7 +54,7 @@ def unreachable() -> Iterator[Fault]:
 def _at_url(url: Callable[[World], str], seconds: float = 60) -> Arm:
     def arm(case: Case) -> None:
         case.seconds = seconds
-        case.world.with_settings(api_url=url(case.world))
+        case.world.with_environment(TALEND_API_URL=url(case.world))
 
     return arm
 
@@ -63,10 +62,9 @@ def _at_url(url: Callable[[World], str], seconds: float = 60) -> Arm:
 def _trust_another_host(case: Case) -> None:
     """The certificate says `localhost`, and is trusted."""
     url, certificate = _tls_server(case.world)
-    case.world.with_settings(api_url=url.replace("localhost", "127.0.0.1"))
-    session = BoundedSession()
-    session.verify = certificate
-    case.world.with_token_endpoint(session=session)
+    case.world.with_environment(TALEND_API_URL=url.replace("localhost", "127.0.0.1"))
+    endpoint: Any = case.world.rotator.publisher.issuer.token_endpoint
+    endpoint.session.verify = certificate
 
 
 def _closed_port() -> int:
@@ -76,14 +74,14 @@ def _closed_port() -> int:
 
 
 def _server(serve: Callable[[socket.socket], None], scheme: str, world: World) -> str:
-    """Return the base URL of a server that runs until the world ends."""
-    return world.lasting(serve.__qualname__, lambda: raw_server(serve)).replace("http:", scheme)
+    """Return the base URL of a server."""
+    return world.until_calm.enter_context(raw_server(serve)).replace("http:", scheme)
 
 
 def _tls_server(world: World) -> tuple[str, str]:
     """Return the base URL of a TLS server, and the path of its certificate."""
-    folder = Path(world.lasting("a folder", TemporaryDirectory))
-    url = world.lasting("a TLS server", lambda: raw_server(lambda _: None, tls_context(folder)))
+    folder = Path(world.until_calm.enter_context(TemporaryDirectory()))
+    url = world.until_calm.enter_context(raw_server(lambda _: None, tls_context(folder)))
     return url, str(folder / "server.pem")
 
 
@@ -114,7 +112,7 @@ def kept() -> Iterator[Fault]:
             yield Fault(f"{name}: {how}", partial(broken, how, keeps), healthy, hits)
     for name in (aws.READ_TOKEN, aws.LOCK, aws.STAGE, aws.PROMOTE, aws.UNLOCK):
         title = f"{name}: done, and its connection reset, once"
-        yield repeatable(Fault(title, partial(_reset_after, name), healthy, aws.makes(name)), name)
+        yield aws.repeatable(Fault(title, partial(_reset_after, name), healthy, aws.makes(name)), name)
 
 
 def broken(how: Broken, keeps: tuple[Keep, ...], case: Case) -> None:

@@ -8,11 +8,10 @@ from collections.abc import Iterator
 from botocore.awsrequest import AWSResponse
 
 from faults.invariants import VERSIONS_A_DAY
-from faults.matrix import aws_calls as aws
+from faults.matrix import aws_faults as aws
 from faults.matrix.aws_wire import ALWAYS, AwsCall, Serve, at
 from faults.matrix.cases import Case
-from faults.matrix.columns import LIFE_SECONDS, State, Trigger
-from faults.matrix.expected import Expectation, Expected, healthy
+from faults.matrix.columns import LIFE_SECONDS, Expectation, Expected, State, Trigger, healthy
 from faults.matrix.faults import Arm, Fault
 
 

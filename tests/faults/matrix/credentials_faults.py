@@ -13,8 +13,7 @@ from botocore.exceptions import ReadTimeoutError
 
 from faults.matrix.aws_wire import ALWAYS, Interference, answers, at, error, raises
 from faults.matrix.cases import Case
-from faults.matrix.columns import State, Trigger
-from faults.matrix.expected import HELD, PREVIOUS_USED, Expected
+from faults.matrix.columns import HELD, PREVIOUS_USED, Expected, State, Trigger
 from faults.matrix.faults import Arm, Fault, row
 
 type Text = str | Callable[[str], str | bytes]
@@ -134,7 +133,7 @@ def _refused_and_previous(how: Interference, *, times: int = ALWAYS) -> Arm:
 
 
 def _delete(case: Case) -> None:
-    del case.world.secrets()[case.secret_id("credentials")]
+    del case.world.secrets_manager().secrets[case.secret_id("credentials")]
 
 
 def _store_the_pair(case: Case) -> None:

@@ -7,8 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any, override
 
 from faults.matrix.cases import Case
-from faults.matrix.columns import State, Trigger
-from faults.matrix.expected import Expectation, Expected, asks, healthy
+from faults.matrix.columns import Expectation, Expected, State, Trigger, asks, healthy
 from talend_simulator.connection import Connection
 from talend_simulator.faults import Fault as TalendFault
 from talend_simulator.messages import Response

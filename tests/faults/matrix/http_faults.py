@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 
-from faults.matrix.expected import invalid, published, unavailable
+from faults.matrix.columns import invalid, published, unavailable
 from faults.matrix.faults import NO_TIME_TO_WAIT, Fault, Wire, each, http, plain, row, table
 from talend_simulator import Close, Drip, Huge, Reset, Stall
 

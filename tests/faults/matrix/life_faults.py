@@ -9,8 +9,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from faults.matrix.cases import Case
-from faults.matrix.columns import State, Trigger
-from faults.matrix.expected import HELD, Expectation, Expected, invalid, published
+from faults.matrix.columns import HELD, Expectation, Expected, State, Trigger, invalid, published
 from faults.matrix.faults import Arm, Fault, each, row, table
 from talend_simulator import Account, Amend, SameToken
 from talend_simulator.faults import Fault as TalendFault
@@ -147,7 +146,7 @@ def _same_token_with_what_is_left(trigger: Trigger, state: State) -> Expected:
 
 def _probing(fault: TalendFault | None = None, path: str = "/account/users", **settings: Any) -> Arm:
     def arm(case: Case) -> None:
-        case.world.with_settings(probe_path=path)
+        case.world.with_environment(PROBE_PATH=path)
         case.world.talend.settings.change(settings)
         if fault:
             each(fault)(case)

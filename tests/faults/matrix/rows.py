@@ -19,8 +19,7 @@ from faults.matrix import (
     status_faults,
 )
 from faults.matrix.cases import Case, Ending, is_of_the_contract
-from faults.matrix.columns import State, Trigger
-from faults.matrix.expected import Expected
+from faults.matrix.columns import Expected, State, Trigger
 from faults.matrix.faults import Fault
 from faults.matrix.world import World
 from faults.size import chosen

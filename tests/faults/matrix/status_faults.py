@@ -13,7 +13,7 @@ from email.utils import formatdate
 
 from doubles import marked
 from faults.matrix.cases import Case
-from faults.matrix.expected import ATTEMPTS, invalid, published, refused, unavailable
+from faults.matrix.columns import ATTEMPTS, invalid, published, refused, unavailable
 from faults.matrix.faults import Arm, Fault, Wire, each, http, plain, row, table
 from talend_simulator import Answer, Close, JsonAnswer, Redirect, Reset
 

@@ -8,12 +8,11 @@ import boto3
 import pytest
 from botocore.retries.quota import RetryQuota
 
-from faults.matrix import aws_calls, connection_faults
+from faults.matrix import aws_faults, connection_faults
 from faults.matrix import rows as matrix
 from faults.matrix.aws_wire import at, error
 from faults.matrix.cases import Case
-from faults.matrix.columns import State, Trigger
-from faults.matrix.expected import Expected, healthy
+from faults.matrix.columns import Expected, State, Trigger, healthy
 from faults.matrix.faults import row
 from faults.matrix.world import running_world
 from faults.size import chosen
@@ -54,7 +53,7 @@ def test_the_calls_that_fail_are_those_of_a_healthy_run(world, trigger, state):
     """The rows of AWS name each call that a healthy run makes."""
     Case(world, trigger, state).run()
     made = [name for name in world.aws.names() if not name.startswith("DescribeSecret")]
-    assert made == aws_calls.calls(trigger, state)
+    assert made == aws_faults.calls(trigger, state)
 
 
 def test_each_group_is_met_with_every_trigger_in_every_state():
@@ -91,7 +90,7 @@ def test_another_ending_than_the_expected_one_is_noticed(world, expected):
 
 
 def test_a_warning_that_a_row_does_not_expect_is_noticed(world):
-    fault = row("planted", at(aws_calls.TABLE, error(400, "AccessDeniedException")), Expected("rotated", 1))
+    fault = row("planted", at(aws_faults.TABLE, error(400, "AccessDeniedException")), Expected("rotated", 1))
     with pytest.raises(AssertionError, match=r"unexpected: .*continued without the lock"):
         matrix.play(world, fault, Trigger.MANUAL, State.FRESH)
 
@@ -108,7 +107,7 @@ def test_a_client_that_repeats_nothing_meets_the_broken_connection(world, how, k
     assert case.run().kind == kind
 
 
-@pytest.mark.parametrize("name", [aws_calls.LOCK, aws_calls.READ_CREDENTIALS, aws_calls.UNLOCK])
+@pytest.mark.parametrize("name", [aws_faults.LOCK, aws_faults.READ_CREDENTIALS, aws_faults.UNLOCK])
 def test_harm_that_is_done_at_any_call_is_noticed(world, name):
     def arm(case):
         def harm(_, serve):

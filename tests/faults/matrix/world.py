@@ -6,8 +6,8 @@ import contextlib
 import io
 import json
 import time
-from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, ExitStack, contextmanager
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
 from dataclasses import asdict, replace
 from decimal import Decimal
 from functools import partial
@@ -44,7 +44,7 @@ ENVIRONMENT = {
     "PROBE_PATH": "",
     "STACK_NAME": "faults",
 }
-ENDPOINTS = {"secretsmanager": "AWS_ENDPOINT_URL_SECRETS_MANAGER", "dynamodb": "AWS_ENDPOINT_URL_DYNAMODB"}
+SERVICES = {"secretsmanager": "SECRETS_MANAGER", "dynamodb": "DYNAMODB"}
 # In the place of two to ten seconds, for an answer that never comes.
 PATIENCE_SECONDS = 0.5
 # `running_world` replaces the function.
@@ -84,7 +84,7 @@ class Context:
 
 
 class World:
-    """All that the cases share. `calm` ends every fault, and undoes `patch`."""
+    """All that the cases share. `calm` ends every fault, undoes `patch`, and closes `until_calm`."""
 
     aws_client: Any
     """The operator's client for Secrets Manager."""
@@ -97,18 +97,10 @@ class World:
         self.talend = TalendSimulator(clock=self.clock)
         self.elsewhere = TalendSimulator()
         self.output = io.StringIO()
-        self.resources = ExitStack()
+        self.until_calm = ExitStack()
         self.patch = pytest.MonkeyPatch()
         self.aws_servers: dict[str, Server] = {}
-        """By service, once they are needed."""
         self._over_sockets: Rotator | None = None
-        self._lasting: dict[str, str] = {}
-
-    def lasting(self, name: str, make: Callable[[], AbstractContextManager[str]]) -> str:
-        """Return what `make` yields, which is made for the first caller and stays until the world ends."""
-        if name not in self._lasting:
-            self._lasting[name] = self.resources.enter_context(make())
-        return self._lasting[name]
 
     def cold_start(self) -> Rotator:
         """Make the rotator as a cold start does; its pauses move the world's clock."""
@@ -133,12 +125,13 @@ class World:
         self.talend.journal.clear()
         self.elsewhere.journal.clear()
         self.aws.calls.clear()
-        self.secrets().clear()
+        self.secrets_manager().secrets.clear()
         lock_records().clear()
 
     def calm(self) -> None:
         self.rotator = self.healthy
         self.patch.undo()
+        self.until_calm.close()
         self.aws.interference = None
         servers: list[Any] = [*self.aws_servers.values(), self.talend]
         for server in servers:
@@ -148,29 +141,19 @@ class World:
 
     def with_sockets(self, patience_seconds: float = PATIENCE_SECONDS) -> None:
         """The functions call AWS through sockets until `calm`, and wait so long for each answer."""
-        if self._over_sockets is None:
-            with pytest.MonkeyPatch.context() as patch:
-                for service, variable in ENDPOINTS.items():
-                    server = self.aws_servers[service] = self.resources.enter_context(self.aws.server(service))
-                    patch.setenv(variable, f"http://127.0.0.1:{server.server_address[1]}")
-                for module in (lock_table, secrets_manager):
-                    patch.setattr(module, "Config", lambda **it: Config(**it | {"read_timeout": patience_seconds}))
-                self._over_sockets = self.cold_start()
-        self.rotator = self._over_sockets
+        for service, server in self.aws_servers.items():
+            self.patch.setenv(f"AWS_ENDPOINT_URL_{SERVICES[service]}", f"http://127.0.0.1:{server.server_address[1]}")
+        for module in (lock_table, secrets_manager):
+            self.patch.setattr(module, "Config", lambda **it: Config(**it | {"read_timeout": patience_seconds}))
         self.patch.setattr(token_endpoint, "_READ_SECONDS", patience_seconds)
+        self._over_sockets = self._over_sockets or self.cold_start()
+        self.rotator = self._over_sockets
 
-    def with_settings(self, **changes: Any) -> None:
-        """The function's settings are others until `calm`."""
-        settings, publisher = replace(self.rotator.settings, **changes), self.rotator.publisher
-        publisher = replace(publisher, settings=settings, issuer=replace(publisher.issuer, settings=settings))
-        self.rotator = replace(self.rotator, settings=settings, publisher=publisher)
-
-    def with_token_endpoint(self, **changes: Any) -> None:
-        """The adapter of the token endpoint is another until `calm`."""
-        publisher = self.rotator.publisher
-        endpoint = replace(publisher.issuer.token_endpoint, **changes)  # type: ignore[type-var]
-        publisher = replace(publisher, issuer=replace(publisher.issuer, token_endpoint=endpoint))
-        self.rotator = replace(self.rotator, publisher=publisher)
+    def with_environment(self, **variables: str) -> None:
+        """The functions are started with other environment variables until `calm`."""
+        for name, value in variables.items():
+            self.patch.setenv(name, value)
+        self.rotator = self.cold_start()
 
     def invoke(self, function: str, event: dict[str, Any], seconds: float) -> dict[str, Any]:
         handler = {"rotate": rotate.handler, "renew": renew.handler}[function]
@@ -180,9 +163,9 @@ class World:
             answer: dict[str, Any] = handler(event, Context(seconds))  # type: ignore[arg-type]
         return json.loads(json.dumps(answer))  # type: ignore[no-any-return]
 
-    def secrets(self) -> Any:
-        """Return Secrets Manager's secrets by name, as moto keeps them."""
-        return get_backend("secretsmanager")[DEFAULT_ACCOUNT_ID][REGION].secrets
+    def secrets_manager(self) -> Any:
+        """Return moto's Secrets Manager, whose `secrets` are by name."""
+        return get_backend("secretsmanager")[DEFAULT_ACCOUNT_ID][REGION]
 
     def tick(self, seconds: float = 61) -> None:
         """Time passes: a minute by default, and a second for what is rounded. The lock table's times are the wall
@@ -203,7 +186,8 @@ def lock_records() -> Any:
 @contextmanager
 def running_world() -> Iterator[World]:
     world = World()
-    with pytest.MonkeyPatch.context() as patch, world.talend, world.elsewhere, world.resources:
+    with pytest.MonkeyPatch.context() as patch, world.talend, world.elsewhere, ExitStack() as resources:
+        world.aws_servers = {service: resources.enter_context(world.aws.server(service)) for service in SERVICES}
         for name, value in (ENVIRONMENT | {"TALEND_API_URL": world.talend.url}).items():
             patch.setenv(name, value)
         with mock_aws(), world.aws.installed():
@@ -227,4 +211,4 @@ def running_world() -> Iterator[World]:
             world.calm()
             patch.setattr(bootstrap, "rotator", lambda: world.rotator)
             yield world
-        patch.undo()
+            world.calm()
