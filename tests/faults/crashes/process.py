@@ -1,186 +1,110 @@
-"""A function that can be killed: `python -m faults.crashes.process` runs each invocation in a process forked for it.
+"""An invocation in a process that is forked for it, and that kills itself with SIGKILL at a chosen call.
 
-It reads invocations from standard input and answers on standard output, a line of JSON each. What the forked process
-asks of the outside is found where all HTTP of Python passes, in `http.client`, whatever library it is that asks. At the
-chosen call the process kills itself with SIGKILL, so that not a line of ours runs after that.
+Every HTTP library of Python passes through `http.client`, so each call to the outside is noticed there.
 """
 
 from __future__ import annotations
 
-import datetime
 import http.client
-import importlib
-import json
+import multiprocessing
 import os
 import re
 import signal
 import sys
-import time
-import types
+import warnings
 from collections.abc import Callable
-from typing import Any
+from contextlib import suppress
+from dataclasses import dataclass, field
+from multiprocessing.connection import Connection
+from typing import Any, Literal
 
-_TARGET = re.compile(rb"^X-Amz-Target: *[^\r\n]*?([A-Za-z]+)$", re.IGNORECASE | re.MULTILINE)
-# Long before the parent gives up.
-_LONGEST_SECONDS = 50
+type Invoke = Callable[[], dict[str, Any]]
+type Kill = tuple[int, Literal["before", "after"]]
+"""The number of a call, from 0, and whether it is about to be sent or has just been answered."""
 
-
-class Clock:
-    """The wall clock of this process, ahead of the machine's; who sleeps wakes at once, that much later."""
-
-    def __init__(self) -> None:
-        self.ahead_seconds = 0.0
-        self._time = time.time
-
-    def __call__(self) -> float:
-        return self._time() + self.ahead_seconds
-
-    def sleep(self, seconds: float) -> None:
-        self.ahead_seconds += seconds
-
-    def install(self) -> None:
-        """Take the place of the machine's clock for modules that are imported from now on."""
-        # mypy has no name for a function that is replaced.
-        time.time = self
-        time.sleep = self.sleep  # type: ignore[assignment]
-
-    def install_in_powertools(self) -> None:
-        """Powertools asks the class `datetime`, which cannot be replaced where it is."""
-        clock = self
-
-        class Shifted(datetime.datetime):
-            @classmethod
-            def now(cls, tz: datetime.tzinfo | None = None) -> Shifted:
-                return cls.fromtimestamp(clock(), tz)
-
-        shifted = types.SimpleNamespace(**vars(datetime) | {"datetime": Shifted})
-        for name, module in list(sys.modules.items()):
-            if name.startswith("aws_lambda_powertools.") and getattr(module, "dt", None) is datetime:
-                module.dt = shifted  # type: ignore[attr-defined]
+_REQUEST = re.compile(rb"(\w+ \S+) HTTP/1\.1\r\n(?:.*^X-Amz-Target: *[^\r\n]*?(\w+)\r$)?", re.M | re.S | re.I)
+# Every way out that Python knows of: https://docs.python.org/3/library/audit_events.html
+_WAYS_OUT = ("socket.connect", "socket.sendto", "socket.sendmsg")
+_PROGRAMS = ("subprocess.Popen", "os.posix_spawn", "os.exec", "os.system")
+_LONGEST_SECONDS = 60
 
 
-class Outside:
-    """Notices each HTTP request and each connection of this process, and kills it at one of them."""
+@dataclass
+class Run:
+    """How an invocation went."""
 
-    def __init__(self) -> None:
-        self.calls: list[str] = []
-        self.kill: tuple[int, str] | None = None
-        self.report: Callable[[dict[str, Any]], None] = lambda _: None
-        self._armed = False
+    calls: list[str] = field(default_factory=list)
+    """Its calls to the outside, with the one that it was killed at."""
+    addresses: set[str] = field(default_factory=set)
+    """`host:port` of its calls."""
+    connected: set[str] = field(default_factory=set)
+    """What the process connected to, or started, according to the interpreter."""
+    answer: dict[str, Any] | None = None
+    error: str = ""
+    log: str = ""
+    killed: bool = False
 
-    def install(self) -> None:
-        end_headers, get_response = http.client.HTTPConnection.endheaders, http.client.HTTPConnection.getresponse
+    @property
+    def outcome(self) -> str | None:
+        return self.answer["outcome"] if self.answer else None
 
-        def endheaders(connection: http.client.HTTPConnection, *args: Any, **options: Any) -> None:
-            self._about_to_send(connection)
-            end_headers(connection, *args, **options)
 
-        def getresponse(connection: http.client.HTTPConnection) -> http.client.HTTPResponse:
-            response = get_response(connection)
-            self._die_if_chosen("after")
-            return response
+def run(invoke: Invoke, log: Callable[[], str], kill: Kill | None = None) -> Run:
+    """Call `invoke` in a forked process, until it is killed."""
+    fork = multiprocessing.get_context("fork")
+    reading, writing = fork.Pipe(duplex=False)
+    process = fork.Process(target=_invoke, args=(invoke, log, kill, writing), daemon=True)
+    with warnings.catch_warnings():
+        # The other threads only serve the forked process, and hold no lock that it needs.
+        warnings.simplefilter("ignore", DeprecationWarning)
+        process.start()
+    writing.close()
+    went = Run()
+    with reading, suppress(EOFError):
+        while True:
+            name, value = reading.recv()
+            known = getattr(went, name)
+            if isinstance(known, list):
+                known.append(value)
+            elif isinstance(known, set):
+                known.add(value)
+            else:
+                setattr(went, name, value)
+    process.join()
+    went.killed = process.exitcode == -signal.SIGKILL
+    return went
 
-        http.client.HTTPConnection.endheaders = endheaders  # type: ignore[assignment, method-assign]
-        http.client.HTTPConnection.getresponse = getresponse  # type: ignore[assignment, method-assign]
-        sys.addaudithook(self._audit)
 
-    def watch(self, kill: tuple[int, str] | None, report: Callable[[dict[str, Any]], None]) -> None:
-        self.kill, self.report, self._armed = kill, report, True
+def _invoke(invoke: Invoke, log: Callable[[], str], kill: Kill | None, report: Connection) -> None:
+    """Run in the forked process."""
+    signal.alarm(_LONGEST_SECONDS)
+    get_response, calls = http.client.HTTPConnection.getresponse, 0
 
-    def _about_to_send(self, connection: http.client.HTTPConnection) -> None:
-        # All header lines are written by now, and nothing is sent; there may not even be a connection.
-        lines: list[bytes] = getattr(connection, "_buffer")  # noqa: B009 (typeshed does not know it)
-        target = _TARGET.search(b"\r\n".join(lines).replace(b"\r\n", b"\n"))
-        name = target[1].decode() if target else b" ".join(lines[0].split(b" ")[:2]).decode()
-        self.calls.append(name)
-        self.report({"call": name, "host": connection.host, "port": connection.port})
-        self._die_if_chosen("before")
-
-    def _die_if_chosen(self, moment: str) -> None:
-        if self.kill == (len(self.calls) - 1, moment):
+    def die_at(moment: str) -> None:
+        if kill == (calls - 1, moment):
             os.kill(os.getpid(), signal.SIGKILL)
 
-    def _audit(self, event: str, arguments: tuple[Any, ...]) -> None:
-        # Every way out that Python knows of: https://docs.python.org/3/library/audit_events.html
-        if self._armed and event in ("socket.connect", "socket.sendto", "socket.sendmsg"):
-            host, port, *_ = arguments[1]
-            self.report({"connected": f"{host}:{port}"})
-        elif self._armed and event in ("subprocess.Popen", "os.posix_spawn", "os.exec", "os.system"):
-            self.report({"connected": event})
+    def audit(event: str, arguments: tuple[Any, ...]) -> None:
+        nonlocal calls
+        if event == "http.client.send" and (request := _REQUEST.match(arguments[1])):
+            calls += 1
+            report.send(("calls", (request[2] or request[1]).decode()))
+            report.send(("addresses", f"{arguments[0].host}:{arguments[0].port}"))
+            die_at("before")
+        elif event in _WAYS_OUT:
+            report.send(("connected", ":".join(map(str, arguments[1][:2]))))
+        elif event in _PROGRAMS:
+            report.send(("connected", event))
 
+    def getresponse(connection: http.client.HTTPConnection) -> http.client.HTTPResponse:
+        response = get_response(connection)
+        die_at("after")
+        return response
 
-class Context:
-    """What Lambda tells a function: the time-out is the template's, as long as nothing is said of time."""
-
-    function_name = "function"
-    memory_limit_in_mb = 256
-    invoked_function_arn = "arn:aws:lambda:eu-central-1:123456789012:function:function"
-    aws_request_id = "c6af9ac6-7b61-11e6-9a41-93e8deadbeef"
-
-    def __init__(self, ends_at: float, clock: Clock) -> None:
-        self._ends_at = ends_at
-        self._clock = clock
-
-    def get_remaining_time_in_millis(self) -> int:
-        return int((self._ends_at - self._clock()) * 1000)
-
-
-def invoke(
-    invocation: dict[str, Any], clock: Clock, outside: Outside, report: Callable[[dict[str, Any]], None]
-) -> None:
-    """Run one handler, in the process that is here for it only."""
-    signal.alarm(_LONGEST_SECONDS)
-    clock.ahead_seconds = invocation["ahead_seconds"]
-    kill = invocation["kill"]
-    outside.watch((kill[0], kill[1]) if kill else None, report)
-    handler = sys.modules[invocation["function"]].handler
-    context = Context(clock() + invocation["remaining_seconds"], clock)
+    http.client.HTTPConnection.getresponse = getresponse  # type: ignore[assignment, method-assign]
+    sys.addaudithook(audit)
     try:
-        report({"answer": handler(invocation["event"], context)})
+        report.send(("answer", invoke()))
     except Exception as error:  # noqa: BLE001 (Lambda takes any, and so does the parent)
-        report({"error": f"{type(error).__name__}: {error}"})
-
-
-def lines_of(invocation: dict[str, Any], clock: Clock, outside: Outside) -> list[dict[str, Any]]:
-    """Fork, invoke, and collect what the forked process says until it is gone; the last line is how it went."""
-    reading, writing = os.pipe()
-    log = os.memfd_create("log")
-    process = os.fork()
-    if process == 0:
-        try:
-            os.close(reading)
-            os.dup2(log, sys.stdout.fileno())
-            invoke(invocation, clock, outside, lambda line: _write(writing, line))
-        finally:
-            # Whatever happens, this process never goes on as its parent.
-            os._exit(0)
-    os.close(writing)
-    with os.fdopen(reading) as report:
-        lines = [json.loads(line) for line in report]
-    _, status = os.waitpid(process, 0)
-    with os.fdopen(log) as written:
-        written.seek(0)
-        text = written.read()
-    return [*lines, {"log": text}, {"signal": os.WTERMSIG(status) if os.WIFSIGNALED(status) else None}]
-
-
-def _write(descriptor: int, line: dict[str, Any]) -> None:
-    os.write(descriptor, json.dumps(line).encode() + b"\n")
-
-
-def main() -> None:
-    clock, outside = Clock(), Outside()
-    clock.install()
-    bootstrap = importlib.import_module("rotator.bootstrap")
-    for function in ("rotate", "renew"):
-        importlib.import_module(function)
-    clock.install_in_powertools()
-    outside.install()
-    # A warm function: its clients are made, and nothing is connected that two processes would share.
-    bootstrap.rotator()
-    for line in sys.stdin:
-        print(json.dumps(lines_of(json.loads(line), clock, outside)), flush=True)
-
-
-if __name__ == "__main__":
-    main()
+        report.send(("error", f"{type(error).__name__}: {error}"))
+    report.send(("log", log()))

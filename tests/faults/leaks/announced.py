@@ -1,6 +1,6 @@
-"""`python -m faults.leaks.announced MODULE ...` runs a module and has it announce each secret that it mints.
+"""`python -m faults.leaks.announced MODULE ...` runs a module, and writes each secret that it mints to a file.
 
-They go to the file that the environment names, a line each; the process that runs the tests looks for them.
+The environment names the file, which the process that runs the tests reads.
 """
 
 from __future__ import annotations
@@ -8,25 +8,13 @@ from __future__ import annotations
 import os
 import runpy
 import sys
-from typing import Any
 
 from faults.leaks.search import MINTED
 
 FILE_VARIABLE = "ANNOUNCED_SECRETS"
 
-
-def main() -> None:
-    """Run the module as if it had been started itself."""
+if __name__ == "__main__":
     file = os.open(os.environ[FILE_VARIABLE], os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
-
-    def hear(event: str, arguments: tuple[Any, ...]) -> None:
-        if event == MINTED:
-            os.write(file, f"{arguments[0]}\n".encode())
-
-    sys.addaudithook(hear)
+    sys.addaudithook(lambda event, arguments: event == MINTED and os.write(file, f"{arguments[0]}\n".encode()))
     del sys.argv[0]
     runpy.run_module(sys.argv[0], run_name="__main__", alter_sys=True)
-
-
-if __name__ == "__main__":
-    main()

@@ -15,18 +15,17 @@ from weakref import WeakSet
 import botocore
 import pytest
 
-from faults.leaks.frames import called_by_the_functions, ends_of
+from faults.leaks.frames import Tell, called_by_the_functions, ends_of
 from faults.leaks.search import MINTED, Marks
 
-Tell = Callable[[str, str], None]
-# Where secrets belong, and nowhere else: in these members of what is sent to Secrets Manager,
+# Secrets belong only in these members of requests to Secrets Manager,
 _SECRET_MEMBERS = ("SecretString", "SecretBinary")
-# in this header of a request, whose line ends it,
+# in this header of a request, up to the end of its line,
 _AUTHORIZATION = re.compile(rb"^authorization:[^\r\n]*", re.IGNORECASE | re.MULTILINE)
 _HEAD = re.compile(rb"[A-Z]+ \S+ HTTP/1\.1\r\n")
 _SECRETS_MANAGER = b"X-Amz-Target: secretsmanager."
 _to_secrets_manager: WeakSet[Any] = WeakSet()
-# and in the output of a command that was asked for them.
+# and in the output of a command that prints them.
 _ASKED_FOR = ("get-secret-value", "talend_token token", "talend-token token")
 
 
@@ -37,7 +36,7 @@ def listen(marks: Marks, tell: Tell) -> None:
     def hear(event: str, arguments: tuple[Any, ...]) -> None:
         if event == MINTED:
             marks.add(arguments[0])
-        elif event == "http.client.send" and called_by_the_functions():
+        elif event == "http.client.send" and called_by_the_functions(sys._getframe(1)):
             _request(*arguments, tell)  # type: ignore[call-arg]
         elif event == "local_aws.stop":
             # One that a test has hung or killed remembers nothing.
@@ -58,7 +57,7 @@ def tap(patch: pytest.MonkeyPatch, tell: Tell) -> None:
     def readouterr(capture: Any, *, original: Any = pytest.CaptureFixture.readouterr) -> Any:
         captured = original(capture)
         for stream in captured:
-            tell("the captured output", stream if isinstance(stream, str) else stream.decode(errors="replace"))
+            tell("the captured output", _text(stream))
         return captured
 
     def communicate(process: Any, *given: Any, original: Any = subprocess.Popen.communicate, **named: Any) -> Any:
@@ -66,8 +65,7 @@ def tap(patch: pytest.MonkeyPatch, tell: Tell) -> None:
         command = process.args if isinstance(process.args, str) else " ".join(map(str, process.args))
         if not any(word in command for word in _ASKED_FOR):
             for stream in filter(None, streams):
-                text = stream if isinstance(stream, str) else stream.decode(errors="replace")
-                tell(f"the output of a child process ({command.split()[0].rpartition('/')[2]})", text)
+                tell(f"the output of a child process ({command.split()[0].rpartition('/')[2]})", _text(stream))
         return streams
 
     patch.setattr(logging.Logger, "handle", handle)
@@ -76,14 +74,15 @@ def tap(patch: pytest.MonkeyPatch, tell: Tell) -> None:
     botocore.register_initializer(lambda session: session.register("before-call", _aws_call(tell)))
 
 
+def _text(stream: str | bytes) -> str:
+    return stream if isinstance(stream, str) else stream.decode(errors="replace")
+
+
 def _aws_call(tell: Tell) -> Callable[..., None]:
     def look(model: Any, params: dict[str, Any], **_: Any) -> None:
-        body = params["body"]
-        if isinstance(body, bytes):
-            body = body.decode(errors="replace")
+        body: Any = _text(params["body"]) if isinstance(params["body"], bytes) else params["body"]
         if model.service_model.service_name == "secretsmanager":
-            members = json.loads(body)
-            body = {name: member for name, member in members.items() if name not in _SECRET_MEMBERS}
+            body = {name: member for name, member in json.loads(body).items() if name not in _SECRET_MEMBERS}
         where = f"what was sent to AWS by {model.service_model.service_name}:{model.name}"
         tell(where, f"{params['url_path']}\n{params['query_string']}\n{dict(params['headers'])}\n{body}")
 
@@ -96,8 +95,6 @@ def _request(connection: Any, data: Any, tell: Tell) -> None:
     if _HEAD.match(data):
         # The body may be sent apart from its head.
         (_to_secrets_manager.add if _SECRETS_MANAGER in data else _to_secrets_manager.discard)(connection)
-    if connection in _to_secrets_manager:
-        return
-    tell(
-        "an HTTP request, apart from its Authorization", ends_of(_AUTHORIZATION.sub(b"", bytes(data)).decode("latin-1"))
-    )
+    if connection not in _to_secrets_manager:
+        text = _AUTHORIZATION.sub(b"", bytes(data)).decode("latin-1")
+        tell("an HTTP request, apart from its Authorization", ends_of(text))

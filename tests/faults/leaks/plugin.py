@@ -1,7 +1,7 @@
 """A pytest plugin: every test of the suite fails at its end if a piece of a marked secret has come out of anything.
 
-What is looked at: see `faults.leaks.frames` (exceptions, return values), `faults.leaks.outlets` (output, logs, metrics,
-what is sent, what the local AWS remembers), and here the files that tests leave.
+`faults.leaks.frames` searches exceptions and return values, `faults.leaks.outlets` output, logs, metrics, requests and
+the memory of the local AWS, and this module the files that tests leave.
 """
 
 from __future__ import annotations
@@ -10,7 +10,6 @@ import contextlib
 import os
 import threading
 import time
-from collections import Counter
 from collections.abc import Generator, Iterator
 from pathlib import Path
 from typing import Any
@@ -24,11 +23,11 @@ from faults.leaks.search import Leak, Marks
 
 _NAME = "nothing-leaks"
 ROOT = Path(__file__).resolve().parents[3]
-# Of a test that runs thousands of times what other tests run under watch.
+# The marker of a test that runs thousands of times what other tests run under watch.
 UNWATCHED = "frames_unwatched"
-# Texts wait until their test ends; these many characters are not waited with.
+# Texts wait until their test ends, or until there are so many characters.
 _PATIENCE = 4_000_000
-# Programs and archives of other people's code are larger.
+# Only programs and archives of other people's code are larger.
 _LARGEST_FILE = 2_000_000
 
 
@@ -37,9 +36,7 @@ class Search:
 
     def __init__(self, marks: Marks) -> None:
         self.marks = marks
-        self.leaks: set[Leak] = set()
-        self.texts = 0
-        self.characters = 0
+        self._leaks: set[Leak] = set()
         self._lock = threading.Lock()
         self._waiting: dict[str, str] = {}
         self._size = 0
@@ -49,32 +46,28 @@ class Search:
         with self._lock:
             if text not in self._waiting:
                 self._waiting[text] = where
-                self.texts += 1
                 self._size += len(text)
             late = self._size > _PATIENCE
         if late:
-            self.catch_up()
+            self._catch_up()
 
-    def catch_up(self) -> None:
-        """Search everything that is waiting."""
+    def _catch_up(self) -> None:
         with self._lock:
-            waiting, self._waiting = self._waiting, {}
-            self.characters += self._size
-            self._size = 0
-        # Together at first: there is hardly ever anything to be found.
+            waiting, self._waiting, self._size = self._waiting, {}, 0
+        # They are searched together at first, because there is hardly ever anything to be found.
         if waiting and self.marks.forms_in("\n".join(waiting)):
             for text, where in waiting.items():
-                self.leaks |= {Leak(where, form) for form in self.marks.forms_in(text)}
+                self._leaks |= {Leak(where, form) for form in self.marks.forms_in(text)}
 
     def taken(self) -> list[Leak]:
-        """What was found since the last time."""
-        self.catch_up()
-        leaks, self.leaks = self.leaks, set()
+        """Return what was found since the last time."""
+        self._catch_up()
+        leaks, self._leaks = self._leaks, set()
         return sorted(leaks, key=str)
 
 
 class NothingLeaks:
-    """The plugin."""
+    """The plugin, which looks from now on until `stop`."""
 
     def __init__(self) -> None:
         self.marks = Marks()
@@ -83,16 +76,11 @@ class NothingLeaks:
         self._taps = pytest.MonkeyPatch()
         self._announced = 0
         self._began = time.time()
-        self._of_workers: Counter[str] = Counter()
-
-    def start(self) -> None:
-        """Look from now on."""
         listen(self.marks, self.search.tell)
         tap(self._taps, self.search.tell)
         self.watch.start()
 
     def stop(self) -> None:
-        """Look no longer."""
         self.watch.stop()
         self._taps.undo()
 
@@ -109,9 +97,7 @@ class NothingLeaks:
     @pytest.hookimpl(wrapper=True)
     def pytest_runtest_protocol(self, item: pytest.Item) -> Generator[None, object, object]:
         """Frames rest in a test with the marker: all else that comes out of it is searched."""
-        if item.get_closest_marker(UNWATCHED) is None:
-            return (yield)
-        with self.watch.resting():
+        with self.watch.resting() if item.get_closest_marker(UNWATCHED) else contextlib.nullcontext():
             return (yield)
 
     @pytest.hookimpl(wrapper=True)
@@ -143,37 +129,10 @@ class NothingLeaks:
     def _announced_file(self) -> Path:
         return Path(os.environ.get(FILE_VARIABLE, os.devnull))
 
-    def counts(self) -> Counter[str]:
-        """How much was looked at."""
-        return Counter(
-            {
-                "secrets": self.marks.minted,
-                "characters": self.search.characters,
-                "texts": self.search.texts,
-                "exceptions": self.watch.exceptions,
-                "return values": self.watch.returned,
-            }
-        )
-
-    def pytest_sessionfinish(self, session: pytest.Session) -> None:
-        """A worker of pytest-xdist tells how much it was there."""
-        if hasattr(session.config, "workeroutput"):
-            session.config.workeroutput[_NAME] = dict(self.counts())
-
-    @pytest.hookimpl(optionalhook=True)
-    def pytest_testnodedown(self, node: Any) -> None:
-        """What a worker of pytest-xdist has told."""
-        self._of_workers.update(getattr(node, "workeroutput", {}).get(_NAME, {}))
-
-    def pytest_terminal_summary(self, terminalreporter: pytest.TerminalReporter) -> None:
-        """Say how much that was."""
-        counts = ", ".join(f"{count} {what}" for what, count in (self.counts() + self._of_workers).items())
-        terminalreporter.write_line(f"nothing leaks: looked for secrets in all that came out ({counts})")
-
 
 @pytest.fixture(scope="session", autouse=True)
 def files_that_are_left(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
-    """Search, at the end of it all, the folders of tests and what `sam build` has left."""
+    """Search, at the end of the run, the folders of tests and what `sam build` has left."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv(FILE_VARIABLE, str(tmp_path_factory.mktemp("announced") / "secrets"))
         yield
@@ -182,14 +141,10 @@ def files_that_are_left(request: pytest.FixtureRequest, tmp_path_factory: pytest
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """Called by pytest."""
     config.addinivalue_line("markers", f"{UNWATCHED}: runs too often for its exceptions and answers to be searched")
-    plugin = NothingLeaks()
-    plugin.start()
-    config.pluginmanager.register(plugin, _NAME)
+    config.pluginmanager.register(NothingLeaks(), _NAME)
 
 
 def pytest_unconfigure(config: pytest.Config) -> None:
-    """Called by pytest."""
     plugin: Any = config.pluginmanager.unregister(name=_NAME)
     plugin.stop()

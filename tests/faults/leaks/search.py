@@ -11,12 +11,12 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from urllib.parse import unquote
 
-# The audit event [PEP 578] by which whoever mints a secret tells of it: one argument, the part that nobody may see.
+# The audit event [PEP 578] of a new secret: its one argument is the part that must not be shown.
 MINTED = "secret.minted"
 PIECE = 8
-# What is shorter is a word that a test made up, and is found elsewhere too.
+# A shorter one is a word that a test made up, and is found elsewhere too.
 _SHORTEST = 11
-# Tokens that were minted before so many others have expired; a test that fails names what it saw meanwhile.
+# Tokens that were minted before so many others have expired.
 _REMEMBERED = 1000
 _RUN = re.compile(r"[A-Za-z0-9+/_-]{8,}")
 _HEX = re.compile(r"(?:[0-9A-Fa-f]{2}){8,}|(?:\\x[0-9A-Fa-f]{2}){8,}")
@@ -43,16 +43,14 @@ class Marks:
         self._new: deque[str] = deque(maxlen=_REMEMBERED)
         self._pieces: dict[str, str] = {}
         self._of: OrderedDict[str, set[str]] = OrderedDict()
-        self.minted = 0
 
     def add(self, secret: str) -> None:
-        """From now on `secret`, or any 8 characters of it, are looked for: one that is shorter than 11 is not."""
+        """Look for `secret`, or any 8 characters of it, from now on, unless it is shorter than 11."""
         if len(secret) >= _SHORTEST:
             self._new.append(secret)
-            self.minted += 1
 
     def forms_in(self, text: str) -> set[str]:
-        """The forms in which pieces of secrets are in `text`."""
+        """Return the forms in which pieces of secrets are in `text`."""
         with self._lock:
             self._take_in()
             found = set()
@@ -61,7 +59,7 @@ class Marks:
             return found
 
     def clean(self, text: str) -> str:
-        """`text`, or a few words in its place if it has a piece of a secret."""
+        """Return `text`, or a few words in its place if it has a piece of a secret."""
         return "(not shown: there is a secret in it)" if self.forms_in(text) else text
 
     def _pieces_in(self, text: str) -> Iterator[str]:
@@ -87,18 +85,15 @@ class Marks:
 
 
 def _pieces(secret: str) -> Iterator[tuple[str, str]]:
-    """Every piece of every form that is looked for as it stands."""
-    for form, text in _encoded(secret.encode(errors="surrogatepass")):
+    """Yield every piece of every form that is looked for as it stands."""
+    for form, text in (*_encoded(secret.encode(errors="surrogatepass")), ("raw", secret)):
         for run in _RUN.findall(text):
             for start in range(len(run) - PIECE + 1):
                 yield run[start : start + PIECE], form
-    for run in _RUN.findall(secret):
-        for start in range(len(run) - PIECE + 1):
-            yield run[start : start + PIECE], "raw"
 
 
 def _encoded(secret: bytes) -> Iterator[tuple[str, str]]:
-    """Base64, wherever in a longer text the secret begins: only the characters that it alone decides."""
+    """Yield the characters of Base64 that the secret alone decides, wherever in a longer text it begins."""
     for before in range(3):
         whole = base64.b64encode(b"\0" * before + secret).decode()
         own = whole[(before * 8 + 5) // 6 : (before + len(secret)) * 8 // 6]
@@ -107,7 +102,7 @@ def _encoded(secret: bytes) -> Iterator[tuple[str, str]]:
 
 
 def _variants(text: str) -> Iterator[tuple[str, str]]:
-    """The text, and what it says once each kind of escape is undone."""
+    """Yield the text, and what it says once each kind of escape is undone."""
     yield "", text
     if "%" in text:
         once = unquote(text, errors="replace")

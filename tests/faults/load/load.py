@@ -1,8 +1,7 @@
 """Bursts of renewals, with faults, on the functions deployed to the local AWS.
 
 In each burst, Talend has revoked the published token of one account, and all its consumers invoke `renew` until an
-answer says that there is another token. The report says how many invocations that took, how long they took, how they
-ended and what they cost.
+answer says that there is another token.
 """
 
 from __future__ import annotations
@@ -35,13 +34,13 @@ from talend_simulator.faults import Fault
 # Runs of `renew` at the same moment; AWS's default is 1,000, which two cores do not hold.
 CONCURRENCY = 16
 CALLERS = 48
-# Renewals leave a token alone that is younger than a minute.
+# A renewal leaves a token alone that is younger than a minute.
 BACKDATED_SECONDS = 600
-# Who is told that a renewal is under way, or failed, comes back.
+# A consumer comes back after so long if a renewal is under way, or has failed.
 _PAUSE_SECONDS = 0.1
 # A killed winner keeps its lock for as long as it could have run.
 PATIENCE_SECONDS = 60
-# Each burst makes two versions, one by hand; `renew` leaves some of a day's 100 to the schedule and to people.
+# Each burst makes two versions, one by hand; `renew` leaves some of a day's 100 to the schedule and to operators.
 BURSTS_AN_ACCOUNT = 40
 NONE, KILL = "no fault", "a busy function is killed"
 FAULTS: dict[str, tuple[Fault, int | None] | None] = {
@@ -66,7 +65,7 @@ class Burst:
     seconds: list[float] = field(default_factory=list)
     """Of each invocation."""
     ends: Counter[str] = field(default_factory=Counter)
-    """Of each invocation: its outcome, or the error's class."""
+    """The outcome of each invocation, or the class of its error."""
     healed_seconds: float = 0
     """Until the last consumer knew of another token."""
     granted: int = 0
@@ -74,7 +73,7 @@ class Burst:
     token_calls: int = 0
     versions: int = 0
     works: bool = False
-    """Whether the API takes what is published in the end."""
+    """Whether the API accepts the published token in the end."""
 
 
 @dataclass
@@ -87,9 +86,9 @@ class Load:
     accounts: list[Account] = field(default_factory=list)
 
     def add_accounts(self, count: int) -> None:
-        """Accounts whose first token is published."""
+        """Add accounts whose first token is published."""
         secrets = self.aws.client("secretsmanager")
-        for number in range(len(self.accounts), len(self.accounts) + count):
+        for number in range(count):
             account = self.talend.add_account(Account(client_id=f"load-{number}"))
             secrets.create_secret(Name=f"talend/{account.client_id}/token")
             # New credentials start a rotation by themselves.
@@ -100,7 +99,7 @@ class Load:
     def burst(self, account: Account, fault: str, consumers: int) -> Burst:
         """Have all consumers of the account meet a 401 at once."""
         burst, name = Burst(fault, consumers), account.client_id
-        rejected = self._reject(account)
+        rejected = self._reject(name)
         before, made = len(self.talend.token_calls()), self._versions(name)
         armed = FAULTS[fault]
         if armed:
@@ -110,9 +109,8 @@ class Load:
             ended = [pool.submit(self._consume, burst, name, rejected) for _ in range(consumers)]
             if fault == KILL:
                 self._kill_a_busy_function()
-            healed = [end.result() for end in ended]
+            burst.healed_seconds = max(end.result() for end in ended) - started
         self.talend.faults.clear()
-        burst.healed_seconds = max(healed) - started
         asked = self.talend.token_calls()[before:]
         burst.token_calls, burst.granted = len(asked), sum(entry.status == 200 for entry in asked)
         burst.versions = self._versions(name) - made
@@ -120,7 +118,7 @@ class Load:
         return burst
 
     def _consume(self, burst: Burst, name: str, rejected: str) -> float:
-        """Invoke `renew` until it knows of another token; when that was."""
+        """Invoke `renew` until it knows of another token, and return when that was."""
         event = json.dumps({"account": name, "rejected_version_id": rejected})
         functions, function = self.aws.client("lambda"), self.stack.outputs["RenewFunctionName"]
         deadline = time.monotonic() + PATIENCE_SECONDS
@@ -135,15 +133,18 @@ class Load:
                 return ended
             time.sleep(_PAUSE_SECONDS)
 
-    def _reject(self, account: Account) -> str:
-        """Make a token of ten minutes' age the published one, and revoke it; its version."""
-        secrets, name = self.aws.client("secretsmanager"), f"talend/{account.client_id}/token"
-        document = json.loads(secrets.get_secret_value(SecretId=name)["SecretString"])
-        document["issued_at"] -= BACKDATED_SECONDS
-        document["version_id"] = str(uuid.uuid4())
-        self.talend.tokens.revoke_all(account.client_id)
-        version: str = document["version_id"]
-        secrets.put_secret_value(SecretId=name, SecretString=json.dumps(document), ClientRequestToken=version)
+    def _document(self, name: str) -> dict[str, object]:
+        published = self.aws.client("secretsmanager").get_secret_value(SecretId=f"talend/{name}/token")
+        return json.loads(published["SecretString"])  # type: ignore[no-any-return]
+
+    def _reject(self, name: str) -> str:
+        """Publish a token of ten minutes' age, revoke it, and return its version."""
+        document, version = self._document(name), str(uuid.uuid4())
+        document |= {"issued_at": int(str(document["issued_at"])) - BACKDATED_SECONDS, "version_id": version}
+        self.talend.tokens.revoke_all(name)
+        self.aws.client("secretsmanager").put_secret_value(
+            SecretId=f"talend/{name}/token", SecretString=json.dumps(document), ClientRequestToken=version
+        )
         return version
 
     def _kill_a_busy_function(self) -> None:
@@ -152,8 +153,7 @@ class Load:
         os.kill(busy[0]["pid"], signal.SIGKILL)
 
     def _has_token(self, name: str) -> bool:
-        described = self.aws.client("secretsmanager").describe_secret(SecretId=f"talend/{name}/token")
-        return "AWSCURRENT" in str(described.get("VersionIdsToStages"))
+        return "AWSCURRENT" in str(self.aws.client("secretsmanager").describe_secret(SecretId=f"talend/{name}/token"))
 
     def _versions(self, name: str) -> int:
         listed = self.aws.client("secretsmanager").list_secret_version_ids(
@@ -162,67 +162,44 @@ class Load:
         return len(listed["Versions"])
 
     def _works(self, name: str) -> bool:
-        published = self.aws.client("secretsmanager").get_secret_value(SecretId=f"talend/{name}/token")
-        document = json.loads(published["SecretString"])
+        document = self._document(name)
         headers = {"Authorization": f"Bearer {document['access_token']}"}
-        answer = requests.get(f"{document['api_url']}/account/users", headers=headers, timeout=10)
-        return answer.status_code == 200
+        return requests.get(f"{document['api_url']}/account/users", headers=headers, timeout=10).status_code == 200
 
 
 @contextmanager
 def deployed() -> Iterator[Load]:
-    """The stack on an embedded AWS, beside a Talend simulator; `make build` has built it."""
+    """Deploy the stack that `make build` has built to an embedded AWS, beside a Talend simulator."""
     progress("starting an embedded local AWS and a Talend simulator")
     with LocalAWS(concurrency=CONCURRENCY) as aws, TalendSimulator() as talend:
         yield Load(aws, deploy_quiet_stack(aws, talend), talend)
 
 
-def schedule(faults: Sequence[str], seed: int) -> Iterator[str]:
-    """Faults by turns, in an order of chance, every other burst without one."""
-    chance = random.Random(seed)
+def play(load: Load, faults: Sequence[str], consumers: int, go_on: Callable[[int], bool], seed: int) -> list[Burst]:
+    """Play bursts over all accounts by turns, as long as `go_on` says so of their number.
+
+    Faults come by turns in a random order, and every other burst has none.
+    """
+    chance, bursts, accounts = random.Random(seed), list[Burst](), itertools.cycle(load.accounts)
     while True:
         for fault in chance.sample(faults, len(faults)):
-            yield NONE
-            yield fault
-
-
-def play(load: Load, faults: Sequence[str], consumers: int, go_on: Callable[[int], bool], seed: int) -> list[Burst]:
-    """Bursts over all accounts by turns, as long as `go_on` says so of their number."""
-    bursts: list[Burst] = []
-    accounts = itertools.cycle(load.accounts)
-    for fault in schedule(faults, seed):
-        if not go_on(len(bursts)) or len(bursts) >= BURSTS_AN_ACCOUNT * len(load.accounts):
-            return bursts
-        bursts.append(load.burst(next(accounts), fault, consumers))
-    raise AssertionError("the schedule never ends")
+            for played in (NONE, fault):
+                if not go_on(len(bursts)) or len(bursts) >= BURSTS_AN_ACCOUNT * len(load.accounts):
+                    return bursts
+                bursts.append(load.burst(next(accounts), played, consumers))
 
 
 def report(bursts: Sequence[Burst], seconds: float) -> str:
-    """What was found, as a table and two sentences."""
-    lines = [
-        f"{'fault':30}{'bursts':>8}{'invocations':>13}{'p50, s':>8}{'p99, s':>8}{'healed, s':>11}"
-        f"{'token calls':>13}{'tokens':>8}{'versions':>10}"
-    ]
-    for fault in sorted({burst.fault for burst in bursts}, key=list(FAULTS).index):
-        of = [burst for burst in bursts if burst.fault == fault]
-        each = [second for burst in of for second in burst.seconds]
-        healed = statistics.median(burst.healed_seconds for burst in of)
-        lines.append(
-            f"{fault:30}{len(of):8}{len(each):13,}{statistics.median(each):8.2f}{_p99(each):8.2f}{healed:11.2f}"
-            f"{sum(burst.token_calls for burst in of):13}{sum(burst.granted for burst in of):8}"
-            f"{sum(burst.versions for burst in of):10}"
-        )
+    """Return what `docs/development.md` says of the bursts."""
+    lines = []
+    for fault in sorted({burst.fault for burst in bursts}):
+        alike = [burst for burst in bursts if burst.fault == fault]
+        healed = statistics.median(burst.healed_seconds for burst in alike)
+        tokens, versions = (sum(getattr(burst, of) for burst in alike) for of in ("granted", "versions"))
+        lines.append(f"{fault}: {len(alike)} bursts, {tokens} tokens, {versions} versions, healed after {healed:.2f} s")
     ends = sum((burst.ends for burst in bursts), Counter[str]())
-    calls, consumers = ends.total(), sum(burst.consumers for burst in bursts)
-    lines += [
-        "",
-        f"{calls:,} invocations for {consumers:,} rejections in {seconds:.0f} s: {calls / seconds:.0f} a second, "
-        f"{sum(burst.token_calls for burst in bursts) / consumers:.3f} token calls and "
-        f"{sum(burst.versions for burst in bursts) / consumers:.3f} versions a rejection",
-        ", ".join(f"{number:,} {end}" for end, number in ends.most_common()),
-    ]
+    hundredths = statistics.quantiles((each for burst in bursts for each in burst.seconds), n=100, method="inclusive")
+    rejections = sum(burst.consumers for burst in bursts)
+    lines.append(f"{ends.total():,} invocations in {seconds:.0f} s for {rejections:,} rejections")
+    lines.append(f"p50 {hundredths[49]:.2f} s, p99 {hundredths[98]:.2f} s; {dict(ends.most_common())}")
     return "\n".join(lines)
-
-
-def _p99(seconds: Sequence[float]) -> float:
-    return statistics.quantiles(seconds, n=100, method="inclusive")[-1]

@@ -1,7 +1,6 @@
-"""The memory of warm functions after many invocations: `python -m faults.load.memory ROUNDS SAMPLES`, in a process.
+"""The memory of warm functions after many invocations, in a process of their own.
 
-Each round is a rotation and a renewal by the real handlers over the real adapters. What they ask is another process's:
-see `bench.rotation_server`, which the environment names.
+Each round is a rotation and a renewal by the real handlers over the real adapters, which call `bench.rotation_server`.
 """
 
 from __future__ import annotations
@@ -18,10 +17,11 @@ from pathlib import Path
 
 _PUBLISHED = "11111111-1111-4111-8111-111111111111"
 _PAGE_BYTES = os.sysconf("SC_PAGE_SIZE")
+_PYTHON = {"PYTHONPATH": os.pathsep.join(sys.path), "PATH": os.environ.get("PATH", os.defpath)}
 
 
 class Context:
-    """What Lambda tells a function about its invocation."""
+    """Lambda's context of an invocation."""
 
     function_name = "function"
     memory_limit_in_mb = 256
@@ -33,12 +33,12 @@ class Context:
 
 
 def measured(rounds: int, samples: int, before: str = "") -> list[int]:
-    """The resident set in bytes at `samples` moments, equally far apart, of a process that invokes both functions
-    `rounds` times each. `before` is code that it runs first, such as a leak."""
+    """Return the resident set in bytes at `samples` moments of a process that invokes both functions `rounds` times.
+
+    It first runs the code `before`, such as a leak.
+    """
     with _server() as ports:
-        environment = {
-            "PATH": os.environ.get("PATH", os.defpath),
-            "PYTHONPATH": os.pathsep.join(sys.path),
+        environment = _PYTHON | {
             "AWS_ACCESS_KEY_ID": "testing",
             "AWS_SECRET_ACCESS_KEY": "testing",
             "AWS_DEFAULT_REGION": "eu-central-1",
@@ -55,14 +55,13 @@ def measured(rounds: int, samples: int, before: str = "") -> list[int]:
         done = subprocess.run(
             [sys.executable, "-c", code], env=environment, capture_output=True, text=True, check=False, timeout=900
         )
-        if done.returncode:
-            raise RuntimeError(f"the functions' process has failed: {done.stderr[-2_000:]}")
-        found: list[int] = json.loads(done.stdout.splitlines()[-1])
-        return found
+    assert done.returncode == 0, f"the functions' process has failed: {done.stderr[-2_000:]}"
+    found: list[int] = json.loads(done.stdout.splitlines()[-1])
+    return found
 
 
 def growth(found: Sequence[int]) -> float:
-    """How much more was held in the last third than in the middle one, as a part of that: the first warms up."""
+    """Return how much more the last third held than the middle one, as a part of that. The first third warms up."""
     third = len(found) // 3
     middle, last = sorted(found[third : 2 * third]), sorted(found[-third:])
     return last[third // 2] / middle[third // 2] - 1
@@ -89,21 +88,9 @@ def main(rounds: int, samples: int) -> None:
 
 @contextlib.contextmanager
 def _server() -> Iterator[dict[str, int]]:
-    environment = {"PYTHONPATH": os.pathsep.join(sys.path), "PATH": os.environ.get("PATH", os.defpath)}
-    with subprocess.Popen(
-        [sys.executable, "-m", "bench.rotation_server"],
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-        env=environment,
-        text=True,
-    ) as server:
+    command = [sys.executable, "-m", "bench.rotation_server"]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, env=_PYTHON, text=True) as server:
         assert server.stdin is not None
         assert server.stdout is not None
         yield json.loads(server.stdout.readline())
         server.stdin.close()
-
-
-if __name__ == "__main__":
-    sizes = measured(int(sys.argv[1]), int(sys.argv[2]))
-    print(*(f"{size / 1e6:.2f} MB" for size in sizes))
-    print(f"the last third held {growth(sizes):+.2%} of what the middle one did")

@@ -23,7 +23,6 @@ def bursts():
         yield bursts
 
 
-@pytest.mark.no_cover
 def test_each_burst_heals_with_one_version(bursts):
     assert {burst.fault for burst in bursts} == {NONE, *TRIED}
     assert [burst.fault for burst in bursts if not burst.works] == []
@@ -31,7 +30,6 @@ def test_each_burst_heals_with_one_version(bursts):
     assert len(bursts) <= chosen(2, 16) * BURSTS_AN_ACCOUNT
 
 
-@pytest.mark.no_cover
 def test_a_burst_costs_one_token_beside_those_that_get_lost(bursts):
     """Those are issued and get lost on their way."""
     lost = {"closed inside the body, once": 1, "a page, three times": 3}
@@ -41,7 +39,6 @@ def test_a_burst_costs_one_token_beside_those_that_get_lost(bursts):
         assert 1 <= burst.granted - lost.get(burst.fault, 0) <= at_most, burst.fault
 
 
-@pytest.mark.no_cover
 def test_a_burst_that_nothing_disturbs_is_one_token_call_and_no_error(bursts):
     for burst in bursts:
         if burst.fault == NONE:
@@ -50,7 +47,6 @@ def test_a_burst_that_nothing_disturbs_is_one_token_call_and_no_error(bursts):
             assert burst.ends["rotated"] == 1
 
 
-@pytest.mark.no_cover
 def test_an_outage_ends_in_errors_that_consumers_see(bursts):
     """Twelve refusals outlast three attempts of a run: the first runs raise, and those who come back are served."""
     outage = next(burst for burst in bursts if "twelve" in burst.fault)

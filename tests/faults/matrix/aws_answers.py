@@ -1,4 +1,4 @@
-"""Rows of the matrix: something else than AWS answers in its place, and says that all is well."""
+"""Rows of the matrix: something other than AWS answers in its place, with a status of 200."""
 
 from __future__ import annotations
 
@@ -6,31 +6,19 @@ import json
 from collections.abc import Iterator
 from dataclasses import replace
 from functools import partial
+from typing import Any
 
 from botocore.awsrequest import AWSResponse
 
-from faults.matrix.aws_arming import answers
-from faults.matrix.aws_faults import (
-    CLOSE_BREAKER,
-    LOCK,
-    PROMOTE,
-    READ_BREAKER,
-    READS,
-    SECRETS,
-    STAGE,
-    UNLOCK,
-    row,
-    says,
-    unlocked,
-)
-from faults.matrix.aws_wire import AwsCall, Interference, Serve
-from faults.matrix.columns import State, Trigger
-from faults.matrix.faults import Expected, Fault, healthy
-from faults.matrix.table_faults import LET_GO, OPEN, let_go_or_open
+from faults.matrix import aws_faults as aws
+from faults.matrix.aws_wire import AwsCall, Interference, Serve, answers, at
+from faults.matrix.columns import Expectation, Expected, State, Trigger, healthy
+from faults.matrix.faults import Fault
 
-# Asked for what a label is not on: there may be no such secret.
-DESCRIBE = "DescribeSecret of the token"
+# A run asks it if a label is on no version, because there may be no such secret.
+_DESCRIBE = "DescribeSecret of the token"
 _PAGE = b"<!DOCTYPE html><html><body>Sign in to the network</body></html>"
+_MEMBERS = ("ARN", "VersionId", "VersionStages", "SecretString", "CreatedDate", "Versions", "Item")
 _BODIES = {
     "a page": _PAGE,
     "nothing": b"",
@@ -41,51 +29,44 @@ _BODIES = {
     "half of JSON": b'{"ARN": "arn:aws:secretsmanager:eu-west-1',
     "an object of others": b'{"status": "ok", "VersionId": 1, "Versions": null, "Item": 7}',
     "a list in each member": b'{"ARN": [], "VersionId": [], "VersionStages": [[]], "SecretString": [], "Item": []}',
-    "a number in each member": json.dumps(
-        dict.fromkeys(("ARN", "VersionId", "VersionStages", "SecretString", "CreatedDate", "Versions", "Item"), 7)
-        | {"VersionIdsToStages": 7, "Attributes": 7}
-    ).encode(),
+    "a number in each member": json.dumps(dict.fromkeys((*_MEMBERS, "VersionIdsToStages", "Attributes"), 7)).encode(),
 }
-# What DynamoDB's own answer to a write looks like, once the SDK has read it.
-_AS_GOOD_AS_DYNAMODB = ("a page", "nothing", "{}", "half of JSON", "an object of others", "a list in each member")
+# The SDK reads these as DynamoDB's own answer to a write.
+_LIKE_DYNAMODB = ("a page", "nothing", "{}", "half of JSON", "an object of others", "a list in each member")
 _NUMBER = {"ARN": "arn", "VersionId": "v", "VersionStages": ["AWSCURRENT"], "CreatedDate": 1, "SecretString": 7}
 
 
 def rows() -> Iterator[Fault]:
-    unexpected = says("UnexpectedAnswer. The answer is not from Secrets Manager", asked=False)
+    unexpected = aws.says("UnexpectedAnswer. The answer is not from Secrets Manager", asked=False)
     for kind, body in _BODIES.items():
-        for name in SECRETS:
-            expected = says("UnexpectedAnswer", asked=name in (STAGE, PROMOTE))
-            yield row(f"{name}: 200 with {kind}", name, expected, answers(200, body))
-        described = row(f"{DESCRIBE}: 200 with {kind}", DESCRIBE, unexpected, answers(200, body))
-        yield replace(described, hits=lambda _, state: state is State.ABSENT)
-        for name in (LOCK, UNLOCK, READ_BREAKER, CLOSE_BREAKER):
-            is_failure = name == LOCK and kind not in _AS_GOOD_AS_DYNAMODB
-            expected = unlocked if is_failure else healthy
-            yield row(f"{name}: 200 with {kind}", name, expected, answers(200, body))
-        for name in (LET_GO, OPEN):
-            yield let_go_or_open(name, f"200 with {kind}", answers(200, body))
-    for name in READS:
-        number = answers(200, json.dumps(_NUMBER).encode())
-        yield row(f"{name}: 200 with a number as the value", name, says("UnexpectedAnswer", asked=False), number)
-    yield from _done()
+        title, how = f"200 with {kind}", answers(200, body)
+        for name in aws.SECRETS:
+            yield aws.row_at(name, title, aws.says("UnexpectedAnswer", asked=name in (aws.STAGE, aws.PROMOTE)), how)
+        absent = lambda _, state: state is State.ABSENT  # noqa: E731
+        yield Fault(f"{_DESCRIBE}: {title}", at(_DESCRIBE, how), unexpected, absent)
+        yield aws.row_at(aws.LOCK, title, healthy if kind in _LIKE_DYNAMODB else aws.unlocked, how)
+        for name in (aws.UNLOCK, aws.READ_BREAKER, aws.CLOSE_BREAKER):
+            yield aws.row_at(name, title, healthy, how)
+        for name in (aws.LET_GO, aws.OPEN_BREAKER):
+            yield aws.refused_and(name, title, how)
+    number = answers(200, json.dumps(_NUMBER).encode())
+    for name in aws.READS:
+        yield aws.row_at(name, "200 with a number as the value", aws.says("UnexpectedAnswer", asked=False), number)
+    for name in (aws.STAGE, aws.PROMOTE):
+        yield aws.row_at(name, "done, and 200 with a page", partial(_published, name), _answered_with(_PAGE))
+    yield aws.row_at(aws.LOCK, "done, and 200 with null", aws.unlocked, _answered_with(b"null"))
     yield from _strange_records()
 
 
-def _done() -> Iterator[Fault]:
-    """AWS has done what it was asked, and its answer was replaced on the way."""
-    for name in (STAGE, PROMOTE):
-        yield row(f"{name}: done, and 200 with a page", name, partial(_published, name), _answered_with(_PAGE))
-    yield row(f"{LOCK}: done, and 200 with null", LOCK, unlocked, _answered_with(b"null"))
-
-
 def _published(name: str, trigger: Trigger, state: State) -> Expected:
-    expected = says("UnexpectedAnswer")(trigger, state)
-    # The first version of a secret is the current one by itself.
-    return replace(expected, publishes=name == PROMOTE or state is State.ABSENT)
+    expected = aws.says("UnexpectedAnswer")(trigger, state)
+    # A secret's first version becomes the current one by itself.
+    return replace(expected, publishes=name == aws.PROMOTE or state is State.ABSENT)
 
 
 def _answered_with(body: bytes) -> Interference:
+    """Serve the call, and replace the answer."""
+
     def answer(call: AwsCall, serve: Serve) -> AWSResponse:
         serve()
         return call.answer(200, body, "text/html")
@@ -94,20 +75,18 @@ def _answered_with(body: bytes) -> Interference:
 
 
 def _strange_records() -> Iterator[Fault]:
-    """The lock is taken, by the answer, but its record is not one that a run has written."""
-    in_progress = Expected("in_progress", 0)
-    records = {
-        "no record": (None, lambda *_: in_progress),
-        "an empty record": ({}, unlocked),
-        "a record without a status": ({"id": {"S": "talend-token#1"}}, unlocked),
-        "a record of nothing": (_completed("null"), unlocked),
-        "a record of others": (_completed('{"outcome": "rotated"}'), unlocked),
-        "a record that is not JSON": (_completed("rotated"), unlocked),
+    """The answer says that the lock is taken, but no run has written its record."""
+    records: dict[str, tuple[dict[str, Any], Expectation]] = {
+        "no record": ({}, Expected("in_progress", 0)),
+        "an empty record": ({"Item": {}}, aws.unlocked),
+        "a record without a status": ({"Item": {"id": {"S": "talend-token#1"}}}, aws.unlocked),
+        "a record of nothing": ({"Item": _completed("null")}, aws.unlocked),
+        "a record of others": ({"Item": _completed('{"outcome": "rotated"}')}, aws.unlocked),
+        "a record that is not JSON": ({"Item": _completed("rotated")}, aws.unlocked),
     }
     for kind, (item, expected) in records.items():
-        answer = {"__type": "ConditionalCheckFailedException", "message": "taken"}
-        body = json.dumps(answer if item is None else answer | {"Item": item}).encode()
-        yield row(f"{LOCK}: taken, with {kind}", LOCK, expected, answers(400, body))
+        body = {"__type": "ConditionalCheckFailedException", "message": "taken"} | item
+        yield aws.row_at(aws.LOCK, f"taken, with {kind}", expected, answers(400, json.dumps(body).encode()))
 
 
 def _completed(data: str) -> dict[str, dict[str, str]]:

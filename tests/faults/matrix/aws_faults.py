@@ -1,20 +1,33 @@
-"""Rows of the matrix: what AWS does at each call that a run makes."""
+"""Rows of the matrix: failures of each call of AWS that a run makes, and of the lock table while a run ends badly."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import replace
+from decimal import Decimal
 
+from botocore.awsrequest import AWSResponse
 from botocore.exceptions import ConnectTimeoutError, ReadTimeoutError
 
-from faults.matrix.aws_arming import ALWAYS, answers, at, error, is_about, is_of_the_table, lost, raises
-from faults.matrix.aws_wire import Interference
-from faults.matrix.columns import State, Trigger, needs_nothing
-from faults.matrix.faults import Expected, Fault, asks, healthy
+from faults.matrix.aws_wire import ALWAYS, AwsCall, Interference, Serve, answers, at, error, lost, raises
+from faults.matrix.cases import Case
+from faults.matrix.columns import (
+    HELD,
+    PREVIOUS_USED,
+    ByCell,
+    Expectation,
+    Expected,
+    State,
+    Trigger,
+    asks,
+    healthy,
+    needs_nothing,
+)
+from faults.matrix.faults import Fault, each, row
+from faults.matrix.world import lock_records
+from talend_simulator import Answer
 
-type Expectation = Callable[[Trigger, State], Expected]
-
-# The status and the code of each, as AWS documents them.
+# The status and the code of each failure, as AWS documents them.
 _PASSING = {"throttled": (400, "ThrottlingException"), "internal error": (500, "InternalServiceError")}
 _LASTING = {
     "denied": (400, "AccessDeniedException"),
@@ -23,7 +36,6 @@ _LASTING = {
     "key disabled": (400, "DecryptionFailure"),
     "an error nobody knows": (418, "TeapotException"),
 }
-# Those of DynamoDB have codes of their own.
 _OF_TABLES = {
     "throttled": (400, "ProvisionedThroughputExceededException"),
     "too many requests": (400, "RequestLimitExceeded"),
@@ -39,20 +51,23 @@ READ_TOKEN, READ_STAGED = "GetSecretValue of the token", "GetSecretValue of the 
 READ_PREVIOUS = "GetSecretValue of the token AWSPREVIOUS"
 READ_CREDENTIALS, LIST = "GetSecretValue of the credentials", "ListSecretVersionIds of the token"
 STAGE, PROMOTE = "PutSecretValue of the token", "UpdateSecretVersionStage of the token"
-LOCK, UNLOCK = "PutItem of the lock", "UpdateItem of the lock"
+LOCK, UNLOCK, LET_GO = "PutItem of the lock", "UpdateItem of the lock", "DeleteItem of the lock"
 READ_BREAKER, CLOSE_BREAKER = "GetItem of the breaker", "UpdateItem of the breaker"
+# A refusal of the credentials is stored by the call that otherwise forgets one.
+OPEN_BREAKER = CLOSE_BREAKER
+TABLE = ".* of the (lock|breaker)"
 READS = (READ_TOKEN, READ_STAGED, READ_PREVIOUS, READ_CREDENTIALS)
 SECRETS = (*READS, LIST, STAGE, PROMOTE)
 
 
 def calls(trigger: Trigger, state: State) -> list[str]:
-    """What a healthy run asks of AWS, in order; `DescribeSecret`, which tells what is not there, left out."""
+    """Return what a healthy run asks of AWS, in order, without `DescribeSecret`, which it needs if nothing is there."""
     if needs_nothing(trigger, state):
         return [READ_TOKEN]
     made = [READ_TOKEN, LOCK]
     if state in (State.ABSENT, State.LEFT_OVER):
         made.append(READ_STAGED)
-    # Whether what is staged was left over, or published before.
+    # It shows whether the staged version was left over, or published before.
     made += [READ_PREVIOUS] if state is State.LEFT_OVER else []
     if asks(trigger, state):
         made += [LIST] if trigger is Trigger.REJECTED else []
@@ -60,64 +75,113 @@ def calls(trigger: Trigger, state: State) -> list[str]:
         made += [READ_BREAKER] if trigger.minds_the_breaker else []
         made += [CLOSE_BREAKER] if trigger in (Trigger.MANUAL, Trigger.CREDENTIALS_CHANGED) else []
         made.append(STAGE)
-    # The first version of a secret is the current one by itself.
+    # A secret's first version becomes the current one by itself.
     made += [PROMOTE] if state is not State.ABSENT else []
     return [*made, UNLOCK]
 
 
+def makes(name: str) -> Callable[[Trigger, State], bool]:
+    return lambda trigger, state: name in calls(trigger, state)
+
+
 def rows() -> Iterator[Fault]:
-    for name in (*SECRETS, LOCK, UNLOCK, READ_BREAKER, CLOSE_BREAKER):
-        yield from _failures(name)
-    yield row("the key cannot encrypt", STAGE, says("EncryptionFailure"), error(400, "EncryptionFailure"))
-    yield Fault("lock table gone", at(is_of_the_table, error(400, "ResourceNotFoundException")), unlocked, _locks)
-    yield from _lost_answers()
+    for name in SECRETS:
+        yield from _failures(name, _PASSING | _LASTING)
+    for name in (LOCK, UNLOCK, READ_BREAKER, CLOSE_BREAKER):
+        yield from _failures(name, _OF_TABLES)
+    cannot = error(400, "EncryptionFailure")
+    yield Fault("the key cannot encrypt", at(STAGE, cannot), says("EncryptionFailure"), makes(STAGE))
+    gone = error(400, "ResourceNotFoundException")
+    yield Fault("lock table gone", at(TABLE, gone), unlocked, makes(LOCK))
+    for name in (*SECRETS, LOCK, UNLOCK):
+        yield repeatable(row_at(name, "the answer is lost, once", healthy, lost, times=1), name)
+    for name in (STAGE, PROMOTE, LOCK):
+        yield repeatable(row_at(name, "every answer is lost", _though_lost(name), lost), name)
+
+    ways = {
+        **{kind: error(*_OF_TABLES[kind]) for kind in ("denied", "throttled", "internal error")},
+        "time-out": raises(ReadTimeoutError),
+    }
+    for name in (LET_GO, OPEN_BREAKER):
+        for kind, how in ways.items():
+            yield refused_and(name, kind, how)
+        yield refused_and(name, "the answer is lost", lost, done=True)
+    locked = Expected("in_progress", 0)
+    yield Fault("another run has the lock", at(LOCK, _after_another_run), locked, makes(LOCK))
 
 
-def _failures(name: str) -> Iterator[Fault]:
-    kinds = _PASSING | _LASTING if name in SECRETS else _OF_TABLES
+def _failures(name: str, kinds: dict[str, tuple[int, str]]) -> Iterator[Fault]:
     for kind, (status, code) in kinds.items():
-        # Of a version that is not there, the same is said: only the whole secret can be missed.
-        is_read = kind == "not found" and name in (READ_TOKEN, READ_CREDENTIALS)
-        if is_read:
-            met, how = is_about(name.rpartition(" ")[2]), error(status, code)
-            yield Fault(f"{name}: no such secret", at(met, how), says(code, asked=False), makes(name))
+        failure = error(status, code)
+        # AWS says the same of a version that is not there, so only the whole secret can be missed.
+        if kind == "not found" and name in (READ_TOKEN, READ_CREDENTIALS):
+            every = f".* {name.partition(' ')[2]}.*"
+            yield Fault(f"{name}: no such secret", at(every, failure), says(code, asked=False), makes(name))
         elif kind != "not found" or name not in (READ_STAGED, READ_PREVIOUS):
-            yield row(f"{name}: {kind}", name, _expected(name, code), error(status, code))
-    yield row(f"{name}: time-out", name, _expected(name, "ReadTimeoutError"), raises(ReadTimeoutError))
-    yield row(f"{name}: no connection", name, _expected(name, "ConnectTimeoutError"), raises(ConnectTimeoutError))
+            yield row_at(name, kind, _expected(name, code), failure)
+    for kind, timeout in {"time-out": ReadTimeoutError, "no connection": ConnectTimeoutError}.items():
+        yield row_at(name, kind, _expected(name, timeout.__name__), raises(timeout))
     if name in SECRETS:
         for kind, (status, code) in _PASSING.items():
-            yield row(f"{name}: {kind}, once", name, healthy, error(status, code), times=1)
+            yield row_at(name, f"{kind}, once", healthy, error(status, code), times=1)
     page = answers(503, b"<html>Service Unavailable</html>")
-    yield row(f"{name}: a page in the place of an answer", name, _expected(name, "503"), page)
+    yield row_at(name, "a page in the place of an answer", _expected(name, "503"), page)
 
 
-def _lost_answers() -> Iterator[Fault]:
-    """AWS has done what it was asked, and nobody hears of it."""
-    for name in (*SECRETS, LOCK, UNLOCK):
-        yield repeatable(row(f"{name}: the answer is lost, once", name, healthy, lost, times=1), name)
-    for name in (STAGE, PROMOTE, LOCK):
-        yield repeatable(row(f"{name}: every answer is lost", name, _though_lost(name), lost), name)
+def row_at(name: str, kind: str, expected: Expectation, how: Interference, *, times: int = ALWAYS) -> Fault:
+    return Fault(f"{name}: {kind}", at(name, how, times=times), expected, makes(name))
+
+
+def repeatable(fault: Fault, name: str) -> Fault:
+    """Leave out what moto does wrong: it takes AWSCURRENT from a secret's only version if that is put once more."""
+
+    def is_repeatable(state: State) -> bool:
+        return (name, state) != (STAGE, State.ABSENT)
+
+    return replace(
+        fault,
+        arm=lambda case: fault.arm(case) if is_repeatable(case.state) else None,
+        hits=lambda trigger, state: fault.hits(trigger, state) and is_repeatable(state),
+    )
+
+
+def refused_and(name: str, kind: str, how: Interference, *, done: bool = False) -> Fault:
+    """A lock that was not released keeps other runs off. A refusal that was not stored opens the breaker of this
+    process all the same."""
+
+    def arm(case: Case) -> None:
+        each(Answer(403))(case)
+        at(name, how)(case)
+
+    again = HELD if done or name == OPEN_BREAKER else ("in_progress", 0)
+    expected = Expected("CredentialsRefused", 1, "answered 403", PREVIOUS_USED, again=again)
+    return row(f"credentials are refused, and {name}: {kind}", arm, expected)
+
+
+def _after_another_run(_: AwsCall, serve: Serve) -> AWSResponse:
+    """Another run has made the same call just before, so its record differs by the run that wrote it."""
+    serve()
+    for record in lock_records().values():
+        expiry = record.attrs["in_progress_expiration"]
+        expiry.value = str(Decimal(expiry.value) + 1)
+    return serve()
 
 
 # --- expectations ---
 
 
-def _expected(name: str, code: str) -> Expectation:
-    """How a run ends whose call `name` fails each time."""
+def _expected(name: str, code: str) -> ByCell:
+    """Return how a run ends if each call `name` fails."""
     if name == LOCK:
         return unlocked
-    if name in SECRETS:
-        return says(code, asked=name in (STAGE, PROMOTE))
-    return healthy
+    return says(code, asked=name in (STAGE, PROMOTE)) if name in SECRETS else healthy
 
 
-def says(code: str, *, asked: bool = True) -> Expectation:
-    def expected(trigger: Trigger, state: State) -> Expected:
-        calls = healthy(trigger, state).calls if asked else 0
-        return Expected("SecretStoreError", calls, f"failed with {code}")
-
-    return expected
+def says(code: str, *, asked: bool = True) -> ByCell:
+    """A call of Secrets Manager fails, before or after the token call."""
+    return lambda trigger, state: Expected(
+        "SecretStoreError", healthy(trigger, state).calls if asked else 0, f"failed with {code}"
+    )
 
 
 def unlocked(trigger: Trigger, state: State) -> Expected:
@@ -129,28 +193,3 @@ def unlocked(trigger: Trigger, state: State) -> Expected:
 def _though_lost(name: str) -> Expectation:
     expected = _expected(name, "ReadTimeoutError")
     return lambda trigger, state: replace(expected(trigger, state), publishes=name == PROMOTE)
-
-
-def row(title: str, name: str, expected: Expectation, how: Interference, *, times: int = ALWAYS) -> Fault:
-    return Fault(title, at(lambda call: call.name == name, how, times=times), expected, makes(name))
-
-
-def repeatable(fault: Fault, name: str) -> Fault:
-    """moto takes AWSCURRENT from a secret's only version when that is put once more; AWS does nothing then."""
-
-    def isrepeatable(state: State) -> bool:
-        return (name, state) != (STAGE, State.ABSENT)
-
-    return replace(
-        fault,
-        arm=lambda case: fault.arm(case) if isrepeatable(case.state) else None,
-        hits=lambda trigger, state: fault.hits(trigger, state) and isrepeatable(state),
-    )
-
-
-def makes(name: str) -> Callable[[Trigger, State], bool]:
-    return lambda trigger, state: name in calls(trigger, state)
-
-
-def _locks(trigger: Trigger, state: State) -> bool:
-    return LOCK in calls(trigger, state)

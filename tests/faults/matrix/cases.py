@@ -14,20 +14,20 @@ from datetime import UTC, datetime
 from typing import Any
 
 from faults.invariants import InvariantBroken, Sight, Witness
-from faults.matrix.columns import LIFE_SECONDS, State, Trigger, seconds_left
+from faults.matrix.columns import LIFE_SECONDS, State, Trigger
 from faults.matrix.world import PREFIX, World
 from rotator.domain.errors import RotatorError
 from talend_simulator import Account, fingerprint
 from talend_token.document import Sensitive, TokenDocument
 
-# When the event says that the credentials changed.
+# The event says that the credentials changed so long ago.
 _CHANGED_SECONDS_AGO = 5
 _numbers = itertools.count(1)
 
 
 @dataclass(frozen=True)
 class Ending:
-    """How one invocation ended, what it asked the token endpoint, and what it left published."""
+    """How one invocation ended, and what it left published."""
 
     answer: dict[str, Any] | None
     error: BaseException | None
@@ -38,7 +38,7 @@ class Ending:
 
     @property
     def kind(self) -> str:
-        """The error's class, or the outcome."""
+        """Return the outcome, or the class of the error."""
         return type(self.error).__name__ if self.error else str((self.answer or {}).get("outcome"))
 
     @property
@@ -53,21 +53,25 @@ class Ending:
 class Case:
     """An account in a world, whose token secret is in `state`."""
 
+    takes_shorter = True
+    """Whether a token that expires earlier may replace a good one if another one is wanted."""
+
     def __init__(self, world: World, trigger: Trigger, state: State) -> None:
         world.begin()
         self.world, self.trigger, self.state = world, trigger, state
         self.name = f"account-{next(_numbers)}"
         self.account = world.talend.add_account(Account(name=self.name))
         self.told: set[str] = set()
+        """Fingerprints of the tokens that consumers have reported."""
         self.broken: InvariantBroken | None = None
-        """The first rule that did not hold: what calls AWS may swallow an error that comes up there."""
+        """The first rule that did not hold, in case the caller of AWS swallows the error."""
         self.witness = Witness(refused=lambda token: fingerprint(token) in self.told, ends=self._ends)
-        self._secrets_shown: list[str] = []
+        self._tokens: list[str] = []
         self.seconds = 60.0
         for part in ("credentials", "token"):
             world.aws_client.create_secret(Name=self.secret_id(part))
         self.store_credentials(self.account.credentials)
-        self.earlier: dict[str, Any] = {}
+        self._earlier: dict[str, Any] = {}
         self._prepare(state)
         self.rejected = self._rejected()
         self.witness.by_hand(self.sight())
@@ -75,17 +79,17 @@ class Case:
         world.talend.journal.clear()
         world.aws.after_each = self.look
 
-    # --- the secrets, by hand ---------------------------------------------------------------
+    # --- the secrets, by hand ---
 
     def secret_id(self, part: str) -> str:
         return f"{PREFIX}/{self.name}/{part}"
 
     def versions(self, part: str = "token") -> dict[str, Any]:
-        """The versions of a secret as moto keeps them."""
-        return self.world.secrets()[self.secret_id(part)].versions  # type: ignore[no-any-return]
+        """Return the versions of a secret as moto keeps them."""
+        return self.world.secrets_manager().secrets[self.secret_id(part)].versions  # type: ignore[no-any-return]
 
-    def put(self, part: str, value: str | bytes, *stages: str, age_seconds: float = 0) -> str:
-        """Make a version and move labels to it, as Secrets Manager does."""
+    def put(self, part: str, value: str | bytes, *stages: str, age_seconds: float = 0) -> None:
+        """Make a version and move labels to it, as Secrets Manager does and moto does not."""
         versions, version_id = self.versions(part), str(uuid.uuid4())
         for version in versions.values():
             had = version["version_stages"]
@@ -93,43 +97,41 @@ class Case:
             moved = "AWSCURRENT" in stages and "AWSCURRENT" in had
             previous = "AWSPREVIOUS" in had and "AWSCURRENT" not in stages
             version["version_stages"] = [*kept, "AWSPREVIOUS"] if moved or previous else kept
-        kind = "secret_string" if isinstance(value, str) else "secret_binary"
         versions[version_id] = {
             "createdate": int(self.world.clock() - age_seconds),
             "version_id": version_id,
             "version_stages": list(stages),
-            kind: value if isinstance(value, str) else base64.b64encode(value).decode(),
         }
-        return version_id
+        if isinstance(value, str):
+            versions[version_id]["secret_string"] = value
+        else:
+            versions[version_id]["secret_binary"] = base64.b64encode(value).decode()
 
     def store_credentials(self, value: str | bytes) -> None:
         self.put("credentials", value, "AWSCURRENT")
 
-    def issue(self, age_seconds: int, left_seconds: int) -> TokenDocument:
-        """A document with a token that works for `left_seconds`."""
-        token = self.world.talend.tokens.issue(
-            self.account, max(left_seconds, 0), clock_error_seconds=0, revoke_earlier=False
-        )
-        now = math.floor(self.world.clock())
-        return TokenDocument(token.access_token, "Bearer", now - age_seconds, now + left_seconds, self.world.talend.url)
+    def issue(self, left_seconds: int) -> TokenDocument:
+        """Return a document with a token that is valid for `left_seconds` more."""
+        left, now = max(left_seconds, 0), math.floor(self.world.clock())
+        token = self.world.talend.tokens.issue(self.account, left, clock_error_seconds=0, revoke_earlier=False)
+        issued_at = now + left_seconds - LIFE_SECONDS
+        return TokenDocument(token.access_token, "Bearer", issued_at, now + left_seconds, self.world.talend.url)
 
-    def publish_by_hand(self, text: str, *stages: str) -> None:
+    def publish(self, published: TokenDocument | str, *stages: str) -> None:
+        """Publish by hand, or stage only."""
+        text = published if isinstance(published, str) else published.to_json().reveal()
         document = self._remember(text)
         age_seconds = self.world.clock() - document.issued_at if document else 60
         self.put("token", text, *(stages or ("AWSCURRENT", "AWSPENDING")), age_seconds=age_seconds)
         if "AWSCURRENT" in stages or not stages:
             self.witness.by_hand(self.sight())
 
-    def another_run_publishes(self) -> None:
-        """What a run beside this one does, all at once."""
-        self.publish_by_hand(self.issue(0, LIFE_SECONDS).to_json().reveal())
-
-    def reading_earlier(self, serve: Callable[[], Any]) -> Any:
-        """What `serve` answers as long as the version before is shown."""
+    def reading_earlier[T](self, serve: Callable[[], T]) -> T:
+        """Return what `serve` answers while the version before is shown."""
         versions = self.versions()
         now = dict(versions)
         versions.clear()
-        versions.update(self.earlier)
+        versions.update(self._earlier)
         try:
             return serve()
         finally:
@@ -139,31 +141,30 @@ class Case:
     def _prepare(self, state: State) -> None:
         if state is State.ABSENT:
             return
-        self.publish_by_hand(self.issue(2 * LIFE_SECONDS, -LIFE_SECONDS).to_json().reveal())
-        self.earlier = {
+        self.publish(self.issue(-LIFE_SECONDS))
+        self._earlier = {
             version_id: {**version, "version_stages": list(version["version_stages"])}
             for version_id, version in self.versions().items()
         }
         if state is State.UNREADABLE:
-            self.publish_by_hand("mended by hand: see the ticket")
+            self.publish("mended by hand: see the ticket")
             return
-        left = seconds_left(state)
-        published = self.issue(LIFE_SECONDS - left, left)
+        published = self.issue(state.seconds_left)
         if state is State.LEFT_OVER:
-            self.publish_by_hand(published.to_json().reveal(), "AWSCURRENT")
-            self.publish_by_hand(self.issue(60, LIFE_SECONDS - 60).to_json().reveal(), "AWSPENDING")
+            self.publish(published, "AWSCURRENT")
+            self.publish(self.issue(LIFE_SECONDS - 60), "AWSPENDING")
             return
-        self.publish_by_hand(published.to_json().reveal())
+        self.publish(published)
         if state is State.REJECTED:
             self.world.talend.revoke(published.access_token)
 
     def _rejected(self) -> tuple[str, str]:
-        """The version that a consumer reports, and the fingerprint of its token."""
+        """Return the version that a consumer reports, and the fingerprint of its token."""
         sight = self.sight()
         token = sight.document.access_token if sight.document else "no token was published"
         return sight.version_id or str(uuid.uuid4()), fingerprint(token)
 
-    # --- what the witness sees --------------------------------------------------------------
+    # --- what the witness sees ---
 
     def sight(self) -> Sight:
         versions = self.versions()
@@ -181,13 +182,13 @@ class Case:
         if sight.text:
             self._remember(sight.text.reveal())
         try:
-            self.witness.look(sight, wanted=self.trigger.is_wanted)
+            self.witness.look(sight, wanted=self.takes_shorter and self.trigger.is_wanted)
         except InvariantBroken as broken:
             self.broken = self.broken or broken
             raise
 
     def is_live(self) -> bool:
-        """Whether the API accepts what is published."""
+        """Return whether the API accepts the published token."""
         document = self.sight().document
         return document is not None and self.world.talend.tokens.live(document.access_token) is not None
 
@@ -195,21 +196,19 @@ class Case:
         token = self.world.talend.tokens.live(access_token)
         return token.expires_at if token else math.inf
 
-    # --- runs -------------------------------------------------------------------------------
+    # --- runs ---
 
     def run(self, trigger: Trigger | None = None) -> Ending:
         """Invoke the function that the trigger is for, and look."""
         self.trigger = trigger or self.trigger
-        function, event = self._event()
+        function, event = self.event()
         if self.trigger is Trigger.REJECTED:
             self.told.add(self.rejected[1])
         before, asked = self.sight(), len(self.world.talend.token_calls())
-        self.world.output.seek(0)
-        self.world.output.truncate()
         answer, error = None, None
         try:
             answer = self.world.invoke(function, event, self.seconds)
-        except Exception as raised:  # noqa: BLE001 (which one it may be is what is tested)
+        except Exception as raised:  # noqa: BLE001 (the tests compare its class)
             error = raised
         self.look()
         calls = len(self.world.talend.token_calls()) - asked
@@ -218,41 +217,41 @@ class Case:
     def reject_what_is_published(self) -> None:
         self.rejected = self._rejected()
 
-    def _event(self) -> tuple[str, dict[str, Any]]:
+    def event(self) -> tuple[str, dict[str, Any]]:
+        """Return the function that the trigger is for, and its event."""
         match self.trigger:
             case Trigger.REJECTED:
                 return "renew", {"account": self.name, "rejected_version_id": self.rejected[0]}
             case Trigger.CREDENTIALS_CHANGED:
                 changed = datetime.fromtimestamp(self.world.clock() - _CHANGED_SECONDS_AGO, UTC)
-                detail = {"name": self.secret_id("credentials"), "labelUpdated": "AWSCURRENT"}
                 return "rotate", {
                     "source": "aws.secretsmanager",
                     "detail-type": "Secret Label Updated",
                     "time": changed.strftime("%Y-%m-%dT%H:%M:%SZ"),
                     "resources": [],
-                    "detail": detail,
+                    "detail": {"name": self.secret_id("credentials"), "labelUpdated": "AWSCURRENT"},
                 }
             case trigger:
                 return "rotate", {"trigger": str(trigger), "account": self.name}
 
-    # --- what must not be seen --------------------------------------------------------------
+    # --- what must not be seen ---
 
     def _remember(self, text: str) -> TokenDocument | None:
         document = Sight(0, None, Sensitive(text)).document
         if document:
-            self._secrets_shown.append(document.access_token)
+            self._tokens.append(document.access_token)
         return document
 
     def shown(self, ending: Ending) -> list[str]:
-        """Where a secret of this case can be read, if anywhere."""
+        """Return the places where a secret of this case can be read."""
         pair = self.account.credentials
-        secrets = [self.account.client_secret, base64.b64encode(pair.encode()).decode(), *self._secrets_shown]
+        secrets = [self.account.client_secret, base64.b64encode(pair.encode()).decode(), *self._tokens]
         places = {"output": ending.output, "error": ending.problem, "answer": json.dumps(ending.answer)}
         return [place for place, text in places.items() if any(secret in text for secret in secrets)]
 
 
 def is_of_the_contract(error: BaseException, account: str) -> bool:
-    """True for one of the rotator's own errors that names the account, or its secret, and says what to do."""
+    """Return whether it is one of the rotator's errors, names the account or its secret, and says what to do."""
     message = str(error)
     names = f"/{account}/" in message or f"account {account!r}" in message
     return isinstance(error, RotatorError) and names and re.search(r"[^.]\. [A-Z]\w+ .{10,}", message) is not None

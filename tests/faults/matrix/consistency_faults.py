@@ -1,125 +1,102 @@
-"""Rows of the matrix: other runs beside this one, and reads that show what was there before."""
+"""Rows of the matrix: other runs beside this one, reads that show an earlier version, and the quota of versions."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 
 from botocore.awsrequest import AWSResponse
 
 from faults.invariants import VERSIONS_A_DAY
-from faults.matrix.aws_arming import ALWAYS, at
-from faults.matrix.aws_faults import (
-    LIST,
-    PROMOTE,
-    READ_CREDENTIALS,
-    READ_PREVIOUS,
-    READ_STAGED,
-    READ_TOKEN,
-    STAGE,
-    makes,
-)
-from faults.matrix.aws_wire import AwsCall, Serve
+from faults.matrix import aws_faults as aws
+from faults.matrix.aws_wire import ALWAYS, AwsCall, Serve, at
 from faults.matrix.cases import Case
-from faults.matrix.columns import State, Trigger
-from faults.matrix.faults import Expected, Fault, healthy
+from faults.matrix.columns import LIFE_SECONDS, Expectation, Expected, State, Trigger, healthy
+from faults.matrix.faults import Arm, Fault
 
 
 def rows() -> Iterator[Fault]:
-    yield from _other_runs()
-    yield from _stale_reads()
-    yield from _quota()
+    for name in (aws.READ_CREDENTIALS, aws.STAGE, aws.PROMOTE):
+        yield Fault(f"another run publishes before {name}", _another_run_before(name), _superseded, aws.makes(name))
+    stale_reads: dict[str, Expectation] = {
+        aws.READ_TOKEN: _superseded_late,
+        # A token that cannot be seen yet is not promoted.
+        aws.READ_STAGED: Expected("rotated", 1),
+        aws.READ_PREVIOUS: healthy,
+        aws.LIST: healthy,
+    }
+    for name, expected in stale_reads.items():
+        yield _stale(f"a stale read: {name}", name, expected, times=1)
+    yield _stale("stale reads of the token for five seconds", aws.READ_TOKEN, _not_yet_seen, seconds=5)
+    yield Fault("the quota of versions is met", _meet_the_quota, _no_more_versions, fix=_a_day_passes)
 
 
-def _other_runs() -> Iterator[Fault]:
+def _another_run_before(name: str) -> Arm:
     """The label moves between the read and the swap."""
 
-    def arm(name: str) -> Callable[[Case], None]:
-        def other(case: Case) -> None:
-            def interfere(call: AwsCall, serve: Serve) -> AWSResponse:
-                if call.name == name:
-                    case.world.aws.interference = None
-                    case.another_run_publishes()
-                return serve()
-
-            case.world.aws.interference = interfere
-
-        return other
-
-    def superseded(trigger: Trigger, state: State) -> Expected:
-        # Changed credentials look again, and find a token that was issued after the change.
-        waits = trigger is Trigger.CREDENTIALS_CHANGED
-        return Expected("fresh" if waits else "superseded", healthy(trigger, state).calls, publishes=waits)
-
-    for name in (READ_CREDENTIALS, STAGE, PROMOTE):
-        yield Fault(f"another run publishes before {name}", arm(name), superseded, makes(name))
-
-
-def _stale_reads() -> Iterator[Fault]:
-    """For seconds, a read shows what was there before."""
-    for name, expected in {
-        READ_TOKEN: _superseded,
-        # A token that cannot be seen yet is not promoted.
-        READ_STAGED: lambda *_: Expected("rotated", 1),
-        READ_PREVIOUS: healthy,
-        LIST: healthy,
-    }.items():
-        yield Fault(f"a stale read: {name}", _stale(name, times=1), expected, _makes_and_has_earlier(name))
-    yield Fault(
-        "stale reads of the token for five seconds",
-        _stale(READ_TOKEN, seconds=5),
-        _not_yet_seen,
-        _makes_and_has_earlier(READ_TOKEN),
-    )
-
-
-def _stale(name: str, *, times: int = ALWAYS, seconds: float = math.inf) -> Callable[[Case], None]:
     def arm(case: Case) -> None:
-        over_at = case.world.clock() + seconds
+        def publish(_: AwsCall, serve: Serve) -> AWSResponse:
+            case.world.aws.interference = None
+            case.publish(case.issue(LIFE_SECONDS))
+            return serve()
 
-        def stale(_: AwsCall, serve: Serve) -> AWSResponse:
-            return case.reading_earlier(serve) if case.world.clock() < over_at else serve()
-
-        at(lambda call: call.name == name, stale, times=times)(case)
+        at(name, publish)(case)
 
     return arm
 
 
-def _superseded(trigger: Trigger, _: State) -> Expected:
-    # Changed credentials look again, and promote what this run has left staged.
+def _superseded(trigger: Trigger, state: State) -> Expected:
+    # After changed credentials, a run looks again, and finds a token that was issued after the change.
+    waits = trigger is Trigger.CREDENTIALS_CHANGED
+    return Expected("fresh" if waits else "superseded", healthy(trigger, state).calls, publishes=waits)
+
+
+def _stale(title: str, name: str, expected: Expectation, *, times: int = ALWAYS, seconds: float = math.inf) -> Fault:
+    """For seconds, a read shows the version before."""
+
+    def arm(case: Case) -> None:
+        ends_at = case.world.clock() + seconds
+
+        def read(_: AwsCall, serve: Serve) -> AWSResponse:
+            return case.reading_earlier(serve) if case.world.clock() < ends_at else serve()
+
+        at(name, read, times=times)(case)
+
+    def has_earlier(trigger: Trigger, state: State) -> bool:
+        return state is not State.ABSENT and name in aws.calls(trigger, state)
+
+    return Fault(title, arm, expected, has_earlier)
+
+
+def _superseded_late(trigger: Trigger, _: State) -> Expected:
+    # After changed credentials, a run looks again, and promotes the token that it has left staged.
     return Expected("rotated" if trigger is Trigger.CREDENTIALS_CHANGED else "superseded", 1)
 
 
 def _not_yet_seen(trigger: Trigger, _: State) -> Expected:
-    # Every two seconds, changed credentials are tried once more.
+    # After changed credentials, a run tries once more every two seconds.
     return Expected("rotated", 3) if trigger is Trigger.CREDENTIALS_CHANGED else Expected("in_progress", 1)
 
 
-def _makes_and_has_earlier(name: str) -> Callable[[Trigger, State], bool]:
-    return lambda trigger, state: state is not State.ABSENT and makes(name)(trigger, state)
+def _meet_the_quota(case: Case) -> None:
+    """A hundred versions are younger than a day, so Secrets Manager stores no more."""
+    versions = case.versions()
+    for _ in range(VERSIONS_A_DAY - len(versions)):
+        case.put("token", "one of many")
+
+    def refuse(call: AwsCall, serve: Serve) -> AWSResponse:
+        return call.error(400, "LimitExceededException") if len(case.versions()) >= VERSIONS_A_DAY else serve()
+
+    at(aws.STAGE, refuse)(case)
 
 
-def _quota() -> Iterator[Fault]:
-    """A hundred versions are younger than a day: nobody can store one more."""
+def _no_more_versions(trigger: Trigger, _: State) -> Expected:
+    if trigger is Trigger.REJECTED:
+        return Expected("budget_exhausted", 0)
+    return Expected("SecretStoreError", 1, "failed with LimitExceededException")
 
-    def arm(case: Case) -> None:
-        versions = case.versions()
-        for _ in range(VERSIONS_A_DAY - len(versions)):
-            case.put("token", "one of many")
 
-        def refuse(call: AwsCall, serve: Serve) -> AWSResponse:
-            return call.error(400, "LimitExceededException") if len(case.versions()) >= VERSIONS_A_DAY else serve()
-
-        at(lambda call: call.name == STAGE, refuse)(case)
-
-    def expected(trigger: Trigger, _: State) -> Expected:
-        if trigger is Trigger.REJECTED:
-            return Expected("budget_exhausted", 0)
-        return Expected("SecretStoreError", 1, "failed with LimitExceededException")
-
-    def a_day_passes(case: Case) -> None:
-        versions = case.versions()
-        for version_id in [key for key, version in versions.items() if not version["version_stages"]]:
-            del versions[version_id]
-
-    yield Fault("the quota of versions is met", arm, expected, mend=a_day_passes)
+def _a_day_passes(case: Case) -> None:
+    versions = case.versions()
+    for version_id in [key for key, version in versions.items() if not version["version_stages"]]:
+        del versions[version_id]

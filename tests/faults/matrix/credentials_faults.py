@@ -1,78 +1,118 @@
-"""Rows of the matrix: what people store as credentials."""
+"""Rows of the matrix: what operators store as credentials.
+
+Words in capitals stand for the account's: ID, SECRET (which is BEGIN and END), and BASE64 of the pair, also UNPADDED.
+"""
 
 from __future__ import annotations
 
-import json
+import base64
+import re
 from collections.abc import Callable, Iterator
 
 from botocore.exceptions import ReadTimeoutError
 
-from faults.matrix.aws_arming import ALWAYS, answers, at, error, raises
-from faults.matrix.aws_wire import Interference
+from faults.matrix.aws_wire import ALWAYS, Interference, answers, at, error, raises
 from faults.matrix.cases import Case
-from faults.matrix.columns import State, Trigger
-from faults.matrix.faults import HELD, PREVIOUS_USED, Expected, Fault
-from talend_simulator import Account
+from faults.matrix.columns import HELD, PREVIOUS_USED, Expected, State, Trigger
+from faults.matrix.faults import Arm, Fault, row
 
-type Spell = Callable[[Account], str | bytes]
+type Text = str | Callable[[str], str | bytes]
+"""A text with words in capitals, or what makes one of the pair."""
+
+_WITH_URL = '{"id": "ID", "secret": "SECRET", "api_url": %s}'
+_NO_URL = "'api_url' that is not the base URL"
+_MALFORMED: dict[str, tuple[Text, str]] = {
+    "empty": ("", "is empty"),
+    "white space": (" \r\n\t", "is empty"),
+    "no colon": ("SECRET", "no colon"),
+    "an empty ID": (":SECRET", "empty ID"),
+    "an empty secret": ("ID: ", "empty secret"),
+    "in quotes": ('"ID:SECRET"', "starts with a quote"),
+    "a list": ('["ID", "SECRET"]', "starts with a quote"),
+    "a line break inside": ("ID:BEGIN\nEND", "line break"),
+    "a NUL inside": ("ID:SECRET\0x", "control character"),
+    "no JSON": ("{ID:SECRET", "not a JSON object"),
+    "JSON nested deep": ('{"id":' * 9_000 + "SECRET", "not a JSON object"),
+    "JSON without an ID": ('{"secret": "SECRET"}', "'id'"),
+    "JSON without a secret": ('{"id": "ID"}', "'secret'"),
+    "JSON with a number": ('{"id": 7, "secret": "SECRET"}', "'id'"),
+    "a colon in the ID": ('{"id": "ID:x", "secret": "SECRET"}', "colon in its ID"),
+    "half a surrogate pair": ('{"id": "ID", "secret": "\\ud83dSECRET"}', "U+D83D"),
+    "a secret as the API URL": (_WITH_URL % '"SECRET"', _NO_URL),
+    "a number as the API URL": (_WITH_URL % 1, _NO_URL),
+    "an API URL in clear text": (_WITH_URL % '"http://api.eu.cloud.talend.com"', _NO_URL),
+    "an API URL with a password": (_WITH_URL % '"https://a:b@talend.com"', _NO_URL),
+    "binary": (str.encode, "binary"),
+}
+_ODD = {
+    "a byte order mark and line breaks around": "\ufeffID:SECRET\r\n",
+    "spaces around the colon": "ID : SECRET",
+    "JSON": '{"id": "ID", "secret": "SECRET"}',
+    "JSON with more members": '{"id": "ID", "secret": "SECRET", "note": "mine", "environment": "", "api_url": ""}',
+}
+_WAYS_TO_MISS_THE_PREVIOUS = {
+    "denied": (error(400, "AccessDeniedException"), "AccessDeniedException"),
+    "throttled": (error(400, "ThrottlingException"), "ThrottlingException"),
+    "key disabled": (error(400, "DecryptionFailure"), "DecryptionFailure"),
+    "internal error": (error(500, "InternalServiceError"), "InternalServiceError"),
+    "time-out": (raises(ReadTimeoutError), "ReadTimeoutError"),
+    "200 with a page": (answers(200, b"<html>Sign in</html>"), "UnexpectedAnswer"),
+    "200 with null": (answers(200, b"null"), "UnexpectedAnswer"),
+}
+# The simulator does not know it.
+_WRONG = "ID:ENDBEGIN"
 
 
 def rows() -> Iterator[Fault]:
-    for name, (spell, says) in _malformed().items():
-        yield malformed(f"credentials: {name}", spell, says)
-    for name, spell in _odd().items():
-        yield Fault(f"credentials: {name}", _twice(spell), lambda *_: Expected("rotated", 1))
-    yield Fault("credentials: none yet", _none, _waits, mend=_mend)
+    for name, (text, says) in _MALFORMED.items():
+        yield malformed(f"credentials: {name}", text, says)
+    for name, text in _ODD.items():
+        yield row(f"credentials: {name}", _stored(text, text), Expected("rotated", 1))
+    yield row("credentials: none yet", lambda case: case.versions("credentials").clear(), _waits, _store_the_pair)
     gone = Expected("SecretStoreError", 0, "failed with ResourceNotFoundException")
-    yield Fault("credentials: no such secret", _no_secret, lambda *_: gone, mend=_create_and_mend)
-    yield from _pairs()
-    yield from _previous_pair()
+    yield row("credentials: no such secret", _delete, gone, _create)
+
+    used = Expected("rotated", 2, PREVIOUS_USED)
+    yield row("credentials: refused, and those before are good", _stored(_WRONG), used)
+    unread = Expected("rotated", 1, PREVIOUS_USED)
+    yield row("credentials: malformed, and those before are good", _stored("?"), unread)
+    both = "the previous credentials are unusable too"
+    refused = Expected("CredentialsRefused", 2, "answered 401", both, again=HELD)
+    yield row("credentials: refused, both pairs", _stored(_WRONG, _WRONG), refused, _store_the_pair)
+    mixed = Expected("CredentialsRefused", 1, "answered 401", both, again=HELD)
+    title = "credentials: refused, and those before are malformed"
+    yield row(title, _stored("?", _WRONG), mixed, _store_the_pair)
+    for name, (how, code) in _WAYS_TO_MISS_THE_PREVIOUS.items():
+        # As nothing is known of the previous pair, the breaker stays closed, and another run costs another call.
+        again = ("SecretStoreError", 1)
+        expected = Expected("SecretStoreError", 1, f"failed with {code}", PREVIOUS_USED, again=again)
+        yield row(f"credentials: refused, and those before: {name}", _refused_and_previous(how), expected)
+    once = _refused_and_previous(error(500, "InternalServiceError"), times=1)
+    yield row("credentials: refused, and those before: internal error, once", once, used)
 
 
-def malformed(name: str, spell: Spell, says: str) -> Fault:
-    """A row with credentials that are refused before anything is sent."""
+def malformed(name: str, text: Text, says: str) -> Fault:
+    """Return a row with credentials that are refused before anything is sent. The pair before is the same."""
     expected = Expected("CredentialsError", 0, says, PREVIOUS_USED)
-    return Fault(name, _twice(spell), lambda *_: expected, mend=_mend)
+    return row(name, _stored(text, text), expected, _store_the_pair)
 
 
-def _malformed() -> dict[str, tuple[Spell, str]]:
-    no_url = "'api_url' that is not the base URL"
-    return {
-        "empty": (lambda _: "", "is empty"),
-        "white space": (lambda _: " \r\n\t", "is empty"),
-        "no colon": (lambda account: account.client_secret, "no colon"),
-        "an empty ID": (lambda account: f":{account.client_secret}", "empty ID"),
-        "an empty secret": (lambda account: f"{account.client_id}: ", "empty secret"),
-        "in quotes": (lambda account: f'"{account.credentials}"', "starts with a quote"),
-        "a list": (lambda account: json.dumps([account.client_id, account.client_secret]), "starts with a quote"),
-        "a line break inside": (
-            lambda account: account.credentials[:-9] + "\n" + account.credentials[-9:],
-            "line break",
-        ),
-        "a NUL inside": (lambda account: f"{account.credentials}\0x", "control character"),
-        "no JSON": (lambda account: f"{{{account.credentials}", "not a JSON object"),
-        "JSON nested deep": (lambda account: '{"id":' * 9_000 + account.client_secret, "not a JSON object"),
-        "JSON without an ID": (lambda account: json.dumps({"secret": account.client_secret}), "'id'"),
-        "JSON without a secret": (lambda account: json.dumps({"id": account.client_id}), "'secret'"),
-        "JSON with a number": (lambda account: json.dumps({"id": 7, "secret": account.client_secret}), "'id'"),
-        "a colon in the ID": (lambda account: _json(account, id=f"{account.client_id}:x"), "colon in its ID"),
-        "half a surrogate pair": (lambda account: _json(account, secret="\ud83d" + account.client_secret), "U+D83D"),
-        "a secret as the API URL": (lambda account: _json(account, api_url=account.client_secret), no_url),
-        "a number as the API URL": (lambda account: _json(account, api_url=1), no_url),
-        "an API URL in clear text": (lambda account: _json(account, api_url="http://api.eu.cloud.talend.com"), no_url),
-        "an API URL with a password": (lambda account: _json(account, api_url="https://a:b@talend.com"), no_url),
-        "binary": (lambda account: account.credentials.encode(), "binary"),
-    }
+def _stored(*texts: Text) -> Arm:
+    def arm(case: Case) -> None:
+        for text in texts:
+            case.store_credentials(_spelled(text, case.account.credentials))
+
+    return arm
 
 
-def _odd() -> dict[str, Spell]:
-    """Odd, and understood."""
-    return {
-        "a byte order mark and line breaks around": lambda account: f"\ufeff{account.credentials}\r\n",
-        "spaces around the colon": lambda account: f"{account.client_id} : {account.client_secret}",
-        "JSON": lambda account: _json(account),
-        "JSON with more members": lambda account: _json(account, note="mine", environment="", api_url=""),
-    }
+def _spelled(text: Text, pair: str) -> str | bytes:
+    if callable(text):
+        return text(pair)
+    encoded = base64.b64encode(pair.encode()).decode()
+    words = {"BASE64": encoded, "UNPADDED": encoded.rstrip("=")}
+    words["ID"], _, words["SECRET"] = pair.partition(":")
+    words["BEGIN"], words["END"] = words["SECRET"][:9], words["SECRET"][9:]
+    return re.sub("|".join(words), lambda found: words[found[0]], text)
 
 
 def _waits(trigger: Trigger, _: State) -> Expected:
@@ -82,102 +122,24 @@ def _waits(trigger: Trigger, _: State) -> Expected:
     return Expected("NoCredentialsYet", 0, "has no value yet")
 
 
-def _pairs() -> Iterator[Fault]:
-    used = Expected("rotated", 2, PREVIOUS_USED)
-    yield Fault(
-        "credentials: refused, and those before are good",
-        lambda case: case.store_credentials(_wrong(case)),
-        lambda *_: used,
-    )
-    unread = Expected("rotated", 1, PREVIOUS_USED)
-    yield Fault(
-        "credentials: malformed, and those before are good", lambda case: case.store_credentials("?"), lambda *_: unread
-    )
-    both = "the previous credentials are unusable too"
-    refused = Expected("CredentialsRefused", 2, "answered 401", both, again=HELD)
-    yield Fault("credentials: refused, both pairs", _both_refused, lambda *_: refused, mend=_mend)
-    mixed = Expected("CredentialsRefused", 1, "answered 401", both, again=HELD)
-    yield Fault(
-        "credentials: refused, and those before are malformed", _malformed_then_refused, lambda *_: mixed, mend=_mend
-    )
-
-
-def _previous_pair() -> Iterator[Fault]:
+def _refused_and_previous(how: Interference, *, times: int = ALWAYS) -> Arm:
     """The current pair is refused, and the one before cannot be read."""
-    read = "GetSecretValue of the credentials AWSPREVIOUS"
-    ways = {
-        "denied": (error(400, "AccessDeniedException"), "AccessDeniedException"),
-        "throttled": (error(400, "ThrottlingException"), "ThrottlingException"),
-        "key disabled": (error(400, "DecryptionFailure"), "DecryptionFailure"),
-        "internal error": (error(500, "InternalServiceError"), "InternalServiceError"),
-        "time-out": (raises(ReadTimeoutError), "ReadTimeoutError"),
-        "200 with a page": (answers(200, b"<html>Sign in</html>"), "UnexpectedAnswer"),
-        "200 with null": (answers(200, b"null"), "UnexpectedAnswer"),
-    }
-    for name, (how, code) in ways.items():
-        yield Fault(
-            f"credentials: refused, and those before: {name}",
-            _refused_and(read, how),
-            # Nothing is known of the previous ones, so the circuit breaker stays closed: one more call, also refused.
-            lambda *_, code=code: Expected(
-                "SecretStoreError", 1, f"failed with {code}", PREVIOUS_USED, again=("SecretStoreError", 1)
-            ),
-        )
-    yield Fault(
-        "credentials: refused, and those before: internal error, once",
-        _refused_and(read, error(500, "InternalServiceError"), times=1),
-        lambda *_: Expected("rotated", 2, PREVIOUS_USED),
-    )
 
-
-def _refused_and(name: str, how: Interference, *, times: int = ALWAYS) -> Callable[[Case], None]:
     def arm(case: Case) -> None:
-        case.store_credentials(_wrong(case))
-        at(lambda call: call.name == name, how, times=times)(case)
+        _stored(_WRONG)(case)
+        at("GetSecretValue of the credentials AWSPREVIOUS", how, times=times)(case)
 
     return arm
 
 
-def _json(account: Account, **members: object) -> str:
-    return json.dumps({"id": account.client_id, "secret": account.client_secret} | members)
+def _delete(case: Case) -> None:
+    del case.world.secrets_manager().secrets[case.secret_id("credentials")]
 
 
-def _wrong(case: Case) -> str:
-    return f"{case.account.client_id}:{case.account.client_secret[::-1]}"
-
-
-def _twice(spell: Spell) -> Callable[[Case], None]:
-    """The pair before is the same one, so that there is nothing to fall back to."""
-
-    def arm(case: Case) -> None:
-        for _ in range(2):
-            case.store_credentials(spell(case.account))
-
-    return arm
-
-
-def _both_refused(case: Case) -> None:
-    for _ in range(2):
-        case.store_credentials(_wrong(case))
-
-
-def _malformed_then_refused(case: Case) -> None:
-    case.store_credentials("?")
-    case.store_credentials(_wrong(case))
-
-
-def _none(case: Case) -> None:
-    case.versions("credentials").clear()
-
-
-def _no_secret(case: Case) -> None:
-    del case.world.secrets()[case.secret_id("credentials")]
-
-
-def _mend(case: Case) -> None:
+def _store_the_pair(case: Case) -> None:
     case.store_credentials(case.account.credentials)
 
 
-def _create_and_mend(case: Case) -> None:
+def _create(case: Case) -> None:
     case.world.aws_client.create_secret(Name=case.secret_id("credentials"))
-    _mend(case)
+    _store_the_pair(case)

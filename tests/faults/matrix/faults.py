@@ -1,82 +1,95 @@
-"""The rows of the fault matrix: what is made to fail, and what is then expected."""
+"""The rows of the fault matrix: what is made to fail, and how."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Any, override
 
 from faults.matrix.cases import Case
-from faults.matrix.columns import LIFE_SECONDS, State, Trigger, needs_nothing, promotes
-from rotator.domain.errors import CredentialsRefused
+from faults.matrix.columns import Expectation, Expected, State, Trigger, asks, healthy
+from talend_simulator.connection import Connection
+from talend_simulator.faults import Fault as TalendFault
+from talend_simulator.messages import Response
 
-# The ten seconds that a run keeps for publishing, and a moment for its token call.
+type Arm = Callable[[Case], None]
+
+# A run keeps ten seconds for publishing, which leaves a moment for its token call.
 NO_TIME_TO_WAIT = 10.2
-# How often a run requests a token that may be had later.
-ATTEMPTS = 4
-
-
-@dataclass(frozen=True)
-class Expected:
-    """How a run ends under a fault."""
-
-    kind: str
-    """The error's class, or the outcome."""
-    calls: int
-    """How often the token endpoint is requested, if it can be reached."""
-    says: str = ""
-    """Part of the error's message, or of the log line if there is no error."""
-    logs: str = ""
-    """Part of the log line."""
-    life_seconds: int | None = None
-    """For how long the published token is valid in all."""
-    again: tuple[str, int] | None = None
-    """How another run ends at once after this one, if the circuit breaker holds its trigger: its kind and calls."""
-    publishes: bool = False
-    """Whether something is published although the run raises (AWS did what it was asked, and its answer was lost) or
-    finds nothing due (another run was faster)."""
-
-
-# What the log says if the current credentials are unusable.
-PREVIOUS_USED = "so the previous ones are used"
-# What a run does that the circuit breaker keeps from the token endpoint.
-HELD = ("CircuitOpen", 0)
-
-
-def healthy(trigger: Trigger, state: State) -> Expected:
-    """What is expected where nothing fails."""
-    if needs_nothing(trigger, state):
-        return Expected("fresh", 0)
-    return Expected("rotated", 0 if promotes(trigger, state) else 1)
-
-
-def asks(trigger: Trigger, state: State) -> bool:
-    """Whether a healthy run asks the token endpoint."""
-    return healthy(trigger, state).calls == 1
 
 
 @dataclass(frozen=True)
 class Fault:
-    """One row: `hits` are the columns in which the fault can be met; everywhere else all is as if there were none."""
+    """One row: `hits` are the columns in which the fault is met, and in the others a run is healthy."""
 
     name: str
-    arm: Callable[[Case], None]
-    expected: Callable[[Trigger, State], Expected]
+    arm: Arm
+    expected: Expectation
     hits: Callable[[Trigger, State], bool] = asks
-    mend: Callable[[Case], None] = lambda _: None
-    """What a person does about it: only for what a person has done."""
+    fix: Arm = lambda _: None
+    """What an operator does about it, if an operator has caused it."""
 
     def expects(self, trigger: Trigger, state: State) -> Expected:
-        return self.expected(trigger, state) if self.hits(trigger, state) else healthy(trigger, state)
+        expected = self.expected if self.hits(trigger, state) else healthy
+        return expected if isinstance(expected, Expected) else expected(trigger, state)
 
 
-def published(calls: int = 1, life_seconds: int = LIFE_SECONDS, says: str = "") -> Callable[[Trigger, State], Expected]:
-    """A token is published all the same."""
-    return lambda *_: Expected("rotated", calls, says, life_seconds=life_seconds)
+def row(name: str, fault: TalendFault | Arm, expected: Expectation, fix: Arm = lambda _: None) -> Fault:
+    """Return a row that the token endpoint or the credentials cause."""
+    return Fault(name, each(fault) if isinstance(fault, TalendFault) else fault, expected, fix=fix)
 
 
-def failed(
-    kind: type[Exception], calls: int, says: str = "", *, breaker: bool = False
-) -> Callable[[Trigger, State], Expected]:
-    """The run raises, and the published token stays; `breaker` opens the circuit breaker."""
-    logs = PREVIOUS_USED if kind is CredentialsRefused else ""
-    return lambda *_: Expected(kind.__name__, calls, says, logs, again=HELD if breaker else None)
+def table(
+    name: str, expected: Expected, values: Mapping[str, Any], arm: Callable[[Any], TalendFault | Arm] = lambda it: it
+) -> Iterator[Fault]:
+    """Yield a row for each value, which `arm` makes a fault of."""
+    for kind, value in values.items():
+        yield row(name.format(kind), arm(value), expected)
+
+
+# --- how the token endpoint is made to fail ---
+
+
+def each(fault: TalendFault, *, times: int | None = None, seconds: float = 60) -> Arm:
+    """Arm a fault of each token call; `seconds` are what the invocation has left, so that a run does not wait long."""
+
+    def arm(case: Case) -> None:
+        case.seconds = seconds
+        case.world.talend.faults.add(fault, times=times)
+
+    return arm
+
+
+def http(body: bytes, *fields: str, status_line: str = "HTTP/1.1 200 OK") -> bytes:
+    """Return an answer with its length and these header fields."""
+    return plain(body, f"Content-Length: {len(body)}", *fields, status_line=status_line)
+
+
+def plain(body: bytes, *fields: str, status_line: str = "HTTP/1.1 200 OK") -> bytes:
+    """Return an answer with these header fields only."""
+    return "".join(f"{line}\r\n" for line in (status_line, *fields, "")).encode("latin-1") + body
+
+
+@dataclass(frozen=True)
+class Wire(TalendFault):
+    """Sends what `form` makes of the body of a good answer, and ends the connection, or waits for the client to leave.
+
+    With `chunk_bytes`, it drips from the first byte on. It ends after a second at the most, with a real token.
+    """
+
+    form: Callable[[bytes], bytes] = field(default=http, repr=False)
+    chunk_bytes: int = 0
+    hangs: bool = False
+
+    @override
+    def send(self, response: Response, connection: Connection) -> None:
+        # The form says itself whether the connection is kept.
+        connection.close()
+        octets = self.form(response.body)
+        step = self.chunk_bytes or len(octets)
+        for start in range(0, len(octets), step):
+            if self.chunk_bytes:
+                connection.wait(0.02)
+            connection.write(octets[start : start + step])
+        if self.hangs:
+            connection.wait()

@@ -1,171 +1,159 @@
-"""Rows of the matrix: how long a token lives, what it says of itself, and whether it is new and works."""
+"""Rows of the matrix: for how long a token is valid, what it says of itself, and whether it is new and works."""
 
 from __future__ import annotations
 
 import base64
 import json
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator
 from typing import Any
 
-from faults.matrix.arming import always, setting
 from faults.matrix.cases import Case
-from faults.matrix.columns import State, Trigger, seconds_left
-from faults.matrix.faults import HELD, Expected, Fault, failed, published
-from rotator.domain.errors import (
-    InvalidTokenResponse,
-    TokenRejectedByProbe,
-)
-from talend_simulator import (
-    Account,
-    Amend,
-    SameToken,
-)
+from faults.matrix.columns import HELD, Expectation, Expected, State, Trigger, invalid, published
+from faults.matrix.faults import Arm, Fault, each, row, table
+from talend_simulator import Account, Amend, SameToken
 from talend_simulator.faults import Fault as TalendFault
 
-Expectation = Callable[[Trigger, State], Expected]
-
-
-def jwt(claims: Any) -> str:
-    """A token with these claims that no server has issued."""
-    payload = claims if isinstance(claims, bytes) else json.dumps(claims).encode()
-    parts = (b'{"alg":"none"}', payload, b"signature of nobody")
-    return ".".join(base64.urlsafe_b64encode(part).rstrip(b"=").decode() for part in parts)
+_NOW = int(time.time())
+_IGNORED_EXPIRES_IN: dict[str, Any] = {
+    "a number": 1800,
+    "a string": "1800",
+    "a float": 1800.0,
+    "a string of a float": "1800.9",
+    "huge": 10**9,
+    "more than any float": 10**400,
+    "milliseconds": 1_800_000,
+    "null": None,
+    "true": True,
+    "words": "half an hour",
+    "a list": [1800],
+    "an object": {},
+    "hexadecimal": "0x708",
+    "empty": "",
+    "infinite": "Infinity",
+    "not a number": "NaN",
+    "in other digits": "١٨٠٠",
+    "in white space": " 1800 ",
+    "a date": "2026-11-24T05:00:00Z",
+}
+_TOO_SHORT: dict[str, Any] = {
+    "zero": 0,
+    "a string of zero": "0",
+    "negative": -1,
+    "a negative string": "-1800",
+    "a second": 1,
+    "negative zero": -0.0,
+    "as long as its own publication": 10,
+}
+_CLOCK_ERRORS = {"two hours slow": -7200, "two hours fast": 7200, "of 1970": -1_700_000_000}
+# A token's claims may be anything, and 1800 s were granted.
+_ODD_CLAIMS = {
+    "exp before iat": {"iat": _NOW, "exp": _NOW - 5},
+    "exp as a string": {"iat": _NOW, "exp": "tomorrow"},
+    "exp past all time": {"iat": 0, "exp": 1e300},
+    "exp infinite": b'{"iat": 0, "exp": Infinity}',
+    "exp true": {"exp": True},
+    "exp of 5000 digits": b'{"exp": ' + b"9" * 5000 + b"}",
+    "exp before expires_in": {"iat": 1000, "exp": 1900},
+    "claims that are no object": [1, 2],
+    "claims that are no JSON": b"\xff\xfe",
+    "claims nested deep": b"[" * 20_000,
+    "no claims": {},
+}
+_ODD_AUDIENCES = {"wrong": "https://api.us.cloud.talend.com", "numeric": 7, "list of wrong": ["a", 1]}
 
 
 def rows() -> Iterator[Fault]:
-    yield from _lives()
-    yield from _claims()
-    yield from _same_token()
-    yield from _probe()
+    too_short = invalid("s are needed")
+    yield from table("expires_in {}", published(), _IGNORED_EXPIRES_IN, _expires_in)
+    yield row("expires_in absent", Amend(without=("expires_in",)), published())
+    yield row("expires_in exponential", _expires_in("1e3"), _shorter(1000))
+    yield row("expires_in of a fraction", _expires_in(900.7), _shorter(900))
+    yield from table("expires_in {}", too_short, _TOO_SHORT, _expires_in)
+    yield row("expires_in infinitely negative", _expires_in("-Infinity"), published())
+    yield row("expires_in just above that", _expires_in(11), _shorter(11))
+    yield row("expires_in shorter than what is left", _expires_in("200"), _shorter(200))
 
-
-def _lives() -> Iterator[Fault]:
-    granted: Mapping[str, Any] = {
-        "a number": 1800,
-        "a string": "1800",
-        "a float": 1800.0,
-        "a string of a float": "1800.9",
-        "huge": 10**9,
-        "more than any float": 10**400,
-        "milliseconds": 1_800_000,
-        "null": None,
-        "true": True,
-        "words": "half an hour",
-        "a list": [1800],
-        "an object": {},
-        "hexadecimal": "0x708",
-        "empty": "",
-        "infinite": "Infinity",
-        "not a number": "NaN",
-        "in other digits": "١٨٠٠",
-        "in white space": " 1800 ",
-        "a date": "2026-11-24T05:00:00Z",
-    }
-    for name, value in granted.items():
-        yield Fault(f"expires_in {name}", always(Amend({"expires_in": value})), published())
-    yield Fault("expires_in absent", always(Amend(without=("expires_in",))), published())
-    yield Fault("expires_in exponential", always(Amend({"expires_in": "1e3"})), _shorter(1000))
-    yield Fault("expires_in of a fraction", always(Amend({"expires_in": 900.7})), _shorter(900))
-    for name, value in {
-        "zero": 0,
-        "a string of zero": "0",
-        "negative": -1,
-        "a negative string": "-1800",
-        "a second": 1,
-        "negative zero": -0.0,
-        "as long as its own publication": 10,
-        "infinitely negative": "-Infinity",
-    }.items():
-        expected = published() if name == "infinitely negative" else failed(InvalidTokenResponse, 1, "s are needed")
-        yield Fault(f"expires_in {name}", always(Amend({"expires_in": value})), expected)
-    yield Fault("expires_in just above that", always(Amend({"expires_in": 11})), _shorter(11))
-    yield Fault("expires_in shorter than what is left", always(Amend({"expires_in": "200"})), _shorter(200))
-
-
-def _claims() -> Iterator[Fault]:
-    for name, seconds in (("two hours slow", -7200), ("two hours fast", 7200), ("of 1970", -1_700_000_000)):
-        yield Fault(f"server's clock {name}", setting(clock_error_seconds=seconds), published())
-    now = int(time.time())
-    # What a token says of itself may be anything; what was granted is 1800 s.
-    odd: Mapping[str, tuple[Any, int]] = {
-        "exp before iat": ({"iat": now, "exp": now - 5}, 1800),
-        "exp as a string": ({"iat": now, "exp": "tomorrow"}, 1800),
-        "exp past all time": ({"iat": 0, "exp": 1e300}, 1800),
-        "exp infinite": (b'{"iat": 0, "exp": Infinity}', 1800),
-        "exp true": ({"exp": True}, 1800),
-        "exp of 5000 digits": (b'{"exp": ' + b"9" * 5000 + b"}", 1800),
-        "exp before expires_in": ({"iat": 1000, "exp": 1900}, 900),
-        "claims that are no object": ([1, 2], 1800),
-        "claims that are no JSON": (b"\xff\xfe", 1800),
-        "claims nested deep": (b"[" * 20_000, 1800),
-        "no claims": ({}, 1800),
-    }
-    for name, (claims, life) in odd.items():
-        fault = Amend({"access_token": jwt(claims), "expires_in": 1800})
-        yield Fault(f"a token with {name}", always(fault), _shorter(life))
-    past = Amend({"access_token": jwt({"exp": now - 60})})
-    yield Fault("a token with exp in the past", always(past), failed(InvalidTokenResponse, 1, "s are needed"))
-    for name, audience in {"wrong": "https://api.us.cloud.talend.com", "numeric": 7, "list of wrong": ["a", 1]}.items():
-        fault = Amend({"access_token": jwt({"aud": audience}), "expires_in": 1800})
-        yield Fault(f"a token with a {name} aud", always(fault), published(says="audience is not"))
+    for name, seconds in _CLOCK_ERRORS.items():
+        yield row(f"server's clock {name}", _setting(clock_error_seconds=seconds), published())
+    for name, claims in _ODD_CLAIMS.items():
+        life_seconds = 900 if name == "exp before expires_in" else 1800
+        yield row(f"a token with {name}", _jwt(claims, expires_in=1800), _shorter(life_seconds))
+    yield row("a token with exp in the past", _jwt({"exp": _NOW - 60}), too_short)
+    for name, audience in _ODD_AUDIENCES.items():
+        fault = _jwt({"aud": audience}, expires_in=1800)
+        yield row(f"a token with a {name} aud", fault, published(says="audience is not"))
     for name, token in {"no JWT": "opaque", "two dots only": "..", "a hundred dots": "." * 100}.items():
-        yield Fault(f"a token that is {name}", always(Amend({"access_token": token})), published())
-    yield Fault("old token revoked on issue", setting(revoke_on_issue=True), published())
+        yield row(f"a token that is {name}", Amend({"access_token": token}), published())
+    yield row("old token revoked on issue", _setting(revoke_on_issue=True), published())
+
+    yield row("the same token again", _issue_the_published_token, _same_token)
+    yield row("the same token with the life that is left", SameToken(), _same_token_with_what_is_left)
+
+    refused = Expected("TokenRejectedByProbe", 1, "/account/users answered 401", again=HELD)
+    yield row("a token that the API refuses", _probing(Amend({"access_token": "of-nobody"})), refused)
+    not_shown = published(says="the probe did not show whether the token is valid")
+    yield row("a probe path that is not there", _probing(path="/no/such/path"), not_shown)
+    yield row("too many requests for the probe", _probing(requests_per_minute=0), not_shown)
+    yield row("a probe path that the account may not see", _without_rights, published())
 
 
-def _same_token() -> Iterator[Fault]:
-    def expected(trigger: Trigger, state: State) -> Expected:
-        if state in (State.ABSENT, State.UNREADABLE):
-            return Expected("rotated", 1)
-        if trigger is Trigger.REJECTED:
-            return Expected("RejectedTokenAgain", 1, again=HELD)
-        if state is State.EXPIRED:
-            return Expected("InvalidTokenResponse", 1, "although it has expired")
-        return Expected("unchanged", 1)
-
-    def arm(case: Case) -> None:
-        document = case.sight().document
-        case.world.talend.faults.add(Amend({"access_token": document.access_token} if document else {}), times=None)
-
-    yield Fault("the same token again", arm, expected)
-
-    def with_what_is_left(trigger: Trigger, state: State) -> Expected:
-        return Expected("rotated", 1) if state in (State.EXPIRED, State.LEFT_OVER) else expected(trigger, state)
-
-    yield Fault("the same token with the life that is left", always(SameToken()), with_what_is_left)
+def _expires_in(value: Any) -> Amend:
+    return Amend({"expires_in": value})
 
 
-def _probe() -> Iterator[Fault]:
-    def probing(fault: TalendFault | None, path: str = "/account/users", **settings: Any) -> Callable[[Case], None]:
-        def arm(case: Case) -> None:
-            case.world.with_settings(probe_path=path)
-            case.world.talend.settings.change(settings)
-            if fault:
-                case.world.talend.faults.add(fault, times=None)
+def _jwt(claims: Any, **members: Any) -> Amend:
+    """Return an answer with a token that no server has issued, with these claims."""
+    payload = claims if isinstance(claims, bytes) else json.dumps(claims).encode()
+    parts = (b'{"alg":"none"}', payload, b"signature of nobody")
+    token = ".".join(base64.urlsafe_b64encode(part).rstrip(b"=").decode() for part in parts)
+    return Amend({"access_token": token, **members})
 
-        return arm
 
-    refused = failed(TokenRejectedByProbe, 1, "/account/users answered 401", breaker=True)
-    yield Fault("a token that the API refuses", probing(Amend({"access_token": "of-nobody"})), refused)
-    nothing = "the probe did not show whether the token is valid"
-    yield Fault("a probe path that is not there", probing(None, "/no/such/path"), published(says=nothing))
-    yield Fault("too many requests for the probe", probing(None, requests_per_minute=0), published(says=nothing))
-
-    def without_rights(case: Case) -> None:
-        probing(None)(case)
-        few = Account(case.account.client_id, case.account.client_secret, permissions=("AUDIT_LOGS_VIEW",))
-        case.world.talend.add_account(few)
-
-    yield Fault("a probe path that the account may not see", without_rights, published())
+def _setting(**changes: Any) -> Arm:
+    return lambda case: case.world.talend.settings.change(changes)
 
 
 def _shorter(life_seconds: int) -> Expectation:
-    """A token that ends before the good one that is published is for those who want another at any price."""
+    """A token that expires before the good one that is published replaces it only if another one is wanted."""
 
     def expected(trigger: Trigger, state: State) -> Expected:
-        if life_seconds < seconds_left(state) and not trigger.is_wanted:
+        if life_seconds < state.seconds_left and not trigger.is_wanted:
             return Expected("InvalidTokenResponse", 1)
         return Expected("rotated", 1, life_seconds=life_seconds)
 
     return expected
+
+
+def _issue_the_published_token(case: Case) -> None:
+    document = case.sight().document
+    each(Amend({"access_token": document.access_token} if document else {}))(case)
+
+
+def _same_token(trigger: Trigger, state: State) -> Expected:
+    if state in (State.ABSENT, State.UNREADABLE):
+        return Expected("rotated", 1)
+    if trigger is Trigger.REJECTED:
+        return Expected("RejectedTokenAgain", 1, again=HELD)
+    if state is State.EXPIRED:
+        return Expected("InvalidTokenResponse", 1, "although it has expired")
+    return Expected("unchanged", 1)
+
+
+def _same_token_with_what_is_left(trigger: Trigger, state: State) -> Expected:
+    return Expected("rotated", 1) if state in (State.EXPIRED, State.LEFT_OVER) else _same_token(trigger, state)
+
+
+def _probing(fault: TalendFault | None = None, path: str = "/account/users", **settings: Any) -> Arm:
+    def arm(case: Case) -> None:
+        case.world.with_environment(PROBE_PATH=path)
+        case.world.talend.settings.change(settings)
+        if fault:
+            each(fault)(case)
+
+    return arm
+
+
+def _without_rights(case: Case) -> None:
+    _probing()(case)
+    case.world.talend.add_account(Account(case.account.client_id, case.account.client_secret, ("AUDIT_LOGS_VIEW",)))

@@ -4,54 +4,48 @@ from __future__ import annotations
 
 import itertools
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 
 from faults.matrix import (
     aws_answers,
     aws_faults,
     body_faults,
+    connection_faults,
     consistency_faults,
     credentials_faults,
     http_faults,
-    kept_faults,
     life_faults,
-    network_faults,
     pasted_faults,
-    refusal_faults,
     status_faults,
-    table_faults,
 )
 from faults.matrix.cases import Case, Ending, is_of_the_contract
-from faults.matrix.columns import State, Trigger
-from faults.matrix.faults import Expected, Fault
+from faults.matrix.columns import Expected, State, Trigger
+from faults.matrix.faults import Fault
 from faults.matrix.world import World
 from faults.size import chosen
 
 type Column = tuple[Trigger, State]
 
 COLUMNS: list[Column] = list(itertools.product(Trigger, State))
-GROUPS: dict[str, Callable[[], Iterator[Fault]]] = {
-    "the status that the token endpoint answers with": status_faults.rows,
-    "what a refusal says": refusal_faults.rows,
-    "how the token endpoint speaks HTTP": http_faults.rows,
-    "what the token endpoint's answer holds": body_faults.rows,
-    "what a token is": life_faults.rows,
-    "the way to the token endpoint": network_faults.rows,
-    "connections that died while they were kept": kept_faults.rows,
-    "what AWS does": lambda: itertools.chain(aws_faults.rows(), table_faults.rows(), consistency_faults.rows()),
-    "what answers in the place of AWS": aws_answers.rows,
-    "what people store as credentials": credentials_faults.rows,
-    "what people paste as credentials": pasted_faults.rows,
+GROUPS: dict[str, list[Fault]] = {
+    "the status that the token endpoint answers with": list(status_faults.statuses()),
+    "what a refusal says": list(status_faults.refusals()),
+    "how the token endpoint speaks HTTP": list(http_faults.rows()),
+    "what the token endpoint's answer holds": list(body_faults.rows()),
+    "what a token is": list(life_faults.rows()),
+    "the way to the token endpoint": list(connection_faults.unreachable()),
+    "connections that died while they were kept": list(connection_faults.kept()),
+    "what AWS does": [*aws_faults.rows(), *consistency_faults.rows()],
+    "what answers in the place of AWS": list(aws_answers.rows()),
+    "what people store as credentials": list(credentials_faults.rows()),
+    "what people paste as credentials": list(pasted_faults.rows()),
 }
-
-
-def rows() -> list[Fault]:
-    """Every row; their names are different."""
-    return [fault for group in GROUPS.values() for fault in group()]
+ROWS = [(number, fault) for group in GROUPS.values() for number, fault in enumerate(group)]
 
 
 def cells(fault: Fault, number: int) -> Iterator[Column]:
-    """The columns in which row `number` of a group is played: all in a long run, otherwise two, others for each row.
+    """Yield the columns in which row `number` of a group is played: all in a long run, otherwise two that change from
+    row to row.
 
     In one of them the fault is met. Over a group, every trigger and every state come up.
     """
@@ -70,8 +64,7 @@ def play(world: World, fault: Fault, trigger: Trigger, state: State) -> None:
     case = Case(world, trigger, state)
     expected = fault.expects(trigger, state)
     fault.arm(case)
-    ending = case.run()
-    _check(case, expected, ending)
+    _check(case, expected, case.run())
     if expected.again and trigger.minds_the_breaker:
         again = case.run()
         assert (again.kind, again.token_calls) == expected.again, f"the second time: {again.problem}"
@@ -86,7 +79,7 @@ def _check(case: Case, expected: Expected, ending: Ending) -> None:
     said = ending.problem if ending.error else ending.output
     assert expected.says in said, f"not {expected.says!r}: {said}"
     assert expected.logs in ending.output, f"not {expected.logs!r}: {ending.output}"
-    warnings = unexpected_warnings(expected, ending)
+    warnings = _unexpected_warnings(expected, ending)
     assert warnings == [], f"unexpected: {warnings}"
     assert case.shown(ending) == [], "a secret is shown"
     if ending.error is not None:
@@ -95,7 +88,7 @@ def _check(case: Case, expected: Expected, ending: Ending) -> None:
         return
     assert ending.answer is not None
     assert ending.answer["account"] == case.name
-    # Where another run was faster, or a read was stale, it is not this run that says what is published.
+    # If another run was faster, or a read was stale, this run does not say what is published.
     if ending.kind != "superseded":
         assert ending.published == (expected.publishes or ending.kind == "rotated")
     if ending.kind != "in_progress":
@@ -105,8 +98,8 @@ def _check(case: Case, expected: Expected, ending: Ending) -> None:
         assert ending.after.document.life_seconds == expected.life_seconds
 
 
-def unexpected_warnings(expected: Expected, ending: Ending) -> list[str]:
-    """What the log line warns of, apart from what the row expects and what the state of the token brings with it."""
+def _unexpected_warnings(expected: Expected, ending: Ending) -> list[str]:
+    """Return the log's warnings that neither the row expects nor the state of the token causes."""
     known = [expected.says, expected.logs, "an interrupted run had left staged", "is not a token document"]
     lines = [json.loads(line) for line in ending.output.splitlines() if '"warnings"' in line]
     warnings = [warning for line in lines for warning in line["warnings"]]
@@ -114,10 +107,10 @@ def unexpected_warnings(expected: Expected, ending: Ending) -> list[str]:
 
 
 def _recovers(case: Case, fault: Fault) -> None:
-    """Once nothing fails any more, and a person has mended what a person has done, one run is enough: the watchdog's,
-    or, where only a consumer can know that a token does not work, that consumer's."""
+    """Once nothing fails any more, and an operator has fixed what an operator has done, one run is enough: the
+    watchdog's, or a consumer's, if only the consumer can know that a token does not work."""
     case.world.calm()
-    fault.mend(case)
+    fault.fix(case)
     case.world.tick()
     case.seconds = 60
     if case.is_live():
@@ -129,4 +122,4 @@ def _recovers(case: Case, fault: Fault) -> None:
         raise AssertionError(f"the next healthy run fails: {ending.problem}") from ending.error
     if case.broken:
         raise case.broken
-    assert case.is_live(), f"the next healthy run ends with {ending.kind}, and what is published does not work"
+    assert case.is_live(), f"the next healthy run ends with {ending.kind}, and the published token does not work"

@@ -1,144 +1,153 @@
-"""Rows of the matrix: the status that the token endpoint answers with."""
+"""Rows of the matrix: the status that the token endpoint answers with, and what a refusal says.
+
+A refusal shows its code only if RFC 6749 section 5.2 registers it.
+"""
 
 from __future__ import annotations
 
+import gzip
+import json
 import time
 from collections.abc import Iterator
 from email.utils import formatdate
-from typing import Any
 
-from faults.matrix.arming import always, once
+from doubles import marked
 from faults.matrix.cases import Case
-from faults.matrix.faults import ATTEMPTS, Fault, failed, published
-from faults.matrix.wire_faults import Wire, http
-from rotator.domain.errors import (
-    CredentialsRefused,
-    InvalidTokenResponse,
-    TokenUnavailable,
-)
-from talend_simulator import (
-    Answer,
-    Close,
-    JsonAnswer,
-    Redirect,
-    Reset,
-)
-from talend_simulator.faults import Fault as TalendFault
+from faults.matrix.columns import ATTEMPTS, invalid, published, refused, unavailable
+from faults.matrix.faults import Arm, Fault, Wire, each, http, plain, row, table
+from talend_simulator import Answer, Close, JsonAnswer, Redirect, Reset
+
+_FAILED = (500, 502, 503, 504)
+_ODD = (201, 202, 204, 205, 206, 304, 402, 404, 405, 407, 408, 410, 413, 415, 418, 421, 425, 451, 501, 505, 599)
+_DIGEST = {"WWW-Authenticate": 'Digest realm="talend", nonce="1"'}
+_TOKEN = {"access_token": "one-of-a-201", "token_type": "Bearer", "expires_in": 1800}
+_RETRY_AFTER_PAST_THE_DEADLINE = {
+    "seconds past the deadline": "3600",
+    "a date past the deadline": "Fri, 31 Dec 9999 23:59:59 GMT",
+    "twenty digits": "9" * 20,
+    "five thousand digits": "9" * 5000,
+}
+_RETRY_AFTER = {
+    "no": None,
+    "2 seconds in": "2",
+    "a date in": "in two seconds",
+    "a date gone by in": "Sun, 06 Nov 1994 08:49:37 GMT",
+    "a date before our era in": "Mon, 01 Jan 0001 00:00:00 +2359",
+    "a date without a zone in": "Sun, 06 Nov 1994 08:49:37",
+    "an impossible date in": "Thu, 99 Foo 99999 99:99:99 GMT",
+    "an empty": "",
+    "a negative": "-1",
+    "a fraction in": "1.5",
+    "words in": "in a while",
+    "a superscript digit in": "\xb2",
+    "an infinite": "Infinity",
+}
+_PASSING = {
+    "503": Answer(503),
+    "429 with Retry-After": Answer(429, headers={"Retry-After": "7"}),
+    "reset": Reset(),
+    "connection closed unanswered": Close(),
+    "connection closed inside the body": Close(after_body_bytes=10),
+    "connection closed after keep-alive": Wire(
+        lambda _: http(b"", "Connection: keep-alive", status_line="HTTP/1.1 503 Busy")
+    ),
+}
 
 
-def rows() -> Iterator[Fault]:
-    yield from _statuses()
-    yield from _retry_after()
-    yield from _passing()
-
-
-def _statuses() -> Iterator[Fault]:
+def statuses() -> Iterator[Fault]:
     for status in (400, 401, 403):
-        expected = failed(CredentialsRefused, 1, f"answered {status} for the credentials in secret", breaker=True)
-        yield Fault(f"{status}", always(Answer(status)), expected)
+        yield row(f"{status}", Answer(status), refused(f"answered {status} for the credentials in secret"))
     page = Answer(403, "<html>Access denied by the firewall</html>", {"Content-Type": "text/html"})
-    yield Fault("403 with a page", always(page), failed(CredentialsRefused, 1, "answered 403", breaker=True))
-    again = {"WWW-Authenticate": 'Digest realm="talend", nonce="1"'}
-    yield Fault(
-        "401 that asks for Digest", always(Answer(401, headers=again)), failed(CredentialsRefused, 1, breaker=True)
-    )
-    for status in (500, 502, 503, 504):
-        says = f"answered {status} after {ATTEMPTS} attempts"
-        yield Fault(f"{status}", always(Answer(status)), failed(TokenUnavailable, ATTEMPTS, says))
-    for status in (
-        201,
-        202,
-        204,
-        205,
-        206,
-        304,
-        402,
-        404,
-        405,
-        407,
-        408,
-        410,
-        413,
-        415,
-        418,
-        421,
-        425,
-        451,
-        501,
-        505,
-        599,
-    ):
-        yield Fault(f"{status}", always(Answer(status)), failed(InvalidTokenResponse, 1, f"answered {status}"))
-    members = {"access_token": "one-of-a-201", "token_type": "Bearer", "expires_in": 1800}
-    yield Fault("201 with a token", always(JsonAnswer(members, 201)), failed(InvalidTokenResponse, 1, "answered 201"))
-    yield Fault("206 of a token", always(JsonAnswer(members, 206)), failed(InvalidTokenResponse, 1, "answered 206"))
+    yield row("403 with a page", page, refused("answered 403"))
+    yield row("401 that asks for Digest", Answer(401, headers=_DIGEST), refused())
+    for status in _FAILED:
+        yield row(f"{status}", Answer(status), unavailable(f"answered {status} after {ATTEMPTS} attempts"))
+    for status in _ODD:
+        yield row(f"{status}", Answer(status), invalid(f"answered {status}"))
+    yield row("201 with a token", JsonAnswer(_TOKEN, 201), invalid("answered 201"))
+    yield row("206 of a token", JsonAnswer(_TOKEN, 206), invalid("answered 206"))
     for status in (300, 301, 302, 303, 307, 308):
-
-        def elsewhere(case: Case, status: int = status) -> None:
-            case.world.talend.faults.add(Redirect(case.world.elsewhere.token_url, status), times=None)
-
         says = f"answered {status} for the credentials in secret"
-        yield Fault(f"{status} to another host", elsewhere, failed(InvalidTokenResponse, 1, says))
+        yield row(f"{status} to another host", _redirected(status), invalid(says))
+    yield row("307 to itself", lambda case: each(Redirect(case.world.talend.token_url))(case), invalid("answered 307"))
 
-    def circle(case: Case) -> None:
-        case.world.talend.faults.add(Redirect(case.world.talend.token_url), times=None)
-
-    yield Fault("307 to itself", circle, failed(InvalidTokenResponse, 1, "answered 307"))
-
-
-def _retry_after() -> Iterator[Fault]:
-    absurd = {
-        "seconds past the deadline": "3600",
-        "a date past the deadline": "Fri, 31 Dec 9999 23:59:59 GMT",
-        "twenty digits": "9" * 20,
-        "five thousand digits": "9" * 5000,
-    }
-    for name, value in absurd.items():
-        headers = {"Retry-After": value}
-        yield Fault(
-            f"429 with Retry-After of {name}", always(Answer(429, headers=headers)), failed(TokenUnavailable, 1)
-        )
-    waited_for: dict[str, Any] = {
-        "no": None,
-        "2 seconds in": "2",
-        "a date in": lambda: formatdate(time.time() + 2, usegmt=True),
-        "a date gone by in": "Sun, 06 Nov 1994 08:49:37 GMT",
-        "a date before our era in": "Mon, 01 Jan 0001 00:00:00 +2359",
-        "a date without a zone in": "Sun, 06 Nov 1994 08:49:37",
-        "an impossible date in": "Thu, 99 Foo 99999 99:99:99 GMT",
-        "an empty": "",
-        "a negative": "-1",
-        "a fraction in": "1.5",
-        "words in": "in a while",
-        "a superscript digit in": "\xb2",
-        "an infinite": "Infinity",
-    }
-    for name, value in waited_for.items():
-
-        def arm(case: Case, value: Any = value) -> None:
-            text = value() if callable(value) else value
-            headers = {} if text is None else {"Retry-After": text}
-            case.world.talend.faults.add(Answer(429, headers=headers), times=None)
-
-        says = f"answered 429 after {ATTEMPTS} attempts"
-        yield Fault(f"429 with {name} Retry-After", arm, failed(TokenUnavailable, ATTEMPTS, says))
+    for name, value in _RETRY_AFTER_PAST_THE_DEADLINE.items():
+        yield row(f"429 with Retry-After of {name}", _too_many(value), unavailable(calls=1))
+    waited_for = unavailable(f"answered 429 after {ATTEMPTS} attempts")
+    yield from table("429 with {} Retry-After", waited_for, _RETRY_AFTER, _too_many)
     two = Wire(lambda _: http(b"", "Retry-After: 2", "Retry-After: 7200", status_line="HTTP/1.1 429 Too Many"))
-    yield Fault("429 with two Retry-After headers", always(two), failed(TokenUnavailable, ATTEMPTS))
-    yield Fault(
-        "503 with Retry-After", always(Answer(503, headers={"Retry-After": "5"})), failed(TokenUnavailable, ATTEMPTS)
-    )
+    yield row("429 with two Retry-After headers", two, unavailable())
+    yield row("503 with Retry-After", Answer(503, headers={"Retry-After": "5"}), unavailable())
+
+    for name, fault in _PASSING.items():
+        yield row(f"{name}, once", each(fault, times=1), published(2))
 
 
-def _passing() -> Iterator[Fault]:
-    passing: dict[str, TalendFault] = {
-        "503": Answer(503),
-        "429 with Retry-After": Answer(429, headers={"Retry-After": "7"}),
-        "reset": Reset(),
-        "connection closed unanswered": Close(),
-        "connection closed inside the body": Close(after_body_bytes=10),
-        "connection closed after keep-alive": Wire(
-            lambda _: http(b"", "Connection: keep-alive", status_line="HTTP/1.1 503 Busy")
-        ),
+def _redirected(status: int) -> Arm:
+    return lambda case: each(Redirect(case.world.elsewhere.token_url, status))(case)
+
+
+def _too_many(retry_after: str | None) -> Arm:
+    def arm(case: Case) -> None:
+        value = formatdate(time.time() + 2, usegmt=True) if retry_after == "in two seconds" else retry_after
+        each(Answer(429, headers={} if value is None else {"Retry-After": value}))(case)
+
+    return arm
+
+
+# RFC 6749 section 5.2.
+_CODES = [
+    "invalid_request",
+    "invalid_client",
+    "invalid_grant",
+    "unauthorized_client",
+    "unsupported_grant_type",
+    "invalid_scope",
+]
+_MORE = {"error_description": marked("what a server says"), "error_uri": "https://elsewhere.invalid"}
+_INVALID_CLIENT = json.dumps(_MORE | {"error": "invalid_client"}).encode()
+_UNREADABLE = {
+    "a code that is not registered": _MORE | {"error": marked("a code")},
+    "a code in capitals": _MORE | {"error": "INVALID_CLIENT"},
+    "a code and more": _MORE | {"error": f"invalid_client {marked('more')}"},
+    "a list of codes": _MORE | {"error": ["invalid_client"]},
+    "an object as the code": _MORE | {"error": {"code": "invalid_client"}},
+    "a code in another member": _MORE | {"code": "invalid_client"},
+    "a list around the code": [_MORE | {"error": "invalid_client"}],
+    "a code in a page": b"<html>" + _INVALID_CLIENT + b"</html>",
+    "a code in a form": b"error=invalid_client",
+    "a code after too much": _MORE | {"a": "b" * 300_000, "error": "invalid_client"},
+    "half of a code": _INVALID_CLIENT[: _INVALID_CLIENT.index(b"invalid_client") + 5],
+    "deep nesting": b"[" * 100_000,
+    "a code that is not UTF-8": _INVALID_CLIENT.replace(b"invalid_client", b"invalid_\xffclient"),
+}
+
+
+def refusals() -> Iterator[Fault]:
+    for number, code in enumerate(_CODES):
+        status = (400, 401, 403)[number % 3]
+        says = f"answered {status} ({code}) for the credentials in secret"
+        yield row(f"{status} with {code}", JsonAnswer(_MORE | {"error": code}, status), refused(says))
+    shown = refused("answered 401 (invalid_client) for")
+    forms = {
+        "compressed": _refusal(gzip.compress(_INVALID_CLIENT), "Content-Encoding: gzip"),
+        "in UTF-16": _refusal(_INVALID_CLIENT.decode().encode("utf-16")),
+        "said to be a page": _refusal(_INVALID_CLIENT, "Content-Type: text/html"),
     }
-    for name, fault in passing.items():
-        yield Fault(f"{name}, once", once(fault), published(calls=2))
+    yield from table("401 with invalid_client, {}", shown, forms)
+    not_shown = refused("answered 401 for the credentials in secret")
+    for name, body in _UNREADABLE.items():
+        octets = body if isinstance(body, bytes) else json.dumps(body).encode()
+        yield row(f"401 with {name}", Answer(401, octets), not_shown)
+    lie = _refusal(_INVALID_CLIENT, "Content-Encoding: gzip")
+    yield row("401 with a code that is said to be compressed", lie, not_shown)
+    bomb = _refusal(gzip.compress(bytes(20_000_000)), "Content-Encoding: gzip")
+    yield row("401 with a gzip bomb", bomb, not_shown)
+    head = f"Content-Length: {len(_INVALID_CLIENT) + 1}"
+    hang = Wire(lambda _: plain(_INVALID_CLIENT, head, status_line="HTTP/1.1 401 Unauthorized"), hangs=True)
+    # The head has to come in time, on a busy machine too.
+    yield row("401 with a body that never ends", each(hang, seconds=10.5), not_shown)
+
+
+def _refusal(body: bytes, *fields: str) -> Wire:
+    return Wire(lambda _: http(body, *fields, status_line="HTTP/1.1 401 Unauthorized"))
