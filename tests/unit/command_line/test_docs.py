@@ -12,8 +12,6 @@ import pytest
 from talend_token._command_line.failure import EXIT_CODES
 from talend_token._command_line.parser import parser
 
-pytestmark = pytest.mark.true_source
-
 PAGE = (Path(__file__).parents[3] / "docs" / "command-line.md").read_text()
 DOCUMENTS = [json.loads(block) for block in re.findall(r"```json\n(.*?)```", PAGE, re.DOTALL)]
 
