@@ -10,12 +10,11 @@ from doubles.token_endpoint import jwt
 from rotator.domain.credentials import Credentials
 from rotator.domain.errors import InvalidTokenResponse
 from rotator.domain.token_response import TokenResponse, read_token_response
+from talend_token.document import TokenDocument
 
 API_URL = "https://api.eu.cloud.talend.com"
 NOW = 1_795_472_989.75
 ABSENT = object()
-
-
 CREDENTIALS = Credentials("talend-token/default/credentials", "version-1", "abc", "s3cret", API_URL)
 
 
@@ -38,12 +37,7 @@ def life_of(**members):
 
 
 def test_a_valid_answer_becomes_a_document_timed_from_the_request():
-    document = read(answer())
-    assert document.access_token == "opaque"
-    assert document.token_type == "Bearer"
-    assert document.issued_at == 1_795_472_989
-    assert document.expires_at == 1_795_474_789
-    assert document.api_url == API_URL
+    assert read(answer()) == TokenDocument("opaque", "Bearer", 1_795_472_989, 1_795_474_789, API_URL)
 
 
 @pytest.mark.parametrize("token_type", ["Bearer", "bearer", "BEARER"])
@@ -51,22 +45,21 @@ def test_bearer_is_accepted_in_any_case(token_type):
     assert read(answer(token_type=token_type)).token_type == "Bearer"
 
 
-@pytest.mark.parametrize("token_type", ["mac", "", None, 1, ABSENT])
-def test_another_token_type_is_refused(token_type):
-    with pytest.raises(InvalidTokenResponse, match="token_type"):
-        read(answer(token_type=token_type))
-
-
-@pytest.mark.parametrize("access_token", ["", None, 1, ["x"], {"x": 1}, ABSENT])
-def test_a_missing_or_odd_access_token_is_refused(access_token):
-    with pytest.raises(InvalidTokenResponse, match="no 'access_token'"):
-        read(answer(access_token=access_token))
-
-
-@pytest.mark.parametrize("access_token", ["hunter2\r\nX: y", "hunter2 x", "hunter2\0", "hünter2", "hunter2\x7f"])
-def test_a_token_unfit_for_a_header_is_refused_and_not_shown(access_token):
-    with pytest.raises(InvalidTokenResponse, match="header") as caught:
-        read(answer(access_token=access_token))
+@pytest.mark.parametrize(
+    ("name", "value", "problem"),
+    [
+        *(("token_type", value, "token_type") for value in ("mac", "", None, 1, ABSENT)),
+        *(("access_token", value, "no 'access_token'") for value in ("", None, 1, ["x"], {"x": 1}, ABSENT)),
+        *(
+            ("access_token", value, "a header cannot hold")
+            for value in ("hunter2\r\nX: y", "hunter2 x", "hunter2\0", "hünter2", "hunter2\x7f")
+        ),
+        *(("expires_in", value, "but more than 10 s are needed") for value in (10, 10.9, 0, -1, "0", 0.5)),
+    ],
+)
+def test_an_unusable_member_is_named_and_not_shown(name, value, problem):
+    with pytest.raises(InvalidTokenResponse, match=problem) as caught:
+        read(answer(**{name: value}))
     assert "hunter2" not in str(caught.value)
 
 
@@ -141,12 +134,6 @@ def test_the_claims_of_a_jwt_may_shorten_its_validity(claims, expires_in, life):
 )
 def test_a_jwt_with_unusable_claims_leaves_it_to_the_default(claims):
     assert life_of(access_token=jwt(**claims), expires_in=ABSENT) == 1800
-
-
-@pytest.mark.parametrize("expires_in", [10, 10.9, 0, -1, "0", 0.5])
-def test_a_token_that_would_not_outlive_its_publication_is_refused(expires_in):
-    with pytest.raises(InvalidTokenResponse, match="but more than 10 s are needed"):
-        read(answer(expires_in=expires_in))
 
 
 def test_a_token_that_has_expired_is_refused():
