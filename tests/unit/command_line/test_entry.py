@@ -64,11 +64,6 @@ def test_every_command_has_a_help_with_examples(terminal, command):
     assert terminal.err == ""
 
 
-def test_an_empty_command_line_is_wrong_usage(terminal):
-    assert terminal.run() == 2
-    assert "COMMAND" in terminal.err
-
-
 def test_options_that_all_commands_have_stand_before_or_after_the_command():
     options = ["--stack", "a", "--account", "b", "--region", "c", "--profile", "d", "--debug"]
     before, after = parser().parse_args([*options, "token"]), parser().parse_args(["token", *options])

@@ -3,7 +3,6 @@
 import json
 
 import pytest
-from botocore.exceptions import ProfileNotFound
 
 TOKEN = "talend-token/default/token"
 
@@ -38,25 +37,6 @@ def test_no_token_is_shown_that_is_valid_for_less_than_asked(aws, terminal, age,
     assert bool(terminal.out) == (exit_code == 0)
     if exit_code:
         assert aws.version() in terminal.err
-
-
-# --- wrong usage ---
-
-
-@pytest.mark.parametrize(
-    ("arguments", "problem"),
-    [
-        (("--header", "--json"), "not allowed with"),
-        *(((f"--min-remaining={value}",), "not a number of seconds, 0 or more") for value in ("-1", "nan", "inf", "x")),
-        (("--account", "Sales/EU"), "'Sales/EU' must match"),
-        # An option is not cut short.
-        (("--min", "3"), "unrecognized arguments"),
-    ],
-)
-def test_a_wrong_option_is_reported_before_aws_is_called(aws, terminal, arguments, problem):
-    assert terminal.run("token", *arguments) == 2
-    assert problem in terminal.err
-    assert aws.calls == []
 
 
 # --- finding the secret ---
@@ -106,21 +86,3 @@ def test_profile_and_region_are_those_of_the_aws_command(aws, terminal):
     aws.publish()
     assert terminal.show("token", "--profile", "work", "--region", "us-east-1") == 0
     assert aws.sessions == [{"profile_name": "work", "region_name": "us-east-1"}]
-
-
-# --- failures ---
-
-
-def test_a_missing_secret_is_named_and_read_once(aws, terminal):
-    assert terminal.run("token", "--account", "sales") == 6
-    assert "account 'sales': token secret 'talend-token/sales/token' does not exist" in terminal.err
-    assert aws.calls == ["get_secret_value", "describe_stacks"]
-
-
-def test_an_unknown_profile_is_named(terminal, monkeypatch):
-    def no_profile(**_):
-        raise ProfileNotFound(profile="nix")
-
-    monkeypatch.setattr("boto3.session.Session", no_profile)
-    assert terminal.run("token", "--profile", "nix") == 2
-    assert terminal.err.startswith("talend-token: profile 'nix': ProfileNotFound. ")

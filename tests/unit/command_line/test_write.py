@@ -300,11 +300,6 @@ def test_a_command_that_fails_is_reported_and_the_file_stays(aws, terminal, file
     assert file.exists()
 
 
-def test_a_command_with_an_open_quote_is_wrong_usage(aws, terminal, file):
-    assert terminal.run("write", "--on-change", "echo 'x", str(file)) == 2
-    assert aws.calls == []
-
-
 # --- files that are not ours ---
 
 
