@@ -77,23 +77,11 @@ def answering(*octets, first=b""):
     return serve
 
 
-@pytest.fixture
-def connections():
-    """The connections that `answering_all` accepted."""
-    return []
-
-
-@pytest.fixture
-def answering_all(connections):
+def answer_all(connection):
     """Answer every request of a connection."""
-
-    def serve(connection):
-        connections.append(connection)
-        while True:
-            read_request(connection)
-            connection.sendall(OK)
-
-    return serve
+    while True:
+        read_request(connection)
+        connection.sendall(OK)
 
 
 DRIPS = {
@@ -128,9 +116,9 @@ def test_a_tls_handshake_that_hangs_or_drips_is_left_at_the_limit(session, said)
 
 
 @pytest.mark.parametrize(("reused", "problem"), [(False, "timed out"), (True, "the time limit has passed")])
-def test_nothing_is_started_at_the_end_of_the_limit(session, answering_all, monkeypatch, reused, problem):
+def test_nothing_is_started_at_the_end_of_the_limit(session, monkeypatch, reused, problem):
     monkeypatch.setattr(time, "monotonic", lambda: 0.0)
-    with raw_server(answering_all) as url:
+    with raw_server(answer_all) as url:
         if reused:
             assert get(session, url) == b"good"
         with pytest.raises(TIME_OUTS, match=problem):
@@ -281,8 +269,14 @@ def test_a_connection_that_was_closed_meanwhile_is_made_anew(session):
 
 
 @pytest.mark.parametrize("encrypted", [False, True])
-def test_a_connection_is_kept(session, tls, answering_all, connections, encrypted):
-    with raw_server(answering_all, tls if encrypted else None) as url:
+def test_a_connection_is_kept(session, tls, encrypted):
+    connections = []
+
+    def serve(connection):
+        connections.append(connection)
+        answer_all(connection)
+
+    with raw_server(serve, tls if encrypted else None) as url:
         assert [get(session, url), get(session, url)] == [b"good", b"good"]
     assert len(connections) == 1
 
