@@ -76,3 +76,28 @@ def aws(clock, monkeypatch):
 @pytest.fixture
 def terminal(clock, capsys):
     return Terminal(clock, capsys)
+
+
+# --- `write` ---
+
+
+@pytest.fixture
+def folder(tmp_path):
+    """A folder that is emptied at the end, because files that are left are searched for secrets."""
+    folder = tmp_path / "tokens"
+    folder.mkdir()
+    yield folder
+    for path in folder.rglob("*"):
+        if path.is_symlink() or not path.is_dir():
+            path.unlink()
+
+
+@pytest.fixture
+def file(folder):
+    return folder / "token.json"
+
+
+@pytest.fixture
+def once(terminal, file):
+    """Write the file once, and return the exit code."""
+    return lambda *options: terminal.run("write", "--once", *options, str(file))

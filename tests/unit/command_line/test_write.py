@@ -5,12 +5,9 @@ import os
 import signal
 import stat
 import sys
-from pathlib import Path
 
 import pytest
 from botocore.exceptions import EndpointConnectionError
-
-from talend_token._command_line import token_file
 
 UNREACHABLE = EndpointConnectionError(endpoint_url="https://x")
 TOKEN = "talend-token/default/token"
@@ -18,28 +15,6 @@ TOKEN = "talend-token/default/token"
 
 class Ended(BaseException):
     """The test has seen enough."""
-
-
-@pytest.fixture
-def folder(tmp_path):
-    """Emptied at the end, because a token file is what is searched for secrets that were left."""
-    folder = tmp_path / "tokens"
-    folder.mkdir()
-    yield folder
-    for path in folder.rglob("*"):
-        if path.is_symlink() or not path.is_dir():
-            path.unlink()
-
-
-@pytest.fixture
-def file(folder):
-    return folder / "token.json"
-
-
-@pytest.fixture
-def once(terminal, file):
-    """Write the file once, and return the exit code."""
-    return lambda *options: terminal.run("write", "--once", *options, str(file))
 
 
 @pytest.fixture
@@ -77,20 +52,15 @@ def version_in(file):
 # --- the file ---
 
 
-def test_the_file_is_the_token_document(aws, terminal, file, once):
-    aws.publish()
-    assert once() == 0
-    assert file.read_text() == aws.secrets[TOKEN][-1]["text"] + "\n"
-    assert (terminal.out, terminal.err) == ("", "")
-
-
-def test_only_its_owner_may_read_it_and_nothing_is_left_beside_it(aws, file, once):
+def test_the_file_is_the_token_document_and_only_its_owner_may_read_it(aws, terminal, file, once):
     aws.publish()
     before = os.umask(0)
     try:
         assert once() == 0
     finally:
         os.umask(before)
+    assert file.read_text() == aws.secrets[TOKEN][-1]["text"] + "\n"
+    assert (terminal.out, terminal.err) == ("", "")
     assert stat.S_IMODE(file.stat().st_mode) == 0o600
     assert list(file.parent.iterdir()) == [file]
 
@@ -300,90 +270,14 @@ def test_a_command_that_fails_is_reported_and_the_file_stays(aws, terminal, file
     assert file.exists()
 
 
-# --- files that are not ours ---
-
-
-def link(file):
-    target = file.parent / "target"
-    target.write_text("")
-    file.symlink_to(target)
-
-
-@pytest.mark.parametrize(
-    ("make", "problem"),
-    [
-        (link, "is a symbolic link"),
-        (lambda file: file.symlink_to("nowhere"), "is a symbolic link"),
-        (Path.mkdir, "is not a regular file"),
-        (os.mkfifo, "is not a regular file"),
-        (lambda file: file.write_text("my notes"), "holds something else than a token"),
-        (lambda file: file.write_bytes(b"\xff\xfe"), "holds something else than a token"),
-    ],
-)
-def test_anything_else_than_a_token_file_is_left_alone(aws, terminal, file, once, make, problem):
-    aws.publish()
-    make(file)
-    before = file.lstat()
-    assert once() == 2
-    assert f"{str(file)!r} {problem}" in terminal.err
-    assert (file.lstat().st_ino, file.lstat().st_mtime_ns) == (before.st_ino, before.st_mtime_ns)
-    if file.is_dir():
-        file.rmdir()
-    assert aws.calls == []
-
-
-def test_an_empty_file_is_as_good_as_none(aws, file, once):
-    aws.publish()
-    file.touch()
-    assert once() == 0
-    assert version_in(file) == aws.version()
-
-
 def test_a_link_that_is_put_in_its_place_later_is_refused(aws, file, watch):
     aws.publish()
 
     def act(_):
         file.unlink()
-        link(file)
+        file.symlink_to(file.parent / "target")
         aws.publish()
 
     assert watch(act)[1] == 2
     assert file.is_symlink()
-    assert file.read_text() == ""
-
-
-@pytest.mark.parametrize(
-    ("name", "problem"),
-    [
-        ("missing/token.json", "cannot be written: No such file or directory. Check folder '{folder}/missing'"),
-        # For root, too, who may read everything else.
-        ("x" * 300, "cannot be written: File name too long"),
-    ],
-)
-def test_a_file_that_cannot_be_written_is_reported(aws, terminal, folder, name, problem):
-    aws.publish()
-    assert terminal.run("write", "--once", str(folder / name)) == 2
-    assert problem.format(folder=folder) in terminal.err
-
-
-def test_nothing_is_left_of_a_write_that_fails(aws, terminal, file, once, monkeypatch):
-    def no_space(_):
-        raise OSError(28, "No space left on device")
-
-    monkeypatch.setattr(os, "fsync", no_space)
-    aws.publish()
-    assert once() == 2
-    assert "cannot be written: No space left on device" in terminal.err
-    assert list(file.parent.iterdir()) == []
-
-
-def test_the_leftover_of_a_killed_writer_is_removed_by_the_next(aws, file, once):
-    """The temporary file of another writer that is at work is not removed."""
-    aws.publish()
-    left = [file.parent / f".token.json.{number}.new" for number in range(2)]
-    for number, path in enumerate(left):
-        path.touch()
-        os.utime(path, times=(0, 0) if number else None)
-    assert once() == 0
-    assert sorted(file.parent.iterdir()) == [left[0], file]
-    assert token_file._LEFT_AFTER_SECONDS == 60
+    assert list(file.parent.iterdir()) == [file]
