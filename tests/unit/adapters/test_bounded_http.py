@@ -102,12 +102,12 @@ def test_an_answer_that_drips_is_left_at_the_limit(session, tls, part, encrypted
         get(session, url, seconds=LIMIT_SECONDS)
 
 
-@pytest.mark.parametrize("said", [b"", b"\x16\x03\x03\x40\x00" + b"\x02" * 300])
-def test_a_tls_handshake_that_hangs_or_drips_is_left_at_the_limit(session, said):
-    """The server sends the head of a 16 KB record and a part of its content."""
+@pytest.mark.parametrize("part", [b"", b"\x16\x03\x03\x40\x00" + b"\x02" * 300], ids=["hangs", "drips"])
+def test_a_tls_handshake_that_hangs_or_drips_is_left_at_the_limit(session, part):
+    """The server sends nothing, or the head of a 16 KB record and a part of its content."""
 
     def serve(connection):
-        drip(connection, said)
+        drip(connection, part)
         while connection.recv(1_000):
             pass
 
@@ -209,36 +209,24 @@ def test_an_address_that_does_not_connect_gives_way_to_the_next(session, address
         assert get(session, f"http://many.invalid:{unanswering}", timeout=(0.1, 5)) == b"good"
 
 
-def test_a_host_without_an_address_is_reported_so(session, addresses):
-    assert addresses == []
-    with pytest.raises(requests.ConnectionError, match="no address"):
-        get(session, "http://many.invalid")
-
-
-def test_addresses_that_all_refuse_are_tried_once_and_not_a_timeout(session, addresses, monkeypatch):
+@pytest.mark.parametrize(("found", "problem"), [([], "no address"), ([("127.0.0.3", 1)], "refused")])
+def test_a_host_that_refuses_is_tried_once_and_is_not_a_timeout(session, addresses, monkeypatch, found, problem):
     tried, connect = [], bounded_http.create_connection
-    monkeypatch.setattr(
-        bounded_http, "create_connection", lambda *target, **rest: tried.append(target[0]) or connect(*target, **rest)
-    )
-    addresses += [("127.0.0.3", 1)]
-    with pytest.raises(requests.ConnectionError, match="refused"):
+
+    def recorded(address, *rest, **options):
+        tried.append(address)
+        return connect(address, *rest, **options)
+
+    monkeypatch.setattr(bounded_http, "create_connection", recorded)
+    addresses += found
+    with pytest.raises(requests.ConnectionError, match=problem):
         get(session, "http://many.invalid:1")
-    assert tried == [("127.0.0.3", 1)]
+    assert tried == found
 
 
 def test_a_request_is_sent_without_waiting_for_more_data(session):
     with raw_server(answering(first=OK)) as url, time_limit(5), session.get(url, timeout=5, stream=True) as response:
         assert response.raw.connection.sock.getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY)
-
-
-def test_an_answer_without_a_body_returns_at_once(session):
-    def serve(connection):
-        read_request(connection)
-        connection.sendall(OK.removesuffix(b"good"))
-        read_request(connection)
-
-    with raw_server(serve) as url, time_limit(1):
-        assert session.head(url, timeout=5).content == b""
 
 
 def test_an_earlier_limit_of_a_kept_connection_is_forgotten(session):
@@ -269,22 +257,22 @@ def test_a_connection_that_was_closed_meanwhile_is_made_anew(session):
 
 
 @pytest.mark.parametrize("encrypted", [False, True])
-def test_a_connection_is_kept(session, tls, encrypted):
-    connections = []
+def test_a_connection_is_kept_and_a_cookie_is_not(session, tls, encrypted):
+    connections, requests_seen = [], []
 
     def serve(connection):
         connections.append(connection)
-        answer_all(connection)
+        while True:
+            requests_seen.append(read_request(connection).lower())
+            connection.sendall(OK.replace(b"\r\n\r\n", b"\r\nSet-Cookie: session=of-another-account\r\n\r\n"))
 
     with raw_server(serve, tls if encrypted else None) as url:
         assert [get(session, url), get(session, url)] == [b"good", b"good"]
     assert len(connections) == 1
+    assert [b"cookie" in request for request in requests_seen] == [False, False]
 
 
 def test_the_environments_proxy_is_asked_within_the_limit(session, monkeypatch):
-    with raw_server(answering(first=OK)) as proxy:
-        monkeypatch.setenv("HTTP_PROXY", proxy)
-        assert get(session, "http://api.invalid") == b"good"
     with raw_server(answering(b"HTTP/1.1 200 " + b"O" * 400 + b"\r\n\r\n")) as proxy:
         monkeypatch.setenv("HTTPS_PROXY", proxy)
         with pytest.raises(TIME_OUTS, match="timed out"):
@@ -303,19 +291,6 @@ def test_a_redirect_is_an_ordinary_answer_whose_body_is_not_read(session, locati
     options = {"timeout": 5, "allow_redirects": False, "stream": True}
     with raw_server(serve) as url, time_limit(5), session.post(url, **options) as response:
         assert (response.status_code, response.next) == (307, None)
-
-
-def test_no_cookie_goes_from_one_request_to_the_next(session):
-    requests_seen = []
-
-    def serve(connection):
-        for _ in range(2):
-            requests_seen.append(read_request(connection).lower())
-            connection.sendall(OK.replace(b"\r\n\r\n", b"\r\nSet-Cookie: session=of-another-account\r\n\r\n"))
-
-    with raw_server(serve) as url:
-        assert [get(session, url), get(session, url)] == [b"good", b"good"]
-    assert [b"cookie" in request for request in requests_seen] == [False, False]
 
 
 @pytest.mark.parametrize("header", [b"Authorization Basic aHVudGVyMg==", b" continued: aHVudGVyMg==", b"X-\xff: \xfe"])
