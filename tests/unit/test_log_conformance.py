@@ -116,11 +116,6 @@ def test_a_label_moved_by_hand_is_refused(log):
     assert "a replaced version never comes back" in why
 
 
-def test_a_version_put_by_another_program_is_refused(log):
-    number = of(log, "fresh")[7]
-    assert "no run can have published it" in refuse(exported(changed(log, number, version_id="0" * 32)))
-
-
 @pytest.mark.parametrize("number", [3, 7, 11])
 def test_a_removed_line_of_a_publication_is_refused(log, number):
     """Lambda's own lines may not be there."""
@@ -139,6 +134,7 @@ def test_a_removed_line_is_missed_beside_lambdas_own(log, outcome):
 @pytest.mark.parametrize(
     ("outcome", "members", "why"),
     [
+        ("fresh", {"version_id": "0" * 32}, "no run can have published it"),
         ("fresh", {"message": "budget_exhausted"}, "does not end with budget_exhausted"),
         ("rotated", {"message": "halted"}, "no message 'halted'"),
         ("rotated", {"remaining_seconds": 0}, "valid for some time"),
