@@ -26,7 +26,10 @@ def events(aws):
 
 
 def answer_rotate(aws, **answer):
-    aws.functions[ROTATE] = lambda _: answer
+    """Let `rotate` answer that, and return the events that it gets."""
+    events = []
+    aws.functions[ROTATE] = lambda event: events.append(event) or answer
+    return events
 
 
 def publish_after(aws, clock, pauses):
@@ -124,32 +127,16 @@ CHECKS = [
 ]
 
 
-@pytest.fixture
-def dry_run(aws):
-    """The events that the rotate function got, which answers with the checks."""
-    events = []
-
-    def rotate(event):
-        events.append(event)
-        return {"outcome": "checked", "account": event["account"], "checks": CHECKS}
-
-    aws.functions[ROTATE] = rotate
-    return events
-
-
-def test_doctor_shows_each_link_with_the_fix_under_it(terminal, dry_run):
+def test_doctor_shows_each_link_with_the_fix_under_it(aws, terminal):
+    events = answer_rotate(aws, outcome="checked", account="default", checks=CHECKS)
     assert terminal.run("doctor") == 1
-    assert dry_run == [{"account": "default", "dry_run": True}]
+    assert events == [{"account": "default", "dry_run": True}]
     assert terminal.out == (
         "✓ credentials: version 1 is for https://api.eu.cloud.talend.com. Good.\n"
         "✗ token call: answered 401\n"
         "    Store the pair again. Then rotate.\n"
         "✗ lock table: no answer\n"
     )
-
-
-@pytest.mark.usefixtures("dry_run")
-def test_doctor_json_is_what_the_function_answered(terminal):
     assert terminal.run("doctor", "--json") == 1
     assert json.loads(terminal.out) == {"outcome": "checked", "account": "default", "checks": CHECKS}
 

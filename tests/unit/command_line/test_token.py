@@ -16,6 +16,8 @@ def test_the_token_in_its_form_is_all_that_is_printed(aws, terminal, form, print
     assert terminal.show("token", *form) == 0
     assert terminal.out == printed.format(token=token, document=aws.secrets[TOKEN][-1]["text"])
     assert terminal.err == ""
+    # The default secret is read without asking for its stack.
+    assert aws.calls == ["get_secret_value"]
 
 
 def test_exec_credential_is_the_form_of_kubernetes(aws, terminal):
@@ -42,18 +44,11 @@ def test_no_token_is_shown_that_is_valid_for_less_than_asked(aws, terminal, age,
 # --- finding the secret ---
 
 
-def test_the_default_secret_is_read_without_any_other_call(aws, terminal):
-    aws.publish()
-    assert terminal.show("token") == 0
-    assert aws.calls == ["get_secret_value"]
-
-
-@pytest.mark.parametrize("arguments", [("--stack", "other", "token"), ("token", "--stack", "other")])
-def test_a_named_stack_says_where_its_secret_is(aws, terminal, arguments):
+def test_a_named_stack_says_where_its_secret_is(aws, terminal):
     aws.publish()
     aws.add_stack("other", "company/talend")
     token = aws.publish("company/talend/default/token")
-    assert terminal.show(*arguments) == 0
+    assert terminal.show("token", "--stack", "other") == 0
     assert terminal.out == f"{token}\n"
 
 
