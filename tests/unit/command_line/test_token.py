@@ -61,6 +61,11 @@ def test_a_stack_with_another_prefix_is_found_by_its_outputs(aws, terminal):
     assert terminal.out == f"{token}\n"
 
 
+def test_a_missing_secret_is_read_once(aws, terminal):
+    assert terminal.run("token", "--account", "sales") == 6
+    assert aws.calls == ["get_secret_value", "describe_stacks"]
+
+
 @pytest.mark.parametrize(
     ("options", "secret"),
     [
