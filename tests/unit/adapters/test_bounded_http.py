@@ -222,9 +222,10 @@ def test_a_host_that_refuses_is_tried_once_and_is_not_a_timeout(session, address
     assert tried == found
 
 
-def test_a_request_is_sent_without_waiting_for_more_data(session):
-    with raw_server(answering(first=OK)) as url, time_limit(5), session.get(url, timeout=5, stream=True) as response:
+def test_a_request_is_sent_at_once_and_head_gets_no_body(session):
+    with raw_server(answering(first=OK)) as url, time_limit(5), session.head(url, timeout=5, stream=True) as response:
         assert response.raw.connection.sock.getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY)
+        assert response.content == b""
 
 
 def test_an_earlier_limit_of_a_kept_connection_is_forgotten(session):
