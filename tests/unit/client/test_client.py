@@ -9,7 +9,7 @@ from itertools import pairwise
 import pytest
 
 from doubles.threads import in_threads
-from talend_token import Token, TokenClient, TokenUnavailable
+from talend_token import TokenUnavailable
 
 # --- FRESH ---
 
@@ -213,7 +213,7 @@ def test_min_remaining_may_not_be_negative(client, min_remaining):
         client.get_token(min_remaining)
 
 
-# --- processes, and the environment ---
+# --- processes ---
 
 
 def test_another_process_starts_afresh_but_for_the_token(client, source, aws_clock, monkeypatch):
@@ -246,11 +246,3 @@ def test_a_forked_process_does_not_wait_for_its_parents_threads(client, source, 
             if child == 0:
                 os._exit(0 if repeat().version_id == f"v{number}" else 1)
             assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
-
-
-def test_the_default_source_is_the_one_the_environment_names(monkeypatch):
-    monkeypatch.setenv("TALEND_ACCESS_TOKEN", "mine")
-    monkeypatch.setenv("TALEND_API_URL", "https://api.us.cloud.talend.com/")
-    token = TokenClient().get_token()
-    assert isinstance(token, Token)
-    assert (token.access_token, token.api_url) == ("mine", "https://api.us.cloud.talend.com")

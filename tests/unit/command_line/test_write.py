@@ -88,12 +88,14 @@ def test_another_accounts_token_in_the_file_is_replaced(aws, file, once):
 # --- kept current ---
 
 
-def test_a_new_token_is_in_the_file_within_a_minute(aws, file, watch):
+def test_a_new_token_or_a_removed_file_is_written_within_a_minute(aws, file, watch):
     aws.publish()
     seen = []
 
     def act(number):
         seen.append(version_in(file))
+        if number == 1:
+            file.unlink()
         if number == 3:
             aws.publish()
 
@@ -105,12 +107,6 @@ def test_a_new_token_is_in_the_file_within_a_minute(aws, file, watch):
 def test_a_token_that_is_valid_for_a_short_time_is_read_more_often(aws, watch):
     aws.publish(life=90)
     assert watch(lambda _: None, ends_at=1) == ([3], None)
-
-
-def test_a_file_that_was_removed_is_written_again(aws, file, watch):
-    aws.publish()
-    watch(lambda number: number == 1 and file.unlink(), ends_at=2)
-    assert version_in(file) == aws.version()
 
 
 def test_an_older_version_that_is_read_for_a_moment_is_not_written(aws, file, watch):

@@ -124,13 +124,10 @@ def test_an_exhausted_budget_holds_for_an_unreadable_token_too(system):
     assert (result.outcome, result.retry_after_seconds) == (Outcome.BUDGET_EXHAUSTED, 1500)
 
 
-def test_a_renewal_reports_how_many_are_left(system):
-    # One version an hour ago counts until it is a day old.
+def test_only_a_renewal_counts_versions_and_reports_how_many_are_left(system):
+    # One version ten minutes ago counts until it is a day old.
     system.renew()
     assert system.invocation.version_budget_left == 100 - 10 - 1 - 58 - 1
-
-
-def test_only_renewals_count_versions(system):
     system.secrets.calls.clear()
     system.rotate()
     assert "created" not in system.secrets.calls

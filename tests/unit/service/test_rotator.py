@@ -49,22 +49,17 @@ def test_a_rotation_is_two_reads_two_writes_and_a_token_call():
     assert (len(system.endpoint.calls), system.secrets.versions(TOKEN)) == (2, 2)
 
 
-def test_the_token_endpoint_gets_the_accounts_credentials(empty):
-    empty.rotate()
-    credentials, deadline = empty.endpoint.calls[0]
-    assert (credentials.client_id, credentials.client_secret) == ("abc", "s3cret")
-    assert credentials.api_url == empty.settings.api_url
-    # The function has a minute, of which ten seconds are reserved for publication.
-    assert deadline == empty.clock() + 50
-
-
 def test_each_account_has_its_own_secrets(empty):
-    empty.secrets.put("talend-token/finance/credentials", "fin:s3cret")
+    empty.secrets.put("talend-token/finance/credentials", "fin:its-own")
     empty.secrets.create("talend-token/finance/token")
     result = empty.rotate(account="finance")
     assert (result.as_rotation()["account"], result.outcome) == ("finance", Outcome.ROTATED)
-    assert empty.endpoint.calls[0][0].client_id == "fin"
-    assert empty.secrets.versions(TOKEN) == 0
+    assert (empty.secrets.versions("talend-token/finance/token"), empty.secrets.versions(TOKEN)) == (1, 0)
+    credentials, deadline = empty.endpoint.calls[0]
+    assert (credentials.client_id, credentials.client_secret) == ("fin", "its-own")
+    assert credentials.api_url == empty.settings.api_url
+    # The function has a minute, of which ten seconds are reserved for publication.
+    assert deadline == empty.clock() + 50
 
 
 @TICKS
