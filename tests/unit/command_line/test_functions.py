@@ -57,7 +57,7 @@ def test_rotate_hands_on_account_and_reason(terminal, events):
 
 
 @pytest.mark.parametrize("published", [True, False])
-def test_rotate_waits_for_the_run_that_is_at_it(aws, clock, terminal, published):
+def test_rotate_waits_for_the_run_in_progress(aws, clock, terminal, published):
     if published:
         aws.publish(age=60)
     before = aws.version() if published else "v1"
@@ -68,7 +68,7 @@ def test_rotate_waits_for_the_run_that_is_at_it(aws, clock, terminal, published)
     assert aws.version() != before
 
 
-def test_rotate_does_not_wait_for_ever(aws, clock, terminal):
+def test_rotate_does_not_wait_forever(aws, clock, terminal):
     answer_rotate(aws, outcome="in_progress", version_id=None)
     assert terminal.run("rotate") == 1
     assert sum(clock.slept) == 61
