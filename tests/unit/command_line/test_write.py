@@ -5,6 +5,7 @@ import os
 import signal
 import stat
 import sys
+from contextlib import suppress
 
 import pytest
 from botocore.exceptions import EndpointConnectionError
@@ -21,7 +22,7 @@ class Ended(BaseException):
 def watch(clock, monkeypatch, terminal, file):
     """Keep the file current, and act at each pause of the writer, with its number from 1.
 
-    Return the pauses and the exit code, which is None if the number `ends_at` has ended the writer.
+    Return the pauses and the exit code, which is None if the pause number `ends_at` has ended the writer.
     """
 
     def watch(act, *options, ends_at=None):
@@ -34,13 +35,10 @@ def watch(clock, monkeypatch, terminal, file):
             if len(pauses) == ends_at:
                 raise Ended
 
-        with monkeypatch.context() as patch:
+        with monkeypatch.context() as patch, suppress(Ended):
             patch.setattr(clock, "sleep", pause)
-            try:
-                exit_code = terminal.run("write", *options, str(file))
-            except Ended:
-                exit_code = None
-        return pauses, exit_code
+            return pauses, terminal.run("write", *options, str(file))
+        return pauses, None
 
     return watch
 
