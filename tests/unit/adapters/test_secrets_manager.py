@@ -101,36 +101,35 @@ def test_every_version_has_its_creation_time(store, client):
 def test_all_pages_of_versions_are_read_including_unlabeled_ones(client):
     made = {"VersionId": version(), "CreatedDate": CREATED}
     asked = {"SecretId": NAME, "IncludeDeprecated": True, "MaxResults": 100}
-    stubber = Stubber(client)
-    stubber.add_response("list_secret_version_ids", {"ARN": ARN, "Versions": [made] * 2, "NextToken": "more"}, asked)
-    stubber.add_response("list_secret_version_ids", {"ARN": ARN, "Versions": [made]}, asked | {"NextToken": "more"})
-    stubber.activate()
-    assert SecretsManagerStore(client).created(NAME) == [CREATED.timestamp()] * 3
+    store = answering(
+        client,
+        ("list_secret_version_ids", {"ARN": ARN, "Versions": [made] * 2, "NextToken": "more"}, asked),
+        ("list_secret_version_ids", {"ARN": ARN, "Versions": [made]}, asked | {"NextToken": "more"}),
+    )
+    assert store.created(NAME) == [CREATED.timestamp()] * 3
 
 
 @pytest.mark.parametrize("replaced", [None, "78a43fc5-0c6e-4b6a-8a0b-7a2f6f2b6c11"])
 def test_promotion_names_the_version_that_is_replaced_if_there_is_one(client, replaced):
     staged = version()
     asked = {"SecretId": NAME, "VersionStage": "AWSCURRENT", "MoveToVersionId": staged}
-    stubber = Stubber(client)
-    stubber.add_response(
-        "update_secret_version_stage", {"ARN": ARN}, asked | ({"RemoveFromVersionId": replaced} if replaced else {})
-    )
-    stubber.activate()
-    assert SecretsManagerStore(client).promote(NAME, staged, replaced)
+    asked |= {"RemoveFromVersionId": replaced} if replaced else {}
+    store = answering(client, ("update_secret_version_stage", {"ARN": ARN}, asked))
+    assert store.promote(NAME, staged, replaced)
 
 
 def answering(client, *answers, repeated=False):
     """Return a store whose client answers as AWS documents and moto does not.
 
-    An error answers the SDK's second attempt if it has `repeated` the request.
+    Each answer follows its operation, and the request may follow the answer. An error answers the SDK's second attempt
+    if it has `repeated` the request.
     """
     stubber = Stubber(client)
-    for operation, answer in answers:
+    for operation, answer, *asked in answers:
         if isinstance(answer, str):
             stubber.add_client_error(operation, answer, response_meta={"RetryAttempts": 1} if repeated else None)
         else:
-            stubber.add_response(operation, answer)
+            stubber.add_response(operation, answer, *asked)
     stubber.activate()
     return SecretsManagerStore(client)
 
