@@ -106,21 +106,6 @@ def test_a_file_that_ends_in_a_line_is_accepted(log):
         accept(text[:end])
 
 
-def test_a_label_moved_by_hand_is_refused(log):
-    """The watchdog then reports the version before as published."""
-    before, number = of(log, "rotated")[4], of(log, "fresh")[-1]
-    old = json.loads(log[before]["message"])
-    now = log[number]["timestamp"] - log[before]["timestamp"]
-    left = max(0, old["remaining_seconds"] - now // 1000)
-    why = refuse(exported(changed(log, number, version_id=old["version_id"], remaining_seconds=left)))
-    assert "a replaced version never comes back" in why
-
-
-def test_a_version_put_by_another_program_is_refused(log):
-    number = of(log, "fresh")[7]
-    assert "no run can have published it" in refuse(exported(changed(log, number, version_id="0" * 32)))
-
-
 @pytest.mark.parametrize("number", [3, 7, 11])
 def test_a_removed_line_of_a_publication_is_refused(log, number):
     """Lambda's own lines may not be there."""
@@ -139,6 +124,7 @@ def test_a_removed_line_is_missed_beside_lambdas_own(log, outcome):
 @pytest.mark.parametrize(
     ("outcome", "members", "why"),
     [
+        ("fresh", {"version_id": "0" * 32}, "no run can have published it"),
         ("fresh", {"message": "budget_exhausted"}, "does not end with budget_exhausted"),
         ("rotated", {"message": "halted"}, "no message 'halted'"),
         ("rotated", {"remaining_seconds": 0}, "valid for some time"),
@@ -151,12 +137,6 @@ def test_a_removed_line_is_missed_beside_lambdas_own(log, outcome):
 )
 def test_a_line_that_cannot_have_been_written_is_refused(log, outcome, members, why):
     assert why in refuse(exported(changed(log, of(log, outcome)[6], **members)))
-
-
-def test_a_version_is_reported_as_published_once(log):
-    first, second = of(log, "rotated")[5:7]
-    version = json.loads(log[first]["message"])["version_id"]
-    assert "by another run" in refuse(exported(changed(log, second, version_id=version)))
 
 
 def line(at, outcome, version="v1", trigger="schedule", left=1800, took=1.0, **members):
@@ -179,6 +159,7 @@ LOST_ANSWER = line(500, "failed", None, "manual", error="SecretStoreError")
         ([line(0, "rotated"), line(900, "rotated", "v2", "watchdog")], "FRESH, so the watchdog keeps it"),
         ([line(0, "rotated"), line(1600, "fresh", "v1", "watchdog", 200)], "about to expire"),
         ([line(0, "rotated"), line(900, "rotated", "v2", "manual"), line(950, "fresh", "v1")], "never comes back"),
+        ([line(0, "rotated"), line(900, "rotated", trigger="manual")], "by another run"),
         ([line(0, "fresh"), line(900, "fresh", "v2", left=1700), line(800, "rotated", "v2")], None),
         ([line(0, "fresh"), line(900, "rotated", "v2"), line(800, "fresh", "v2")], "not published yet"),
         ([line(100 * number, "rotated", f"v{number}", "manual") for number in range(101)], "100 versions"),

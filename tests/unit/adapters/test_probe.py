@@ -3,141 +3,119 @@
 import select
 
 import pytest
-import requests
 
 from doubles import Clock, raw_server, read_request
+from rotator.adapters import probe as probe_module
 from rotator.adapters.probe import HttpProbe
 from rotator.ports import Verdict
-from talend_simulator import Account, Answer, Close, Redirect, Stall, TalendSimulator
-from talend_simulator.accounts import USE_ENGINES
 from talend_token.document import TokenDocument
 
-# The simulator's faults only affect the token endpoint, so it is used as the probed path.
-FAULTY = "/security/oauth/token"
+PATH = "/account/users"
+OK = b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n"
 
 
 @pytest.fixture
-def talend():
-    with TalendSimulator() as simulator:
-        yield simulator
+def requests():
+    """The requests that the API got."""
+    return []
 
 
 @pytest.fixture
-def probe():
-    return HttpProbe(clock=Clock())
+def api(requests):
+    """Return a server with a status for every request, a redirect, and a body without an end."""
+
+    def api(status=200):
+        def serve(connection):
+            requests.append(read_request(connection))
+            headers = b"Location: http://127.0.0.1:1/\r\nContent-Length: 99999999999\r\n\r\n"
+            connection.sendall(b"HTTP/1.1 %d X\r\n" % status + headers)
+            while True:
+                connection.sendall(b"a" * 65_536)
+
+        return raw_server(serve)
+
+    return api
 
 
-def document(api_url, value="hunter2"):
-    return TokenDocument(value, "Bearer", 0, 1800, api_url)
-
-
-def issued(talend, **account):
-    """Return the token that a client gets for an account."""
-    pair = tuple(talend.add_account(Account(**account)).credentials.split(":", 1))
-    body = {"audience": talend.url, "grant_type": "client_credentials"}
-    answer = requests.post(talend.token_url, auth=pair, json=body, timeout=5).json()
-    return document(talend.url, answer["access_token"])
-
-
-def ask(probe, document, path="/account/users", seconds=30.0):
-    return probe.probe(document, path, probe.clock() + seconds)
+def ask(api_url, seconds=30.0):
+    """Return the verdict and the detail, without the URL that all of them begin with."""
+    clock = Clock()
+    document = TokenDocument("hunter2", "Bearer", 0, 1800, api_url)
+    probed = HttpProbe(clock=clock).probe(document, PATH, clock() + seconds)
+    assert probed.url == f"{api_url}{PATH}"
+    assert "hunter2" not in repr(probed)
+    assert probed.detail.startswith(f"{api_url}{PATH} ")
+    return probed.verdict, probed.detail.removeprefix(f"{api_url}{PATH} ")
 
 
 @pytest.mark.parametrize(
-    ("account", "verdict", "status"),
+    ("status", "verdict"),
     [
-        ({}, Verdict.ACCEPTED, 200),
-        # It lacks a right.
-        ({"permissions": (USE_ENGINES,)}, Verdict.ACCEPTED, 403),
-        # The API does not know the token.
-        (None, Verdict.REJECTED, 401),
+        *((status, Verdict.ACCEPTED) for status in (200, 204, 299, 403)),
+        (401, Verdict.REJECTED),
+        *((status, Verdict.UNKNOWN) for status in (300, 307, 400, 402, 404, 405, 429, 500, 503)),
     ],
 )
-def test_the_apis_answer_is_the_verdict(talend, probe, account, verdict, status):
-    tried = document(talend.url) if account is None else issued(talend, **account)
-    probed = ask(probe, tried)
-    assert (probed.verdict, probed.url) == (verdict, f"{talend.url}/account/users")
-    assert probed.detail == f"{talend.url}/account/users answered {status}"
-    assert [entry.method for entry in talend.journal.entries()][-1] == "GET"
-
-
-@pytest.mark.parametrize("status", [200, 204, 299, 403])
-def test_a_success_and_a_missing_right_accept_the_token(talend, probe, status):
-    talend.faults.add(Answer(status), times=1)
-    assert ask(probe, document(talend.url), FAULTY).verdict is Verdict.ACCEPTED
-
-
-@pytest.mark.parametrize("status", [300, 400, 402, 404, 405, 429, 500, 503])
-def test_any_other_status_is_unknown(talend, probe, status):
-    talend.faults.add(Answer(status), times=1)
-    probed = ask(probe, document(talend.url), FAULTY)
+def test_the_status_is_the_verdict_without_redirect_or_body(api, status, verdict):
     hint = ", so this path does not exist" if status == 404 else ""
-    assert (probed.verdict, probed.detail) == (Verdict.UNKNOWN, f"{talend.url}{FAULTY} answered {status}{hint}")
+    with api(status) as url:
+        assert ask(url) == (verdict, f"answered {status}{hint}")
 
 
-def test_a_redirect_is_not_followed_so_the_token_stays_with_its_api(talend, probe):
-    with TalendSimulator() as elsewhere:
-        talend.faults.add(Redirect(f"{elsewhere.url}/account/users"), times=1)
-        probed = ask(probe, document(talend.url), FAULTY)
-        assert (probed.verdict, probed.detail[-3:]) == (Verdict.UNKNOWN, "307")
-        assert list(elsewhere.journal) == []
-
-
-def test_the_body_is_not_read(probe):
-    def serve(connection):
-        read_request(connection)
-        connection.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: 99999999999\r\n\r\n")
-        while True:
-            connection.sendall(b"a" * 65_536)
-
-    with raw_server(serve) as url:
-        assert ask(probe, document(url), seconds=5).verdict is Verdict.ACCEPTED
-
-
-def test_a_silent_api_is_abandoned_well_before_the_deadline(probe, monkeypatch):
-    monkeypatch.setattr("rotator.adapters.probe._READ_SECONDS", 0.1)
-
-    def serve(connection):
-        read_request(connection)
-        # Wait until the client disconnects, or for a while.
-        select.select([connection], [], [], 3)
-        connection.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n")
-
-    with raw_server(serve) as url:
-        probed = ask(probe, document(url))
-    assert probed.verdict is Verdict.UNKNOWN
-    assert probed.detail == f"{url}/account/users could not be reached (ReadTimeout)"
-
-
-@pytest.mark.parametrize("fault", [Close(), Stall()])
-def test_an_unanswered_probe_is_unknown_and_not_repeated(talend, probe, fault):
-    talend.faults.add(fault, times=9)
-    probed = ask(probe, document(talend.url), FAULTY, seconds=0.51)
-    assert (probed.verdict, probed.url) == (Verdict.UNKNOWN, f"{talend.url}{FAULTY}")
-    assert "could not be reached" in probed.detail
-    assert len(talend.journal.entries()) == 1
-
-
-@pytest.mark.parametrize("seconds", [0.4, -5])
-def test_without_time_for_an_answer_the_api_is_not_asked(talend, probe, seconds):
-    probed = ask(probe, document(talend.url), seconds=seconds)
-    assert (probed.verdict, probed.url) == (Verdict.UNKNOWN, f"{talend.url}/account/users")
-    assert probed.detail == f"{talend.url}/account/users was not requested, because no time was left"
-    assert list(talend.journal) == []
-
-
-def test_with_just_enough_time_for_an_answer_the_api_is_asked(talend, probe):
-    ask(probe, document(talend.url), seconds=0.5)
-    assert [entry.path for entry in talend.journal.entries()] == ["/account/users"]
-
-
-def test_a_netrc_file_does_not_take_the_tokens_place(talend, probe, tmp_path, monkeypatch):
+def test_the_token_is_sent_whatever_a_netrc_file_has(api, requests, tmp_path, monkeypatch):
     netrc = tmp_path / "netrc"
-    netrc.write_text("machine 127.0.0.1 login other password else\n")
+    netrc.write_text("machine localhost login other password else\n")
     monkeypatch.setenv("NETRC", str(netrc))
-    assert ask(probe, issued(talend)).verdict is Verdict.ACCEPTED
+    with api() as url:
+        ask(url)
+    (request,) = requests
+    assert request.startswith(b"GET /account/users HTTP/1.1\r\n")
+    assert b"\r\nAuthorization: Bearer hunter2\r\n" in request
+    assert b"\r\ntalend-version: 2021-03\r\n" in request
 
 
-def test_no_error_shows_the_token(talend, probe):
-    shown = [ask(probe, document(talend.url)), ask(probe, document("http://127.0.0.1:1"))]
-    assert not any("hunter2" in repr(probed) for probed in shown)
+def close(_):
+    """Leave the request unanswered."""
+
+
+def stall(connection):
+    """Answer after three seconds."""
+    select.select([connection], [], [], 3)
+    connection.sendall(OK)
+
+
+def drip(connection):
+    """Answer one octet at a time."""
+    for octet in OK:
+        select.select([connection], [], [], 0.1)
+        connection.sendall(bytes([octet]))
+
+
+@pytest.mark.parametrize(
+    ("act", "seconds", "read_seconds", "problem"),
+    [
+        (close, 30, 5, "ConnectionError"),
+        (stall, 0.51, 5, "ReadTimeout"),
+        (stall, 30, 0.1, "ReadTimeout"),
+        (drip, 0.51, 5, "ReadTimeout"),
+    ],
+)
+def test_an_unanswered_probe_is_unknown_and_not_repeated(monkeypatch, act, seconds, read_seconds, problem):
+    monkeypatch.setattr(probe_module, "_READ_SECONDS", read_seconds)
+    requests = []
+
+    def serve(connection):
+        requests.append(read_request(connection))
+        act(connection)
+
+    with raw_server(serve) as url:
+        assert ask(url, seconds) == (Verdict.UNKNOWN, f"could not be reached ({problem})")
+    assert len(requests) == 1
+
+
+@pytest.mark.parametrize(("seconds", "asked"), [(0.5, True), (0.4, False), (-5, False)])
+def test_without_time_for_an_answer_the_api_is_not_asked(api, requests, seconds, asked):
+    with api() as url:
+        _, detail = ask(url, seconds)
+    assert (detail == "was not requested, because no time was left") is not asked
+    assert bool(requests) is asked

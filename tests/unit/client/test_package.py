@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 import subprocess
 import sys
 import sysconfig
@@ -48,14 +49,11 @@ print(json.dumps([imported, source.renewals, asyncio.run(AsyncTokenClient(client
 """
 
 
-def interpreters():
-    """Return this machine's Python interpreters by version, from PATH and from pyenv's folder."""
-    places = [Path(place) for place in os.environ.get("PATH", "").split(os.pathsep)]
+def interpreter(version):
+    """Return a Python of this version from PATH or from pyenv's folder; None if there is none."""
     pyenv = Path(os.environ.get("PYENV_ROOT", Path.home() / ".pyenv"))
-    for version in PYTHONS:
-        found = [*pyenv.glob(f"versions/{version}.*/bin/python3"), *(place / f"python{version}" for place in places)]
-        works = (python for python in found if python.exists() and _version(python) == version)
-        yield version, next(works, None)
+    found = [shutil.which(f"python{version}"), *pyenv.glob(f"versions/{version}.*/bin/python3")]
+    return next((python for python in found if python and _version(python) == version), None)
 
 
 def _version(python):
@@ -65,7 +63,7 @@ def _version(python):
 
 @pytest.mark.parametrize("version", PYTHONS)
 def test_it_works_on_each_python_that_is_at_hand(version):
-    python = dict(interpreters())[version]
+    python = interpreter(version)
     if python is None:
         pytest.skip(f"no Python {version} on this machine")
     command = [python, "-I", "-W", "error", "-c", USE, ROOT / "functions"]

@@ -48,15 +48,10 @@ def test_a_call_is_made_again_once_it_has_ended(flights):
     assert made(flights) == ["key"]
 
 
-def test_another_key_is_another_call(flights, under_way):
-    with under_way(lambda wait: flights.do("key", wait)) as end:
-        assert made(flights, "other") == ["other"]
-        assert not end.is_set()
-
-
-def test_a_caller_that_does_not_wait_returns_at_once(flights, under_way):
+def test_a_call_under_way_holds_up_only_callers_that_wait_for_it(flights, under_way):
     calls = []
     with under_way(lambda wait: flights.do("key", wait)) as end:
+        assert made(flights, "other") == ["other"]
         flights.do_unless_under_way("key", lambda: calls.append(1))
         assert not end.is_set()
     assert calls == []

@@ -1,4 +1,4 @@
-"""A terminal, in process, before an AWS in memory."""
+"""The command line in process, with an AWS in memory."""
 
 import contextlib
 import io
@@ -29,7 +29,7 @@ class Stream(io.TextIOWrapper):
 
 
 class Terminal:
-    """Runs the command line; `out` and `err` are what the last run printed."""
+    """Runs the command line, and keeps in `out` and `err` the text that the last run printed."""
 
     def __init__(self, clock, capsys):
         self.clocks = SimpleNamespace(time=clock, monotonic=clock, sleep=lambda seconds: clock.sleep(seconds))
@@ -37,13 +37,13 @@ class Terminal:
         self.out = self.err = ""
 
     def run(self, *arguments):
-        """The exit code. All that is printed is searched for secrets."""
+        """Return the exit code. The text that is printed is searched for secrets."""
         exit_code = main(arguments, clocks=self.clocks)
         self.out, self.err = self._capsys.readouterr()
         return exit_code
 
     def show(self, *arguments):
-        """The exit code of a run that is asked for a token, so that its standard output alone is not searched."""
+        """Return the exit code of a run that prints a token, whose standard output is not searched for secrets."""
         out = Stream()
         with contextlib.redirect_stdout(out):
             exit_code = main(arguments, clocks=self.clocks)
@@ -56,7 +56,7 @@ def environment(monkeypatch):
     for name in ("TALEND_TOKEN_SECRET", "TALEND_RENEW_FUNCTION", "TALEND_ACCESS_TOKEN", "NO_COLOR"):
         monkeypatch.delenv(name, raising=False)
     monkeypatch.setenv("TERM", "xterm")
-    # Of wide terminals, argparse folds less.
+    # argparse wraps its help at the width of the terminal.
     monkeypatch.setenv("COLUMNS", "100")
 
 
@@ -76,3 +76,28 @@ def aws(clock, monkeypatch):
 @pytest.fixture
 def terminal(clock, capsys):
     return Terminal(clock, capsys)
+
+
+# --- `write` ---
+
+
+@pytest.fixture
+def folder(tmp_path):
+    """A folder that is emptied at the end, because files that are left are searched for secrets."""
+    folder = tmp_path / "tokens"
+    folder.mkdir()
+    yield folder
+    for path in folder.rglob("*"):
+        if path.is_symlink() or not path.is_dir():
+            path.unlink()
+
+
+@pytest.fixture
+def file(folder):
+    return folder / "token.json"
+
+
+@pytest.fixture
+def once(terminal, file):
+    """Write the file once, and return the exit code."""
+    return lambda *options: terminal.run("write", "--once", *options, str(file))

@@ -1,4 +1,4 @@
-"""docs/command-line.md is true: its commands, exit codes, rights and JSON are those of the code."""
+"""docs/command-line.md has the commands, exit codes, rights and JSON of the code."""
 
 import argparse
 import json
@@ -12,8 +12,6 @@ import pytest
 from talend_token._command_line.failure import EXIT_CODES
 from talend_token._command_line.parser import parser
 
-pytestmark = pytest.mark.true_source
-
 PAGE = (Path(__file__).parents[3] / "docs" / "command-line.md").read_text()
 DOCUMENTS = [json.loads(block) for block in re.findall(r"```json\n(.*?)```", PAGE, re.DOTALL)]
 
@@ -24,7 +22,7 @@ def commands():
 
 
 def shape(value):
-    """Names and types of what a JSON document has."""
+    """Return the names and types of the members of a JSON document."""
     if isinstance(value, dict):
         return {name: shape(member) for name, member in value.items()}
     return [shape(item) for item in value[:1]] if isinstance(value, list) else type(value)

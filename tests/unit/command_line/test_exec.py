@@ -43,12 +43,6 @@ def test_the_command_has_token_and_url_in_its_environment(aws, terminal, execute
     assert sigpipe is signal.SIG_DFL
 
 
-def test_nothing_is_executed_without_a_valid_token(aws, terminal, executed):
-    aws.publish(age=1500)
-    assert terminal.run("exec", "--min-remaining", "600", "--", "job") == 6
-    assert executed == []
-
-
 @pytest.mark.parametrize(("mode", "exit_code", "problem"), [(None, 127, "is not found"), (0o600, 126, "cannot be")])
 def test_a_command_that_cannot_be_executed_is_reported(aws, terminal, tmp_path, mode, exit_code, problem):
     aws.publish()
@@ -59,8 +53,3 @@ def test_a_command_that_cannot_be_executed_is_reported(aws, terminal, tmp_path, 
     assert terminal.run("exec", "--", str(command)) == exit_code
     assert signal.getsignal(signal.SIGPIPE) is before
     assert terminal.err.startswith(f"talend-token: exec: {str(command)!r} {problem}")
-
-
-def test_an_argument_that_no_command_can_have_is_refused(aws, terminal):
-    aws.publish()
-    assert terminal.run("exec", "--", "true", "a\0b") == 126

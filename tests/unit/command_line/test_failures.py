@@ -1,9 +1,10 @@
 """A failure is one line on standard error that names the problem and the fix, with a documented exit code."""
 
 import re
+import shlex
 
 import pytest
-from botocore.exceptions import EndpointConnectionError, NoCredentialsError, ReadTimeoutError
+from botocore.exceptions import EndpointConnectionError, NoCredentialsError, ProfileNotFound, ReadTimeoutError
 
 ROTATE, RENEW, TOKEN = "talend-token-rotate", "talend-token-renew", "talend-token/default/token"
 UNREACHABLE = EndpointConnectionError(endpoint_url="https://x")
@@ -25,6 +26,10 @@ def failed_stack(aws):
 
 def another_secret(aws):
     aws.secrets[TOKEN] = [{"id": "v", "text": "hunter2", "created": 0}]
+
+
+def published(age):
+    return lambda aws: aws.publish(age=age)
 
 
 def fail(**faults):
@@ -59,15 +64,16 @@ REFUSED = {"errorMessage": "the credentials are refused. Fix them.", "errorType"
     ("command", "prepare", "exit_code", "problem"),
     [
         ("token", no_stack, 6, f"'default': neither token secret '{TOKEN}' nor stack 'talend-token' is in eu-west-1"),
+        (
+            "token --account sales",
+            nothing,
+            6,
+            "account 'sales': token secret 'talend-token/sales/token' does not exist",
+        ),
         # A stack without outputs does not hide the missing secret.
         ("token", failed_stack, 6, f"account 'default': token secret '{TOKEN}' does not exist"),
         ("token --stack talend-token", failed_stack, 6, "its state is ROLLBACK_COMPLETE"),
-        (
-            "token",
-            another_secret,
-            6,
-            "cannot be read: it does not hold a token document: not a JSON object",
-        ),
+        ("token", another_secret, 6, "cannot be read: it does not hold a token document: not a JSON object"),
         # The error names the right that a consumer needs, which is not one on the stack.
         ("token", fail(**DENIED), 5, f"account 'default': token secret '{TOKEN}': AccessDeniedException. "),
         ("token", fail(get_secret_value=NoCredentialsError()), 5, f"token secret '{TOKEN}'.*aws sso login"),
@@ -105,13 +111,45 @@ REFUSED = {"errorMessage": "the credentials are refused. Fix them.", "errorType"
         ("renew", fail(invoke="ServiceException"), 1, "ServiceException"),
         ("exec", nothing, 2, "exec needs a command: talend-token exec -- CMD.$"),
         ("exec --", nothing, 2, "exec needs a command: talend-token exec -- CMD.$"),
+        ("exec --min-remaining 600 -- job", published(1500), 6, "but 600 were requested"),
+        ("exec -- true 'a\0b'", published(0), 126, "'true' cannot be executed"),
+        ("""write --on-change "echo 'x" token.json""", nothing, 2, "--on-change cannot be parsed"),
     ],
 )
 def test_a_failure_is_one_line_with_problem_and_fix(aws, terminal, command, prepare, exit_code, problem):
     prepare(aws)
-    assert terminal.run(*command.split()) == exit_code
+    assert terminal.run(*shlex.split(command)) == exit_code
     assert terminal.out == ""
     assert re.fullmatch(r"talend-token: [^\n]+\n", terminal.err)
     assert re.search(problem, terminal.err.strip())
     if exit_code == 2:
         assert aws.calls == []
+
+
+def test_an_unknown_profile_is_named(terminal, monkeypatch):
+    def no_profile(**_):
+        raise ProfileNotFound(profile="nix")
+
+    monkeypatch.setattr("boto3.session.Session", no_profile)
+    assert terminal.run("token", "--profile", "nix") == 2
+    assert terminal.err.startswith("talend-token: profile 'nix': ProfileNotFound. ")
+
+
+@pytest.mark.parametrize(
+    ("command", "problem"),
+    [
+        ("", "COMMAND"),
+        ("token --header --json", "not allowed with"),
+        *(
+            (f"token --min-remaining={value}", "not a number of seconds, 0 or more")
+            for value in ("-1", "nan", "inf", "x")
+        ),
+        ("token --account Sales/EU", "'Sales/EU' must match"),
+        # An option is not cut short.
+        ("token --min 3", "unrecognized arguments"),
+    ],
+)
+def test_wrong_usage_is_reported_before_aws_is_called(aws, terminal, command, problem):
+    assert terminal.run(*command.split()) == 2
+    assert problem in terminal.err
+    assert aws.calls == []

@@ -26,7 +26,10 @@ def events(aws):
 
 
 def answer_rotate(aws, **answer):
-    aws.functions[ROTATE] = lambda _: answer
+    """Let `rotate` answer that, and return the events that it gets."""
+    events = []
+    aws.functions[ROTATE] = lambda event: events.append(event) or answer
+    return events
 
 
 def publish_after(aws, clock, pauses):
@@ -54,7 +57,7 @@ def test_rotate_hands_on_account_and_reason(terminal, events):
 
 
 @pytest.mark.parametrize("published", [True, False])
-def test_rotate_waits_for_the_run_that_is_at_it(aws, clock, terminal, published):
+def test_rotate_waits_for_the_run_in_progress(aws, clock, terminal, published):
     if published:
         aws.publish(age=60)
     before = aws.version() if published else "v1"
@@ -65,7 +68,7 @@ def test_rotate_waits_for_the_run_that_is_at_it(aws, clock, terminal, published)
     assert aws.version() != before
 
 
-def test_rotate_does_not_wait_for_ever(aws, clock, terminal):
+def test_rotate_does_not_wait_forever(aws, clock, terminal):
     answer_rotate(aws, outcome="in_progress", version_id=None)
     assert terminal.run("rotate") == 1
     assert sum(clock.slept) == 61
@@ -124,32 +127,16 @@ CHECKS = [
 ]
 
 
-@pytest.fixture
-def dry_run(aws):
-    """The events that the rotate function got, which answers with the checks."""
-    events = []
-
-    def rotate(event):
-        events.append(event)
-        return {"outcome": "checked", "account": event["account"], "checks": CHECKS}
-
-    aws.functions[ROTATE] = rotate
-    return events
-
-
-def test_doctor_shows_each_link_with_the_fix_under_it(terminal, dry_run):
+def test_doctor_shows_each_link_with_the_fix_under_it(aws, terminal):
+    events = answer_rotate(aws, outcome="checked", account="default", checks=CHECKS)
     assert terminal.run("doctor") == 1
-    assert dry_run == [{"account": "default", "dry_run": True}]
+    assert events == [{"account": "default", "dry_run": True}]
     assert terminal.out == (
         "✓ credentials: version 1 is for https://api.eu.cloud.talend.com. Good.\n"
         "✗ token call: answered 401\n"
         "    Store the pair again. Then rotate.\n"
         "✗ lock table: no answer\n"
     )
-
-
-@pytest.mark.usefixtures("dry_run")
-def test_doctor_json_is_what_the_function_answered(terminal):
     assert terminal.run("doctor", "--json") == 1
     assert json.loads(terminal.out) == {"outcome": "checked", "account": "default", "checks": CHECKS}
 

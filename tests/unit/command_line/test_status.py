@@ -55,22 +55,22 @@ def test_json_is_one_document(published, terminal):
     assert terminal.out.count("\n") == 1
 
 
-@pytest.mark.parametrize(("options", "shown"), [((), ["default", "sales"]), (("--account", "sales"), ["sales"])])
+@pytest.mark.parametrize(
+    ("options", "shown"),
+    [((), ["default", "sales"]), (("--account=sales",), ["sales"]), (("--account=default",), ["default"])],
+)
 def test_all_accounts_or_one_are_shown(published, terminal, options, shown):
     # A stack that uses the prefix for another purpose is not an account.
     published.imports["talend-token-SecretPrefix"].append("elsewhere")
     published.stacks["elsewhere"] = {}
     assert accounts_in(terminal, *options) == shown
+    # The stack's own account is shown without looking for others.
+    assert ("list_imports" in published.calls) == (shown != ["default"])
 
 
 def accounts_in(terminal, *options):
     assert terminal.run("status", "--json", *options) == 0
     return [row["account"] for row in json.loads(terminal.out)["accounts"]]
-
-
-def test_the_stacks_own_account_needs_no_look_for_others(published, terminal):
-    assert accounts_in(terminal, "--account", "default") == ["default"]
-    assert "list_imports" not in published.calls
 
 
 @pytest.mark.usefixtures("published")
@@ -86,6 +86,7 @@ def test_an_account_that_does_not_exist_is_missing(terminal):
         (0, None, "fresh", 0),
         (1600, None, "stale", 3),
         (1900, None, "expired", 6),
+        (0, None, "unreadable", 6),
         (0, "ResourceNotFoundException", "missing", 6),
         (0, "AccessDeniedException", "denied", 5),
         (0, UNREACHABLE, "unreachable", 4),
@@ -94,19 +95,14 @@ def test_an_account_that_does_not_exist_is_missing(terminal):
 )
 def test_check_exits_with_a_code_for_the_state(aws, terminal, age, fault, state, exit_code):
     aws.publish(age=age)
+    if state == "unreadable":
+        aws.secrets["talend-token/default/token"][-1]["text"] = "hunter2"
     if fault:
         aws.faults["get_secret_value"] = fault
     assert terminal.run("status", "--check", "--json") == exit_code
     assert json.loads(terminal.out)["accounts"][0]["state"] == state
     assert terminal.run("status", "--check") == exit_code
     assert terminal.run("status") == 0
-
-
-def test_a_secret_with_something_else_is_unreadable(aws, terminal):
-    aws.secrets["talend-token/default/token"] = [{"id": "v", "text": "hunter2", "created": 0}]
-    assert terminal.run("status", "--check") == 6
-    assert "unreadable" in terminal.out
-    assert "hunter2" not in terminal.out
 
 
 def test_the_worst_account_decides(published, terminal):

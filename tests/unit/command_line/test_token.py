@@ -1,33 +1,31 @@
 """`token` prints a valid token and nothing else."""
 
-import json
-
 import pytest
-from botocore.exceptions import ProfileNotFound
 
 TOKEN = "talend-token/default/token"
+KUBERNETES = (
+    '{"apiVersion": "client.authentication.k8s.io/v1", "kind": "ExecCredential", '
+    '"status": {"token": "TOKEN", "expirationTimestamp": "2026-11-23T22:59:49Z"}}'
+)
 
 
 @pytest.mark.parametrize(
     ("form", "printed"),
-    [((), "{token}\n"), (("--header",), "Authorization: Bearer {token}\n"), (("--json",), "{document}\n")],
+    [
+        ((), "TOKEN"),
+        (("--header",), "Authorization: Bearer TOKEN"),
+        (("--json",), "DOCUMENT"),
+        (("--exec-credential",), KUBERNETES),
+    ],
 )
 def test_the_token_in_its_form_is_all_that_is_printed(aws, terminal, form, printed):
     token = aws.publish()
     assert terminal.show("token", *form) == 0
-    assert terminal.out == printed.format(token=token, document=aws.secrets[TOKEN][-1]["text"])
+    document = aws.secrets[TOKEN][-1]["text"]
+    assert terminal.out == printed.replace("TOKEN", token).replace("DOCUMENT", document) + "\n"
     assert terminal.err == ""
-
-
-def test_exec_credential_is_the_form_of_kubernetes(aws, terminal):
-    token = aws.publish()
-    assert terminal.show("token", "--exec-credential") == 0
-    assert json.loads(terminal.out) == {
-        "apiVersion": "client.authentication.k8s.io/v1",
-        "kind": "ExecCredential",
-        "status": {"token": token, "expirationTimestamp": "2026-11-23T22:59:49Z"},
-    }
-    assert terminal.out.count("\n") == 1
+    # The default secret is read without asking for its stack.
+    assert aws.calls == ["get_secret_value"]
 
 
 @pytest.mark.parametrize(("age", "asked", "exit_code"), [(1199, "599", 0), (1199, "600", 6), (1801, "0", 6)])
@@ -40,40 +38,14 @@ def test_no_token_is_shown_that_is_valid_for_less_than_asked(aws, terminal, age,
         assert aws.version() in terminal.err
 
 
-# --- wrong usage ---
-
-
-@pytest.mark.parametrize(
-    ("arguments", "problem"),
-    [
-        (("--header", "--json"), "not allowed with"),
-        *(((f"--min-remaining={value}",), "not a number of seconds, 0 or more") for value in ("-1", "nan", "inf", "x")),
-        (("--account", "Sales/EU"), "'Sales/EU' must match"),
-        # An option is not cut short.
-        (("--min", "3"), "unrecognized arguments"),
-    ],
-)
-def test_a_wrong_option_is_reported_before_aws_is_called(aws, terminal, arguments, problem):
-    assert terminal.run("token", *arguments) == 2
-    assert problem in terminal.err
-    assert aws.calls == []
-
-
 # --- finding the secret ---
 
 
-def test_the_default_secret_is_read_without_any_other_call(aws, terminal):
-    aws.publish()
-    assert terminal.show("token") == 0
-    assert aws.calls == ["get_secret_value"]
-
-
-@pytest.mark.parametrize("arguments", [("--stack", "other", "token"), ("token", "--stack", "other")])
-def test_a_named_stack_says_where_its_secret_is(aws, terminal, arguments):
+def test_a_named_stack_says_where_its_secret_is(aws, terminal):
     aws.publish()
     aws.add_stack("other", "company/talend")
     token = aws.publish("company/talend/default/token")
-    assert terminal.show(*arguments) == 0
+    assert terminal.show("token", "--stack", "other") == 0
     assert terminal.out == f"{token}\n"
 
 
@@ -84,6 +56,11 @@ def test_a_stack_with_another_prefix_is_found_by_its_outputs(aws, terminal):
     del aws.secrets[TOKEN]
     assert terminal.show("token") == 0
     assert terminal.out == f"{token}\n"
+
+
+def test_a_missing_secret_is_read_once(aws, terminal):
+    assert terminal.run("token", "--account", "sales") == 6
+    assert aws.calls == ["get_secret_value", "describe_stacks"]
 
 
 @pytest.mark.parametrize(
@@ -106,21 +83,3 @@ def test_profile_and_region_are_those_of_the_aws_command(aws, terminal):
     aws.publish()
     assert terminal.show("token", "--profile", "work", "--region", "us-east-1") == 0
     assert aws.sessions == [{"profile_name": "work", "region_name": "us-east-1"}]
-
-
-# --- failures ---
-
-
-def test_a_missing_secret_is_named_and_read_once(aws, terminal):
-    assert terminal.run("token", "--account", "sales") == 6
-    assert "account 'sales': token secret 'talend-token/sales/token' does not exist" in terminal.err
-    assert aws.calls == ["get_secret_value", "describe_stacks"]
-
-
-def test_an_unknown_profile_is_named(terminal, monkeypatch):
-    def no_profile(**_):
-        raise ProfileNotFound(profile="nix")
-
-    monkeypatch.setattr("boto3.session.Session", no_profile)
-    assert terminal.run("token", "--profile", "nix") == 2
-    assert terminal.err.startswith("talend-token: profile 'nix': ProfileNotFound. ")

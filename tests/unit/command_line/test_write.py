@@ -5,12 +5,10 @@ import os
 import signal
 import stat
 import sys
-from pathlib import Path
+from contextlib import suppress
 
 import pytest
 from botocore.exceptions import EndpointConnectionError
-
-from talend_token._command_line import token_file
 
 UNREACHABLE = EndpointConnectionError(endpoint_url="https://x")
 TOKEN = "talend-token/default/token"
@@ -21,32 +19,10 @@ class Ended(BaseException):
 
 
 @pytest.fixture
-def folder(tmp_path):
-    """Emptied at the end, because a token file is what is searched for secrets that were left."""
-    folder = tmp_path / "tokens"
-    folder.mkdir()
-    yield folder
-    for path in folder.rglob("*"):
-        if path.is_symlink() or not path.is_dir():
-            path.unlink()
-
-
-@pytest.fixture
-def file(folder):
-    return folder / "token.json"
-
-
-@pytest.fixture
-def once(terminal, file):
-    """Write the file once, and return the exit code."""
-    return lambda *options: terminal.run("write", "--once", *options, str(file))
-
-
-@pytest.fixture
 def watch(clock, monkeypatch, terminal, file):
     """Keep the file current, and act at each pause of the writer, with its number from 1.
 
-    Return the pauses and the exit code, which is None if the number `ends_at` has ended the writer.
+    Return the pauses and the exit code, which is None if the pause number `ends_at` has ended the writer.
     """
 
     def watch(act, *options, ends_at=None):
@@ -59,13 +35,10 @@ def watch(clock, monkeypatch, terminal, file):
             if len(pauses) == ends_at:
                 raise Ended
 
-        with monkeypatch.context() as patch:
+        with monkeypatch.context() as patch, suppress(Ended):
             patch.setattr(clock, "sleep", pause)
-            try:
-                exit_code = terminal.run("write", *options, str(file))
-            except Ended:
-                exit_code = None
-        return pauses, exit_code
+            return pauses, terminal.run("write", *options, str(file))
+        return pauses, None
 
     return watch
 
@@ -77,20 +50,15 @@ def version_in(file):
 # --- the file ---
 
 
-def test_the_file_is_the_token_document(aws, terminal, file, once):
-    aws.publish()
-    assert once() == 0
-    assert file.read_text() == aws.secrets[TOKEN][-1]["text"] + "\n"
-    assert (terminal.out, terminal.err) == ("", "")
-
-
-def test_only_its_owner_may_read_it_and_nothing_is_left_beside_it(aws, file, once):
+def test_the_file_is_the_token_document_and_only_its_owner_may_read_it(aws, terminal, file, once):
     aws.publish()
     before = os.umask(0)
     try:
         assert once() == 0
     finally:
         os.umask(before)
+    assert file.read_text() == aws.secrets[TOKEN][-1]["text"] + "\n"
+    assert (terminal.out, terminal.err) == ("", "")
     assert stat.S_IMODE(file.stat().st_mode) == 0o600
     assert list(file.parent.iterdir()) == [file]
 
@@ -118,12 +86,14 @@ def test_another_accounts_token_in_the_file_is_replaced(aws, file, once):
 # --- kept current ---
 
 
-def test_a_new_token_is_in_the_file_within_a_minute(aws, file, watch):
+def test_a_new_token_or_a_removed_file_is_written_within_a_minute(aws, file, watch):
     aws.publish()
     seen = []
 
     def act(number):
         seen.append(version_in(file))
+        if number == 1:
+            file.unlink()
         if number == 3:
             aws.publish()
 
@@ -135,12 +105,6 @@ def test_a_new_token_is_in_the_file_within_a_minute(aws, file, watch):
 def test_a_token_that_is_valid_for_a_short_time_is_read_more_often(aws, watch):
     aws.publish(life=90)
     assert watch(lambda _: None, ends_at=1) == ([3], None)
-
-
-def test_a_file_that_was_removed_is_written_again(aws, file, watch):
-    aws.publish()
-    watch(lambda number: number == 1 and file.unlink(), ends_at=2)
-    assert version_in(file) == aws.version()
 
 
 def test_an_older_version_that_is_read_for_a_moment_is_not_written(aws, file, watch):
@@ -300,95 +264,14 @@ def test_a_command_that_fails_is_reported_and_the_file_stays(aws, terminal, file
     assert file.exists()
 
 
-def test_a_command_with_an_open_quote_is_wrong_usage(aws, terminal, file):
-    assert terminal.run("write", "--on-change", "echo 'x", str(file)) == 2
-    assert aws.calls == []
-
-
-# --- files that are not ours ---
-
-
-def link(file):
-    target = file.parent / "target"
-    target.write_text("")
-    file.symlink_to(target)
-
-
-@pytest.mark.parametrize(
-    ("make", "problem"),
-    [
-        (link, "is a symbolic link"),
-        (lambda file: file.symlink_to("nowhere"), "is a symbolic link"),
-        (Path.mkdir, "is not a regular file"),
-        (os.mkfifo, "is not a regular file"),
-        (lambda file: file.write_text("my notes"), "holds something else than a token"),
-        (lambda file: file.write_bytes(b"\xff\xfe"), "holds something else than a token"),
-    ],
-)
-def test_anything_else_than_a_token_file_is_left_alone(aws, terminal, file, once, make, problem):
-    aws.publish()
-    make(file)
-    before = file.lstat()
-    assert once() == 2
-    assert f"{str(file)!r} {problem}" in terminal.err
-    assert (file.lstat().st_ino, file.lstat().st_mtime_ns) == (before.st_ino, before.st_mtime_ns)
-    if file.is_dir():
-        file.rmdir()
-    assert aws.calls == []
-
-
-def test_an_empty_file_is_as_good_as_none(aws, file, once):
-    aws.publish()
-    file.touch()
-    assert once() == 0
-    assert version_in(file) == aws.version()
-
-
 def test_a_link_that_is_put_in_its_place_later_is_refused(aws, file, watch):
     aws.publish()
 
     def act(_):
         file.unlink()
-        link(file)
+        file.symlink_to(file.parent / "target")
         aws.publish()
 
     assert watch(act)[1] == 2
     assert file.is_symlink()
-    assert file.read_text() == ""
-
-
-@pytest.mark.parametrize(
-    ("name", "problem"),
-    [
-        ("missing/token.json", "cannot be written: No such file or directory. Check folder '{folder}/missing'"),
-        # For root, too, who may read everything else.
-        ("x" * 300, "cannot be written: File name too long"),
-    ],
-)
-def test_a_file_that_cannot_be_written_is_reported(aws, terminal, folder, name, problem):
-    aws.publish()
-    assert terminal.run("write", "--once", str(folder / name)) == 2
-    assert problem.format(folder=folder) in terminal.err
-
-
-def test_nothing_is_left_of_a_write_that_fails(aws, terminal, file, once, monkeypatch):
-    def no_space(_):
-        raise OSError(28, "No space left on device")
-
-    monkeypatch.setattr(os, "fsync", no_space)
-    aws.publish()
-    assert once() == 2
-    assert "cannot be written: No space left on device" in terminal.err
-    assert list(file.parent.iterdir()) == []
-
-
-def test_the_leftover_of_a_killed_writer_is_removed_by_the_next(aws, file, once):
-    """The temporary file of another writer that is at work is not removed."""
-    aws.publish()
-    left = [file.parent / f".token.json.{number}.new" for number in range(2)]
-    for number, path in enumerate(left):
-        path.touch()
-        os.utime(path, times=(0, 0) if number else None)
-    assert once() == 0
-    assert sorted(file.parent.iterdir()) == [left[0], file]
-    assert token_file._LEFT_AFTER_SECONDS == 60
+    assert list(file.parent.iterdir()) == [file]

@@ -66,14 +66,14 @@ MALFORMED = pytest.mark.parametrize(
         (None, "binary"),
         (":hunter2", "empty ID"),
         ("hunter2:", "empty secret"),
-        (" : ", "empty ID"),
         ('"abc:hunter2"', "quote"),
         ("'abc:hunter2'", "quote"),
         ('["abc", "hunter2"]', "bracket"),
         ("abc:hunter2\nhunter2", "line break"),
-        ("a\tbc:hunter2", "line break"),
         ("abc:hunter2\x7fhunter2", r"U\+007F \(a control character"),
         ("abc:hunter2\ud800", r"U\+D800"),
+        ("Basic abc:hunter2", "Store the plain text 'ID:secret'"),
+        ("Authorization: Basic abc:hunter2", "Store the plain text 'ID:secret'"),
         ("{hunter2", "not a JSON object"),
         ('{"a":' * 100_000, "not a JSON object"),
         ('{"secret": "hunter2"}', "'id'"),
@@ -84,7 +84,6 @@ MALFORMED = pytest.mark.parametrize(
         ('{"id": "abc", "secret": "hunter2\\udfff"}', r"U\+DFFF"),
         ('{"id": "a:bc", "secret": "hunter2"}', "colon in its ID"),
         ('{"id": "abc", "secret": "x", "api_url": {"hunter2": 1}}', "'api_url'"),
-        ('{"id": "abc", "secret": "x", "api_url": ["hunter2"]}', "'api_url'"),
         ('{"id": "abc", "secret": "x", "api_url": "http://hunter2"}', "'api_url'"),
     ],
 )
@@ -129,12 +128,6 @@ def test_an_encoded_pair_is_refused_with_the_one_fix(prefix, encoded):
     assert encoded[:8] not in str(caught.value)
 
 
-@pytest.mark.parametrize("text", ["Authorization: Basic abc:hunter2", "Basic abc:hunter2"])
-def test_a_pair_in_a_header_is_refused_with_the_same_fix(text):
-    with pytest.raises(CredentialsError, match="Store the plain text 'ID:secret'"):
-        parse(text)
-
-
 @pytest.mark.parametrize(
     "text",
     ["hunter2", "aHVudGVyMg==", "YWJj,OmZlZA==", "YWJjOv_--_8=", "YWI6AWNk"],
@@ -177,5 +170,6 @@ def test_a_malformed_secret_is_never_shown(text, problem):
 
 
 def test_the_printable_form_of_credentials_shows_neither_part():
-    assert not {"abc", "hunter2"} & set(repr(parse("abc:hunter2")).replace("'", " ").split())
-    assert "hunter2" not in repr(parse("abc:hunter2"))
+    shown = repr(parse("own-id:hunter2"))
+    assert "own-id" not in shown
+    assert "hunter2" not in shown

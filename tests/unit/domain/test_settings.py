@@ -15,17 +15,15 @@ COMPLETE = {
 }
 
 
-def test_the_api_url_is_kept_without_a_trailing_slash():
-    settings = Settings.from_environment(COMPLETE | {"TALEND_API_URL": "https://proxy.example/"})
-    assert settings.api_url == "https://proxy.example"
-
-
-def test_secrets_are_named_by_prefix_and_account():
-    settings = Settings.from_environment(COMPLETE | {"SECRET_PREFIX": "team/talend"})
+def test_the_variables_become_settings_that_name_the_secrets():
+    path = "/users?limit=1"
+    named = {"SECRET_PREFIX": "team/talend", "TALEND_API_URL": "https://proxy.example/", "PROBE_PATH": path}
+    settings = Settings.from_environment(COMPLETE | named)
+    assert settings == Settings(
+        "team/talend", "https://proxy.example", "rate(25 minutes)", "locks", "talend-token", probe_path=path
+    )
     assert settings.credentials_secret("default") == "team/talend/default/credentials"
     assert settings.token_secret("finance") == "team/talend/finance/token"
-    assert (settings.schedule_expression, settings.lock_table) == ("rate(25 minutes)", "locks")
-    assert settings.stack_name == "talend-token"
 
 
 def test_an_existing_credentials_secret_is_only_for_account_default():
@@ -72,11 +70,6 @@ def test_optional_variables_may_be_missing():
     settings = Settings.from_environment(least)
     assert settings == Settings.from_environment(COMPLETE | dict.fromkeys(optional, ""))
     assert settings.probe_path == ""
-
-
-@pytest.mark.parametrize("path", ["/", "/account/users?limit=1"])
-def test_a_probe_path_begins_with_a_slash(path):
-    assert Settings.from_environment(COMPLETE | {"PROBE_PATH": path}).probe_path == path
 
 
 ARN = "arn:aws:secretsmanager:eu-west-1:123456789012:secret:"

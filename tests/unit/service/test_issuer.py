@@ -44,6 +44,8 @@ def test_current_credentials_that_work_are_the_only_ones_sent(changed, trigger):
     assert act(changed, trigger).outcome is Outcome.ROTATED
     assert (changed.invocation.credentials_refused, changed.invocation.warnings) == (False, [])
     assert asked_with(changed) == ["new"]
+    # Without a path for it, no token is probed.
+    assert changed.probe.calls == []
 
 
 @pytest.mark.parametrize("trigger", list(Trigger))
@@ -60,9 +62,8 @@ def test_refused_credentials_give_way_to_the_previous_ones(changed, trigger, sta
     assert changed.published.access_token == access_token(3)
 
 
-@pytest.mark.parametrize("value", ["no colon", "", None])
-def test_unreadable_credentials_give_way_too(changed, value):
-    changed.secrets.put(CREDENTIALS, value, "credentials-3")
+def test_unreadable_credentials_give_way_too(changed):
+    changed.secrets.put(CREDENTIALS, "no colon", "credentials-3")
     changed.rotate()
     assert asked_with(changed) == ["new"]
     assert changed.invocation.credentials_refused
@@ -170,14 +171,12 @@ def test_forced_rotation_and_schedule_pass_the_breaker(system, trigger, closed):
 
 def test_the_rejected_token_again_is_an_error_and_opens_the_breaker(system):
     system.endpoint.answers = [answer(system.published.access_token)]
-    with pytest.raises(
-        RejectedTokenAgain, match=rf"returned the rejected token again .*{CREDENTIALS}.*\. If .*Talend\."
-    ) as caught:
+    match = rf"returned the rejected token again .*{CREDENTIALS}.*\. If .*Talend\."
+    with pytest.raises(RejectedTokenAgain, match=match) as caught:
         system.renew()
     assert caught.value.status == 200
-    for _ in range(100):
-        with pytest.raises(CircuitOpen):
-            system.renew()
+    with pytest.raises(CircuitOpen):
+        system.renew()
     assert (len(system.endpoint.calls), system.secrets.versions(TOKEN)) == (2, 1)
 
 
@@ -188,11 +187,6 @@ def test_the_rejected_token_again_is_an_error_and_opens_the_breaker(system):
 def probing():
     """A system that probes each new token."""
     return with_token(probe_path="/account/users")
-
-
-def test_without_a_probe_path_no_token_is_tried(system):
-    system.rotate()
-    assert system.probe.calls == []
 
 
 def test_a_new_token_is_tried_before_it_is_staged(probing):

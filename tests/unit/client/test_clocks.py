@@ -1,0 +1,155 @@
+"""A wrong clock never lets a client return an expired token, and clocks that a consumer's tests stop are followed."""
+
+import time
+from contextlib import contextmanager
+from datetime import datetime, timedelta
+
+import freezegun
+import pytest
+import time_machine
+
+from doubles import InMemoryTokenSource
+from talend_token import RenewalFailed, TokenClient, TokenUnavailable
+
+# --- clocks that are wrong ---
+
+
+@pytest.mark.parametrize("skew", [-3600, -120, 120, 3600])
+def test_a_wrong_wall_clock_does_no_harm(machine, client, source, aws_clock, skew):
+    machine.skew_seconds = skew
+    assert client.get_token().version_id == "v1"
+    aws_clock.advance(minutes=24)
+    assert client.get_token().version_id == "v1"
+    assert source.reads == 1
+    aws_clock.advance(minutes=5, seconds=57)
+    assert client.get_token().version_id == "v1"
+    aws_clock.advance(seconds=4)
+    with pytest.raises(TokenUnavailable):
+        client.get_token()
+
+
+def test_a_clock_set_back_in_an_outage_does_not_prolong_a_token(machine, client, source, aws_clock):
+    client.get_token()
+    source.outage = TokenUnavailable("down")
+    machine.skew_seconds = -120
+    aws_clock.advance(seconds=1798.75)
+    assert client.get_token().version_id == "v1"
+    aws_clock.advance(seconds=0.25)
+    with pytest.raises(TokenUnavailable):
+        client.get_token()
+
+
+def test_a_machine_that_slept_wakes_up_to_an_expired_token(machine, client, source, aws_clock):
+    client.get_token()
+    aws_clock.advance(minutes=31)
+    machine.slept_seconds = 31 * 60
+    source.publish()
+    assert client.get_token().version_id == "v2"
+
+
+@pytest.mark.parametrize("skew", [0, -120])
+def test_without_a_date_the_machines_clock_counts_from_issued_at(machine, source, aws_clock, skew):
+    source.says_when = False
+    machine.skew_seconds = skew
+    client = machine.client(source)
+    client.get_token()
+    aws_clock.advance(minutes=30)
+    with pytest.raises(TokenUnavailable):
+        client.get_token()
+
+
+@pytest.mark.parametrize("says_when", [True, False])
+def test_a_slow_read_does_not_extend_the_validity(machine, source, aws_clock, says_when):
+    source.says_when = says_when
+    source.on_read = lambda: aws_clock.advance(seconds=10)
+    client = machine.client(source)
+    token = client.get_token()
+    source.on_read = lambda: None
+    # The duration of the read is subtracted, which is on the safe side.
+    aws_clock.now = token.expires_at - 12
+    client.get_token()
+    aws_clock.now = token.expires_at
+    with pytest.raises(TokenUnavailable):
+        client.get_token()
+
+
+def test_an_answer_dated_before_the_token_was_issued_is_not_believed(machine, source, aws_clock):
+    client = machine.client(source)
+    source.date = -365 * 86_400
+    client.get_token()
+    # This includes its second read.
+    aws_clock.advance(minutes=30, seconds=1)
+    with pytest.raises(TokenUnavailable):
+        client.get_token()
+
+
+# --- clocks that a consumer's tests stop ---
+
+START = datetime(2026, 11, 23, 22, 29, 49)  # noqa: DTZ001 (freezegun takes it for UTC)
+
+
+@contextmanager
+def with_freezegun():
+    """Move all clocks."""
+    with freezegun.freeze_time(START) as clocks:
+        yield lambda seconds: clocks.tick(timedelta(seconds=seconds))
+
+
+@contextmanager
+def with_time_machine():
+    """Move only the wall clock."""
+    with time_machine.travel(START.isoformat() + "+00:00", tick=False) as clocks:
+        yield clocks.shift
+
+
+@contextmanager
+def with_patches():
+    """Replace the functions of the module, as `unittest.mock.patch("time.time")` does."""
+    now = [START.timestamp()]
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(time, "time", lambda: now[0])
+        patch.setattr(time, "monotonic", lambda: now[0])
+        yield lambda seconds: now.__setitem__(0, now[0] + seconds)
+
+
+@pytest.fixture(params=[with_freezegun, with_time_machine, with_patches])
+def stopped(request):
+    """A block in which the clocks stand still; it yields what moves them."""
+    return request.param
+
+
+@pytest.fixture
+def timed():
+    """A token secret whose clock is the module's."""
+    return InMemoryTokenSource(lambda: time.time())
+
+
+@pytest.mark.parametrize("made", ["before", "after"])
+def test_a_token_ages_with_the_clock_of_a_test(stopped, timed, made):
+    client = TokenClient(timed)
+    with stopped() as advance:
+        timed.publish()
+        if made == "after":
+            client = TokenClient(timed)
+        assert client.get_token().version_id == "v1"
+        advance(24 * 60)
+        assert client.get_token().version_id == "v1"
+        assert timed.reads == 1
+        advance(16 * 60)
+        with pytest.raises(TokenUnavailable, match=r"version v1, .* expired"):
+            client.get_token()
+        timed.publish()
+        assert client.get_token().version_id == "v2"
+
+
+def test_a_renewal_gives_up_although_the_clock_stands_still(stopped, timed, monkeypatch):
+    slept = []
+    monkeypatch.setattr(time, "sleep", slept.append)
+    with stopped():
+        timed.publish()
+        client = TokenClient(timed)
+        token = client.get_token()
+        timed.refuse("in_progress")
+        with pytest.raises(RenewalFailed, match="within 30 seconds"):
+            client.renew(token)
+    assert 25 < sum(slept) <= 30

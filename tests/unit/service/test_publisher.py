@@ -1,0 +1,122 @@
+"""A replacement by compare and swap costs one version, whatever other runs do and whatever they left staged."""
+
+import dataclasses
+
+import pytest
+
+from doubles.system import TOKEN
+from doubles.token_endpoint import access_token
+from rotator.domain.invocation import Trigger
+from rotator.domain.result import Outcome
+from unit.service.conftest import act, leave_staged, with_token
+
+# --- another run ---
+
+
+def test_a_run_that_was_overtaken_leaves_the_newer_token_in_place(system):
+    """The lock is down, so only the compare and swap protects the version."""
+    system.lock.down = True
+    system.secrets.before["stage"] = system.rotate
+    late = system.rotate()
+    assert (late.outcome, late.version_id) == (Outcome.SUPERSEDED, system.published_version)
+    assert late.expires_at == system.published.expires_at
+    assert system.published.access_token == access_token(3)
+
+
+def test_a_run_that_lost_and_reads_stale_is_in_progress(system):
+    """A stale read returns the replaced version, and the result must not send consumers back to it."""
+    system.lock.down = True
+    behind = system.secrets.read(TOKEN, "AWSCURRENT")
+
+    def another_run():
+        system.rotate()
+        system.secrets.stale[TOKEN] = behind
+
+    system.secrets.before["stage"] = another_run
+    lost = system.rotate()
+    assert (lost.outcome, lost.retry_after_seconds) == (Outcome.IN_PROGRESS, 2)
+    assert lost.as_renewal()["version_id"] is None
+
+
+def test_two_first_rotations_at_once_publish_one_token(empty):
+    empty.lock.down = True
+    empty.secrets.before["stage"] = empty.rotate
+    assert empty.rotate().outcome is Outcome.SUPERSEDED
+    assert empty.published.access_token == access_token(2)
+
+
+def test_a_staged_token_that_another_run_promoted_is_reported_once(system):
+    system.lock.down = True
+    others = []
+    system.secrets.before["promote"] = lambda: others.append(system.rotate())
+    late = system.rotate()
+    assert (late.outcome, late.version_id) == (Outcome.SUPERSEDED, "v2")
+    assert (others[0].outcome, others[0].version_id) == (Outcome.ROTATED, "v2")
+    assert system.secrets.versions(TOKEN) == 2
+
+
+def test_a_token_published_since_the_first_read_is_not_reported(system):
+    """It has both labels when this run looks for a staged token."""
+    system.lock.down = True
+    read, answers = system.secrets.read, []
+    system.secrets.before["promote"] = lambda: answers.append(read(TOKEN, "AWSCURRENT"))
+    system.rotate()
+    system.secrets.read = lambda secret_id, stage: answers.pop() if answers else read(secret_id, stage)
+    late = system.rotate()
+    assert (late.outcome, late.version_id) == (Outcome.SUPERSEDED, "v2")
+    assert len(system.endpoint.calls) == 2
+
+
+# --- a token that was left staged ---
+
+
+@pytest.mark.parametrize("trigger", list(Trigger))
+def test_a_fresh_token_left_staged_is_promoted_without_a_token_call(trigger):
+    system = with_token(minutes=25)
+    leave_staged(system, trigger)
+    system.clock.advance(minutes=1)
+    result = act(system, trigger)
+    assert (result.outcome, result.version_id) == (Outcome.ROTATED, "v2")
+    assert (system.published.access_token, system.published.version_id) == (access_token(2), "v2")
+    assert len(system.endpoint.calls) == 2
+    assert "left staged" in system.invocation.warnings[0]
+
+
+def test_a_staged_token_older_than_the_published_is_not_promoted():
+    system = with_token(minutes=2)
+    older = dataclasses.replace(system.published, access_token="older", issued_at=system.published.issued_at - 1)
+    system.secrets.stage(TOKEN, "left", older.to_json())
+    assert system.rotate().version_id == "v2"
+
+
+def test_something_unreadable_left_staged_is_ignored(system):
+    system.secrets.put(TOKEN, system.published.to_json().reveal())
+    system.secrets._secrets[TOKEN].versions["v1"] = None
+    assert system.rotate().version_id == "v2"
+
+
+def test_a_token_replaced_twice_by_hand_does_not_come_back(system):
+    good = system.published
+    for seconds in (1, 2):
+        system.clock.advance(seconds=seconds)
+        expired = dataclasses.replace(good, issued_at=good.issued_at - 1800, expires_at=good.issued_at)
+        system.secrets.put(TOKEN, expired.to_json().reveal(), f"by-hand-{seconds}")
+    assert system.secrets.label(TOKEN, "AWSPENDING") == "v1"
+    assert system.rotate().version_id == "v2"
+    assert system.published.access_token == access_token(2)
+
+
+@pytest.mark.parametrize("again", [False, True])
+def test_a_token_rolled_back_does_not_come_back(system, again):
+    """An operator moves the label to the first token, stores that again, and may move the label again."""
+    first = system.published.to_json().reveal()
+    system.rotate()
+    system.secrets.promote(TOKEN, "v1", "v2")
+    system.clock.advance(seconds=1)
+    system.secrets.put(TOKEN, first)
+    if again:
+        system.secrets.promote(TOKEN, "v1", system.published_version)
+    assert system.secrets.label(TOKEN, "AWSPENDING") == "v2"
+    # Until then, the lock remembers that v1 was replaced.
+    system.clock.advance(seconds=61)
+    assert system.rotate().version_id == "v3"
