@@ -116,7 +116,7 @@ class Scene:
             self.surroundings.talend.faults.add(Answer(401), times=1)
             assert self._invoke("rotate", self._rotation("watchdog")).error
         self.at(0)
-        self._first_entry = len(self.surroundings.talend.journal)
+        self._first_call = len(self.surroundings.talend.token_calls())
         self.event = self._event()
         self.witness.ends = self._ends
         sight = self._sight()
@@ -135,8 +135,8 @@ class Scene:
     @property
     def tokens_issued(self) -> int:
         """How many tokens were handed out since the scene began."""
-        calls = self.surroundings.talend.token_calls()
-        return sum(1 for call in calls if call.sequence > self._first_entry and call.status == 200)
+        calls = self.surroundings.talend.token_calls()[self._first_call :]
+        return sum(1 for call in calls if call.status == 200)
 
     @property
     def versions(self) -> int:
