@@ -10,9 +10,10 @@ import time
 import uuid
 from contextlib import contextmanager
 from email.utils import formatdate
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import TYPE_CHECKING, Any
 from urllib.parse import parse_qs, urlsplit
+
+from loopback import HttpHandler, LoopbackServer
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -187,47 +188,17 @@ def stand_in() -> Iterator[World]:
     """Run a server; yields its world."""
     world = World()
 
-    class Handler(BaseHTTPRequestHandler):
-        protocol_version = "HTTP/1.1"
-
-        def do_GET(self) -> None:
-            length = int(self.headers.get("Content-Length") or 0)
+    class Handler(HttpHandler):
+        def answer(self, body: bytes) -> None:
             headers = {name.lower(): value for name, value in self.headers.items()}
-            chunks = [self.rfile.read(length)]
-            while "chunked" in headers.get("transfer-encoding", "") and (size := int(self.rfile.readline(), 16)):
-                chunks.append(self.rfile.read(size + 2)[:-2])
-            status, members = world.answer(self.command, self.path, headers, b"".join(chunks).decode())
-            body = json.dumps(members).encode()
-            self.send_response_only(status)
-            self.send_header("Date", formatdate(world.now, usegmt=True))
-            self.send_header("Content-Type", "application/x-amz-json-1.1")
-            self.send_header("Content-Length", str(len(body)))
+            status, members = world.answer(self.command, self.path, headers, body.decode())
+            fields = {"Date": formatdate(world.now, usegmt=True), "Content-Type": "application/x-amz-json-1.1"}
             if "location" in members:
-                self.send_header("Location", members["location"])
+                fields["Location"] = members["location"]
             if "errorType" in members:
-                self.send_header("X-Amz-Function-Error", "Unhandled")
-            self.end_headers()
-            self.wfile.write(body)
+                fields["X-Amz-Function-Error"] = "Unhandled"
+            self.send(status, fields, json.dumps(members).encode())
 
-        do_POST = do_GET  # noqa: N815 (the name is http.server's)
-
-        def log_message(self, *_: object) -> None:
-            """Print nothing."""
-
-    class Server(ThreadingHTTPServer):
-        daemon_threads = True
-        request_queue_size = 1024
-
-        def handle_error(self, *_: object) -> None:
-            """A client may close its connection at any time."""
-
-    server = Server((HOST, 0), Handler)
-    world.port = server.server_address[1]
-    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01}, daemon=True)
-    thread.start()
-    try:
+    with LoopbackServer(Handler, HOST) as server:
+        world.port = server.port
         yield world
-    finally:
-        server.shutdown()
-        server.server_close()
-        thread.join()
