@@ -4,6 +4,7 @@ import base64
 import http.client
 import json
 import threading
+from contextlib import closing
 
 import pytest
 import requests
@@ -89,24 +90,26 @@ def claims_of(access_token):
 
 
 def send_token_request(talend, account):
-    """Return the socket on which the answer arrives."""
+    """Return the connection on which the answer arrives."""
     body = json.dumps({"audience": talend.url, "grant_type": "client_credentials"})
     headers = {"Content-Type": "application/json", **make_headers(basic_auth=account.credentials)}
     connection = http.client.HTTPConnection(talend.url.removeprefix("http://"), timeout=DEADLINE_SECONDS)
     connection.request("POST", TOKEN_PATH, body, headers)
-    return connection.sock
+    return connection
+
+
+def received(connection):
+    """Return the bytes that arrive on the connection until it ends, and the error that ends it."""
+    octets = b""
+    try:
+        while more := connection.sock.recv(65_536):
+            octets += more
+    except OSError as error:
+        return octets, type(error)
+    return octets, None
 
 
 # --- tokens ---
-
-
-def test_documented_call_returns_a_jwt_as_in_the_published_sample(client, account):
-    members = client.call_token_endpoint(account).json()
-    claims = claims_of(members.pop("access_token"))
-    assert members == {"token_type": "Bearer", "expires_in": "1800"}
-    assert (claims["sub"], claims["azp"]) == (f"{account.client_id}@clients", account.client_id)
-    assert (claims["gty"], claims["aud"]) == ("client-credentials", client.url)
-    assert claims["permissions"] == list(DOCUMENTED_PERMISSIONS)
 
 
 @pytest.mark.parametrize(
@@ -130,18 +133,20 @@ def test_request_that_is_not_as_documented_is_refused(client, talend, status, ch
 
 
 @pytest.mark.parametrize(("speed", "seconds", "clock_error"), [(7, 257, 0), (1, 1800, -7200), (1, 1800, 7200)])
-def test_token_is_valid_for_exactly_as_long_as_it_says(client, talend, account, clock, speed, seconds, clock_error):
+def test_jwt_is_valid_for_exactly_as_long_as_it_says(client, talend, account, clock, speed, seconds, clock_error):
     """A wrong clock of the server shifts the claims and not the validity."""
     talend.settings.speed, talend.settings.clock_error_seconds = speed, clock_error
     members = client.call_token_endpoint(account).json()
-    claims, issued_at = claims_of(members["access_token"]), int(clock.now) + clock_error
-    assert members["expires_in"] == str(seconds)
+    token = members.pop("access_token")
+    assert members == {"token_type": "Bearer", "expires_in": str(seconds)}
+    claims, issued_at = claims_of(token), int(clock.now) + clock_error
     assert (claims["iat"], claims["exp"]) == (issued_at, issued_at + seconds)
+    assert (claims["aud"], claims["azp"], claims["gty"]) == (client.url, account.client_id, "client-credentials")
     clock.advance(seconds=seconds - 0.01)
-    assert client.statuses(members["access_token"]) == [200]
+    assert client.statuses(token) == [200]
     clock.advance(seconds=0.01)
     # A new token does not revive it.
-    assert client.statuses(members["access_token"], client.get_token(account)) == [401, 200]
+    assert client.statuses(token, client.get_token(account)) == [401, 200]
 
 
 def test_tokens_are_revoked_one_by_one_by_account_and_at_issue(client, talend, account):
@@ -166,10 +171,7 @@ def test_api_answers_401_without_a_valid_token(client, account):
     wrong = [client.call_api(token, scheme=scheme) for scheme in ("Basic ", "")]
     wrong += [client.call_api(token) for token in ("made-up", "", foreign, "made-up")]
     assert [response.status_code for response in wrong] == [401] * 6
-    # The documented shapes take turns.
-    shapes = [response.content for response in wrong]
-    assert len(set(shapes[:3])) == 3
-    assert shapes[:3] == shapes[3:]
+    assert len({response.content for response in wrong}) == 3, "the documented shapes take turns"
 
 
 @pytest.mark.parametrize(
@@ -206,64 +208,52 @@ def test_journal_has_every_request_and_no_secret(client, talend, account):
 # --- faults ---
 
 
-def test_valid_token_can_come_in_an_amended_answer(client, talend, account):
-    talend.faults.add(Amend({"token_type": "bearer", "scope": None}, without=("expires_in",)), times=2)
-    members = client.call_token_endpoint(account).json()
-    assert client.statuses(members.pop("access_token")) == [200]
-    assert members == {"token_type": "bearer", "scope": None}
-    assert "token_type" not in client.call_token_endpoint(Account("unknown")).json()
-
-
-@pytest.mark.parametrize("fault", [Close(), Close(after_body_bytes=10), Reset(), Reset(after_body_bytes=10)])
-def test_token_can_be_issued_and_lost_with_the_connection(talend, account, fault):
-    """An ordinary end and a reset differ on the wire."""
+@pytest.mark.parametrize(
+    ("fault", "body", "error"),
+    [
+        (Close(), b"", None),
+        (Close(after_body_bytes=10), b'{"access_t', None),
+        (Reset(), b"", ConnectionResetError),
+        (Reset(after_body_bytes=10), b'{"access_t', ConnectionResetError),
+    ],
+)
+def test_token_can_be_issued_and_lost_with_the_connection(talend, account, fault, body, error):
     talend.faults.add(fault)
-    received = b""
-    with send_token_request(talend, account) as connection:
-        while fault.after_body_bytes and not received.endswith(b'\r\n\r\n{"access_t'):
-            received += connection.recv(65_536)
-        if isinstance(fault, Reset):
-            with pytest.raises(ConnectionResetError):
-                connection.recv(1)
-        else:
-            assert connection.recv(1) == b""
+    with closing(send_token_request(talend, account)) as connection:
+        octets, end = received(connection)
+    assert (octets.partition(b"\r\n\r\n")[2], end) == (body, error)
     (entry,) = talend.token_calls()
-    assert entry.status == (200 if fault.after_body_bytes else None)
+    assert entry.status == (200 if body else None)
     assert talend.tokens.revoke(entry.token_sha256)
 
 
 @pytest.mark.parametrize(
-    ("how", "failure"), [(Broken.RESET, requests.ConnectionError), (Broken.SILENT, requests.ReadTimeout)]
+    ("how", "error"), [(Broken.RESET, ConnectionResetError), (Broken.SILENT, TimeoutError), (Broken.CLOSED, None)]
 )
-def test_kept_connection_can_be_broken(client, talend, account, how, failure):
-    client.get_token(account)
-    assert talend.break_kept(how) == 1
-    with pytest.raises(failure):
-        client.call_token_endpoint(account, timeout=0.2)
+def test_kept_connection_can_be_broken(talend, account, how, error):
+    with closing(send_token_request(talend, account)) as connection:
+        assert connection.getresponse().read()
+        assert talend.break_kept(how) == 1
+        connection.sock.settimeout(0.2)
+        if how is not Broken.CLOSED:
+            connection.request("GET", TOKEN_PATH)
+        assert received(connection) == (b"", error)
     assert len(talend.token_calls()) == 1, "the request never arrived"
-    client.get_token(account)
-
-
-def test_kept_connection_can_be_closed(client, talend, account):
-    with client.call_token_endpoint(account, stream=True) as response:
-        ended = response.raw.connection.sock
-        assert response.content
-        assert talend.break_kept(Broken.CLOSED) == 1
-        assert ended.recv(1) == b""
-    client.get_token(account)
+    with closing(send_token_request(talend, account)) as connection:
+        assert connection.getresponse().status == 200
 
 
 def test_stopping_ends_connections_and_threads(account):
     threads = threading.active_count()
     with TalendSimulator([account]) as talend:
-        connections = [send_token_request(talend, account)]
-        assert connections[0].recv(65_536).startswith(b"HTTP/1.1 200")
+        idle = send_token_request(talend, account)
+        assert idle.getresponse().read()
         talend.faults.add(Stall())
-        connections.append(send_token_request(talend, account))
+        stalled = send_token_request(talend, account)
         eventually(lambda: talend.stalled == 1)
-    for connection in connections:
-        with connection:
-            assert connection.recv(65_536) == b""
-    assert threading.active_count() == threads
-    with pytest.raises(requests.ConnectionError):
-        requests.get(talend.url, timeout=DEADLINE_SECONDS)
+    for connection in (idle, stalled):
+        with closing(connection):
+            assert received(connection) == (b"", None)
+    eventually(lambda: threading.active_count() == threads)
+    with pytest.raises(ConnectionRefusedError):
+        send_token_request(talend, account)

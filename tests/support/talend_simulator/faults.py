@@ -104,8 +104,6 @@ class Amend(Fault):
 
     def answer(self, endpoint: TokenEndpoint, request: Request) -> Response:
         response = endpoint.answer(request)
-        if response.status != 200:
-            return response
         members = {**json.loads(response.body), **self.members}
         kept = {name: value for name, value in members.items() if name not in self.without}
         return dataclasses.replace(response, body=json.dumps(kept).encode())
