@@ -6,6 +6,7 @@ import json
 import os
 import queue
 import subprocess
+import tempfile
 import threading
 from contextlib import suppress
 from pathlib import Path
@@ -43,23 +44,21 @@ class Consumer:
     def __init__(self, command: Sequence[str], variables: Mapping[str, str]) -> None:
         environ = {name: value for name, value in os.environ.items() if not name.startswith(("AWS_", "TALEND_"))}
         self.printed: list[str] = []
+        self._errors = tempfile.TemporaryFile("w+")  # noqa: SIM115 (`close` closes it)
         self._lines: queue.Queue[str] = queue.Queue()
         pipe = subprocess.PIPE
         self._process = subprocess.Popen(
-            command, stdin=pipe, stdout=pipe, stderr=pipe, text=True, env=environ | dict(variables)
+            command, stdin=pipe, stdout=pipe, stderr=self._errors, text=True, env=environ | dict(variables)
         )
-        self._readers = [
-            threading.Thread(target=self._read, args=(self._process.stdout, self._lines.put), daemon=True),
-            threading.Thread(target=self._read, args=(self._process.stderr, lambda _: None), daemon=True),
-        ]
-        for reader in self._readers:
-            reader.start()
+        self._reader = threading.Thread(target=self._read, daemon=True)
+        self._reader.start()
 
-    def _read(self, stream: Any, tell: Callable[[str], None]) -> None:
-        for line in stream:
+    def _read(self) -> None:
+        assert self._process.stdout
+        for line in self._process.stdout:
             self.printed.append(line)
-            tell(line)
-        tell("")
+            self._lines.put(line)
+        self._lines.put("")
 
     def ask(self, commands: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
         """Send commands at once, and return the answers. Raises queue.Empty, OSError, ValueError, KeyError."""
@@ -73,16 +72,13 @@ class Consumer:
 
     def close(self) -> str:
         """End it, and return everything that it has printed."""
-        self._process.kill()
-        self._process.wait()
-        for reader in self._readers:
-            reader.join()
-        for stream in (self._process.stdin, self._process.stdout, self._process.stderr):
-            assert stream
-            # Closing writes what a consumer that has ended did not read.
-            with suppress(BrokenPipeError):
-                stream.close()
-        return "".join(self.printed)
+        # Closing the standard input writes what a consumer that has ended did not read.
+        with suppress(BrokenPipeError), self._process:
+            self._process.kill()
+            self._reader.join()
+        with self._errors:
+            self._errors.seek(0)
+            return "".join(self.printed) + self._errors.read()
 
 
 def play(scenario: Mapping[str, Any], start: Callable[[Mapping[str, str]], Any]) -> list[str]:
