@@ -59,7 +59,7 @@ class AuthorizationServer(Fault):
         self.validator = Validator()
         self._server = BackendApplicationServer(self.validator, token_expires_in=900)
 
-    def answer(self, endpoint, request):  # noqa: ARG002 (a fault's)
+    def answer(self, endpoints, request):  # noqa: ARG002 (a fault's)
         # Talend takes JSON where RFC 6749 has a form with the same members.
         form = urlencode(json.loads(request.body))
         given = dict(request.headers) | {"Content-Type": "application/x-www-form-urlencoded"}

@@ -15,6 +15,7 @@ from botocore.exceptions import ClientError
 
 from doubles.clock import Clock
 from doubles.marked import marked
+from talend_token.document import TokenDocument
 
 API = "https://api.eu.cloud.talend.com"
 TOKEN = "talend-token/default/token"
@@ -87,30 +88,21 @@ class InMemoryAWS:
         self.secrets[f"{prefix}/{account}/token"] = []
 
     def publish(self, secret: str = TOKEN, *, life: int = 1800, age: int = 0) -> str:
-        """Publish a new token as the rotator does; returns the token."""
+        """Publish a new token as the rotator does, and return it."""
         version, issued_at = str(uuid.uuid4()), int(self.clock()) - age
-        access_token = marked(version)
-        document = {
-            "access_token": access_token,
-            "token_type": "Bearer",
-            "issued_at": issued_at,
-            "expires_at": issued_at + life,
-            "api_url": API,
-            "version_id": version,
-        }
-        self.secrets.setdefault(secret, []).append(
-            {"id": version, "text": json.dumps(document), "created": self.clock() - age}
-        )
-        return access_token
+        document = TokenDocument(marked(version), "Bearer", issued_at, issued_at + life, API, version)
+        stored = {"id": version, "text": document.to_json().reveal(), "created": self.clock() - age}
+        self.secrets.setdefault(secret, []).append(stored)
+        return document.access_token
 
     def version(self, secret: str = TOKEN) -> str:
-        """The id of a secret's current version."""
+        """Return the id of a secret's current version."""
         return str(self.secrets[secret][-1]["id"])
 
     # --- what boto3 has ---
 
     def session(self, **named: Any) -> InMemoryAWS:
-        """In the place of `boto3.session.Session`."""
+        """Stand in for `boto3.session.Session`."""
         self.sessions.append(named)
         self.region_name = named.get("region_name") or self.region_name
         return self

@@ -9,7 +9,7 @@ with TalendSimulator(settings=Settings(speed=60)) as talend:
 ```
 """
 
-from talend_simulator.accounts import DOCUMENTED_PERMISSIONS, Account
+from talend_simulator.accounts import Account
 from talend_simulator.endpoints import TOKEN_LIFE_SECONDS, TOKEN_PATH, Settings
 from talend_simulator.faults import (
     Amend,
@@ -30,7 +30,6 @@ from talend_simulator.simulator import TalendSimulator
 from talend_simulator.tokens import fingerprint
 
 __all__ = [
-    "DOCUMENTED_PERMISSIONS",
     "TOKEN_LIFE_SECONDS",
     "TOKEN_PATH",
     "Account",

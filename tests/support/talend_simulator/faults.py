@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from typing import override
 
 from talend_simulator.connection import Connection
-from talend_simulator.endpoints import TokenEndpoint
+from talend_simulator.endpoints import Endpoints
 from talend_simulator.messages import Request, Response
 
 _CHUNK_BYTES = 65_536
@@ -22,8 +22,8 @@ _CHUNK_BYTES = 65_536
 class Fault:
     """Answers and sends as if nothing were wrong. Each kind overrides one of the two."""
 
-    def answer(self, endpoint: TokenEndpoint, request: Request) -> Response:
-        return endpoint.answer(request)
+    def answer(self, endpoints: Endpoints, request: Request) -> Response:
+        return endpoints.issue_token(request)
 
     def send(self, response: Response, connection: Connection) -> None:
         connection.send(response)
@@ -60,7 +60,7 @@ class Answer(Fault):
     headers: Mapping[str, str] = field(default_factory=dict)
 
     @override
-    def answer(self, endpoint: TokenEndpoint, request: Request) -> Response:
+    def answer(self, endpoints: Endpoints, request: Request) -> Response:
         body = self.body.encode() if isinstance(self.body, str) else self.body
         return Response(self.status, body, self.headers)
 
@@ -91,8 +91,8 @@ class Redirect(Answer):
 class SameToken(Fault):
     """The account's last token once more while it has not expired, even a revoked one, with the life that is left."""
 
-    def answer(self, endpoint: TokenEndpoint, request: Request) -> Response:
-        return endpoint.answer(request, same_token_again=True)
+    def answer(self, endpoints: Endpoints, request: Request) -> Response:
+        return endpoints.issue_token(request, same_token_again=True)
 
 
 @dataclass(frozen=True)
@@ -102,8 +102,8 @@ class Amend(Fault):
     members: Mapping[str, object] = field(default_factory=dict, repr=False)
     without: tuple[str, ...] = ()
 
-    def answer(self, endpoint: TokenEndpoint, request: Request) -> Response:
-        response = endpoint.answer(request)
+    def answer(self, endpoints: Endpoints, request: Request) -> Response:
+        response = endpoints.issue_token(request)
         members = {**json.loads(response.body), **self.members}
         kept = {name: value for name, value in members.items() if name not in self.without}
         return dataclasses.replace(response, body=json.dumps(kept).encode())

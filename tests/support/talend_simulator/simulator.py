@@ -7,7 +7,7 @@ from typing import Self
 
 from talend_simulator.accounts import Account
 from talend_simulator.connection import Connection, Stalls
-from talend_simulator.endpoints import TOKEN_PATH, Api, Settings, TokenEndpoint
+from talend_simulator.endpoints import TOKEN_PATH, Endpoints, Settings
 from talend_simulator.faults import Close, Fault, FaultQueue
 from talend_simulator.messages import Request
 from talend_simulator.server import Broken, Server
@@ -64,8 +64,7 @@ class TalendSimulator:
         self.url = f"http://127.0.0.1:{self._server.server_address[1]}"
         self.token_url = self.url + TOKEN_PATH
         self.tokens = Tokens(self.url, clock)
-        self._token_endpoint = TokenEndpoint(self.url, self.accounts, self.tokens, self.settings)
-        self._api = Api(self.tokens, self.settings)
+        self._endpoints = Endpoints(self.url, self.accounts, self.tokens, self.settings)
 
     def __enter__(self) -> Self:
         self._server.start()
@@ -105,12 +104,12 @@ class TalendSimulator:
         fault, client_id = Fault(), None
         if request.path == TOKEN_PATH:
             fault = self.faults.take()
-            response = fault.answer(self._token_endpoint, request)
-            client_id = self._token_endpoint.client_id_of(request)
+            response = fault.answer(self._endpoints, request)
+            client_id = self._endpoints.client_id_of(request)
         else:
             if self.settings.api_seconds:
                 connection.wait(self.settings.api_seconds)
-            response = self._api.answer(request)
+            response = self._endpoints.call_api(request)
         is_silent = isinstance(fault, Close) and fault.after_body_bytes is None
         status = None if is_silent else response.status
         self.journal.append(JournalEntry(request.method, request.path, status, client_id, response.token_sha256))
