@@ -24,6 +24,7 @@ from talend_simulator import (
     TalendSimulator,
     fingerprint,
 )
+from talend_simulator.simulator import JournalEntry
 
 DEADLINE_SECONDS = 30.0
 
@@ -34,10 +35,9 @@ def clock():
 
 
 @pytest.fixture
-def talend(clock, capfd):
+def talend(clock):
     with TalendSimulator([Account("known", "right")], clock=clock) as talend:
         yield talend
-    assert capfd.readouterr() == ("", ""), "a defect of the simulator is reported on stderr"
 
 
 @pytest.fixture
@@ -45,41 +45,28 @@ def account(talend):
     return talend.add_account()
 
 
-class Client:
-    """Sends the documented requests."""
-
-    def __init__(self, session, url):
-        self.session = session
-        self.url = url
-
-    def call_token_endpoint(self, account, **changes):
-        request = {
-            "method": "POST",
-            "json": {"audience": self.url, "grant_type": "client_credentials"},
-            "auth": (account.client_id.encode(), account.client_secret.encode()),
-            "timeout": DEADLINE_SECONDS,
-        }
-        return self.session.request(url=self.url + TOKEN_PATH, **(request | changes))
-
-    def get_token(self, account):
-        response = self.call_token_endpoint(account)
-        assert response.status_code == 200
-        return response.json()["access_token"]
-
-    def call_api(self, access_token, path="/account/users", scheme="Bearer "):
-        headers = {"Authorization": f"{scheme}{access_token}"}
-        return self.session.get(self.url + path, headers=headers, timeout=DEADLINE_SECONDS)
-
-    def statuses(self, *tokens):
-        """Return the API's status for each token."""
-        return [self.call_api(token).status_code for token in tokens]
+def call_token_endpoint(talend, account, **changes):
+    """Send the documented request, or a changed one."""
+    request = {
+        "method": "POST",
+        "json": {"audience": talend.url, "grant_type": "client_credentials"},
+        "auth": (account.client_id, account.client_secret),
+    }
+    return requests.request(url=talend.token_url, timeout=DEADLINE_SECONDS, **(request | changes))
 
 
-@pytest.fixture
-def client(talend):
-    with requests.Session() as session:
-        session.trust_env = False
-        yield Client(session, talend.url)
+def get_token(talend, account):
+    return call_token_endpoint(talend, account).json()["access_token"]
+
+
+def call_api(talend, access_token, path="/account/users", scheme="Bearer "):
+    headers = {"Authorization": f"{scheme}{access_token}"}
+    return requests.get(talend.url + path, headers=headers, timeout=DEADLINE_SECONDS)
+
+
+def statuses(talend, *tokens):
+    """Return the API's status for each token."""
+    return [call_api(talend, token).status_code for token in tokens]
 
 
 def claims_of(access_token):
@@ -118,65 +105,63 @@ def received(connection):
         (401, {"auth": ("unknown", "right")}),
     ],
 )
-def test_request_that_is_not_as_documented_is_refused(client, talend, status, changes):
+def test_request_that_is_not_as_documented_is_refused(talend, status, changes):
     for body in changes.values():
         if isinstance(body, dict):
-            body["audience"] = body["audience"].replace("URL", client.url)
-    assert client.call_token_endpoint(talend.accounts["known"], **changes).status_code == status
+            body["audience"] = body["audience"].replace("URL", talend.url)
+    assert call_token_endpoint(talend, talend.accounts["known"], **changes).status_code == status
 
 
 @pytest.mark.parametrize(("speed", "seconds", "clock_error"), [(7, 257, 0), (1, 1800, -7200), (1, 1800, 7200)])
-def test_jwt_is_valid_for_exactly_as_long_as_it_says(client, talend, account, clock, speed, seconds, clock_error):
+def test_jwt_is_valid_for_exactly_as_long_as_it_says(talend, account, clock, speed, seconds, clock_error):
     """A wrong clock of the server shifts the claims and not the validity."""
     talend.settings.speed, talend.settings.clock_error_seconds = speed, clock_error
-    members = client.call_token_endpoint(account).json()
+    members = call_token_endpoint(talend, account).json()
     token = members.pop("access_token")
     assert members == {"token_type": "Bearer", "expires_in": str(seconds)}
     claims, issued_at = claims_of(token), int(clock.now) + clock_error
     assert (claims["iat"], claims["exp"]) == (issued_at, issued_at + seconds)
-    assert (claims["aud"], claims["azp"], claims["gty"]) == (client.url, account.client_id, "client-credentials")
+    assert (claims["aud"], claims["azp"], claims["gty"]) == (talend.url, account.client_id, "client-credentials")
     clock.advance(seconds=seconds - 0.01)
-    assert client.statuses(token) == [200]
+    assert statuses(talend, token) == [200]
     clock.advance(seconds=0.01)
     # A new token does not revive it.
-    assert client.statuses(token, client.get_token(account)) == [401, 200]
+    assert statuses(talend, token, get_token(talend, account)) == [401, 200]
 
 
-def test_tokens_are_revoked_one_by_one_by_account_and_at_issue(client, talend, account):
-    tokens = [client.get_token(account), client.get_token(account), client.get_token(talend.add_account())]
+def test_tokens_are_revoked_one_by_one_by_account_and_at_issue(talend, account):
+    tokens = [get_token(talend, account), get_token(talend, account), get_token(talend, talend.add_account())]
     assert [talend.revoke(tokens[0]) for _ in range(2)] == [True, False]
-    assert client.statuses(*tokens) == [401, 200, 200]
+    assert statuses(talend, *tokens) == [401, 200, 200]
     talend.tokens.revoke_all(account.client_id)
-    tokens.append(client.get_token(account))
-    assert client.statuses(*tokens) == [401, 401, 200, 200]
+    tokens.append(get_token(talend, account))
+    assert statuses(talend, *tokens) == [401, 401, 200, 200]
     talend.settings.revoke_on_issue = True
-    tokens.append(client.get_token(account))
-    assert client.statuses(*tokens) == [401, 401, 200, 401, 200]
+    tokens.append(get_token(talend, account))
+    assert statuses(talend, *tokens) == [401, 401, 200, 401, 200]
 
 
-def test_api_answers_401_without_a_valid_token(client, account):
-    token = client.get_token(account)
+def test_api_answers_401_without_a_valid_token(talend, account):
+    token = get_token(talend, account)
     with TalendSimulator([account]) as elsewhere:
-        foreign = Client(client.session, elsewhere.url).get_token(account)
-    refused = [client.call_api(token, scheme="Basic "), client.call_api("made-up"), client.call_api(foreign)]
+        foreign = get_token(elsewhere, account)
+    refused = [call_api(talend, token, scheme="Basic "), call_api(talend, "made-up"), call_api(talend, foreign)]
     assert [response.status_code for response in refused] == [401] * 3
     assert len({response.content for response in refused}) == 3, "the documented shapes take turns"
 
 
-def test_journal_has_every_request_and_no_secret(client, talend, account):
-    token = client.get_token(account)
-    client.call_api(token, f"/account/users?access_token={token}&secret={account.client_secret}")
-    client.call_api(account.client_secret, "/orchestration/plans")
-    client.call_token_endpoint(Account(account.client_id))
-    client.call_token_endpoint(Account(account.client_secret, account.client_id))
-    assert [
-        (entry.method, entry.path, entry.status, entry.client_id, entry.token_sha256) for entry in talend.journal
-    ] == [
-        ("POST", TOKEN_PATH, 200, account.client_id, fingerprint(token)),
-        ("GET", "/account/users", 200, None, fingerprint(token)),
-        ("GET", "/orchestration/plans", 401, None, fingerprint(account.client_secret)),
-        ("POST", TOKEN_PATH, 401, account.client_id, None),
-        ("POST", TOKEN_PATH, 401, None, None),
+def test_journal_has_every_request_and_no_secret(talend, account):
+    token = get_token(talend, account)
+    call_api(talend, token, f"/account/users?access_token={token}&secret={account.client_secret}")
+    call_api(talend, account.client_secret, "/orchestration/plans")
+    call_token_endpoint(talend, Account(account.client_id))
+    call_token_endpoint(talend, Account(account.client_secret, account.client_id))
+    assert talend.journal == [
+        JournalEntry("POST", TOKEN_PATH, 200, account.client_id, fingerprint(token)),
+        JournalEntry("GET", "/account/users", 200, None, fingerprint(token)),
+        JournalEntry("GET", "/orchestration/plans", 401, None, fingerprint(account.client_secret)),
+        JournalEntry("POST", TOKEN_PATH, 401, account.client_id, None),
+        JournalEntry("POST", TOKEN_PATH, 401, None, None),
     ]
     assert talend.token_calls() == [talend.journal[number] for number in (0, 3, 4)]
     assert talend.journal.entries(after=3) == talend.journal[3:]
@@ -200,7 +185,7 @@ def test_token_can_be_issued_and_lost_with_the_connection(talend, account, fault
     assert (octets.partition(b"\r\n\r\n")[2], end) == (body, error)
     (entry,) = talend.token_calls()
     assert entry.status == (200 if body else None)
-    assert talend.tokens.revoke(entry.token_sha256)
+    assert entry.token_sha256 == fingerprint(talend.tokens.last(account.client_id).access_token)
 
 
 @pytest.mark.parametrize(

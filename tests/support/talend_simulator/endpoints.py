@@ -94,7 +94,7 @@ class Endpoints:
             )
         # As in the documented sample, `expires_in` is a string.
         members = {"access_token": token.access_token, "token_type": "Bearer", "expires_in": str(life_seconds)}
-        return json_response(200, members, token_sha256=token.sha256)
+        return json_response(200, members, token_sha256=fingerprint(token.access_token))
 
     def call_api(self, request: Request) -> Response:
         """Answer 200 to a valid token with the permission, and 401, 403, 404 or 429 as Talend does."""

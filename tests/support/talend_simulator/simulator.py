@@ -11,7 +11,7 @@ from talend_simulator.endpoints import TOKEN_PATH, Endpoints, Settings
 from talend_simulator.faults import Close, Fault, FaultQueue
 from talend_simulator.messages import Request
 from talend_simulator.server import Broken, Server
-from talend_simulator.tokens import Tokens, fingerprint
+from talend_simulator.tokens import Tokens
 
 
 @dataclass(frozen=True)
@@ -61,7 +61,7 @@ class TalendSimulator:
         self.journal = Journal()
         self._stalls = Stalls()
         self._server = Server(0, self._exchange, self._stalls)
-        self.url = f"http://127.0.0.1:{self._server.server_address[1]}"
+        self.url = f"http://127.0.0.1:{self._server.port}"
         self.token_url = self.url + TOKEN_PATH
         self.tokens = Tokens(self.url, clock)
         self._endpoints = Endpoints(self.url, self.accounts, self.tokens, self.settings)
@@ -81,7 +81,7 @@ class TalendSimulator:
 
     def revoke(self, access_token: str) -> bool:
         """Revoke this token; return whether it was known."""
-        return self.tokens.revoke(fingerprint(access_token))
+        return self.tokens.revoke(access_token)
 
     def token_calls(self) -> list[JournalEntry]:
         """Return the journal's entries for the token endpoint."""

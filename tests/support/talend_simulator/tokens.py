@@ -23,7 +23,6 @@ class IssuedToken:
     """A token, its permissions, and the moment on the simulator's clock at which it expires."""
 
     access_token: str = field(repr=False)
-    sha256: str
     client_id: str
     permissions: tuple[str, ...]
     expires_at: float
@@ -50,12 +49,10 @@ class Tokens:
         for part in (claims["jti"], access_token.rpartition(".")[2]):
             sys.audit("secret.minted", part)
         # The claims are whole seconds, rounded down, so they never promise more than the simulator honors.
-        expires_at = now + life_seconds
-        sha256 = fingerprint(access_token)
-        token = IssuedToken(access_token, sha256, account.client_id, account.permissions, expires_at)
+        token = IssuedToken(access_token, account.client_id, account.permissions, expires_at=now + life_seconds)
         if revoke_earlier:
             self.revoke_all(account.client_id)
-        self._live[sha256] = self._last[account.client_id] = token
+        self._live[access_token] = self._last[account.client_id] = token
         return token
 
     def last(self, client_id: str) -> IssuedToken | None:
@@ -64,20 +61,20 @@ class Tokens:
 
     def live(self, access_token: str) -> IssuedToken | None:
         """Return the token if this simulator issued it and it is neither revoked nor expired."""
-        return self._unexpired(self._live.get(fingerprint(access_token)))
+        return self._unexpired(self._live.get(access_token))
 
     def remaining_seconds(self, token: IssuedToken) -> float:
         return token.expires_at - self._clock()
 
-    def revoke(self, token_sha256: str) -> bool:
-        """Revoke the token with this fingerprint; return whether it was known."""
-        return self._live.pop(token_sha256, None) is not None
+    def revoke(self, access_token: str) -> bool:
+        """Revoke this token; return whether it was known."""
+        return self._live.pop(access_token, None) is not None
 
     def revoke_all(self, client_id: str) -> None:
         """Revoke all tokens of an account."""
         for token in list(self._live.values()):
             if token.client_id == client_id:
-                self.revoke(token.sha256)
+                self.revoke(token.access_token)
 
     def _unexpired(self, token: IssuedToken | None) -> IssuedToken | None:
         return token if token and self.remaining_seconds(token) > 0 else None
