@@ -17,7 +17,7 @@ TOKEN_LIFE_SECONDS = 1800
 # The start of a path, and the permission that it needs.
 PERMISSIONS = {"/account/users": MANAGE_USERS, "/orchestration/": USE_ENGINES}
 _INVALID_TOKEN = "The access token is invalid or has expired"
-# The documented shapes. None tells an expired token from an invalid one, and none has `WWW-Authenticate`.
+# The documented shapes. None distinguishes an expired token from an invalid one, and none has `WWW-Authenticate`.
 _UNAUTHORIZED = (
     json_response(401, {"status": 401, "message": _INVALID_TOKEN}),
     json_response(401, {"status": 401, "detail": _INVALID_TOKEN}),

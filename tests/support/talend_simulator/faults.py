@@ -15,8 +15,6 @@ from talend_simulator.connection import Connection
 from talend_simulator.endpoints import Endpoints
 from talend_simulator.messages import Request, Response
 
-_CHUNK_BYTES = 65_536
-
 
 @dataclass(frozen=True)
 class Fault:
@@ -73,7 +71,7 @@ class JsonAnswer(Answer):
 
 
 class HtmlAnswer(Answer):
-    """A page such as a proxy or a login form sends, with a status that says that all is well."""
+    """A page such as a proxy or a login form sends, with the status of a success."""
 
     def __init__(self) -> None:
         page = "<!DOCTYPE html>\n<html><head><title>Sign in</title></head><body>Sign in</body></html>\n"
@@ -175,17 +173,11 @@ class Reset(Close):
 
 @dataclass(frozen=True)
 class Huge(Fault):
-    """A JSON body of `body_bytes` with one very long `access_token`; its length is announced or not."""
+    """A JSON body with an `access_token` of `token_bytes`; its length is announced or not."""
 
-    body_bytes: int
+    token_bytes: int
     announced: bool = True
 
     def send(self, response: Response, connection: Connection) -> None:
-        start, end = b'{"token_type": "Bearer", "access_token": "', b'"}'
-        left = self.body_bytes - len(start) - len(end)
-        connection.begin(response, self.body_bytes if self.announced else None, start)
-        while left:
-            chunk = b"a" * min(left, _CHUNK_BYTES)
-            connection.write(chunk)
-            left -= len(chunk)
-        connection.write(end)
+        body = b'{"token_type": "Bearer", "access_token": "%b"}' % (b"a" * self.token_bytes)
+        connection.begin(response, len(body) if self.announced else None, body)

@@ -79,9 +79,8 @@ class TalendSimulator:
         self.accounts[account.client_id] = account
         return account
 
-    def revoke(self, access_token: str) -> bool:
-        """Revoke this token; return whether it was known."""
-        return self.tokens.revoke(access_token)
+    def revoke(self, access_token: str) -> None:
+        self.tokens.revoke(access_token)
 
     def token_calls(self) -> list[JournalEntry]:
         """Return the journal's entries for the token endpoint."""

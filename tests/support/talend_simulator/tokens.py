@@ -66,9 +66,8 @@ class Tokens:
     def remaining_seconds(self, token: IssuedToken) -> float:
         return token.expires_at - self._clock()
 
-    def revoke(self, access_token: str) -> bool:
-        """Revoke this token; return whether it was known."""
-        return self._live.pop(access_token, None) is not None
+    def revoke(self, access_token: str) -> None:
+        self._live.pop(access_token, None)
 
     def revoke_all(self, client_id: str) -> None:
         """Revoke all tokens of an account."""
