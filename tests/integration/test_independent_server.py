@@ -1,4 +1,4 @@
-"""Both functions against an authorization server that was written by others: oauthlib's (RFC 6749 section 4.4)."""
+"""The functions' token request against an independent authorization server: oauthlib's (RFC 6749 section 4.4)."""
 
 import base64
 import json
@@ -10,9 +10,8 @@ from urllib.parse import urlencode
 import pytest
 from oauthlib.oauth2 import BackendApplicationServer, RequestValidator
 
-import renew
 from doubles import marked
-from integration.handlers import CREDENTIALS, TOKEN, invoke
+from integration.handlers import CREDENTIALS, invoke
 from rotator.domain.errors import CredentialsRefused
 from talend_simulator.faults import Fault
 from talend_simulator.messages import Response
@@ -56,8 +55,7 @@ class AuthorizationServer(Fault):
     """Answers in place of the simulator's token endpoint."""
 
     def __init__(self):
-        self.validator = Validator()
-        self._server = BackendApplicationServer(self.validator, token_expires_in=900)
+        self._server = BackendApplicationServer(Validator(), token_expires_in=900)
 
     def answer(self, endpoints, request):  # noqa: ARG002 (a fault's)
         # Talend takes JSON where RFC 6749 has a form with the same members.
@@ -73,24 +71,11 @@ class AuthorizationServer(Fault):
 
 
 @pytest.fixture
-def server():
-    return AuthorizationServer()
-
-
-@pytest.fixture
-def talend(talend, server):
+def server(talend, secrets):
+    server = AuthorizationServer()
     talend.faults.add(server, times=None)
-    return talend
-
-
-@pytest.fixture
-def secrets(secrets):
     secrets.put_secret_value(SecretId=CREDENTIALS, SecretString=f"abc:{SECRET}")
-    return secrets
-
-
-def statuses(talend):
-    return [call.status for call in talend.token_calls()]
+    return server
 
 
 def test_server_accepts_a_rotated_token(published, server):
@@ -101,6 +86,7 @@ def test_server_accepts_a_rotated_token(published, server):
     assert 890 < document.remaining_seconds(time.time()) <= 900
 
 
+@pytest.mark.usefixtures("server")
 @pytest.mark.parametrize("pair", [f"abc:{SECRET}x", "abd:nothing"], ids=["a wrong secret", "an unknown client"])
 def test_refusal_is_final_and_named_by_its_registered_code(secrets, talend, capsys, pair):
     for _ in range(2):
@@ -110,19 +96,4 @@ def test_refusal_is_final_and_named_by_its_registered_code(secrets, talend, caps
         invoke({})
     assert "error_description" not in capsys.readouterr().out
     # The current credentials once, and the previous ones once.
-    assert statuses(talend) == [401, 401]
-
-
-def test_grant_that_the_server_does_not_allow_is_refused(secrets, server, monkeypatch):
-    monkeypatch.setattr(server.validator, "validate_grant_type", lambda *_, **__: False)
-    with pytest.raises(CredentialsRefused, match="answered 40"):
-        invoke({})
-    assert secrets.describe_secret(SecretId=TOKEN).get("VersionIdsToStages", {}) == {}
-
-
-def test_token_that_the_server_has_forgotten_is_renewed_once(aged, published, talend, server):
-    server.validator.tokens.clear()
-    answers = [invoke({"rejected_version_id": aged}, renew) for _ in range(3)]
-    assert [answer["outcome"] for answer in answers] == ["rotated", "superseded", "superseded"]
-    assert server.accepts("Bearer", published().access_token)
-    assert statuses(talend) == [200, 200]
+    assert [call.status for call in talend.token_calls()] == [401, 401]

@@ -15,35 +15,13 @@ from talend_simulator.messages import Response
 _LOOK_SECONDS = 0.02
 
 
-class Stalls:
-    """The answers that are being held back, until they are released or their client leaves."""
-
-    def __init__(self) -> None:
-        self._held: set[threading.Event] = set()
-
-    def __len__(self) -> int:
-        return len(self._held)
+class Stalls(set[threading.Event]):
+    """The answers that are being held back, each by the event that releases it."""
 
     def release(self) -> None:
         """Let go of every answer that is held back now."""
-        for released in list(self._held):
+        for released in list(self):
             released.set()
-
-    def wait(self, client: socket.socket, seconds: float = math.inf) -> None:
-        """Return when released or when `seconds` have passed.
-
-        Raises:
-            ConnectionError: the client has left, or has closed its sending side.
-        """
-        released = threading.Event()
-        self._held.add(released)
-        ends = time.monotonic() + seconds
-        try:
-            while (left := ends - time.monotonic()) > 0 and not released.wait(min(left, _LOOK_SECONDS)):
-                if _has_left(client):
-                    raise ConnectionAbortedError("the client has left")
-        finally:
-            self._held.discard(released)
 
 
 def _has_left(client: socket.socket) -> bool:
@@ -86,8 +64,20 @@ class Connection:
         self._client.sendall(octets)
 
     def wait(self, seconds: float = math.inf) -> None:
-        """Hold back until released, or for `seconds`; `ConnectionError` if the client leaves meanwhile."""
-        self._stalls.wait(self._client, seconds)
+        """Hold back until released, or for `seconds`.
+
+        Raises:
+            ConnectionError: the client has left, or has closed its sending side.
+        """
+        released = threading.Event()
+        self._stalls.add(released)
+        ends = time.monotonic() + seconds
+        try:
+            while (left := ends - time.monotonic()) > 0 and not released.wait(min(left, _LOOK_SECONDS)):
+                if _has_left(self._client):
+                    raise ConnectionAbortedError("the client has left")
+        finally:
+            self._stalls.discard(released)
 
     def close(self) -> None:
         """Send nothing more and end the connection."""
