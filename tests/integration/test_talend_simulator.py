@@ -20,6 +20,7 @@ from talend_simulator import (
     Broken,
     Close,
     Reset,
+    SameToken,
     Stall,
     TalendSimulator,
     fingerprint,
@@ -124,6 +125,8 @@ def test_jwt_is_valid_for_exactly_as_long_as_it_says(talend, account, clock, spe
     assert (claims["aud"], claims["azp"], claims["gty"]) == (talend.url, account.client_id, "client-credentials")
     clock.advance(seconds=seconds - 0.01)
     assert statuses(talend, token) == [200]
+    talend.faults.add(SameToken())
+    assert call_token_endpoint(talend, account).json() == members | {"access_token": token, "expires_in": "0"}
     clock.advance(seconds=0.01)
     # A new token does not revive it.
     assert statuses(talend, token, get_token(talend, account)) == [401, 200]
