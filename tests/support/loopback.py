@@ -79,7 +79,11 @@ class HttpHandler(BaseHTTPRequestHandler):
     disable_nagle_algorithm = True
 
     def do_GET(self) -> None:
-        self.answer(self._read_body())
+        try:
+            body = self._read_body()
+        except ValueError:
+            raise ConnectionAbortedError("the client has left inside its request") from None
+        self.answer(body)
 
     do_POST = do_PUT = do_GET  # noqa: N815 (the names are http.server's)
 
@@ -89,7 +93,11 @@ class HttpHandler(BaseHTTPRequestHandler):
     def _read_body(self) -> bytes:
         """Return the body of the request, which may come in chunks."""
         if "chunked" not in self.headers.get("Transfer-Encoding", ""):
-            return self.rfile.read(int(self.headers.get("Content-Length") or 0))
+            length = int(self.headers.get("Content-Length") or 0)
+            body = self.rfile.read(length)
+            if len(body) < length:
+                raise ValueError
+            return body
         body = b""
         while size := int(self.rfile.readline(), 16):
             body += self.rfile.read(size + 2)[:-2]
