@@ -8,11 +8,10 @@ import threading
 
 import pytest
 
-import previous_release
 from demo.deployment import ROOT, deploy_consumer, resources
 from local_aws import ENVIRONMENTS
 from local_aws.waiting import eventually
-from releases import NAME, documented, run
+from releases import NAME, documented, run, unpack_previous_package
 
 # A busy machine would take the time of these calls from the deployment.
 PAUSE_SECONDS = 0.05
@@ -20,8 +19,8 @@ PAUSE_SECONDS = 0.05
 
 @pytest.fixture(scope="module")
 def template(tmp_path_factory):
-    """What is deployed first: the previous release."""
-    return previous_release.unpack_packaged(tmp_path_factory.mktemp("previous"))
+    """Return the template of the previous release, which is deployed first."""
+    return unpack_previous_package(tmp_path_factory.mktemp("previous"))
 
 
 @pytest.fixture(scope="module")

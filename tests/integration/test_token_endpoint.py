@@ -9,7 +9,7 @@ import zlib
 import pytest
 
 from doubles import Clock, raw_server, read_request
-from doubles.tls_server import self_signed_server
+from doubles.tls_server import tls_context
 from rotator.adapters.bounded_http import BoundedSession
 from rotator.adapters.token_endpoint import HttpTokenEndpoint
 from rotator.domain.credentials import Credentials
@@ -348,7 +348,8 @@ def test_a_failure_without_a_message_is_reported_by_its_type(clock):
 
 
 def test_a_certificate_of_an_unknown_authority_is_refused(endpoint, tmp_path):
-    with self_signed_server(tmp_path) as url, pytest.raises(TokenUnavailable, match="SSLError"):
+    server = raw_server(lambda _: None, tls_context(tmp_path))
+    with server as url, pytest.raises(TokenUnavailable, match="SSLError"):
         request(endpoint, url)
 
 

@@ -1,4 +1,4 @@
-"""Builds a release of this tree in another folder, and runs what docs/releasing.md shows."""
+"""Builds a release of this tree in another folder, unpacks the one before it, and runs what docs/releasing.md shows."""
 
 import os
 import re
@@ -14,6 +14,9 @@ VERSION = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["versi
 NAME = f"talend-token-{VERSION}"
 NOT_SOURCES = (".git", ".environments", ".aws-sam", "dist", "__pycache__", ".*_cache", ".hypothesis", ".coverage")
 WHEN = "2026-01-02T03:04:05Z"
+# The file holds what `git archive` makes of the tag of the release before this one; docs/releasing.md says how.
+ARCHIVE = ROOT / "tests" / "e2e" / "previous-release.tar.xz"
+PACKAGE = ROOT / ".aws-sam" / "build" / "RotateFunction"
 
 
 def git(folder: Path, *arguments: str) -> None:
@@ -23,7 +26,7 @@ def git(folder: Path, *arguments: str) -> None:
 
 
 def checkout(folder: Path) -> Path:
-    """A checkout of this tree, tagged as a release."""
+    """Return a checkout of this tree, tagged as a release."""
     shutil.copytree(ROOT, folder, ignore=shutil.ignore_patterns(*NOT_SOURCES))
     return commit(folder, f"v{VERSION}")
 
@@ -45,7 +48,7 @@ def release(folder: Path) -> subprocess.CompletedProcess[str]:
 
 
 def documented(section: str) -> str:
-    """The commands of a section of docs/releasing.md, as one script."""
+    """Return the commands of a section of docs/releasing.md as one script."""
     text = (ROOT / "docs" / "releasing.md").read_text().partition(f"## {section}\n")[2].partition("\n## ")[0]
     return "".join(re.findall(r"```sh\n(.*?)```", text, re.DOTALL))
 
@@ -55,3 +58,24 @@ def run(script: str, folder: Path, **environment: str) -> subprocess.CompletedPr
     return subprocess.run(
         command, cwd=folder, env=os.environ | environment, capture_output=True, text=True, check=False
     )
+
+
+def unpack_previous(folder: Path) -> Path:
+    """Unpack the templates and the code of the release before this one into `folder`; return the main template."""
+    shutil.unpack_archive(ARCHIVE, folder, filter="data")
+    return folder / "template.yaml"
+
+
+def unpack_previous_package(folder: Path) -> Path:
+    """Unpack that release so that `sam deploy` takes it; the libraries that it is packaged with are those of today."""
+    template = unpack_previous(folder)
+    functions, layer = folder / "functions", folder / "layer"
+    shutil.copytree(functions / "talend_token", layer / "python" / "talend_token")
+    ours = {path.name for path in functions.iterdir()} | {"__pycache__"}
+    for library in PACKAGE.iterdir():
+        if library.name not in ours:
+            copy = shutil.copytree if library.is_dir() else shutil.copy
+            copy(library, functions / library.name)
+    text = template.read_text()
+    template.write_text(text.replace("ContentUri: functions/", "ContentUri: layer/"))
+    return template

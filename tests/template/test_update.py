@@ -5,7 +5,7 @@ import json
 
 import pytest
 
-import previous_release
+from releases import unpack_previous
 from template.conftest import ROOT, expand
 
 SCHEMAS = next((ROOT / ".environments/sam/lib").glob("python*/site-packages/cfnlint/data/schemas"))
@@ -53,7 +53,7 @@ def fixed_properties(kind):
 @pytest.fixture(scope="module")
 def before(tmp_path_factory):
     """The expanded templates of the previous release, by stack."""
-    main = previous_release.unpack(tmp_path_factory.mktemp("previous"))
+    main = unpack_previous(tmp_path_factory.mktemp("previous"))
     account = main.parent / "infra" / "account-resources.yaml"
     found = expand(main, account)
     return {"main": found[main], "DefaultAccount": found[account]}

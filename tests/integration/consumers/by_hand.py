@@ -1,6 +1,6 @@
-"""A client with nothing but the standard library, by the five steps of docs/other-languages.md; and what can be wrong.
+"""A client that uses nothing but the standard library, by the five steps of docs/other-languages.md.
 
-The arguments name flaws, for tests of the kit: each of them is a mistake that clients make.
+Its arguments name flaws, each of which is a mistake that clients make, for tests of the kit.
 """
 
 from __future__ import annotations
@@ -11,7 +11,8 @@ import sys
 import threading
 import urllib.error
 import urllib.request
-from contextlib import contextmanager, suppress
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import nullcontext, suppress
 from urllib.parse import urlsplit
 
 
@@ -32,16 +33,8 @@ class Client:
         self.token = None
         self.next_read_at = 0.0
         self.refusals = {}
-        self._lock = threading.RLock()
-
-    @contextmanager
-    def lock(self):
-        """One thread at a time reads the secret, or has a token renewed; the others then find what it has found."""
-        if "no single flight" in self.flaws:
-            yield
-        else:
-            with self._lock:
-                yield
+        # One thread at a time reads the secret, or has a token renewed. The others then find its result.
+        self.lock = nullcontext() if "no single flight" in self.flaws else threading.RLock()
 
     # --- step 1: read ---
 
@@ -61,7 +54,7 @@ class Client:
     # --- step 2: keep ---
 
     def get_token(self):
-        with self.lock():
+        with self.lock:
             remaining = self.token["expires_at"] - self.now if self.token else 0
             if self.token and "ignores expiry" in self.flaws:
                 return self.token
@@ -81,31 +74,28 @@ class Client:
                 except OSError:
                     if "drops a good token" in self.flaws:
                         raise
-            if self.now >= self.token["expires_at"] and not self.flaws & {
-                "trusts what is published",
-                "falls back to an expired token",
-            }:
+            trusting = {"trusts what is published", "falls back to an expired token"}
+            if self.now >= self.token["expires_at"] and not self.flaws & trusting:
                 raise ValueError("the published token has expired")
             return self.token
 
     # --- step 4: after a 401 ---
 
     def renew(self, rejected):
-        with self.lock():
-            if self.now < self.refusals.get(rejected, 0) and "reads nothing while it waits" in self.flaws:
+        with self.lock:
+            waits = self.now < self.refusals.get(rejected, 0)
+            if waits and "reads nothing while it waits" in self.flaws:
                 return False
             if self.token["version_id"] == rejected and "renews without comparing" not in self.flaws:
                 with suppress(OSError, ValueError):
                     self.read()
             if "no single flight" not in self.flaws and self.token["version_id"] != rejected:
                 return True
-            if self.now < self.refusals.get(rejected, 0) and "asks again and again" not in self.flaws:
+            if waits and "asks again and again" not in self.flaws:
                 return False
             answer = self.invoke({"rejected_version_id": "" if "names no version" in self.flaws else rejected})
-            good = {"rotated", "superseded", "in_progress"}
-            if answer.get("outcome") not in good - (
-                {"superseded"} if "gives up when superseded" in self.flaws else set()
-            ):
+            good = {"rotated", "in_progress", "" if "gives up when superseded" in self.flaws else "superseded"}
+            if answer.get("outcome") not in good:
                 pause = 3600 if "waits for an hour" in self.flaws else min(answer.get("retry_after_seconds", 5), 60)
                 self.refusals[rejected] = self.now + pause
                 return False
@@ -161,7 +151,19 @@ class Client:
             return {"id": command["id"], "error": str(error)}
 
 
-if __name__ == "__main__":
-    from with_talend_token import main
+def main(client):
+    """Answer the commands on the standard input, and those that arrive together at the same time."""
+    printing = threading.Lock()
 
-    main(Client(os.environ, sys.argv[1:]).fetch)
+    def answer(command):
+        answered = json.dumps(client.fetch(command))
+        with printing:
+            print(answered, flush=True)
+
+    with ThreadPoolExecutor(100) as pool:
+        for line in sys.stdin:
+            pool.submit(answer, json.loads(line))
+
+
+if __name__ == "__main__":
+    main(Client(os.environ, sys.argv[1:]))

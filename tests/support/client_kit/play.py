@@ -1,4 +1,4 @@
-"""Plays a scenario with a consumer, and says what the consumer did wrong."""
+"""Plays a scenario with a consumer, and returns what the consumer did wrong."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import json
 import os
 import queue
 import subprocess
+import tempfile
 import threading
 from contextlib import suppress
 from pathlib import Path
@@ -14,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 from client_kit.stand_in import BODY, FUNCTION, HOST, OTHER_HOST, SECRET, World, stand_in
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Callable, Iterator, Mapping, Sequence
 
 SCENARIOS: list[dict[str, Any]] = json.loads(Path(__file__).with_name("scenarios.json").read_text())
 # Also on a busy machine: only a consumer that hangs, or waits for `retry_after_seconds`, takes longer.
@@ -43,23 +44,21 @@ class Consumer:
     def __init__(self, command: Sequence[str], variables: Mapping[str, str]) -> None:
         environ = {name: value for name, value in os.environ.items() if not name.startswith(("AWS_", "TALEND_"))}
         self.printed: list[str] = []
+        self._errors = tempfile.TemporaryFile("w+")  # noqa: SIM115 (`close` closes it)
         self._lines: queue.Queue[str] = queue.Queue()
         pipe = subprocess.PIPE
         self._process = subprocess.Popen(
-            command, stdin=pipe, stdout=pipe, stderr=pipe, text=True, env=environ | dict(variables)
+            command, stdin=pipe, stdout=pipe, stderr=self._errors, text=True, env=environ | dict(variables)
         )
-        self._readers = [
-            threading.Thread(target=self._read, args=(self._process.stdout, self._lines.put), daemon=True),
-            threading.Thread(target=self._read, args=(self._process.stderr, lambda _: None), daemon=True),
-        ]
-        for reader in self._readers:
-            reader.start()
+        self._reader = threading.Thread(target=self._read, daemon=True)
+        self._reader.start()
 
-    def _read(self, stream: Any, tell: Callable[[str], None]) -> None:
-        for line in stream:
+    def _read(self) -> None:
+        assert self._process.stdout
+        for line in self._process.stdout:
             self.printed.append(line)
-            tell(line)
-        tell("")
+            self._lines.put(line)
+        self._lines.put("")
 
     def ask(self, commands: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
         """Send commands at once, and return the answers. Raises queue.Empty, OSError, ValueError, KeyError."""
@@ -73,16 +72,13 @@ class Consumer:
 
     def close(self) -> str:
         """End it, and return everything that it has printed."""
-        self._process.kill()
-        self._process.wait()
-        for reader in self._readers:
-            reader.join()
-        for stream in (self._process.stdin, self._process.stdout, self._process.stderr):
-            assert stream
-            # Closing writes what a consumer that has ended did not read.
-            with suppress(BrokenPipeError):
-                stream.close()
-        return "".join(self.printed)
+        # Closing the standard input writes what a consumer that has ended did not read.
+        with suppress(BrokenPipeError), self._process:
+            self._process.kill()
+            self._reader.join()
+        with self._errors:
+            self._errors.seek(0)
+            return "".join(self.printed) + self._errors.read()
 
 
 def play(scenario: Mapping[str, Any], start: Callable[[Mapping[str, str]], Any]) -> list[str]:
@@ -95,7 +91,7 @@ def play(scenario: Mapping[str, Any], start: Callable[[Mapping[str, str]], Any])
         problems: list[str] = []
         try:
             for number, step in enumerate(scenario["steps"], 1):
-                _do(step, world, consumer, f"step {number}: ", problems)
+                problems += [f"step {number}: {problem}" for problem in _do(step, world, consumer)]
                 if problems or world.problems:
                     break
         finally:
@@ -108,7 +104,8 @@ def play(scenario: Mapping[str, Any], start: Callable[[Mapping[str, str]], Any])
         return list(dict.fromkeys(problems))
 
 
-def _do(step: Mapping[str, Any], world: World, consumer: Any, where: str, problems: list[str]) -> None:
+def _do(step: Mapping[str, Any], world: World, consumer: Any) -> Iterator[str]:
+    """Do one step, and yield its problems."""
     world.now += step.get("pass", 0)
     if "publish" in step:
         world.publish(**step["publish"])
@@ -125,22 +122,22 @@ def _do(step: Mapping[str, Any], world: World, consumer: Any, where: str, proble
     try:
         answers = consumer.ask([command | {"id": number} for number in range(step.get("times", 1))])
     except (OSError, ValueError, KeyError, queue.Empty) as error:
-        problems.append(f"{where}the commands were not answered as documented ({type(error).__name__})")
+        yield f"the commands were not answered as documented ({type(error).__name__})"
         return
     counts = world.take_counts()
     expected = step["expect"]
     given = sorted({str(answer.get("status", "error")) for answer in answers})
     if not set(given) <= {str(answer) for answer in expected["answers"]}:
-        problems.append(f"{where}the answers were {', '.join(given)}, and not {_words(expected['answers'])}")
+        yield f"the answers were {', '.join(given)}, and not {_words(expected['answers'])}"
     for what in ("calls", "renewals"):
         if expected.get(what, counts[what]) != counts[what]:
-            problems.append(f"{where}{what} were {_words(counts[what])}, and not {_words(expected[what])}")
+            yield f"{what} were {_words(counts[what])}, and not {_words(expected[what])}"
     if counts["reads"] > expected.get("reads_at_most", counts["reads"]):
-        problems.append(f"{where}{counts['reads']} reads of the secret, and {expected['reads_at_most']} are enough")
+        yield f"{counts['reads']} reads of the secret, and {expected['reads_at_most']} are enough"
 
 
 def _words(value: Any) -> str:
-    """Calls read as `token:status`, with how many there were."""
+    """Return a readable form. Calls are `token:status`, with how many there were."""
     if isinstance(value, dict):
         return ", ".join(f"{count} of {call}" for call, count in value.items()) or "none"
     return " or ".join(map(str, value)) if isinstance(value, list) else str(value)

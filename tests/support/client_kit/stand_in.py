@@ -10,9 +10,10 @@ import time
 import uuid
 from contextlib import contextmanager
 from email.utils import formatdate
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import TYPE_CHECKING, Any
 from urllib.parse import parse_qs, urlsplit
+
+from loopback import HttpHandler, LoopbackServer
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -31,7 +32,7 @@ Reply = tuple[int, dict[str, Any]]
 
 
 class World:
-    """What the consumer sees, and what it did."""
+    """The state that a scenario sets, and a record of what the consumer did."""
 
     def __init__(self) -> None:
         self.port = 0
@@ -53,8 +54,7 @@ class World:
         self.problems: list[str] = []
         self._refused_versions: set[str] = set()
         self._cached: dict[str, tuple[float, Reply]] = {}
-        self._lock = threading.RLock()
-        self._arrived = threading.Condition(self._lock)
+        self._lock = threading.Condition()
 
     @property
     def url(self) -> str:
@@ -108,8 +108,8 @@ class World:
             shown = self.tokens[-2]
         if version_id:
             shown = next(token for token in self.tokens if token["version_id"] == version_id)
-        left_out = ["access_token"] if self.secrets_manager == "no token" else []
-        text = json.dumps({name: value for name, value in shown.items() if name not in left_out})
+        left_out = "access_token" if self.secrets_manager == "no token" else ""
+        text = json.dumps({name: value for name, value in shown.items() if name != left_out})
         # Parsers quote what they cannot parse.
         text = shown["access_token"] if self.secrets_manager == "malformed" else text
         return 200, {"Name": SECRET, "VersionId": shown["version_id"], "SecretString": text}
@@ -118,10 +118,8 @@ class World:
         """As the AWS Workload Credentials Provider; the Lambda extension is the same without `refreshNow`."""
         if headers.get("x-aws-parameters-secrets-token") != "session":
             return 403, {"message": "Bad Token"}
-        known = {"secretId", "versionId", "versionStage"} | (
-            {"refreshNow"} if self.local_reader == "provider" else set()
-        )
-        if "x-forwarded-for" in headers or query.keys() - known:
+        refresh = ["refreshNow"] if self.local_reader == "provider" else []
+        if "x-forwarded-for" in headers or query.keys() - {"secretId", "versionId", "versionStage", *refresh}:
             return 400, {"message": "Forwarded, or an unknown parameter"}
         version_id = query.get("versionId", [""])[0]
         read_at, reply = self._cached.get(version_id, (float("-inf"), (0, {})))
@@ -153,32 +151,30 @@ class World:
 
     def _api(self, method: str, headers: dict[str, str], body: str) -> Reply:
         bearer = headers.get("authorization", "").removeprefix("Bearer ")
-        number = next((n for n, token in enumerate(self.tokens, 1) if token["access_token"] == bearer), None)
-        if number and urlsplit(self.tokens[number - 1]["api_url"]).netloc != headers.get("host"):
+        found = [(number, token) for number, token in enumerate(self.tokens, 1) if token["access_token"] == bearer]
+        number, token = found[0] if found else (None, None)
+        if token and urlsplit(token["api_url"]).netloc != headers.get("host"):
             self.problems.append("a token was sent to another host")
-        if number and self.now >= self.tokens[number - 1]["expires_at"]:
+        if token and self.now >= token["expires_at"]:
             self.problems.append(f"token {number} was sent after it had expired")
         if method == "POST" and body != BODY:
             self.problems.append("a request arrived without its whole body")
         if self.hold:
             self._hold()
         status = 401
-        if self.api == "redirects" and number:
-            status = 307
-        elif self.api == "forbids" and number:
-            status = 403
-        elif number and number not in self.rejected and self.api != "rejects":
-            status = 200
-        if status == 401 and number:
-            self._refused_versions.add(self.tokens[number - 1]["version_id"])
+        if token:
+            accepted = 401 if number in self.rejected else 200
+            status = {"redirects": 307, "forbids": 403, "rejects": 401}.get(self.api, accepted)
+            if status == 401:
+                self._refused_versions.add(token["version_id"])
         self.calls.append(f"{number}:{status}")
         return status, {"location": f"http://{OTHER_HOST}:{self.port}/elsewhere"} if status == 307 else {}
 
     def _hold(self) -> None:
         """Let the requests of a storm wait for each other, so that all of them have the same token."""
         self.hold -= 1
-        self._arrived.notify_all()
-        if not self._arrived.wait_for(lambda: self.hold <= 0, _HOLD_SECONDS):
+        self._lock.notify_all()
+        if not self._lock.wait_for(lambda: self.hold <= 0, _HOLD_SECONDS):
             self.hold = 0
 
 
@@ -187,47 +183,17 @@ def stand_in() -> Iterator[World]:
     """Run a server; yields its world."""
     world = World()
 
-    class Handler(BaseHTTPRequestHandler):
-        protocol_version = "HTTP/1.1"
-
-        def do_GET(self) -> None:
-            length = int(self.headers.get("Content-Length") or 0)
+    class Handler(HttpHandler):
+        def answer(self, body: bytes) -> None:
             headers = {name.lower(): value for name, value in self.headers.items()}
-            chunks = [self.rfile.read(length)]
-            while "chunked" in headers.get("transfer-encoding", "") and (size := int(self.rfile.readline(), 16)):
-                chunks.append(self.rfile.read(size + 2)[:-2])
-            status, members = world.answer(self.command, self.path, headers, b"".join(chunks).decode())
-            body = json.dumps(members).encode()
-            self.send_response_only(status)
-            self.send_header("Date", formatdate(world.now, usegmt=True))
-            self.send_header("Content-Type", "application/x-amz-json-1.1")
-            self.send_header("Content-Length", str(len(body)))
+            status, members = world.answer(self.command, self.path, headers, body.decode())
+            fields = {"Date": formatdate(world.now, usegmt=True), "Content-Type": "application/x-amz-json-1.1"}
             if "location" in members:
-                self.send_header("Location", members["location"])
+                fields["Location"] = members["location"]
             if "errorType" in members:
-                self.send_header("X-Amz-Function-Error", "Unhandled")
-            self.end_headers()
-            self.wfile.write(body)
+                fields["X-Amz-Function-Error"] = "Unhandled"
+            self.send(status, fields, json.dumps(members).encode())
 
-        do_POST = do_GET  # noqa: N815 (the name is http.server's)
-
-        def log_message(self, *_: object) -> None:
-            """Print nothing."""
-
-    class Server(ThreadingHTTPServer):
-        daemon_threads = True
-        request_queue_size = 1024
-
-        def handle_error(self, *_: object) -> None:
-            """A client may close its connection at any time."""
-
-    server = Server((HOST, 0), Handler)
-    world.port = server.server_address[1]
-    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01}, daemon=True)
-    thread.start()
-    try:
+    with LoopbackServer(Handler, HOST) as server:
+        world.port = server.port
         yield world
-    finally:
-        server.shutdown()
-        server.server_close()
-        thread.join()

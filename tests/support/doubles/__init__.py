@@ -1,7 +1,7 @@
-"""Small machines that stand in for the outside world in unit tests, and record what happened to them.
+"""Small machines that stand in for the outside world in unit tests, and record their calls.
 
-Here are those that the client's tests need, which run on every Python that the client supports. Import the others,
-which need the functions' code, from their modules.
+This package exports those that run on every Python that the client supports. The others need the functions' code, so
+import them from their modules.
 """
 
 from doubles.clock import Clock

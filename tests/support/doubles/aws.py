@@ -5,18 +5,21 @@ from __future__ import annotations
 import io
 import json
 import uuid
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from datetime import UTC, datetime
 from email.utils import format_datetime
+from types import SimpleNamespace
 from typing import Any
 
 from botocore.exceptions import ClientError
 
 from doubles.clock import Clock
 from doubles.marked import marked
+from talend_token.document import TokenDocument
 
 API = "https://api.eu.cloud.talend.com"
 TOKEN = "talend-token/default/token"
+STACK, ALARM = "AWS::CloudFormation::Stack", "AWS::CloudWatch::Alarm"
 
 
 class InMemoryAWS:
@@ -26,8 +29,8 @@ class InMemoryAWS:
         self.clock = clock
         self.region_name: str | None = "eu-west-1"
         self.stacks: dict[str, dict[str, Any]] = {}
-        self.resources: dict[str, dict[str, tuple[str, str]]] = {}
-        """The type and the physical id of a stack's resources, by logical id."""
+        self.resources: dict[str, dict[str, str]] = {}
+        """The types of a stack's resources, by logical id."""
         self.imports: dict[str, list[str]] = {}
         self.secrets: dict[str, list[dict[str, Any]]] = {}
         """The versions of each secret, the current one last."""
@@ -60,14 +63,8 @@ class InMemoryAWS:
             "StackStatus": "CREATE_COMPLETE",
             "Outputs": [{"OutputKey": key, "OutputValue": value} for key, value in outputs.items()],
         }
-        nested = "AWS::CloudFormation::Stack"
-        self.resources[name] = {
-            "DefaultAccount": (nested, f"arn:{name}-DefaultAccount"),
-            "Monitoring": (nested, f"arn:{name}-Monitoring"),
-        }
-        self.resources[f"arn:{name}-Monitoring"] = {
-            "DeadLettersAlarm": ("AWS::CloudWatch::Alarm", f"{name}-DeadLettersAlarm")
-        }
+        self.resources[name] = {"DefaultAccount": STACK, "Monitoring": STACK}
+        self.resources[f"{name}-Monitoring"] = {"DeadLettersAlarm": ALARM}
         self.imports[f"{name}-SecretPrefix"] = []
         self._add_account("default", f"{name}-DefaultAccount", prefix)
 
@@ -75,16 +72,13 @@ class InMemoryAWS:
         """Deploy one more account, as infra/account.yaml does."""
         name = f"{main}-{account}"
         self.stacks[name] = {"Parameters": [{"ParameterKey": "Account", "ParameterValue": account}]}
-        self.resources[name] = {"Resources": ("AWS::CloudFormation::Stack", f"arn:{name}-Resources")}
+        self.resources[name] = {"Resources": STACK}
         self.imports[f"{main}-SecretPrefix"].append(name)
         self._add_account(account, f"{name}-Resources", prefix)
 
     def _add_account(self, account: str, stack: str, prefix: str) -> None:
         alarms = ("TokenAlarm", "CredentialsRefusedAlarm", "VersionBudgetAlarm")
-        self.resources[f"arn:{stack}"] = {
-            **{alarm: ("AWS::CloudWatch::Alarm", f"{stack}-{alarm}") for alarm in alarms},
-            "Schedule": ("AWS::Scheduler::Schedule", f"{stack}-Schedule"),
-        }
+        self.resources[stack] = {"Schedule": "AWS::Scheduler::Schedule"} | dict.fromkeys(alarms, ALARM)
         self.schedules[f"{stack}-Schedule"] = {
             "ScheduleExpression": "rate(25 minutes)",
             "State": "ENABLED",
@@ -94,37 +88,28 @@ class InMemoryAWS:
         self.secrets[f"{prefix}/{account}/token"] = []
 
     def publish(self, secret: str = TOKEN, *, life: int = 1800, age: int = 0) -> str:
-        """Publish a new token as the rotator does; returns the token."""
+        """Publish a new token as the rotator does, and return it."""
         version, issued_at = str(uuid.uuid4()), int(self.clock()) - age
-        access_token = marked(version)
-        document = {
-            "access_token": access_token,
-            "token_type": "Bearer",
-            "issued_at": issued_at,
-            "expires_at": issued_at + life,
-            "api_url": API,
-            "version_id": version,
-        }
-        self.secrets.setdefault(secret, []).append(
-            {"id": version, "text": json.dumps(document), "created": self.clock() - age}
-        )
-        return access_token
+        document = TokenDocument(marked(version), "Bearer", issued_at, issued_at + life, API, version)
+        stored = {"id": version, "text": document.to_json().reveal(), "created": self.clock() - age}
+        self.secrets.setdefault(secret, []).append(stored)
+        return document.access_token
 
     def version(self, secret: str = TOKEN) -> str:
-        """The id of a secret's current version."""
+        """Return the id of a secret's current version."""
         return str(self.secrets[secret][-1]["id"])
 
     # --- what boto3 has ---
 
     def session(self, **named: Any) -> InMemoryAWS:
-        """In the place of `boto3.session.Session`."""
+        """Stand in for `boto3.session.Session`."""
         self.sessions.append(named)
         self.region_name = named.get("region_name") or self.region_name
         return self
 
     def client(self, service: str, **named: Any) -> Any:
         self.configs[service] = named["config"]
-        return _Client(self, service)
+        return _Client(self.call)
 
     def call(self, operation: str, request: dict[str, Any]) -> Any:
         self.calls.append(operation)
@@ -142,10 +127,10 @@ class InMemoryAWS:
         return {"Stacks": [self.stacks[StackName]]}
 
     def _list_stack_resources(self, StackName: str) -> dict[str, Any]:  # noqa: N803
-        members = ("LogicalResourceId", "ResourceType", "PhysicalResourceId")
         return {
             "StackResourceSummaries": [
-                dict(zip(members, (name, *of), strict=True)) for name, of in self.resources[StackName].items()
+                {"LogicalResourceId": name, "ResourceType": kind, "PhysicalResourceId": f"{StackName}-{name}"}
+                for name, kind in self.resources[StackName].items()
             ]
         }
 
@@ -175,12 +160,8 @@ class InMemoryAWS:
         if SecretId not in self.secrets:
             raise _error("ListSecretVersionIds", "ResourceNotFoundException")
         start, versions = int(NextToken), self.secrets[SecretId]
-        page = {
-            "Versions": [
-                {"CreatedDate": datetime.fromtimestamp(version["created"], UTC)}
-                for version in versions[start : start + 2]
-            ]
-        }
+        dates = [datetime.fromtimestamp(version["created"], UTC) for version in versions[start : start + 2]]
+        page = {"Versions": [{"CreatedDate": date} for date in dates]}
         return page | ({"NextToken": str(start + 2)} if start + 2 < len(versions) else {})
 
     def _get_schedule(self, Name: str) -> dict[str, Any]:  # noqa: N803
@@ -199,27 +180,17 @@ class InMemoryAWS:
 class _Client:
     """A boto3 client of one service."""
 
-    def __init__(self, aws: InMemoryAWS, service: str) -> None:
-        self._aws = aws
-        self._service = service
+    def __init__(self, call: Callable[[str, dict[str, Any]], Any]) -> None:
+        self._call = call
 
     def close(self) -> None:
         """Close the connections, of which there are none."""
 
     def get_paginator(self, operation: str) -> Any:
-        return _Paginator(self._aws, operation)
+        return SimpleNamespace(paginate=lambda **request: [self._call(operation, request)])
 
     def __getattr__(self, operation: str) -> Callable[..., Any]:
-        return lambda **request: self._aws.call(operation, request)
-
-
-class _Paginator:
-    def __init__(self, aws: InMemoryAWS, operation: str) -> None:
-        self._aws = aws
-        self._operation = operation
-
-    def paginate(self, **request: Any) -> Iterator[Any]:
-        yield self._aws.call(self._operation, request)
+        return lambda **request: self._call(operation, request)
 
 
 def _error(operation: str, code: str) -> ClientError:

@@ -1,4 +1,4 @@
-"""Made-up secrets that are recognised wherever they turn up, whole or in pieces."""
+"""Invented secrets that are recognized wherever they turn up, whole or in pieces."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import sys
 
 
 def marked(name: str) -> str:
-    """43 characters which are always the same for a name, and in nothing else; that they are a secret is announced."""
+    """Return 43 characters that are always the same for a name and in nothing else, and announce them as a secret."""
     secret = base64.urlsafe_b64encode(hashlib.sha256(name.encode()).digest()).rstrip(b"=").decode()
     sys.audit("secret.minted", secret)
     return secret

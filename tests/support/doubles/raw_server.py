@@ -1,13 +1,15 @@
-"""A server that says, octet for octet, what a test has it say."""
+"""A server that answers, octet for octet, what a test wants."""
 
 from __future__ import annotations
 
 import re
 import socket
+import socketserver
 import ssl
-import threading
 from collections.abc import Callable, Iterator
-from contextlib import closing, contextmanager, suppress
+from contextlib import contextmanager
+
+from loopback import LoopbackServer
 
 _CONTENT_LENGTH = re.compile(rb"\r\ncontent-length: *(\d+)", re.IGNORECASE)
 
@@ -22,46 +24,24 @@ def raw_server(
 ) -> Iterator[str]:
     """Call `serve` with each connection on a loopback port, a free one if it is 0, in a thread each; yields the URL.
 
-    `serve` ends with an OSError, which is taken for the client's leaving, at the end of the block at the latest.
+    An OSError of `serve` means that the client has left, or that the block has ended.
     """
-    connections: list[socket.socket] = []
-    threads: list[threading.Thread] = []
 
-    def serve_one(connection: socket.socket) -> None:
-        with suppress(OSError):
+    class Handler(socketserver.BaseRequestHandler):
+        def handle(self) -> None:
             if tls is None:
-                serve(connection)
-            else:
-                # The original is detached then, and with it what the end of the block would shut down.
-                with tls.wrap_socket(connection.dup(), server_side=True) as wrapped:
-                    serve(wrapped)
-        with suppress(OSError):
-            connection.shutdown(socket.SHUT_RDWR)
-        connection.close()
+                serve(self.request)
+                return
+            # The original would be detached, and with it what the end of the block shuts down.
+            with tls.wrap_socket(self.request.dup(), server_side=True) as wrapped:
+                serve(wrapped)
 
-    def accept() -> None:
-        with suppress(OSError):
-            while True:
-                connection, _ = listener.accept()
-                connections.append(connection)
-                threads.append(threading.Thread(target=serve_one, args=(connection,), daemon=True))
-                threads[-1].start()
-
-    with closing(socket.create_server((host, port))) as listener:
-        accepting = threading.Thread(target=accept, daemon=True)
-        accepting.start()
-        yield f"{'https' if tls else 'http'}://localhost:{listener.getsockname()[1]}"
-        listener.shutdown(socket.SHUT_RDWR)
-    accepting.join(5)
-    for connection in connections:
-        with suppress(OSError):
-            connection.shutdown(socket.SHUT_RDWR)
-    for thread in threads:
-        thread.join(5)
+    with LoopbackServer(Handler, host, port) as server:
+        yield f"{'https' if tls else 'http'}://localhost:{server.port}"
 
 
 def read_request(connection: socket.socket) -> bytes:
-    """One whole request: a connection that is closed with anything unread is reset, and what was said is lost.
+    """Return one whole request. A connection that is closed with anything unread is reset, and its answer is lost.
 
     Raises:
         OSError: the client has left.

@@ -21,8 +21,8 @@ class InMemorySecretStore:
     """Holds secrets as `rotator.ports.SecretStore` describes them.
 
     `calls` lists every operation. `fail_on` maps an operation to the error code that it fails with, and `before` maps
-    one to something that happens just before it, such as another run. `stale` maps a secret to what its next read
-    answers, as an eventually consistent one may. `descriptions` maps a secret to how it is kept.
+    one to something that happens just before it, such as another run. `stale` maps a secret to an eventually
+    consistent answer of its reads.
     """
 
     def __init__(self, clock: Callable[[], float]) -> None:
@@ -38,7 +38,7 @@ class InMemorySecretStore:
         self._secrets[secret_id] = _Secret()
 
     def put(self, secret_id: str, text: str | None, version_id: str = "v-by-hand") -> None:
-        """Make `text` (None: something binary) the current version, as a person would."""
+        """Make `text` (None: something binary) the current version, as an operator does."""
         secret = self._secrets.setdefault(secret_id, _Secret())
         secret.versions[version_id] = None if text is None else Sensitive(text)
         secret.created.append((version_id, self._clock()))
@@ -48,10 +48,7 @@ class InMemorySecretStore:
         secret = self._call("read", secret_id)
         if secret_id in self.stale:
             return self.stale[secret_id]
-        if stage not in secret.labels:
-            return None
-        version_id = secret.labels[stage]
-        return self._version(secret_id, version_id)
+        return self._version(secret_id, secret.labels[stage]) if stage in secret.labels else None
 
     def describe(self, secret_id: str) -> SecretDescription:
         self._call("describe", secret_id)

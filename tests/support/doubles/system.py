@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+from itertools import count
 from typing import Any
 
 from doubles.clock import Clock
 from doubles.lock import InMemoryCircuitBreaker, InMemoryLock
-from doubles.probe import ScriptedProbe
 from doubles.secret_store import InMemorySecretStore
-from doubles.token_endpoint import ScriptedTokenEndpoint
+from doubles.token_endpoint import ScriptedProbe, ScriptedTokenEndpoint
 from rotator.domain.invocation import Invocation, Trigger
 from rotator.domain.result import Result
 from rotator.domain.settings import Settings
@@ -25,18 +24,18 @@ FUNCTION_SECONDS = 60
 
 
 class System:
-    """Both functions, with good credentials stored and an empty token secret; `settings` are other than the usual."""
+    """Both functions, with valid credentials stored and an empty token secret; `settings` replace the usual ones."""
 
     def __init__(self, expires_in: Any = "1800", **settings: Any) -> None:
         self.clock = Clock()
-        self.settings = Settings(
-            secret_prefix="talend-token",
-            api_url="https://api.eu.cloud.talend.com",
-            schedule_expression="rate(25 minutes)",
-            lock_table="locks",
-            stack_name="talend-token",
-        )
-        self.settings = replace(self.settings, **settings)
+        usual = {
+            "secret_prefix": "talend-token",
+            "api_url": "https://api.eu.cloud.talend.com",
+            "schedule_expression": "rate(25 minutes)",
+            "lock_table": "locks",
+            "stack_name": "talend-token",
+        }
+        self.settings = Settings(**usual | settings)
         self.secrets = InMemorySecretStore(self.clock)
         self.secrets.put(CREDENTIALS, "abc:s3cret", "credentials-1")
         self.secrets.create(TOKEN)
@@ -46,15 +45,11 @@ class System:
         self.probe = ScriptedProbe()
         issuer = Issuer(self.settings, self.secrets, self.endpoint, self.breaker, self.probe, self.clock)
         dry_run = DryRun(self.settings, self.secrets, issuer, self.lock, self.clock, lambda: "nobody")
-        publisher = Publisher(self.settings, self.secrets, issuer, self.lock, self.clock, self._new_version_id)
+        numbers = count(1)
+        publisher = Publisher(self.settings, self.secrets, issuer, self.lock, self.clock, lambda: f"v{next(numbers)}")
         self.rotator = Rotator(self.settings, self.secrets, publisher, dry_run, self.clock, self.clock.sleep)
         self.invocation = Invocation(Trigger.MANUAL, 0)
         """The last one."""
-        self._versions = 0
-
-    def _new_version_id(self) -> str:
-        self._versions += 1
-        return f"v{self._versions}"
 
     def rotate(self, trigger: Trigger = Trigger.MANUAL, **event: Any) -> Result:
         """Invoke `rotate`."""
@@ -71,7 +66,7 @@ class System:
 
     @property
     def published(self) -> TokenDocument:
-        """What consumers read."""
+        """The document that consumers read."""
         return self.secrets.document(TOKEN)
 
     @property

@@ -4,24 +4,18 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 
 def in_threads(call: Callable[[], Any], number: int = 500) -> list[Any]:
-    """What `call` returned or raised in each of many threads that begin together."""
+    """Return what `call` returned or raised in each of many threads that begin together."""
     begin = threading.Barrier(number)
-    ends: list[Any] = []
 
-    def run() -> None:
+    def run() -> Any:
         begin.wait()
-        try:
-            ends.append(call())
-        except Exception as error:  # noqa: BLE001 (a thread has nobody to raise to)
-            ends.append(error)
+        return call()
 
-    threads = [threading.Thread(target=run) for _ in range(number)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
-    return ends
+    with ThreadPoolExecutor(number) as pool:
+        ends = [pool.submit(run) for _ in range(number)]
+    return [end.exception() or end.result() for end in ends]

@@ -1,4 +1,4 @@
-"""A token endpoint that answers what it was told to."""
+"""A token endpoint and an API that answer as scripted."""
 
 from __future__ import annotations
 
@@ -11,17 +11,19 @@ from doubles.marked import marked
 from rotator.domain.credentials import Credentials
 from rotator.domain.errors import TokenEndpointError
 from rotator.domain.token_response import TokenResponse
+from rotator.ports import Probed, Verdict
+from talend_token.document import TokenDocument
 
 
 def jwt(**claims: Any) -> str:
-    """An unsigned token with these claims, in the compact form of a JWT."""
+    """Return an unsigned token with these claims, in the compact form of a JWT."""
     parts = ({"alg": "none"}, claims)
     encoded = [base64.urlsafe_b64encode(json.dumps(part).encode()).rstrip(b"=").decode() for part in parts]
     return ".".join([*encoded, marked("signature")])
 
 
 def access_token(number: int) -> str:
-    """The opaque token that the scripted endpoint issues as its `number`th, from 1."""
+    """Return the opaque token that the scripted endpoint issues as its `number`th, from 1."""
     return f"opaque-{number}-{marked('opaque token')}"
 
 
@@ -39,12 +41,23 @@ class ScriptedTokenEndpoint:
 
     def request_token(self, credentials: Credentials, deadline: float) -> TokenResponse:
         self.calls.append((credentials, deadline))
-        body = {
-            "access_token": access_token(len(self.calls)),
-            "token_type": "Bearer",
-            "expires_in": self._expires_in,
-        }
+        token = access_token(len(self.calls))
+        body = {"access_token": token, "token_type": "Bearer", "expires_in": self._expires_in}
         answer = self.answers.pop(0) if self.answers else body
         if isinstance(answer, TokenEndpointError):
             raise answer
         return TokenResponse(credentials, self._clock(), json.dumps(answer).encode())
+
+
+class ScriptedProbe:
+    """Accepts every token, unless a verdict is queued. `calls` lists the tokens, paths and deadlines."""
+
+    def __init__(self) -> None:
+        self.calls: list[tuple[TokenDocument, str, float]] = []
+        self.verdicts: list[Verdict] = []
+
+    def probe(self, document: TokenDocument, path: str, deadline: float) -> Probed:
+        self.calls.append((document, path, deadline))
+        verdict = self.verdicts.pop(0) if self.verdicts else Verdict.ACCEPTED
+        url = f"{document.api_url}{path}"
+        return Probed(verdict, url, f"{url} answered as scripted")

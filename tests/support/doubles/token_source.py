@@ -1,4 +1,4 @@
-"""Where a client's tokens come from, in memory."""
+"""The source of a client's tokens, in memory."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ class InMemoryTokenSource:
         self.outage: TokenUnavailable | None = None
         """Raised by each read while it is set."""
         self.stale_reads = 0
-        """So many reads still show the version before the published one."""
+        """How many more reads show the version before the published one."""
         self.on_read: Callable[[], None] = lambda: None
         self.on_renew: Callable[[], Renewal] = self._renew
         self.says_when = True
@@ -36,7 +36,7 @@ class InMemoryTokenSource:
         self._lock = threading.Lock()
 
     def publish(self, *, life: int = 1800, age: float = 0) -> Token:
-        """Put a new token in the place of the last one."""
+        """Publish a new token in place of the last one."""
         issued_at = math.floor(self.clock() - age)
         version = f"v{len(self.published) + 1}"
         sys.audit("secret.minted", f"token-of-{version}")
@@ -67,7 +67,7 @@ class InMemoryTokenSource:
         return Renewal("rotated")
 
     def refuse(self, outcome: str, retry_after_seconds: float = 0) -> None:
-        """Have the renew function answer that."""
+        """Have the renew function answer with this outcome."""
         self.on_renew = lambda: Renewal(outcome, retry_after_seconds)
 
     def fail(self, outcome: str, *, may_show: bool = False) -> None:

@@ -1,4 +1,4 @@
-"""A client of AWS at an address where nobody listens."""
+"""A client of AWS at an address where no server listens."""
 
 from typing import Any
 
@@ -7,7 +7,7 @@ from botocore.config import Config
 
 
 def unreachable(service: str) -> Any:
-    """A boto3 client whose every call fails at once, with `EndpointConnectionError`."""
+    """Return a boto3 client whose every call fails at once, with `EndpointConnectionError`."""
     return boto3.client(  # type: ignore[call-overload]
         service,
         region_name="eu-west-1",

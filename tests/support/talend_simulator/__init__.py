@@ -7,17 +7,15 @@ with TalendSimulator(settings=Settings(speed=60)) as talend:
     ...  # POST {talend.url}/security/oauth/token, GET {talend.url}/account/users
     assert [call.status for call in talend.token_calls()] == [503, 503, 200]
 ```
-
-It runs in threads of its process. A client needs nothing but HTTP.
 """
 
-from talend_simulator.accounts import DOCUMENTED_PERMISSIONS, Account, many_permissions
+from talend_simulator.accounts import Account
+from talend_simulator.endpoints import TOKEN_LIFE_SECONDS, TOKEN_PATH, Settings
 from talend_simulator.faults import (
     Amend,
     Answer,
     Close,
     Drip,
-    Fault,
     HtmlAnswer,
     Huge,
     JsonAnswer,
@@ -27,15 +25,11 @@ from talend_simulator.faults import (
     Stall,
     Truncate,
 )
-from talend_simulator.journal import JournalEntry
 from talend_simulator.server import Broken
-from talend_simulator.settings import TOKEN_LIFE_SECONDS, Settings
 from talend_simulator.simulator import TalendSimulator
-from talend_simulator.token_endpoint import TOKEN_PATH
 from talend_simulator.tokens import fingerprint
 
 __all__ = [
-    "DOCUMENTED_PERMISSIONS",
     "TOKEN_LIFE_SECONDS",
     "TOKEN_PATH",
     "Account",
@@ -44,10 +38,8 @@ __all__ = [
     "Broken",
     "Close",
     "Drip",
-    "Fault",
     "HtmlAnswer",
     "Huge",
-    "JournalEntry",
     "JsonAnswer",
     "Redirect",
     "Reset",
@@ -57,5 +49,4 @@ __all__ = [
     "TalendSimulator",
     "Truncate",
     "fingerprint",
-    "many_permissions",
 ]

@@ -5,34 +5,45 @@ which gets lost on its way.
 """
 
 import dataclasses
+import itertools
 import json
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
-from typing import ClassVar, override
+from typing import override
 
 from talend_simulator.connection import Connection
-from talend_simulator.messages import Request, Response, json_response
-from talend_simulator.token_endpoint import TokenEndpoint
-
-_CHUNK_BYTES = 65_536
+from talend_simulator.endpoints import Endpoints
+from talend_simulator.messages import Request, Response
 
 
 @dataclass(frozen=True)
 class Fault:
     """Answers and sends as if nothing were wrong. Each kind overrides one of the two."""
 
-    kind: ClassVar[str] = ""
-
-    @property
-    def is_silent(self) -> bool:
-        """Return whether not even a status line is sent."""
-        return False
-
-    def answer(self, endpoint: TokenEndpoint, request: Request) -> Response:
-        return endpoint.answer(request)
+    def answer(self, endpoints: Endpoints, request: Request) -> Response:
+        return endpoints.issue_token(request)
 
     def send(self, response: Response, connection: Connection) -> None:
         connection.send(response)
+
+
+class FaultQueue:
+    """Faults that wait for their turn. When none is left all is well again."""
+
+    def __init__(self) -> None:
+        self._faults: Iterator[Fault] = iter(())
+
+    def add(self, fault: Fault, *, times: int | None = 1) -> None:
+        """Apply the fault to the next `times` requests after those queued already; None: until `clear`."""
+        turns = itertools.repeat(fault) if times is None else itertools.repeat(fault, times)
+        self._faults = itertools.chain(self._faults, turns)
+
+    def take(self) -> Fault:
+        """Return the fault for one request."""
+        return next(self._faults, Fault())
+
+    def clear(self) -> None:
+        self._faults = iter(())
 
 
 # --- what is answered -------------------------------------------------------------------------
@@ -42,80 +53,55 @@ class Fault:
 class Answer(Fault):
     """A status with any body and headers, such as `{"Retry-After": "2"}` or a date there."""
 
-    kind: ClassVar[str] = "answer"
     status: int
     body: str | bytes = field(default="", repr=False)
     headers: Mapping[str, str] = field(default_factory=dict)
 
     @override
-    def answer(self, endpoint: TokenEndpoint, request: Request) -> Response:
+    def answer(self, endpoints: Endpoints, request: Request) -> Response:
         body = self.body.encode() if isinstance(self.body, str) else self.body
         return Response(self.status, body, self.headers)
 
 
-@dataclass(frozen=True)
-class JsonAnswer(Fault):
-    """Any JSON value: an odd `token_type`, `expires_in` or `access_token`, or no object at all."""
+class JsonAnswer(Answer):
+    """Any JSON value: an odd `token_type`, `expires_in` or `access_token`, or a value that is not an object."""
 
-    kind: ClassVar[str] = "json"
-    value: object = field(repr=False)
-    status: int = 200
-
-    @override
-    def answer(self, endpoint: TokenEndpoint, request: Request) -> Response:
-        return json_response(self.status, self.value)
+    def __init__(self, value: object, status: int = 200) -> None:
+        super().__init__(status, json.dumps(value), {"Content-Type": "application/json"})
 
 
-@dataclass(frozen=True)
-class HtmlAnswer(Fault):
-    """A page such as a proxy or a login form sends, with a status that may say that all is well."""
+class HtmlAnswer(Answer):
+    """A page such as a proxy or a login form sends, with the status of a success."""
 
-    kind: ClassVar[str] = "html"
-    status: int = 200
-
-    @override
-    def answer(self, endpoint: TokenEndpoint, request: Request) -> Response:
-        page = b"<!DOCTYPE html>\n<html><head><title>Sign in</title></head><body>Sign in</body></html>\n"
-        return Response(self.status, page, {"Content-Type": "text/html; charset=utf-8"})
+    def __init__(self) -> None:
+        page = "<!DOCTYPE html>\n<html><head><title>Sign in</title></head><body>Sign in</body></html>\n"
+        super().__init__(200, page, {"Content-Type": "text/html; charset=utf-8"})
 
 
-@dataclass(frozen=True)
-class Redirect(Fault):
+class Redirect(Answer):
     """Sends the client, and with it the credentials if it is careless, to another URL."""
 
-    kind: ClassVar[str] = "redirect"
-    location: str
-    status: int = 307
-
-    @override
-    def answer(self, endpoint: TokenEndpoint, request: Request) -> Response:
-        return Response(self.status, headers={"Location": self.location})
+    def __init__(self, location: str, status: int = 307) -> None:
+        super().__init__(status, headers={"Location": location})
 
 
 @dataclass(frozen=True)
 class SameToken(Fault):
     """The account's last token once more while it has not expired, even a revoked one, with the life that is left."""
 
-    kind: ClassVar[str] = "same_token"
-
-    @override
-    def answer(self, endpoint: TokenEndpoint, request: Request) -> Response:
-        return endpoint.answer(request, same_token_again=True)
+    def answer(self, endpoints: Endpoints, request: Request) -> Response:
+        return endpoints.issue_token(request, same_token_again=True)
 
 
 @dataclass(frozen=True)
 class Amend(Fault):
-    """A real, working token in an answer of which some members are replaced or left out."""
+    """A valid token in an answer of which some members are replaced or left out."""
 
-    kind: ClassVar[str] = "amend"
     members: Mapping[str, object] = field(default_factory=dict, repr=False)
     without: tuple[str, ...] = ()
 
-    @override
-    def answer(self, endpoint: TokenEndpoint, request: Request) -> Response:
-        response = endpoint.answer(request)
-        if response.status != 200:
-            return response
+    def answer(self, endpoints: Endpoints, request: Request) -> Response:
+        response = endpoints.issue_token(request)
         members = {**json.loads(response.body), **self.members}
         kept = {name: value for name, value in members.items() if name not in self.without}
         return dataclasses.replace(response, body=json.dumps(kept).encode())
@@ -126,25 +112,19 @@ class Amend(Fault):
 
 @dataclass(frozen=True)
 class Truncate(Fault):
-    """A complete HTTP message whose body ends after `keep_bytes`; None is half of it."""
+    """A complete HTTP message with half of the body."""
 
-    kind: ClassVar[str] = "truncate"
-    keep_bytes: int | None = None
-
-    @override
     def send(self, response: Response, connection: Connection) -> None:
-        keep_bytes = len(response.body) // 2 if self.keep_bytes is None else self.keep_bytes
-        connection.send(dataclasses.replace(response, body=response.body[:keep_bytes]))
+        half = len(response.body) // 2
+        connection.send(dataclasses.replace(response, body=response.body[:half]))
 
 
 @dataclass(frozen=True)
 class Stall(Fault):
     """Sends nothing, or half of the body, and then waits until it is released or the client leaves."""
 
-    kind: ClassVar[str] = "stall"
     inside_body: bool = False
 
-    @override
     def send(self, response: Response, connection: Connection) -> None:
         if not self.inside_body:
             connection.wait()
@@ -158,16 +138,11 @@ class Stall(Fault):
 
 @dataclass(frozen=True)
 class Drip(Fault):
-    """Sends the body a few bytes at a time, which keeps a client's read time-out from running out.
+    """Sends the body a few bytes at a time, which keeps a client's read time-out from running out."""
 
-    Releasing it lets the next piece go at once.
-    """
-
-    kind: ClassVar[str] = "drip"
     interval_seconds: int | float = 0.1
     chunk_bytes: int = 1
 
-    @override
     def send(self, response: Response, connection: Connection) -> None:
         connection.begin(response, len(response.body))
         for start in range(0, len(response.body), self.chunk_bytes):
@@ -179,15 +154,8 @@ class Drip(Fault):
 class Close(Fault):
     """Ends the connection in the ordinary way: before any answer, or after some bytes of the body."""
 
-    kind: ClassVar[str] = "close"
     after_body_bytes: int | None = None
 
-    @property
-    @override
-    def is_silent(self) -> bool:
-        return self.after_body_bytes is None
-
-    @override
     def send(self, response: Response, connection: Connection) -> None:
         if self.after_body_bytes is not None:
             connection.begin(response, len(response.body), response.body[: self.after_body_bytes])
@@ -196,11 +164,8 @@ class Close(Fault):
 
 @dataclass(frozen=True)
 class Reset(Close):
-    """Like `Close`, with a TCP reset."""
+    """Ends the connection like `Close`, with a TCP reset."""
 
-    kind: ClassVar[str] = "reset"
-
-    @override
     def send(self, response: Response, connection: Connection) -> None:
         super().send(response, connection)
         connection.reset()
@@ -208,23 +173,11 @@ class Reset(Close):
 
 @dataclass(frozen=True)
 class Huge(Fault):
-    """A JSON body of `body_bytes` with one very long `access_token`; its length is announced or not."""
+    """A JSON body with an `access_token` of `token_bytes`; its length is announced or not."""
 
-    kind: ClassVar[str] = "huge"
-    body_bytes: int = 100_000_000
+    token_bytes: int
     announced: bool = True
 
-    @override
-    def answer(self, endpoint: TokenEndpoint, request: Request) -> Response:
-        return Response(200, headers={"Content-Type": "application/json"})
-
-    @override
     def send(self, response: Response, connection: Connection) -> None:
-        start, end = b'{"token_type": "Bearer", "access_token": "', b'"}'
-        left = max(self.body_bytes - len(start) - len(end), 0)
-        connection.begin(response, len(start) + left + len(end) if self.announced else None, start)
-        while left:
-            chunk = b"a" * min(left, _CHUNK_BYTES)
-            connection.write(chunk)
-            left -= len(chunk)
-        connection.write(end)
+        body = b'{"token_type": "Bearer", "access_token": "%b"}' % (b"a" * self.token_bytes)
+        connection.begin(response, len(body) if self.announced else None, body)

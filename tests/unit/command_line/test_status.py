@@ -20,7 +20,7 @@ def published(aws):
 
 
 def test_each_account_is_a_row(published, terminal):
-    published.alarms_on = {"talend-token-sales-Resources-TokenAlarm", "talend-token-DeadLettersAlarm"}
+    published.alarms_on = {"talend-token-sales-Resources-TokenAlarm", "talend-token-Monitoring-DeadLettersAlarm"}
     assert terminal.run("status") == 0
     versions = [published.version(f"talend-token/{account}/token")[:8] for account in ("default", "sales")]
     assert terminal.out == (
