@@ -148,17 +148,6 @@ def test_the_dashboard_is_of_both_functions_and_their_logs(dashboard, template):
     }
 
 
-def test_widgets_fill_their_rows_and_none_lies_over_another(dashboard):
-    cells = [
-        (x, y)
-        for widget in dashboard
-        for x in range(widget["x"], widget["x"] + widget["width"])
-        for y in range(widget["y"], widget["y"] + widget["height"])
-    ]
-    assert len(cells) == len(set(cells)) == 24 * (max(y for _, y in cells) + 1)
-    assert max(x for x, _ in cells) == 23
-
-
 @pytest.fixture(scope="module")
 def saved_query(nested):
     query = nested["Monitoring"]["Resources"]["FailuresQuery"]["Properties"]

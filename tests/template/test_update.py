@@ -90,9 +90,7 @@ def test_an_update_takes_the_parameters_and_outputs_of_before(before, after, sta
 BREAKAGES = {
     "a renamed secret": ("DefaultAccount", "TokenSecret", {"Name": "token"}),
     "another logical id of a secret": ("DefaultAccount", "TokenSecret", None),
-    "a policy that is described otherwise": ("DefaultAccount", "ConsumerPolicy", {"Description": "x"}),
     "another key of a table": ("main", "LockTable", {"KeySchema": [{"AttributeName": "key", "KeyType": "HASH"}]}),
-    "a table with a name": ("main", "LockTable", {"TableName": "locks"}),
     "a function with a name": ("main", "RenewFunction", {"FunctionName": "renew"}),
 }
 

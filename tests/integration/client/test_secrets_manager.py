@@ -4,12 +4,10 @@ import io
 import json
 import os
 import sys
-import types
 
 import boto3
 import pytest
 from botocore.exceptions import ClientError, EndpointConnectionError, ReadTimeoutError
-from botocore.stub import Stubber
 from moto import mock_aws
 
 from talend_token import RenewalFailed, TokenUnavailable
@@ -234,19 +232,6 @@ def test_no_local_variable_shows_the_token_when_something_fails(monkeypatch):
         source.read()
     assert any("document" in variables for variables in shown)
     assert "hunter2" not in "".join(shown)
-
-
-def test_a_stub_of_botocores_needs_the_text_and_its_version(aws):
-    source = SecretsManagerSource(NAME, session=types.SimpleNamespace(client=lambda *_, **__: aws))
-    with Stubber(aws) as stubber:
-        stubber.add_response("get_secret_value", {"SecretString": TEXT, "VersionId": V1})
-        published = source.read()
-        assert (published.token.access_token, published.token.version_id) == ("hunter2", V1)
-        assert published.answered_at is None
-        assert str(source) == f"token secret '{NAME}'"
-        stubber.add_client_error("get_secret_value", "AccessDeniedException")
-        with pytest.raises(TokenUnavailable, match=r"AccessDeniedException\. Attach the managed policy"):
-            source.read()
 
 
 # --- renewing ---
