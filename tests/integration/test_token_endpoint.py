@@ -43,7 +43,7 @@ def endpoint(clock):
 
 @pytest.fixture
 def answered():
-    """Starts a server that sends the same octets after each request, which it records."""
+    """Start a server that sends the same octets after each request, which it records."""
 
     def serving(octets, slowly=b""):
         def serve(connection):

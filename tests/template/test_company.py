@@ -74,7 +74,7 @@ def test_no_secret_is_in_a_parameter_or_an_output(every_template):
 
 
 def deploy_command(*arguments, **environment):
-    """What `make deploy` would run."""
+    """Return what `make deploy` would run."""
     variables = {name: value for name, value in os.environ.items() if not name.startswith("MAKE")} | environment
     command = ["make", "--dry-run", "deploy", *arguments]
     printed = subprocess.run(command, cwd=ROOT, env=variables, capture_output=True, text=True, check=True).stdout

@@ -103,7 +103,7 @@ def given(template):
 
 @pytest.fixture(scope="module")
 def dashboard(nested):
-    """The dashboard's widgets, with something in the place of every reference."""
+    """Return the dashboard's widgets, with something in the place of every reference."""
     properties = nested["Monitoring"]["Resources"]["Dashboard"]["Properties"]
     # Dashboards are global: two stacks of one name in two Regions have one each.
     assert properties["DashboardName"] == {"Fn::Sub": "${MainStack}-${AWS::Region}"}
@@ -178,7 +178,7 @@ LINES = {
 
 
 def holds(condition, line):
-    """Whether one condition of a filter of Logs Insights holds for a line."""
+    """Return whether one condition of a filter of Logs Insights holds for a line."""
     field, operator, wanted = re.fullmatch(r"([\w.]+) (in|=|like) (.+)", condition.strip()).groups()
     value = line
     for name in field.split("."):

@@ -28,7 +28,7 @@ def make(*arguments, **environment):
 
 @pytest.fixture
 def old_python(tmp_path):
-    """A folder whose `python3` has pip 21.3.1."""
+    """Return a folder whose `python3` has pip 21.3.1."""
     versions = Path(os.environ.get("PYENV_ROOT", Path.home() / ".pyenv")) / "versions"
     candidates = [shutil.which(name) for name in OLD_PYTHONS] + sorted(versions.glob("3.[789].*/bin/python3"))
     candidates += sorted(versions.glob("3.1[01].*/bin/python3"), reverse=True)
@@ -48,7 +48,7 @@ def old_python(tmp_path):
 
 @pytest.fixture
 def uv_wheel(tmp_path):
-    """A wheel by the name of uv that only says its name, and its lock."""
+    """Return a wheel by the name of uv that only says its name, and its lock."""
     wheel = tmp_path / "wheels" / "uv-0.1-py3-none-any.whl"
     wheel.parent.mkdir()
     files = {

@@ -108,7 +108,7 @@ def test_our_code_is_the_code_in_the_repository(package):
 
 
 def imported(package, *names):
-    """The file of every module that a fresh process has after it has imported these, by the module's name.
+    """Return the file of every module that a fresh process has after it has imported these, by the module's name.
 
     The interpreter has no package of its own, so everything comes from the one that is built.
     """
@@ -144,7 +144,7 @@ def test_nothing_that_is_kept_of_powertools_imports_what_was_left_out(package):
 
 
 def modules_named_in(tree):
-    """Every module that the imports of a file name, wherever they stand in it."""
+    """Yield every module that the imports of a file name, wherever they stand in it."""
     for node in ast.walk(tree):
         if isinstance(node, ast.ImportFrom) and node.module and not node.level:
             yield node.module

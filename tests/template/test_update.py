@@ -52,7 +52,6 @@ def fixed_properties(kind):
 
 @pytest.fixture(scope="module")
 def before(tmp_path_factory):
-    """The expanded templates of the previous release, by stack."""
     main = previous_release.unpack(tmp_path_factory.mktemp("previous"))
     account = main.parent / "infra" / "account-resources.yaml"
     found = expand(main, account)
@@ -61,7 +60,6 @@ def before(tmp_path_factory):
 
 @pytest.fixture
 def after(template, nested):
-    """The expanded templates of this tree, to be changed at will."""
     return copy.deepcopy({"main": template, "DefaultAccount": nested["DefaultAccount"]})
 
 

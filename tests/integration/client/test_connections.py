@@ -87,7 +87,7 @@ def source(secrets, functions, monkeypatch):  # noqa: ARG001 (they have to be th
 
 @pytest.fixture(params=[reset, close, swallow], ids=lambda fault: fault.__name__)
 def dead(request):
-    """The fault of a connection after its first answer."""
+    """Return the fault of a connection after its first answer."""
     return request.param
 
 

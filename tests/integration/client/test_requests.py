@@ -136,7 +136,7 @@ def test_a_redirect_after_a_renewal_carries_the_new_token(session, api, source):
 
 @pytest.fixture
 def netrc(tmp_path, monkeypatch, session):
-    """The user has passwords for some hosts, or for all."""
+    """Return what writes the passwords of a user for some hosts, or for all."""
 
     def write(text):
         (tmp_path / "netrc").write_text(text)

@@ -37,7 +37,6 @@ def aws(monkeypatch):
 
 @pytest.fixture
 def secret(aws):
-    """Create the token secret, and return its ARN."""
     return aws.create_secret(Name=NAME, SecretString=TEXT, ClientRequestToken=V1)["ARN"]
 
 
@@ -68,7 +67,7 @@ class Client:
 
     @property
     def event(self):
-        """The last event that was sent to the function."""
+        """Return the last event that was sent to the function."""
         return json.loads(self.calls[-1]["Payload"])
 
 

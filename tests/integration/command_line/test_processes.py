@@ -54,7 +54,7 @@ def aws():
 
 @pytest.fixture
 def start(aws):
-    """Starts the command in a process that uses that Secrets Manager."""
+    """Start the command in a process that uses that Secrets Manager."""
     processes = []
 
     def start(*arguments, **settings):
