@@ -91,7 +91,7 @@ IMPORT_PATH := functions:tests:tests/support:tests/measurements
 BUILT := .aws-sam/build/template.yaml
 BUILT_CONSUMER := .aws-sam/consumer/template.yaml
 LOCAL_AWS := $(call environment,tests local-aws lambda-runtime sam awscli)
-TESTED := $(LOCAL_AWS) $(NODE_MODULES) $(call environment,old-pip release workflows)
+TESTED := $(LOCAL_AWS) $(NODE_MODULES) $(call environment,old-pip release)
 
 demo: $(LOCAL_AWS) build ## run the whole system on this machine, without an AWS account (KEEP=1 keeps it running, SPEED=90)
 	@exec env PYTHONPATH=$(IMPORT_PATH) $(TESTS)/python -m demo $(if $(KEEP),--keep) $(if $(SPEED),--speed $(SPEED))

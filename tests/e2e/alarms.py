@@ -5,11 +5,11 @@ from local_aws.listener import Listener
 from local_aws.waiting import eventually
 
 
-def alarm_states(deployment, stack_name="talend-token"):
-    """Return the state of every alarm of a stack by its logical id."""
+def alarm_states(deployment):
+    """Return the state of every alarm of the stack by its logical id."""
     names = {
         one["PhysicalResourceId"]: one["LogicalResourceId"]
-        for one in resources(deployment.aws, stack_name)
+        for one in resources(deployment.aws, deployment.stack.name)
         if one["ResourceType"] == "AWS::CloudWatch::Alarm"
     }
     found = deployment.aws.client("cloudwatch").describe_alarms(AlarmNames=list(names))["MetricAlarms"]
@@ -34,7 +34,6 @@ class Alarm:
 
     @property
     def since(self):
-        """When it got into its state, in seconds since the epoch."""
         return self._described()["StateUpdatedTimestamp"].timestamp()
 
     def fires(self, meanwhile=lambda: None):

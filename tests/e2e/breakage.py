@@ -23,7 +23,6 @@ def token_endpoint_down(deployment):
 
 @contextmanager
 def denied(aws, role, action):
-    """Take one right from a role."""
     iam, policy = aws.client("iam"), {"RoleName": role, "PolicyName": "denied"}
     statement = {"Effect": "Deny", "Action": action, "Resource": "*"}
     document = json.dumps({"Version": "2012-10-17", "Statement": [statement]})
@@ -40,7 +39,6 @@ def force_rotation(deployment):
 
 
 def publish_a_short_token(deployment):
-    """Publish a token that expires soon."""
     settings = deployment.talend.settings
     usual, settings.speed = settings.speed, 1800 / SHORT_SECONDS
     try:
@@ -49,15 +47,18 @@ def publish_a_short_token(deployment):
         settings.speed = usual
 
 
-def publish_an_old_token(deployment):
-    """Publish a working token that was issued ten minutes ago, so that `renew` may replace it; return its version."""
-    force_rotation(deployment)
+def age_the_token(deployment):
+    """Publish the token again as one that was issued ten minutes ago, which `renew` replaces; return its version."""
     document = deployment.document()
-    document["issued_at"] -= AGE_SECONDS
-    text = json.dumps(document)
+    text = json.dumps(document | {"issued_at": document["issued_at"] - AGE_SECONDS})
     return deployment.secrets.put_secret_value(SecretId=deployment["TokenSecretArn"], SecretString=text)["VersionId"]
 
 
+def publish_an_old_token(deployment):
+    """Publish a new token that `renew` replaces; return its version."""
+    force_rotation(deployment)
+    return age_the_token(deployment)
+
+
 def revoke_tokens(deployment):
-    """Have Talend revoke every token of the deployment's account."""
     deployment.talend.tokens.revoke_all(deployment.account.client_id)

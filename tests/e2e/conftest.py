@@ -1,51 +1,63 @@
-"""The project's own template, built, deployed by the SAM CLI to a local AWS, beside a Talend simulator.
+"""The project's own templates, deployed by the SAM CLI to a local AWS, beside a Talend simulator.
 
 A deployment takes ten seconds, so modules whose time runs at the same speed share one (`SPEEDS`). Each module leaves
-it with good credentials, enabled schedules and the one stack.
+it with good credentials, enabled schedules and the one stack. At the end of every module, all that functions have
+logged on any local AWS is held against the specification of their logs.
 """
 
 import json
+import os
 import subprocess
 import time
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import ExitStack
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
 
 import pytest
 import requests
 
-from demo.deployment import BUILT, ROOT, SAM, deploy, physical_id, without_schedules
-from e2e.logs import ChangesByHand, check_logs
+from demo.deployment import BUILT, ROOT, SAM, STACK_NAME, deploy, physical_id, without_schedules
+from e2e.logs import changes_by_hand, check_logs
 from e2e.sharing import ALONE, SPEEDS
-from local_aws import ENVIRONMENTS, LocalAWS
+from local_aws import ENVIRONMENTS, LOGS_VARIABLE, LocalAWS
 from local_aws.waiting import eventually
 from releases import checkout, release
 from talend_simulator import Account, Settings, TalendSimulator
 
 
-def api_accepts(document):
-    headers = {"Authorization": f"Bearer {document['access_token']}"}
-    return requests.get(f"{document['api_url']}/account/users", headers=headers, timeout=5).status_code == 200
-
-
 class Deployment:
-    """A deployed stack, and the tools that an operator would use on it."""
+    """A stack on a local AWS beside a Talend simulator, and the tools that an operator would use on it."""
 
-    def __init__(self, aws, talend, account, stack):
+    def __init__(self, aws, talend, account):
         self.aws = aws
         self.talend = talend
         self.account = account
-        self.stack = stack
+        self.stack = None
         self.began = time.time()
         self.secrets = aws.client("secretsmanager")
-        self.changes = ChangesByHand(self.secrets)
         self.functions = aws.client("lambda")
+
+    def deploy(self, template, parameters=None, name=STACK_NAME, *options, **environment):
+        """Deploy a template whose parameters are those of the main one, and return this deployment."""
+        parameters = {"TalendApiUrl": self.talend.url} | (parameters or {})
+        self.stack = deploy(self.aws, template, parameters, name, *options, **environment)
+        return self
+
+    def beside(self):
+        """Return another deployment on the same local AWS and for the same Talend account."""
+        return Deployment(self.aws, self.talend, self.account)
 
     def __getitem__(self, output):
         return self.stack.outputs[output]
 
     def put_credentials(self, text=None):
-        pair = f"{self.account.client_id}:{self.account.client_secret}" if text is None else text
+        pair = self.account.credentials if text is None else text
         self.secrets.put_secret_value(SecretId=self["CredentialsSecretArn"], SecretString=pair)
+
+    def get_first_token(self):
+        """Store good credentials, which starts a rotation, and wait for its end: a forced one would meet its lock."""
+        self.put_credentials()
+        eventually(self.has_token)
 
     def published(self):
         return self.secrets.get_secret_value(SecretId=self["TokenSecretArn"])
@@ -54,26 +66,29 @@ class Deployment:
         return json.loads(self.published()["SecretString"])
 
     def works(self):
-        """Return whether the API accepts the published token."""
-        return api_accepts(self.document())
+        document = self.document()
+        headers = {"Authorization": f"Bearer {document['access_token']}"}
+        return requests.get(f"{document['api_url']}/account/users", headers=headers, timeout=5).status_code == 200
 
     def has_token(self):
         versions = self.secrets.describe_secret(SecretId=self["TokenSecretArn"]).get("VersionIdsToStages", {})
         return any("AWSCURRENT" in labels for labels in versions.values())
 
     def versions(self):
-        """Return the ids of all versions of the token secret."""
         listed = {"SecretId": self["TokenSecretArn"], "IncludeDeprecated": True, "MaxResults": 100}
         return {version["VersionId"] for version in self.secrets.list_secret_version_ids(**listed)["Versions"]}
 
     def resource(self, logical_id):
-        """Return the physical id of a resource of the stack, or of a stack nested in it."""
         return physical_id(self.aws, logical_id, self.stack.name)
 
-    def invoke(self, event, function="RotateFunctionName"):
+    def invoke(self, event, function="Rotate"):
         """Return the function's result or its error."""
-        answer = self.functions.invoke(FunctionName=self[function], Payload=json.dumps(event))
+        answer = self.functions.invoke(FunctionName=self[f"{function}FunctionName"], Payload=json.dumps(event))
         return json.load(answer["Payload"])
+
+    def reject(self, version_id):
+        """Return the result of `renew` for a version that an API has rejected."""
+        return self.invoke({"rejected_version_id": version_id}, "Renew")
 
     def run(self, *command):
         """Run the AWS or SAM CLI as an operator would, in another terminal."""
@@ -104,15 +119,39 @@ class Deployment:
         return [json.loads(message["Body"]) for message in received]
 
 
+@contextmanager
+def local_deployment(speed=1, kind=Deployment, **options):
+    """Start a local AWS and a simulator on which nothing has been deployed."""
+    account = Account()
+    simulator = TalendSimulator([account], settings=Settings(speed=speed))
+    with LocalAWS(schedule_speed=speed, **options) as aws, simulator as talend:
+        yield kind(aws, talend, account)
+
+
+@pytest.fixture(scope="session")
+def changes():
+    """Return the moments at which tests have changed a token secret."""
+    with changes_by_hand() as changes:
+        yield changes
+
+
+@pytest.fixture(scope="module", autouse=True)
+def logs_follow_their_specification(changes):
+    """Check the logs of all that the module has deployed, also by other processes and in stacks that are gone."""
+    began = time.time()
+    yield
+    logs = Path(os.environ[LOGS_VARIABLE]).glob("*.log")
+    check_logs([log for log in logs if log.stat().st_mtime >= began], changes)
+
+
 @pytest.fixture(scope="session")
 def template():
-    """The main template as it was built."""
     return BUILT
 
 
 @pytest.fixture(scope="session")
 def dists(tmp_path_factory):
-    """The artifacts of this tree as a release, built in two folders."""
+    """Return the artifacts of this tree as a release, built in two folders."""
     folders = [checkout(tmp_path_factory.mktemp("release") / name) for name in ("one", "another-folder")]
     with ThreadPoolExecutor() as pool:
         for done in pool.map(release, folders):
@@ -154,15 +193,10 @@ class SharedDeployment:
         self._made_of = None
 
     def _deploy(self, template, speed):
-        account = Account()
-        aws = self._open.enter_context(LocalAWS(schedule_speed=speed, concurrency=32))
-        talend = self._open.enter_context(TalendSimulator([account], settings=Settings(speed=speed)))
+        deployment = self._open.enter_context(local_deployment(speed, concurrency=32))
         # In real time no schedule fires during the tests. A rare one leaves more of the day's versions to renewals.
-        rare = {"ScheduleExpression": "rate(1 day)"} if speed == 1 else {}
-        deployment = Deployment(aws, talend, account, deploy(aws, template, {"TalendApiUrl": talend.url} | rare))
-        deployment.put_credentials()
-        # New credentials start a rotation, beside which a forced one would find the lock taken.
-        eventually(deployment.has_token)
+        deployment.deploy(template, {"ScheduleExpression": "rate(1 day)"} if speed == 1 else {})
+        deployment.get_first_token()
         return deployment
 
 
@@ -180,7 +214,7 @@ def shared(pytestconfig):
 def pytest_runtest_teardown(item, nextitem):
     """End a deployment that the next test does not use: its schedules would go on beside other tests."""
     yield
-    if SHARED in item.config.stash and "deployment" not in getattr(nextitem, "fixturenames", ()):
+    if SHARED in item.config.stash and "shared" not in getattr(nextitem, "fixturenames", ()):
         item.config.stash[SHARED].close()
 
 
@@ -194,4 +228,3 @@ def deployment(request, shared, template, speed):
     with without_schedules(deployment.aws, *(["Watchdog"] if speed == 1 else [])):
         deployment.began = time.time()
         yield deployment
-        check_logs(deployment.aws.client("logs"), deployment.changes)

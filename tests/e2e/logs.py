@@ -1,72 +1,79 @@
-"""The logs of a deployment, held against the specification of what the functions may log."""
-
-from __future__ import annotations
+"""What the functions have logged on a local AWS, held against the specification of what they may log."""
 
 import json
+import re
 import time
 from collections import defaultdict
-from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import replace
-from typing import Any
+from datetime import datetime
+from unittest import mock
 
-from conformance import check_log, read_log
-from log_line import LOST, Line
+from botocore.client import BaseClient
+
+from conformance import read_log
+from log_line import LOST, Impossible
 from log_specification import check
 
-_CHANGES = ("PutSecretValue", "UpdateSecret", "UpdateSecretVersionStage", "DeleteSecret", "RestoreSecret")
+CHANGES = {"PutSecretValue", "UpdateSecret", "UpdateSecretVersionStage", "DeleteSecret", "RestoreSecret"}
+# The local AWS writes such a line into its own log, and those that a function of a stack of ours has logged below it.
+HEAD = re.compile(r"(\d{4}-\d\d-\d\d \d\d:\d\d:\d\d) [A-Z]+ \[[\w.]+] (?:(\S+)-(?:Rotate|Renew)Function-\w+ \S+$)?")
 
 
-class ChangesByHand:
-    """When a test has changed a token secret by a client of its own: the log does not say so."""
-
-    def __init__(self, secrets: Any) -> None:
-        self.moments: list[float] = []
-        for operation in _CHANGES:
-            secrets.meta.events.register(f"before-call.secretsmanager.{operation}", self._note)
-            secrets.meta.events.register(f"after-call.secretsmanager.{operation}", self._note_end)
-
-    def _note(self, params: dict[str, Any], **_: Any) -> None:
-        if "credentials" not in json.loads(params["body"])["SecretId"]:
-            self.moments.append(time.time())
-
-    def _note_end(self, **_: Any) -> None:
-        if self.moments:
-            self.moments.append(time.time())
-
-    def parts(self, lines: Iterable[Line]) -> Iterator[list[Line]]:
-        """The lines between two changes. Of a run that was under way at one, nothing is known."""
-        lines = list(lines)
-        ends = [*sorted(self.moments), float("inf")]
-        for begin, end in zip([float("-inf"), *ends[:-1]], ends, strict=True):
-            part = [line for line in lines if line.at > begin and line.began < end]
-            yield [line if begin < line.began and line.at < end else replace(line, outcome=LOST) for line in part]
+def check_logs(paths, changes):
+    """Check the lines of every stack in the logs of local AWSs. `changes` are the moments of changes by hand."""
+    for path in paths:
+        text = path.read_text(errors="replace")
+        stacks = events_by_stack(text)
+        assert stacks or '"service":"rotate"' not in text, f"no line of a function is found in {path}"
+        for stack, events in stacks.items():
+            try:
+                for part in parts(read_log(json.dumps({"events": events})).lines, changes):
+                    check(part)
+            except Impossible as impossible:
+                raise AssertionError(f"{path}, stack {stack}: {impossible.why}\n{impossible.line.text}") from None
 
 
-def check_logs(logs: Any, changes: ChangesByHand) -> None:
-    """Hold the logs of both functions of each stack against the specification.
-
-    Raises:
-        Impossible: there is a line that the functions cannot have written.
-    """
-    stacks: dict[str, str] = defaultdict(str)
-    for group in groups_of_functions(logs):
-        stacks[group.rpartition("-")[0]] += export(logs, group)
-    for text in stacks.values():
-        log = read_log(text)
-        if not changes.moments:
-            check_log(log)
-        for part in changes.parts(log.lines):
-            check(part)
+def events_by_stack(text):
+    """Return what the functions have logged, as `aws logs filter-log-events` lists it, by stack."""
+    found = defaultdict(list)
+    at, stack = 0.0, None
+    for line in text.splitlines():
+        if head := HEAD.match(line):
+            at, stack = datetime.fromisoformat(head[1]).timestamp(), head[2]
+        elif stack:
+            found[stack].append({"timestamp": 1000 * (time_of_platform(line) or at), "message": line})
+    return found
 
 
-def groups_of_functions(logs: Any) -> list[str]:
-    """The log groups of both functions of each stack."""
-    groups = logs.describe_log_groups(logGroupNamePrefix="/aws/lambda/")["logGroups"]
-    names = [group["logGroupName"] for group in groups]
-    return [name for name in names if name.endswith(("-rotate", "-renew"))]
+def time_of_platform(line):
+    """Return the exact time of a line of Lambda itself; None for other lines."""
+    try:
+        return datetime.fromisoformat(json.loads(line)["time"]).timestamp()
+    except (ValueError, KeyError):
+        return None
 
 
-def export(logs: Any, group: str) -> str:
-    """What `aws logs filter-log-events` prints of a log group."""
-    pages = logs.get_paginator("filter_log_events").paginate(logGroupName=group)
-    return json.dumps({"events": [event for page in pages for event in page["events"]]})
+def parts(lines, changes):
+    """Yield the lines between two changes. Nothing is known of a run that was under way at one."""
+    ends = [*sorted(changes), float("inf")]
+    for begin, end in zip([float("-inf"), *ends[:-1]], ends, strict=True):
+        part = [line for line in lines if line.at > begin and line.began < end]
+        yield [line if begin < line.began and line.at < end else replace(line, outcome=LOST) for line in part]
+
+
+@contextmanager
+def changes_by_hand():
+    """Note when a client of this process changes a token secret, because no log line says so."""
+    moments, call_aws = [], BaseClient._make_api_call
+
+    def call(client, operation, parameters):
+        is_change = operation in CHANGES and "credentials" not in parameters["SecretId"]
+        moments.extend([time.time()] * is_change)
+        try:
+            return call_aws(client, operation, parameters)
+        finally:
+            moments.extend([time.time()] * is_change)
+
+    with mock.patch.object(BaseClient, "_make_api_call", call):
+        yield moments

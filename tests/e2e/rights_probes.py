@@ -1,278 +1,221 @@
-"""What shows that a deployed function, schedule or consumer lacks a right. A probe answers "" if all is well."""
+"""What a deployed function, schedule or consumer does with its rights. A probe raises if it fails."""
 
 import base64
 import json
+import os
 import time
 import uuid
-from collections.abc import Callable
+from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
 
-import boto3
-from botocore.exceptions import ClientError
-
+from demo.deployment import switch_schedule
 from e2e.conftest import Deployment
+from local_aws import LOGS_VARIABLE
 from local_aws.waiting import eventually
-from talend_token.errors import TalendTokenError
 from talend_token.secrets_manager import SecretsManagerSource
 
-Answer = dict[str, Any]
-
 PREFIX = "talend-token"
+# A secret that was there before the stack, outside of its prefix.
+EXISTING = "mine/talend"
+REFUSED = "nobody:with-this-pair"
 
 
 class System(Deployment):
-    """A deployed stack whose schedules do not fire by themselves. Each probe works on an account of its own.
+    """A deployed stack whose schedules do not fire by themselves. Its accounts are two secrets each."""
 
-    An account is two secrets: the functions need nothing else.
-    """
+    def __init__(self, aws, talend, account):
+        super().__init__(aws, talend, account)
+        self.key = aws.client("kms").create_key()["KeyMetadata"]["Arn"]
+        existing = {"Name": EXISTING, "KmsKeyId": self.key, "SecretString": account.credentials}
+        self.existing = self.secrets.create_secret(**existing)["ARN"]
+        self._log = Path(os.environ[LOGS_VARIABLE], f"{aws.directory.name}.log")
+        self._rule = aws.client("events")
+        self._dead_letters = []
 
-    def __init__(self, *deployed: Any, log: Path, key: str) -> None:
-        super().__init__(*deployed)
-        self._log = log
-        self.key = key
-        self._dead_letters: list[Any] = []
-        # Every account's credentials would make a rotation of its own.
-        self._rule = self.aws.client("events")
+    def be_quiet(self):
+        """Leave all rotations to the probes."""
+        switch_schedule(self.aws, "Watchdog", "DISABLED")
         self._credentials_changed = {"Name": self.resource("RotateFunctionCredentialsChanged")}
         self._rule.disable_rule(**self._credentials_changed)
 
-    # --- replacing a token ------------------------------------------------------------------------
+    # --- functions ---
 
-    def replaces(self, function: str) -> str:
-        """A token that has expired is replaced."""
-        return self._replaces(function, self._new_account())
+    def replaces(self, function, account=""):
+        """Replace an expired token after credentials were refused, and again only what is another version."""
+        account = account or self.new_account()
+        self._put_credentials(account, REFUSED)
+        self._forget_previous_credentials(account)
+        self._publish_expired(account)
+        for error in ("CredentialsRefused", "CircuitOpen"):
+            answer = self._ask(function, account, trigger="watchdog")
+            assert answer.get("errorType") == error, answer
+        self._put_credentials(account, self.account.credentials)
+        expired, answer = self._version(account), self._ask(function, account)
+        assert (answer.get("outcome"), answer["warnings"]) == ("rotated", []), answer
+        if function == "Rotate":
+            checks = self._ask(function, account, dry_run=True)["checks"]
+            assert [check for check in checks if not check["ok"]] == []
+        # An operator rolls back to the version that was replaced.
+        labels = {"VersionStage": "AWSCURRENT", "RemoveFromVersionId": self._version(account)}
+        self.secrets.update_secret_version_stage(SecretId=_token(account), MoveToVersionId=expired, **labels)
+        answer = self._ask(function, account)
+        assert answer.get("outcome") == "superseded", answer
 
-    def replaces_default(self, function: str) -> str:
-        """The same with the credentials secret that was there before the stack."""
-        self._publish_expired("default")
-        return self._replaces(function, "default")
+    def replaces_for_existing_credentials(self, function):
+        """Do the same with the credentials secret that was there before the stack."""
+        self.replaces(function, "default")
 
-    def is_superseded(self, function: str) -> str:
-        """A version that was replaced, and to which a person rolls back, is not replaced again within a minute."""
-        account = self._new_account()
-        old = self._version(account)
-        problem = self._replaces(function, account)
-        new = self._version(account)
-        roll_back = {"VersionStage": "AWSCURRENT", "MoveToVersionId": old, "RemoveFromVersionId": new}
-        self.secrets.update_secret_version_stage(SecretId=f"{PREFIX}/{account}/token", **roll_back)
-        again = self._invoke(function, account)[0].get("outcome")
-        return problem or ("" if again == "superseded" else f"the second time: {again}")
-
-    def budget_is_counted(self, function: str) -> str:
-        """The doctor knows how many versions are left (and finds every other link good)."""
-        account = self._new_account()
-        problem = self._replaces(function, account)
-        answer, _ = self._ask(function, {"account": account, "dry_run": True})
-        broken = [f"{check['link']}: {check['detail']}" for check in answer["checks"] if not check["ok"]]
-        return problem or "; ".join(broken)
-
-    # --- credentials that are refused ---------------------------------------------------------------
-
-    def refusal_is_remembered(self, function: str) -> str:
-        """A refused pair, before which there was none, is asked with once; then the breaker is open."""
-        return self._is_remembered(function, self._new_account("nobody:with-this-pair"))
-
-    def refusal_is_remembered_default(self, function: str) -> str:
-        """The same with the credentials secret that was there before the stack."""
-        secret = {"SecretId": self["CredentialsSecretArn"]}
-        try:
-            self.secrets.put_secret_value(**secret, SecretString="nobody:with-this-pair")
-            stages = self.secrets.describe_secret(**secret)["VersionIdsToStages"]
-            (previous,) = [version for version, labels in stages.items() if "AWSPREVIOUS" in labels]
-            self.secrets.update_secret_version_stage(**secret, VersionStage="AWSPREVIOUS", RemoveFromVersionId=previous)
-            self._publish_expired("default")
-            return self._is_remembered(function, "default")
-        finally:
-            self.secrets.put_secret_value(**secret, SecretString=self.account.credentials)
-
-    def failure_lets_the_lock_go(self, function: str) -> str:
-        """The run after a failed one, with better credentials, finds the lock free."""
-        account = self._new_account("nobody:with-this-pair")
-        self._invoke(function, account)
-        self._put_credentials(account)
-        return self._replaces(function, account)
-
-    def _is_remembered(self, function: str, account: str) -> str:
-        kinds = [self._invoke(function, account, trigger="watchdog")[0].get("errorType") for _ in range(2)]
-        return "" if kinds == ["CredentialsRefused", "CircuitOpen"] else " then ".join(map(str, kinds))
-
-    # --- what is told -------------------------------------------------------------------------------
-
-    def writes_its_log(self, function: str) -> str:
-        """A new execution environment writes into the log group."""
-        account = self._new_account()
+    def writes_its_log(self, function):
+        """Write into the log group from a new execution environment."""
+        account = self.new_account()
         self.functions.update_function_configuration(FunctionName=self[f"{function}FunctionName"], Timeout=29)
-        problem = self._replaces(function, account)
-        return problem or ("" if self._logged(function, account) else "no line in the log")
+        self._ask(function, account)
+        assert self._lines(function, account)
 
-    def failed_run_is_kept(self, function: str) -> str:
-        """An event that the function refuses, after its retries, is in the dead-letter queue."""
+    def keeps_a_failed_event(self, function):
+        """Put an event that the function refuses, after its retries, into the dead-letter queue."""
         marker = uuid.uuid4().hex
-        payload = json.dumps({"account": "nobody", marker: True})
-        lost = self._watching("is lost")
-        name = self[f"{function}FunctionName"]
-        self.functions.invoke(FunctionName=name, InvocationType="Event", Payload=payload)
-        return lost(lambda: self._is_dead_letter(marker))
+        invocation = {"FunctionName": self[f"{function}FunctionName"], "InvocationType": "Event"}
+        with self._arriving(lambda: self._is_dead_letter(marker), "is lost"):
+            self.functions.invoke(**invocation, Payload=json.dumps({"account": "nobody", marker: True}))
 
-    # --- who invokes the functions --------------------------------------------------------------------
+    # --- schedules and events ---
 
-    def schedule_invokes(self, _: str) -> str:
-        """A schedule with the deployed schedule's target replaces a token."""
-        account = self._new_account()
-        refused = self._watching("could not hand over")
-        self._schedule(json.dumps({"trigger": "schedule", "account": account}))
-        return refused(lambda: self._logged("Rotate", account))
+    def schedule_invokes(self, _):
+        """Have a schedule with the deployed schedule's target invoke rotate."""
+        account = self.new_account()
+        with self._arriving(lambda: self._lines("Rotate", account), "could not hand over"):
+            self._schedule({"trigger": "schedule", "account": account})
 
-    def schedule_keeps_what_it_cannot_hand_over(self, _: str) -> str:
-        """What a schedule with the deployed schedule's target cannot hand over is in the dead-letter queue."""
+    def schedule_keeps_a_lost_event(self, _):
+        """Put what such a schedule cannot hand over into the dead-letter queue."""
         marker = uuid.uuid4().hex
-        lost = self._watching("SendMessage operation")
-        self._schedule(json.dumps({"account": marker}), Arn=f"{self['RotateFunctionArn']}-that-is-gone")
-        return lost(lambda: self._is_dead_letter(marker))
+        with self._arriving(lambda: self._is_dead_letter(marker), "SendMessage operation"):
+            self._schedule({"account": marker}, Arn=f"{self['RotateFunctionArn']}-that-is-gone")
 
-    def changed_credentials_invoke(self) -> str:
-        """Credentials that are stored make a rotation."""
-        account, before = self._new_account(), len(self.talend.token_calls())
+    def changed_credentials_invoke(self):
+        """Rotate for credentials that are stored."""
+        account, before = self.new_account(), len(self.talend.token_calls())
         self._rule.enable_rule(**self._credentials_changed)
         try:
-            refused = self._watching("may not invoke")
-            self._put_credentials(account)
-            return refused(lambda: len(self.talend.token_calls()) > before)
+            with self._arriving(lambda: len(self.talend.token_calls()) > before, "may not invoke"):
+                self._put_credentials(account, self.account.credentials)
         finally:
             self._rule.disable_rule(**self._credentials_changed)
 
-    def reported_rejection_invokes(self) -> str:
-        """The event that reports a rejected token makes a renewal."""
-        detail = json.dumps({"rejected_version_id": str(uuid.uuid4())})
-        entry = {"Source": "my.consumer", "DetailType": "Talend Token Rejected", "Detail": detail}
-        refused, before = self._watching("may not invoke"), self._count("Renew", "platform.report")
-        self._rule.put_events(Entries=[entry])
-        return refused(lambda: self._count("Renew", "platform.report") > before)
+    def reported_rejection_invokes(self):
+        """Renew for the event that reports a rejected token."""
+        before = len(self._lines("Renew", "platform.report"))
+        with self._arriving(lambda: len(self._lines("Renew", "platform.report")) > before, "may not invoke"):
+            self._report("my.consumer", {"rejected_version_id": str(uuid.uuid4())})
 
-    def foreign_rule_invokes(self, function: str) -> str:
-        """A rule that is not the stack's hands an event to a function."""
-        name, account = uuid.uuid4().hex, self._new_account()
+    def foreign_rule_invokes(self, function):
+        """Have a rule that is not the stack's hand an event to a function."""
+        name, account = uuid.uuid4().hex, self.new_account()
         self._rule.put_rule(Name=name, EventPattern=json.dumps({"source": [name]}))
         self._rule.put_targets(Rule=name, Targets=[{"Id": "x", "Arn": self[f"{function}FunctionArn"]}])
-        refused = self._watching(f"{name} may not invoke")
-        entry = {"Source": name, "DetailType": "Talend Token Rejected", "Detail": json.dumps({"account": account})}
-        self._rule.put_events(Entries=[entry])
-        return refused(lambda: self._logged(function, account))
+        with self._arriving(lambda: self._lines(function, account), f"{name} may not invoke"):
+            self._report(name, {"account": account})
 
-    def _schedule(self, payload: str, **target: str) -> None:
+    def _report(self, source, detail):
+        entry = {"Source": source, "DetailType": "Talend Token Rejected", "Detail": json.dumps(detail)}
+        self._rule.put_events(Entries=[entry])
+
+    def _schedule(self, event, **target):
         scheduler, name = self.aws.client("scheduler"), uuid.uuid4().hex
         deployed = scheduler.get_schedule(Name=self.resource("Schedule"))["Target"]
         scheduler.create_schedule(
             Name=name,
             ScheduleExpression=f"at({datetime.now(UTC):%Y-%m-%dT%H:%M:%S})",
             FlexibleTimeWindow={"Mode": "OFF"},
-            Target=deployed | target | {"Input": payload},
+            Target=deployed | target | {"Input": json.dumps(event)},
         )
 
-    # --- consumers ------------------------------------------------------------------------------------
+    # --- consumers ---
 
-    def reads(self, session: boto3.Session) -> str:
-        """The client reads the token."""
-        return self._problem(self._source(session, "RenewFunctionName").read)
+    def serves(self, session):
+        """Describe and read the token, as AWS's caching clients do, and have an expired one replaced."""
+        self.shows(session)
+        source = SecretsManagerSource(self["TokenSecretArn"], self["RenewFunctionArn"], session=session)
+        expired = source.read().token.version_id
+        assert source.renew(expired).outcome == "rotated"
+        assert source.read().token.version_id != expired
 
-    def renews(self, session: boto3.Session) -> str:
-        """The client has a rejected token replaced."""
-        return self._problem(lambda: self._source(session, "RenewFunctionName").renew(str(uuid.uuid4())))
-
-    def renews_expired(self, session: boto3.Session) -> str:
-        """A client that knows all by ARN has an expired token replaced, and reads the new one."""
+    def shows(self, session):
+        """Describe and read an expired token."""
         self._publish_expired("default")
-        source = self._source(session, "RenewFunctionArn")
+        secrets = session.client("secretsmanager", endpoint_url=self.aws.endpoint_url)
+        secrets.describe_secret(SecretId=self["TokenSecretArn"])
+        secrets.get_secret_value(SecretId=self["TokenSecretArn"])
 
-        def renew() -> None:
-            expired = source.read().token.version_id
-            assert source.renew(expired).outcome == "rotated"
-            assert source.read().token.version_id != expired
+    # --- the means ---
 
-        return self._problem(renew)
-
-    def describes(self, session: boto3.Session) -> str:
-        """DescribeSecret, with which AWS's own caching clients begin."""
-        client = session.client("secretsmanager", endpoint_url=self.aws.endpoint_url)
-        return self._problem(lambda: client.describe_secret(SecretId=self["TokenSecretArn"]))
-
-    def _source(self, session: boto3.Session, renew: str) -> SecretsManagerSource:
-        return SecretsManagerSource(self["TokenSecretArn"], self[renew], session=session)
-
-    def _problem(self, call: Callable[[], object]) -> str:
-        try:
-            call()
-        except (TalendTokenError, ClientError) as error:
-            return str(error)
-        return ""
-
-    # --- the means ------------------------------------------------------------------------------------
-
-    def _new_account(self, credentials: str = "") -> str:
-        """A new account whose published token has expired, with good credentials if none are given."""
+    def new_account(self):
+        """Create an account with good credentials and an expired token, and return its name."""
         account = f"a{uuid.uuid4().hex}"
-        for part, text in (("credentials", credentials or self.account.credentials), ("token", None)):
-            value = {"SecretString": text} if text else {}
-            self.secrets.create_secret(Name=f"{PREFIX}/{account}/{part}", KmsKeyId=self.key, **value)
+        for name in (_credentials(account), _token(account)):
+            self.secrets.create_secret(Name=name, KmsKeyId=self.key)
+        self._put_credentials(account, self.account.credentials)
         self._publish_expired(account)
         return account
 
-    def _put_credentials(self, account: str) -> None:
-        secret_id = f"{PREFIX}/{account}/credentials"
-        self.secrets.put_secret_value(SecretId=secret_id, SecretString=self.account.credentials)
+    def _put_credentials(self, account, text):
+        secret = self.existing if account == "default" else _credentials(account)
+        self.secrets.put_secret_value(SecretId=secret, SecretString=text)
 
-    def _publish_expired(self, account: str) -> None:
+    def _forget_previous_credentials(self, account):
+        secret = {"SecretId": self.existing if account == "default" else _credentials(account)}
+        for version, labels in self.secrets.describe_secret(**secret)["VersionIdsToStages"].items():
+            if "AWSPREVIOUS" in labels:
+                label = {"VersionStage": "AWSPREVIOUS", "RemoveFromVersionId": version}
+                self.secrets.update_secret_version_stage(**secret, **label)
+
+    def _publish_expired(self, account):
         issued_at = int(time.time()) - 3600
         document = {"access_token": uuid.uuid4().hex, "token_type": "Bearer", "api_url": self.talend.url}
         text = json.dumps(document | {"issued_at": issued_at, "expires_at": issued_at + 1800})
-        self.secrets.put_secret_value(SecretId=f"{PREFIX}/{account}/token", SecretString=text)
+        self.secrets.put_secret_value(SecretId=_token(account), SecretString=text)
 
-    def _version(self, account: str) -> str:
-        return str(self.secrets.get_secret_value(SecretId=f"{PREFIX}/{account}/token")["VersionId"])
+    def _version(self, account):
+        return self.secrets.get_secret_value(SecretId=_token(account))["VersionId"]
 
-    def _replaces(self, function: str, account: str) -> str:
-        answer, warnings = self._invoke(function, account)
-        if "errorMessage" in answer:
-            return str(answer["errorMessage"])
-        return warnings if answer["outcome"] == "rotated" else f"{answer['outcome']} {warnings}"
-
-    def _invoke(self, function: str, account: str, *, trigger: str = "manual") -> tuple[Answer, str]:
-        event = {"rejected_version_id": "0" * 32} if function == "Renew" else {"trigger": trigger}
-        return self._ask(function, event | {"account": account})
-
-    def _ask(self, function: str, event: Answer) -> tuple[Answer, str]:
-        """The function's answer, and the warnings in its log."""
-        name = self[f"{function}FunctionName"]
-        invoked = self.functions.invoke(FunctionName=name, Payload=json.dumps(event), LogType="Tail")
+    def _ask(self, function, account, **event):
+        """Return the function's answer, with the warnings in its log."""
+        event = {"rejected_version_id": "0" * 32} if function == "Renew" else event
+        name, payload = self[f"{function}FunctionName"], json.dumps(event | {"account": account})
+        invoked = self.functions.invoke(FunctionName=name, Payload=payload, LogType="Tail")
         tail = base64.b64decode(invoked["LogResult"]).decode().splitlines()
-        warnings = [json.loads(line).get("warnings") or [] for line in tail if line.startswith('{"level"')]
-        return json.load(invoked["Payload"]), "; ".join(warning for found in warnings for warning in found)
+        lines = [json.loads(line) for line in tail if line.startswith('{"level"')]
+        warnings = [warning for line in lines for warning in line.get("warnings") or []]
+        return json.load(invoked["Payload"]) | {"warnings": warnings}
 
-    def _logged(self, function: str, marker: str) -> bool:
-        return self._count(function, marker) > 0
+    def _lines(self, function, marker):
+        group = f"/aws/lambda/{self.stack.name}-{function.lower()}"
+        return [line for line in self.log_lines(group) if marker in line]
 
-    def _count(self, function: str, marker: str) -> int:
-        return sum(marker in line for line in self.log_lines(f"/aws/lambda/{self.stack.name}-{function.lower()}"))
-
-    def _is_dead_letter(self, marker: str) -> bool:
+    def _is_dead_letter(self, marker):
         self._dead_letters += self.dead_letters()
         return marker in json.dumps(self._dead_letters)
 
-    def _watching(self, refusal: str) -> Callable[[Callable[[], bool]], str]:
-        """A function that waits for what is to come, or for the server's log line that it does not come.
-
-        The line, which holds `refusal`, is the answer.
-        """
+    @contextmanager
+    def _arriving(self, arrived, refusal):
+        """Wait until what the block has sent has arrived, or the server's log says that it does not."""
         start = self._log.stat().st_size
+        yield
 
-        def refused() -> str:
+        def ended():
             lines = self._log.read_bytes()[start:].decode(errors="replace").splitlines()
-            return next((line for line in lines if refusal in line), "")
+            refused = [line for line in lines if refusal in line]
+            assert not refused, refused[0]
+            return arrived()
 
-        def wait(arrived: Callable[[], bool]) -> str:
-            outcome = eventually(lambda: arrived() or refused())
-            return "" if outcome is True else str(outcome)
+        eventually(ended)
 
-        return wait
+
+def _credentials(account):
+    return f"{PREFIX}/{account}/credentials"
+
+
+def _token(account):
+    return f"{PREFIX}/{account}/token"

@@ -9,9 +9,9 @@ from contextlib import ExitStack
 import pytest
 from botocore.exceptions import ClientError
 
-from demo.deployment import ROOT
+from demo.deployment import ROOT, Stack
 from demo.roles import Role
-from e2e.conftest import api_accepts
+from e2e.conftest import Deployment
 from local_aws.waiting import eventually
 from talend_simulator import Settings, Stall, TalendSimulator
 
@@ -21,46 +21,26 @@ NAMES = ("sales", "research", "overseas")
 (COMMAND,) = re.findall(r"^make account NAME=sales$", (ROOT / "docs" / "deployment.md").read_text(), re.MULTILINE)
 
 
-class MoreAccount:
+class MoreAccount(Deployment):
     """An account of infra/account.yaml, and the Talend API that knows it."""
 
     def __init__(self, deployment, talend, name):
-        self.name = name
-        self.talend = talend
-        self.service_account = talend.add_account()
-        self._secrets = deployment.secrets
-        self.stack_name = f"talend-token-{name}"
-        self.outputs = deploy_account(deployment.aws, COMMAND.replace("sales", name), self.stack_name)
-        pair = {"id": self.service_account.client_id, "secret": self.service_account.client_secret}
-        self.credentials = json.dumps(pair | {"api_url": talend.url})
+        super().__init__(deployment.aws, talend, talend.add_account())
+        self.name, command = name, COMMAND.replace("sales", name)
+        environment, stack_name = self.aws.subprocess_environment(), f"talend-token-{name}"
+        done = subprocess.run(command.split(), cwd=ROOT, env=environment, capture_output=True, text=True, check=False)
+        assert done.returncode == 0, done.stdout + done.stderr
+        (stack,) = self.aws.client("cloudformation").describe_stacks(StackName=stack_name)["Stacks"]
+        self.stack = Stack(stack_name, {one["OutputKey"]: one["OutputValue"] for one in stack["Outputs"]})
 
-    def put_credentials(self):
-        self._secrets.put_secret_value(SecretId=self.outputs["CredentialsSecretArn"], SecretString=self.credentials)
-
-    def published(self):
-        """The published version; None while there is none."""
-        try:
-            return self._secrets.get_secret_value(SecretId=self.outputs["TokenSecretArn"])
-        except self._secrets.exceptions.ResourceNotFoundException:
-            return None
-
-    def works(self):
-        published = self.published()
-        return published is not None and api_accepts(json.loads(published["SecretString"]))
-
-
-def deploy_account(aws, command, stack_name):
-    """The outputs of the stack that a documented command makes, in a shell that knows where AWS is."""
-    environment = aws.subprocess_environment()
-    made = subprocess.run(["sh", "-c", command], cwd=ROOT, env=environment, capture_output=True, text=True, check=False)
-    assert made.returncode == 0, made.stdout + made.stderr
-    (stack,) = aws.client("cloudformation").describe_stacks(StackName=stack_name)["Stacks"]
-    return {output["OutputKey"]: output["OutputValue"] for output in stack["Outputs"]}
+    def put_credentials(self, text=None):
+        pair = {"id": self.account.client_id, "secret": self.account.client_secret, "api_url": self.talend.url}
+        super().put_credentials(text or json.dumps(pair))
 
 
 @pytest.fixture(scope="module")
 def accounts(deployment, speed):
-    """The accounts by name, each with good credentials and a token."""
+    """Return the accounts by name, each with good credentials and a token."""
     with ExitStack() as stack:
         elsewhere = [stack.enter_context(TalendSimulator(settings=Settings(speed=speed))) for _ in range(2)]
         environments = (deployment.talend, *elsewhere)
@@ -68,17 +48,16 @@ def accounts(deployment, speed):
             made = pool.map(MoreAccount, [deployment] * len(NAMES), environments, NAMES)
             accounts = {account.name: account for account in made}
         for account in accounts.values():
-            account.put_credentials()
-        eventually(lambda: all(account.works() for account in accounts.values()))
+            account.get_first_token()
         yield accounts
 
 
 def test_each_account_has_a_token_of_its_own_environment(deployment, accounts):
     for account in accounts.values():
-        token = json.loads(account.published()["SecretString"])
+        token = account.document()
         assert token["api_url"] == account.talend.url
-        assert account.talend.tokens.live(token["access_token"]).client_id == account.service_account.client_id
-    assert json.loads(deployment.published()["SecretString"])["api_url"] == deployment.talend.url
+        assert account.talend.tokens.live(token["access_token"]).client_id == account.account.client_id
+    assert deployment.document()["api_url"] == deployment.talend.url
 
 
 def test_the_schedules_of_an_account_rotate_that_account(deployment, accounts):
@@ -116,7 +95,7 @@ def test_a_broken_account_never_delays_another(accounts):
 
 
 def alarms(deployment, metric):
-    """The state of each account's alarm on a metric."""
+    """Return the state of each account's alarm on a metric."""
     pages = deployment.aws.client("cloudwatch").get_paginator("describe_alarms").paginate()
     found = [alarm for page in pages for alarm in page["MetricAlarms"] if alarm["MetricName"] == metric]
     dimensions = [{one["Name"]: one["Value"] for one in alarm["Dimensions"]} for alarm in found]
@@ -126,8 +105,7 @@ def alarms(deployment, metric):
 
 def test_a_refused_pair_alarms_for_its_account_alone(deployment, accounts):
     refused, quiet = accounts["research"], dict.fromkeys([*accounts, "default"], "OK")
-    pair = json.dumps({"id": "nobody", "secret": "x", "api_url": refused.talend.url})
-    deployment.secrets.put_secret_value(SecretId=refused.outputs["CredentialsSecretArn"], SecretString=pair)
+    refused.put_credentials(json.dumps({"id": "nobody", "secret": "x", "api_url": refused.talend.url}))
     try:
         eventually(lambda: alarms(deployment, "CredentialsRefused") == quiet | {refused.name: "ALARM"})
         assert refused.works()
@@ -142,14 +120,13 @@ def test_a_nearly_used_version_budget_alarms_for_its_account_alone(deployment, a
     links = {check["link"]: check for check in deployment.invoke({"account": spender.name, "dry_run": True})["checks"]}
     left = int(re.search(r"(\d+) are left for renewals", links["version budget"]["detail"])[1])
     for number in range(left - 1):
-        deployment.secrets.put_secret_value(
-            SecretId=spender.outputs["TokenSecretArn"], SecretString=f"spent {number}", VersionStages=["spent"]
-        )
+        spent = {"SecretString": f"spent {number}", "VersionStages": ["spent"]}
+        deployment.secrets.put_secret_value(SecretId=spender["TokenSecretArn"], **spent)
 
     def renewed():
         rejected = {"account": spender.name, "rejected_version_id": spender.published()["VersionId"]}
         # A token that has just been published is not replaced.
-        return deployment.invoke(rejected, "RenewFunctionName")["outcome"] in ("rotated", "budget_exhausted")
+        return deployment.invoke(rejected, "Renew")["outcome"] in ("rotated", "budget_exhausted")
 
     eventually(renewed)
     eventually(lambda: alarms(deployment, "VersionBudgetLeft") == quiet | {spender.name: "ALARM"})
@@ -157,7 +134,7 @@ def test_a_nearly_used_version_budget_alarms_for_its_account_alone(deployment, a
 
 
 def test_a_consumer_of_one_account_reads_no_other_token(deployment, accounts):
-    policy = accounts["sales"].outputs["ConsumerPolicyArn"]
+    policy = accounts["sales"]["ConsumerPolicyArn"]
     secrets = Role(deployment.aws, "sales-consumer", policy_arn=policy).client("secretsmanager")
     assert secrets.get_secret_value(SecretId="talend-token/sales/token")["SecretString"]
     for secret in ("talend-token/research/token", "talend-token/default/token", "talend-token/sales/credentials"):
@@ -167,11 +144,10 @@ def test_a_consumer_of_one_account_reads_no_other_token(deployment, accounts):
 
 def test_an_account_goes_with_its_stack_and_leaves_its_secrets(deployment, accounts):
     leaving = MoreAccount(deployment, deployment.talend, "leaving")
-    leaving.put_credentials()
-    eventually(leaving.works)
+    leaving.get_first_token()
     scheduler = deployment.aws.client("scheduler")
-    deployment.run("sam", "delete", "--stack-name", leaving.stack_name, "--no-prompts")
+    deployment.run("sam", "delete", "--stack-name", leaving.stack.name, "--no-prompts")
     targets = [scheduler.get_schedule(Name=one["Name"])["Target"] for one in scheduler.list_schedules()["Schedules"]]
     assert {json.loads(target["Input"])["account"] for target in targets} == {*accounts, "default"}
     assert leaving.works()
-    assert deployment.secrets.get_secret_value(SecretId=leaving.outputs["CredentialsSecretArn"])["SecretString"]
+    assert deployment.secrets.get_secret_value(SecretId=leaving["CredentialsSecretArn"])["SecretString"]

@@ -15,8 +15,6 @@ CONSUMERS = 12
 
 
 class DeployedConsumer:
-    """The stack of infra/consumer.yaml."""
-
     def __init__(self, deployment, stack):
         self._deployment = deployment
         self._log_group = f"/aws/lambda/{stack.name}"
@@ -24,7 +22,6 @@ class DeployedConsumer:
 
     @property
     def role(self):
-        """The name of its role."""
         configuration = self._deployment.functions.get_function_configuration(FunctionName=self.function)
         return configuration["Role"].rsplit("/", 1)[1]
 
@@ -74,7 +71,7 @@ def node_consumer(deployment):
 
 @pytest.fixture
 def published(deployment, consumer):
-    """The version of a published token that works and that `renew` may replace. No consumer has an older one."""
+    """Return the version of a published token that works and that `renew` may replace. No consumer has an older one."""
     version = publish_an_old_token(deployment)
     consumer.start_anew()
     return version
@@ -82,13 +79,6 @@ def published(deployment, consumer):
 
 def api_calls(deployment, after):
     return [entry.status for entry in deployment.talend.journal.entries(after=after) if entry.path == API_PATH]
-
-
-@pytest.mark.usefixtures("published")
-def test_the_consumer_calls_the_api(deployment, consumer):
-    asked = len(deployment.talend.journal)
-    assert consumer.call() == {"status": 200, "tasks": 0}
-    assert api_calls(deployment, asked) == [200]
 
 
 def test_consumers_with_one_401_cost_one_token_call(deployment, consumer, published):

@@ -78,7 +78,7 @@ def start(tmp_path):
 
 
 def shapes(text):
-    """The lines of a demo's screen, whatever its times, versions and counts."""
+    """Return the lines of a demo's screen, whatever its times, versions and counts."""
     return {re.sub(r"\b[0-9a-f]{8}\b|\d+", "0", line).strip() for line in text.splitlines()}
 
 

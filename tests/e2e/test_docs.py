@@ -8,14 +8,15 @@ import json
 import re
 import shutil
 import subprocess
+import time
 
 import pytest
 
 from demo.deployment import ROOT
 from demo.roles import Role
-from local_aws import ENVIRONMENTS, LocalAWS
+from e2e.conftest import local_deployment
+from local_aws import ENVIRONMENTS
 from local_aws.waiting import eventually
-from talend_simulator import Account, TalendSimulator
 
 # In the order in which a reader would meet them; the last one removes everything.
 PAGES = ("README.md", "docs/operations.md", "docs/consumers.md", "docs/client.md", "docs/deployment.md")
@@ -35,22 +36,27 @@ TYPED = {"talend-token credentials": "talend-token credentials pair.txt"}
 
 
 def blocks(page):
-    """The shell blocks of a page, without the indentation of a list."""
+    """Yield the shell blocks of a page, without the indentation of a list."""
     for indent, block in re.findall(r"^( *)```sh\n(.*?)^ *```$", (ROOT / page).read_text(), re.MULTILINE | re.DOTALL):
         yield re.sub(f"^{indent}", "", block, flags=re.MULTILINE)
 
 
 def runnable(block):
-    """A block without the commands that are not run here. A token that is printed is not kept."""
+    """Return a block without the commands that are not run here. A token that is printed is not kept."""
     lines = [TYPED.get(line, line) for line in block.splitlines() if line.strip() not in ELSEWHERE]
     return "".join(f"{line} >/dev/null\n" if "--query SecretString" in line else f"{line}\n" for line in lines)
 
 
-class Reader:
-    """An operator who types what a page says, in a shell a page."""
+# Blocks that change a token secret.
+CHANGES = re.compile("update-secret-version-stage|delete-secret")
 
-    def __init__(self, aws, folder):
+
+class Reader:
+    """An operator who types what a page says, in a shell a page. `changes` are the moments of changes by hand."""
+
+    def __init__(self, aws, folder, changes):
         self._folder = folder
+        self._changes = changes
         self._environment = aws.subprocess_environment() | {
             "PATH": f"{ENVIRONMENTS}/awscli/bin:{aws.subprocess_environment()['PATH']}",
             "HOME": str(folder / "home"),
@@ -61,22 +67,24 @@ class Reader:
     def follow(self, page):
         """Run all commands of a page; what they printed, by block."""
         shown = [runnable(block) for block in blocks(page)]
-        script = "set -euo pipefail\n" + "".join(
-            f"printf '\\n=== {number}\\n'\n{text}" for number, text in enumerate(shown)
-        )
+        script = "set -euo pipefail\n" + "".join(f"printf '\\n=== %s\\n' $(date +%s.%N)\n{text}" for text in shown)
         finished = subprocess.run(
             ["bash", "-c", script], cwd=self._folder, env=self._environment, capture_output=True, text=True, check=False
         )
         assert finished.returncode == 0, f"{page}:\n{finished.stdout}\n{finished.stderr}"
-        return dict(zip(shown, re.split(r"^=== \d+\n", finished.stdout, flags=re.MULTILINE)[1:], strict=True))
+        _, *parts = re.split(r"^=== (\S+)\n", finished.stdout, flags=re.MULTILINE)
+        moments = [*map(float, parts[::2]), time.time()]
+        for text, *begin_and_end in zip(shown, moments[:-1], moments[1:], strict=True):
+            if CHANGES.search(text):
+                self._changes += begin_and_end
+        return dict(zip(shown, parts[1::2], strict=True))
 
     def stacks(self):
-        """The names of the stacks that are there, without those nested in others."""
+        """Return the names of the stacks that are there, without those nested in others."""
         names = {stack["StackName"] for stack in self.cloudformation.describe_stacks()["Stacks"]}
         return {name for name in names if not re.search("-(DefaultAccount|Monitoring|Resources)-", name)}
 
     def token(self):
-        """The published token; None while there is none."""
         try:
             return self.secrets.get_secret_value(SecretId="talend-token/default/token")["SecretString"]
         except self.secrets.exceptions.ResourceNotFoundException:
@@ -84,7 +92,7 @@ class Reader:
 
 
 @pytest.fixture(scope="module")
-def reader(template, tmp_path_factory):
+def reader(template, tmp_path_factory, changes):
     folder = tmp_path_factory.mktemp("checkout")
     for path in ROOT.iterdir():
         if path.name not in (".aws-sam", "dist"):
@@ -92,18 +100,18 @@ def reader(template, tmp_path_factory):
     # With the dates of its files, so that `make` finds it up to date.
     for built in ("build", "consumer"):
         shutil.copytree(template.parents[1] / built, folder / ".aws-sam" / built)
-    account = Account()
-    with LocalAWS() as aws, TalendSimulator([account]) as talend:
-        pair = {"id": account.client_id, "secret": account.client_secret, "api_url": talend.url}
+    with local_deployment() as new:
+        account = new.account
+        pair = {"id": account.client_id, "secret": account.client_secret, "api_url": new.talend.url}
         (folder / "pair.txt").write_text(json.dumps(pair))
-        Role(aws, "my-program")
-        yield Reader(aws, folder)
+        Role(new.aws, "my-program")
+        yield Reader(new.aws, folder, changes)
         (folder / "pair.txt").unlink()
 
 
 @pytest.fixture(scope="module")
 def followed(reader):
-    """What each command block of each page printed."""
+    """Return what each command block of each page printed."""
     shown = {}
     for page in PAGES:
         shown[page] = reader.follow(page)
@@ -113,7 +121,7 @@ def followed(reader):
 
 
 def answers(shown, command):
-    """The JSON that the commands of a block printed."""
+    """Return the JSON that the commands of a block printed."""
     (printed,) = [text for block, text in shown.items() if command in block]
     decoder, found, text = json.JSONDecoder(), [], printed
     while "{" in text:

@@ -5,13 +5,10 @@ from collections import Counter
 
 import pytest
 
-from demo.deployment import DeploymentError, deploy
+from demo.deployment import DeploymentError
 from e2e.alarms import alarm_states
-from e2e.conftest import Deployment
-from e2e.logs import check_logs
-from local_aws import LocalAWS
+from e2e.conftest import local_deployment
 from local_aws.waiting import eventually
-from talend_simulator import Account, Settings, TalendSimulator
 
 # A minute is a second.
 SPEED = 60
@@ -27,36 +24,31 @@ TAKEN = """Resources:
 
 
 @pytest.fixture(scope="module")
-def aws():
-    with LocalAWS(schedule_speed=SPEED) as aws:
-        yield aws
+def new():
+    with local_deployment(SPEED) as new:
+        yield new
 
 
 @pytest.fixture(scope="module")
-def left_behind(aws, template, tmp_path_factory):
-    """The names of the secrets that a failed deployment leaves, whose stack has to be deleted then."""
-    secrets, path = aws.client("secretsmanager"), tmp_path_factory.mktemp("failing") / "template.yaml"
+def left_behind(new, template, tmp_path_factory):
+    """Return the names of the secrets that a failed deployment leaves, whose stack has to be deleted then."""
+    path = tmp_path_factory.mktemp("failing") / "template.yaml"
     text = re.sub(
         r"\b(CodeUri|ContentUri|TemplateURL): (\S+)",
         lambda found: f"{found[1]}: {(template.parent / found[2]).resolve()}",
         template.read_text(),
     )
     path.write_text(re.sub(r"^Resources:\n", TAKEN, text, flags=re.MULTILINE))
-    secrets.create_secret(Name="taken")
+    new.secrets.create_secret(Name="taken")
     with pytest.raises(DeploymentError, match="ROLLBACK_COMPLETE"):
-        deploy(aws, path, {})
-    aws.client("cloudformation").delete_stack(StackName="talend-token")
-    return [found["Name"] for found in secrets.list_secrets()["SecretList"]]
+        new.deploy(path)
+    new.aws.client("cloudformation").delete_stack(StackName="talend-token")
+    return [found["Name"] for found in new.secrets.list_secrets()["SecretList"]]
 
 
 @pytest.fixture(scope="module")
-def deployed(aws, template, left_behind):  # noqa: ARG001 (it comes after the deployment that fails)
-    """A new stack without credentials."""
-    account = Account()
-    with TalendSimulator([account], settings=Settings(speed=SPEED)) as talend:
-        deployment = Deployment(aws, talend, account, deploy(aws, template, {"TalendApiUrl": talend.url}))
-        yield deployment
-        check_logs(aws.client("logs"), deployment.changes)
+def deployed(new, template, left_behind):  # noqa: ARG001 (it comes after the deployment that fails)
+    return new.deploy(template)
 
 
 def test_a_first_deployment_that_fails_leaves_no_secret_in_the_way(left_behind, deployed):

@@ -1,13 +1,11 @@
 """A stack gets other parameters, is deployed again and deleted, without harm to a live token."""
 
-import json
-
 import pytest
 from botocore.exceptions import ClientError
 
-from demo.deployment import deploy, resources
+from demo.deployment import resources
+from e2e.breakage import force_rotation
 from e2e.company import company_parameters
-from local_aws.waiting import eventually
 
 NAME, PREFIX = "second", "team/second"
 
@@ -18,7 +16,6 @@ def company(deployment):
 
 
 def update(aws, changed):
-    """Change parameters of the stack, and nothing else."""
     cloudformation = aws.client("cloudformation")
     (stack,) = cloudformation.describe_stacks(StackName=NAME)["Stacks"]
     parameters = [
@@ -33,7 +30,7 @@ def update(aws, changed):
 
 
 def boundaries_and_networks(aws):
-    """The boundary of each role of the stack, and the network of each function."""
+    """Return the boundary of each role of the stack, and the network of each function."""
     found = {one["LogicalResourceId"]: one["PhysicalResourceId"] for one in resources(aws, NAME)}
     roles = [aws.client("iam").get_role(RoleName=found[f"{part}Role"]) for part in ("Rotate", "Renew", "Scheduler")]
     functions = [
@@ -48,30 +45,15 @@ def boundaries_and_networks(aws):
 
 
 def test_redeploying_keeps_the_token_and_deleting_keeps_the_secrets(deployment, template, company):
-    aws, secrets = deployment.aws, deployment.secrets
-    parameters = {
-        "TalendApiUrl": deployment.talend.url,
-        "SecretPrefix": PREFIX,
-        "KmsKeyArn": aws.client("kms").create_key()["KeyMetadata"]["Arn"],
-        "AlarmEmail": "ops@example.com",
-    }
-    stack = deploy(aws, template, parameters, NAME)
-    credentials, token = ({"SecretId": f"{PREFIX}/default/{part}"} for part in ("credentials", "token"))
-    for secret, output in ((credentials, "CredentialsSecretArn"), (token, "TokenSecretArn")):
-        described = secrets.describe_secret(**secret)
-        assert (described["KmsKeyId"], described["ARN"]) == (parameters["KmsKeyArn"], stack.outputs[output])
-    secrets.put_secret_value(**credentials, SecretString=deployment.account.credentials)
-
-    def rotate():
-        answer = deployment.functions.invoke(FunctionName=stack.outputs["RotateFunctionName"], Payload="{}")
-        return json.load(answer["Payload"])["outcome"] == "rotated"
-
-    def version():
-        return secrets.get_secret_value(**token)["VersionId"]
-
-    # New credentials start a rotation, beside which this one may find the lock taken.
-    eventually(rotate)
-    published = version()
+    aws, second = deployment.aws, deployment.beside()
+    key = aws.client("kms").create_key()["KeyMetadata"]["Arn"]
+    parameters = {"SecretPrefix": PREFIX, "KmsKeyArn": key, "AlarmEmail": "ops@example.com"}
+    second.deploy(template, parameters, NAME)
+    for part in ("credentials", "token"):
+        described = second.secrets.describe_secret(SecretId=f"{PREFIX}/default/{part}")
+        assert (described["KmsKeyId"], described["ARN"]) == (key, second[f"{part.capitalize()}SecretArn"])
+    second.get_first_token()
+    published = second.published()["VersionId"]
     assert boundaries_and_networks(aws) == ({""}, {("", "")})
     for alone in ("SubnetIds", "SecurityGroupIds"):
         with pytest.raises(ClientError, match="Set both SubnetIds and SecurityGroupIds"):
@@ -81,11 +63,10 @@ def test_redeploying_keeps_the_token_and_deleting_keeps_the_secrets(deployment, 
     assert boundaries_and_networks(aws) == ({company["PermissionsBoundaryArn"]}, {network})
     update(aws, dict.fromkeys(company, ""))
     assert boundaries_and_networks(aws) == ({""}, {("", "")})
-    deploy(aws, template, parameters | {"ScheduleExpression": "rate(1 day)"}, NAME)
-    assert version() == published
-    assert rotate()
+    second.deploy(template, parameters | {"ScheduleExpression": "rate(1 day)"}, NAME)
+    assert second.published()["VersionId"] == published
 
-    published = version()
+    published = force_rotation(second)["version_id"]
     deployment.run("sam", "delete", "--stack-name", NAME, "--no-prompts")
-    assert version() == published
-    assert secrets.get_secret_value(**credentials)["SecretString"]
+    assert second.published()["VersionId"] == published
+    assert second.secrets.get_secret_value(SecretId=second["CredentialsSecretArn"])["SecretString"]

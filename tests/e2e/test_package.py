@@ -22,14 +22,13 @@ pytestmark = pytest.mark.skipif("CDK" not in os.environ, reason="`make check` in
 
 
 def example(language):
-    """The example of the page in a language."""
     (text,) = re.findall(rf"^```{language}\n(.*?)^```$", PAGE, re.MULTILINE | re.DOTALL)
     return text
 
 
 @pytest.fixture(scope="module")
 def packaged():
-    """The packaged template, and the uploaded files by name."""
+    """Return the packaged template, and the uploaded files by name."""
     with LocalAWS() as aws:
         files = aws.client("s3")
         files.create_bucket(Bucket="my-bucket", CreateBucketConfiguration={"LocationConstraint": aws.region})
@@ -61,7 +60,7 @@ def test_the_packaged_template_is_plain_cloudformation(packaged):
 
 @pytest.fixture(scope="module")
 def synthesized(packaged, tmp_path_factory):  # noqa: ARG001 (it is the file that the example reads)
-    """What the example makes of the packaged template."""
+    """Return what the example makes of the packaged template."""
     folder = tmp_path_factory.mktemp("cdk")
     environment = os.environ | {
         "PATH": f"{ENVIRONMENTS / 'node' / 'bin'}:{os.environ['PATH']}",

@@ -16,7 +16,7 @@ from releases import NAME, ROOT, VERSION, commit, documented, release, run
 
 @pytest.fixture(scope="module")
 def unpacked(dist, tmp_path_factory):
-    """What a user has after unpacking the release."""
+    """Return what a user has after unpacking the release."""
     folder = tmp_path_factory.mktemp("unpacked")
     shutil.unpack_archive(dist / f"{NAME}.zip", folder)
     return folder / NAME
@@ -134,7 +134,7 @@ def test_the_sdist_makes_the_released_wheel(dist, tmp_path):
 
 @pytest.fixture
 def small(tmp_path):
-    """What is read to find out whether a checkout is a release."""
+    """Return what is read to find out whether a checkout is a release."""
     for path in ("infra/tools/release.py", "pyproject.toml", "CHANGELOG.md"):
         (tmp_path / path).parent.mkdir(parents=True, exist_ok=True)
         shutil.copy(ROOT / path, tmp_path / path)

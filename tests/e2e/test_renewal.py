@@ -20,7 +20,7 @@ CONSUMERS = 1000
 
 @pytest.fixture
 def rejected(deployment):
-    """The version of a published token that is ten minutes old and that Talend has revoked."""
+    """Return the version of a published token that is ten minutes old and that Talend has revoked."""
     version = publish_an_old_token(deployment)
     revoke_tokens(deployment)
     return version
@@ -31,12 +31,11 @@ def test_a_thousand_consumers_cost_one_token_call_and_one_version(deployment, re
     calls, before = len(deployment.talend.token_calls()), deployment.versions()
     # The token endpoint holds the first consumer back until both, and one more consumer, have returned.
     deployment.talend.faults.add(Stall(), times=1)
-    event = {"rejected_version_id": rejected}
     with ThreadPoolExecutor(64) as pool:
-        answers = [pool.submit(deployment.invoke, event, "RenewFunctionName")]
+        answers = [pool.submit(deployment.reject, rejected)]
         eventually(lambda: deployment.talend.stalled)
         meanwhile = [deployment.invoke(other)["outcome"] for other in ({"trigger": "schedule"}, {})]
-        answers += [pool.submit(deployment.invoke, event, "RenewFunctionName") for _ in range(CONSUMERS - 1)]
+        answers += [pool.submit(deployment.reject, rejected) for _ in range(CONSUMERS - 1)]
         eventually(lambda: any(answer.done() for answer in answers))
         deployment.talend.release()
         outcomes = Counter(answer.result()["outcome"] for answer in answers)
@@ -54,18 +53,15 @@ def test_a_killed_winner_blocks_nobody_for_longer_than_its_own_time(deployment, 
     configuration = {"FunctionName": deployment["RenewFunctionName"]}
     deployment.functions.update_function_configuration(**configuration, Timeout=14)
     deployment.talend.faults.add(Stall(), times=1)
-    event = {"rejected_version_id": rejected}
     try:
         with ThreadPoolExecutor(1) as pool:
-            winner = pool.submit(deployment.invoke, event, "RenewFunctionName")
+            winner = pool.submit(deployment.reject, rejected)
             eventually(lambda: deployment.talend.stalled)
             (worker,) = [one for one in deployment.aws.workers() if one["busy"] and "Renew" in one["function"]]
             os.kill(worker["pid"], signal.SIGKILL)
             assert winner.result(30)["errorType"] == "Runtime.ExitError"
-        assert deployment.invoke(event, "RenewFunctionName")["outcome"] == "in_progress"
-        healed = eventually(
-            lambda: (answer := deployment.invoke(event, "RenewFunctionName"))["outcome"] == "rotated" and answer, 30
-        )
+        assert deployment.reject(rejected)["outcome"] == "in_progress"
+        healed = eventually(lambda: (answer := deployment.reject(rejected))["outcome"] == "rotated" and answer, 30)
     finally:
         deployment.talend.faults.clear()
         deployment.functions.update_function_configuration(**configuration, Timeout=30)
@@ -100,7 +96,6 @@ def test_an_event_renews_the_token_of_its_account_alone(deployment, report, reje
 
 @pytest.fixture
 def no_lock_table(deployment):
-    """Delete the lock table while the test runs."""
     tables, name = deployment.aws.client("dynamodb"), deployment.resource("LockTable")
     table = tables.describe_table(TableName=name)["Table"]
     tables.delete_table(TableName=name)
@@ -116,7 +111,7 @@ def no_lock_table(deployment):
 @pytest.mark.usefixtures("no_lock_table")
 def test_without_the_lock_table_rotation_goes_on_and_renewals_fail(deployment, rejected):
     calls = len(deployment.talend.token_calls())
-    error = deployment.invoke({"rejected_version_id": rejected}, "RenewFunctionName")
+    error = deployment.reject(rejected)
     assert error["errorType"] == "LockUnavailable"
     assert "for account 'default'" in error["errorMessage"]
     assert len(deployment.talend.token_calls()) == calls

@@ -8,7 +8,8 @@ import threading
 
 import pytest
 
-from demo.deployment import ROOT, deploy_consumer, resources
+from demo.deployment import BUILT_CONSUMER, deploy_consumer, resources
+from e2e.breakage import age_the_token, revoke_tokens
 from local_aws import ENVIRONMENTS
 from local_aws.waiting import eventually
 from releases import NAME, documented, run, unpack_previous_package
@@ -19,15 +20,13 @@ PAUSE_SECONDS = 0.05
 
 @pytest.fixture(scope="module")
 def template(tmp_path_factory):
-    """Return the template of the previous release, which is deployed first."""
     return unpack_previous_package(tmp_path_factory.mktemp("previous"))
 
 
 @pytest.fixture(scope="module")
 def consumer(deployment):
-    """The name of a deployed function with the previous release's client."""
-    built = ROOT / ".aws-sam" / "consumer" / "template.yaml"
-    stack = deploy_consumer(deployment.aws, built, deployment.stack, deployment.talend.url)
+    """Return the name of a deployed function with the previous release's client."""
+    stack = deploy_consumer(deployment.aws, BUILT_CONSUMER, deployment.stack, deployment.talend.url)
     return stack.outputs["ConsumerFunctionName"]
 
 
@@ -61,13 +60,6 @@ class Calls(threading.Thread):
         self.join()
 
 
-def age_the_token(deployment):
-    """Publish the token again as one that is ten minutes old, which renew replaces."""
-    document = deployment.document()
-    text = json.dumps(document | {"issued_at": document["issued_at"] - 600})
-    return deployment.secrets.put_secret_value(SecretId=deployment["TokenSecretArn"], SecretString=text)["VersionId"]
-
-
 def state(deployment):
     """What an update must leave as it is: the resources' physical ids, the outputs, the versions of both secrets."""
     stack = deployment.stack.name
@@ -99,7 +91,7 @@ def test_an_update_fails_no_call_and_replaces_nothing(deployment, consumer, dist
         return json.load(deployment.functions.invoke(FunctionName=consumer)["Payload"]).get("status")
 
     def renew():
-        return deployment.invoke({"rejected_version_id": seen}, "RenewFunctionName").get("outcome")
+        return deployment.reject(seen).get("outcome")
 
     with Calls(consume) as consuming:
         with Calls(deployment.works) as reading, Calls(renew) as renewing:
@@ -109,7 +101,7 @@ def test_an_update_fails_no_call_and_replaces_nothing(deployment, consumer, dist
             for calls in (consuming, reading, renewing):
                 calls.went_on()
         # A client of the previous release has the new functions replace its token.
-        deployment.talend.tokens.revoke_all(deployment.account.client_id)
+        revoke_tokens(deployment)
         consuming.went_on()
     assert deployment.published()["VersionId"] != replaced
     assert set(consuming.results) == {200}

@@ -53,8 +53,6 @@ def secrets(talend, monkeypatch):
 
 @pytest.fixture
 def published(secrets):
-    """Returns the published token document."""
-
     def document():
         # Without a label, moto may return another version than the current one.
         text = secrets.get_secret_value(SecretId=TOKEN, VersionStage="AWSCURRENT")["SecretString"]
@@ -65,7 +63,7 @@ def published(secrets):
 
 @pytest.fixture
 def aged(secrets, published):
-    """The version of a published token that is ten minutes old."""
+    """Return the version of a published token that is ten minutes old."""
     version_id = "a" * 8 + invoke({})["version_id"][8:]
     document = json.loads(published().to_json().reveal())
     document |= {name: document[name] - 600 for name in ("issued_at", "expires_at")}
@@ -75,7 +73,6 @@ def aged(secrets, published):
 
 @pytest.fixture
 def log(monkeypatch):
-    """The functions' log."""
     log = io.StringIO()
     for function in (rotate, renew):
         monkeypatch.setattr(function.logger.registered_handler, "stream", log)

@@ -6,8 +6,6 @@ CREDENTIALS, TOKEN = "talend-token/default/credentials", "talend-token/default/t
 
 
 class Context:
-    """The context of an invocation."""
-
     function_name = "function"
     memory_limit_in_mb = 256
     invoked_function_arn = "arn:aws:lambda:eu-west-1:123456789012:function:function"

@@ -52,7 +52,7 @@ class Proxy:
 
 @pytest.fixture
 def proxy(monkeypatch):
-    """A proxy that the environment names, as an operator does."""
+    """Return a proxy that the environment names, as an operator does."""
     for name in ("HTTPS_PROXY", "https_proxy", "NO_PROXY", "no_proxy", "ALL_PROXY", "all_proxy"):
         monkeypatch.delenv(name, raising=False)
     for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
@@ -66,7 +66,7 @@ def proxy(monkeypatch):
 
 @pytest.fixture
 def server(monkeypatch, tmp_path):
-    """Starts a server that answers with a body, by a certificate whose authority the environment names."""
+    """Start a server that answers with a body, by a certificate whose authority the environment names."""
     context = tls_context(tmp_path)
     for name in ("REQUESTS_CA_BUNDLE", "AWS_CA_BUNDLE"):
         monkeypatch.setenv(name, str(tmp_path / "server.pem"))

@@ -12,7 +12,6 @@ import requests
 from integration.handlers import CREDENTIALS, TOKEN, invoke
 from rotator import bootstrap
 from rotator.domain.errors import (
-    CredentialsError,
     CredentialsRefused,
     InvalidEvent,
     InvalidSettings,
@@ -76,15 +75,6 @@ def test_bad_settings_are_reported_by_each_invocation(monkeypatch, log, event):
     assert [(line["message"], line["error"]) for line in lines] == [("failed", "InvalidSettings")] * 2
 
 
-def test_credentials_put_later_are_used_by_the_warm_function(secrets):
-    secrets.put_secret_value(SecretId=CREDENTIALS, SecretString="nothing yet")
-    secrets.put_secret_value(SecretId=CREDENTIALS, SecretString="nothing still")
-    with pytest.raises(CredentialsError):
-        invoke({})
-    secrets.put_secret_value(SecretId=CREDENTIALS, SecretString='{"id": "abc", "secret": "s3cret-of-abc"}')
-    assert invoke({})["outcome"] == "rotated"
-
-
 def test_new_credentials_rotate_once_for_all_deliveries(secrets, talend, aged):
     talend.add_account(Account("abd", "s3cret-of-abd"))
     secrets.put_secret_value(SecretId=CREDENTIALS, SecretString="abd:s3cret-of-abd")
@@ -105,25 +95,6 @@ def test_a_changed_existing_credentials_secret_is_found_by_its_arn(secrets, tale
         assert invoke(label_updated(name))["outcome"] == "ignored"
     assert list(talend.token_calls()) == []
     assert invoke(label_updated("existing", arns=[arn]))["outcome"] == "rotated"
-
-
-@pytest.mark.parametrize("trigger", ["schedule", "watchdog"])
-def test_before_credentials_are_stored_nothing_fails(secrets, trigger):
-    for part in ("credentials", "token"):
-        secrets.create_secret(Name=f"talend-token/new/{part}")
-    assert invoke({"trigger": trigger, "account": "new"})["outcome"] == "waiting_for_credentials"
-    secrets.put_secret_value(SecretId="talend-token/new/credentials", SecretString="abc:s3cret-of-abc")
-    assert invoke({"trigger": trigger, "account": "new"})["outcome"] == "rotated"
-
-
-def test_refused_credentials_leave_the_previous_ones_in_use(secrets, talend, capfd):
-    secrets.put_secret_value(SecretId=CREDENTIALS, SecretString="abc:mistyped")
-    assert invoke({})["outcome"] == "rotated"
-    assert [call.status for call in talend.token_calls()] == [401, 200]
-    assert '"CredentialsRefused":[1.0]' in capfd.readouterr().out
-    secrets.put_secret_value(SecretId=CREDENTIALS, SecretString="abc:s3cret-of-abc")
-    invoke({})
-    assert '"CredentialsRefused":[0.0]' in capfd.readouterr().out
 
 
 def test_a_token_that_the_api_refuses_is_not_published(secrets, talend, monkeypatch):

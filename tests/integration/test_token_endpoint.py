@@ -2,6 +2,7 @@
 
 import gzip
 import json
+import re
 import select
 import traceback
 import zlib
@@ -18,10 +19,11 @@ from talend_simulator import Account, Answer, Close, Huge, Redirect, Reset, Stal
 
 SECRET_ID = "talend-token/default/credentials"
 SECRET = "hunter2:with a colon"
+REFUSALS, RETRIED = (400, 401, 403), (429, 500, 502, 503, 504)
 
 
-def credentials(url, secret=SECRET):
-    return Credentials(SECRET_ID, "version-1", "abc", secret, url)
+def credentials(url):
+    return Credentials(SECRET_ID, "version-1", "abc", SECRET, url)
 
 
 @pytest.fixture
@@ -42,7 +44,7 @@ def endpoint(clock):
 
 @pytest.fixture
 def answered():
-    """Starts a server that sends the same octets after each request, which it records."""
+    """Start a server that sends the same octets after each request, which it records."""
 
     def serving(octets, slowly=b""):
         def serve(connection):
@@ -75,7 +77,6 @@ def test_a_token_is_issued_for_the_documented_call(talend, endpoint, clock, tmp_
     assert members["access_token"].count(".") == 2
     assert members["expires_in"] == "1800"
     assert response.credentials == credentials(talend.url)
-    assert response.credentials.token_endpoint == talend.token_url
     assert response.requested_at == clock()
     assert [(call.method, call.status, call.client_id) for call in talend.token_calls()] == [("POST", 200, "abc")]
 
@@ -90,19 +91,12 @@ def test_the_request_asks_for_json_as_it_is(endpoint, answered):
     assert json.loads(body) == {"audience": url, "grant_type": "client_credentials"}
 
 
-@pytest.mark.parametrize("status", [429, 500, 502, 503, 504])
-def test_a_passing_failure_is_tried_again_with_growing_delays(talend, endpoint, clock, status):
-    talend.faults.add(Answer(status), times=2)
+@pytest.mark.parametrize("fault", [*map(Answer, RETRIED), Close(), Reset(), Close(after_body_bytes=10)])
+def test_a_passing_failure_is_tried_again_with_growing_delays(talend, endpoint, clock, fault):
+    talend.faults.add(fault, times=2)
     request(endpoint, talend.url)
-    assert statuses(talend) == [status, status, 200]
+    assert statuses(talend)[2:] == [200]
     assert clock.slept == [0.5, 1.0]
-
-
-@pytest.mark.parametrize("fault", [Close(), Reset(), Close(after_body_bytes=10)])
-def test_a_broken_connection_is_tried_again(talend, endpoint, fault):
-    talend.faults.add(fault, times=1)
-    request(endpoint, talend.url)
-    assert len(talend.token_calls()) == 2
 
 
 @pytest.mark.parametrize(
@@ -120,78 +114,51 @@ def test_a_lasting_failure_is_retried_until_the_deadline(talend, endpoint, clock
     headers = {"Retry-After": retry_after} if retry_after else {}
     talend.faults.add(Answer(503, headers=headers), times=99)
     attempts = len(slept) + 1
-    said = f"answered 503 after {attempts} attempts" if slept else "answered 503 for"
-    with pytest.raises(TokenUnavailable, match=said) as caught:
+    with pytest.raises(TokenUnavailable, match=f"after {attempts} attempts" if slept else "answered 503 for") as caught:
         request(endpoint, talend.url, seconds=seconds)
     assert (caught.value.status, caught.value.attempts, caught.value.retry_after) == (503, attempts, retry_after)
     assert clock.slept == slept
     assert len(talend.token_calls()) == attempts
 
 
-def test_a_wrong_secret_is_refused(talend, endpoint, clock):
-    with pytest.raises(CredentialsRefused, match="answered 401"):
-        endpoint.request_token(credentials(talend.url, "wrong"), clock() + 30)
+REFUSED = f"{SECRET_ID}.* Check the ID, the secret"
+NOT_TALEND = "Check that the API URL is the base"
+TOO_LONG = "more than 262144 bytes"
+
+
+def encoded(encoding, body=b"\x1f\x8b"):
+    return Answer(200, body=body, headers={"Content-Encoding": encoding})
 
 
 @pytest.mark.parametrize(
-    ("status", "error", "message"),
+    ("fault", "error", "message"),
     [
-        *[(status, CredentialsRefused, f"{SECRET_ID}.* Check the ID, the secret") for status in (400, 401, 403)],
-        *[(status, InvalidTokenResponse, "Check that the API URL is the base") for status in (201, 204, 404, 405, 501)],
+        *[(Answer(code), CredentialsRefused, f"answered {code} after 2 attempts for .*{REFUSED}") for code in REFUSALS],
+        *[
+            (Answer(code), InvalidTokenResponse, f"answered {code} after 2 attempts for .*{NOT_TALEND}")
+            for code in (201, 204, 404, 405, 501)
+        ],
+        (Redirect("http://127.0.0.1:1/"), InvalidTokenResponse, "answered 307"),
+        *[(Huge(size, announced=True), InvalidTokenResponse, TOO_LONG) for size in (10_000_000, 999_999_999_999_999)],
+        (Huge(10_000_000, announced=False), InvalidTokenResponse, TOO_LONG),
+        # Compressions that cannot be undone here.
+        (encoded("br"), InvalidTokenResponse, "in the encoding br for"),
+        (encoded("hunter2, br"), InvalidTokenResponse, "in the encoding br for"),
+        (encoded("ZSTD"), InvalidTokenResponse, "in the encoding zstd for"),
+        (encoded("compress"), InvalidTokenResponse, "in the encoding compress for"),
+        (encoded("gzip,x-compress"), InvalidTokenResponse, "in the encoding x-compress for"),
+        (encoded("gzip", b"not gzip at all"), InvalidTokenResponse, "a body that cannot be decompressed for"),
+        (encoded("gzip", gzip.compress(b" " * 50_000_000)), InvalidTokenResponse, TOO_LONG),
     ],
+    ids=lambda value: value if isinstance(value, str) else "",
 )
-def test_a_final_status_is_not_tried_again(talend, endpoint, status, error, message):
+def test_a_final_answer_is_not_requested_again(talend, endpoint, fault, error, message):
     talend.faults.add(Answer(503), times=1)
-    talend.faults.add(Answer(status, body="hunter2"), times=1)
-    with pytest.raises(error, match=f"answered {status} after 2 attempts for .*{message}") as caught:
+    talend.faults.add(fault, times=1)
+    with pytest.raises(error, match=message) as caught:
         request(endpoint, talend.url)
-    assert (caught.value.status, caught.value.attempts) == (status, 2)
-    assert statuses(talend) == [503, status]
-
-
-def test_a_redirect_is_not_followed(talend, endpoint):
-    with TalendSimulator() as elsewhere:
-        talend.faults.add(Redirect(elsewhere.token_url), times=1)
-        with pytest.raises(InvalidTokenResponse, match="answered 307"):
-            request(endpoint, talend.url)
-        assert list(elsewhere.journal) == []
-
-
-@pytest.mark.parametrize("announced", [True, False])
-def test_a_huge_body_is_cut_off(talend, endpoint, announced):
-    talend.faults.add(Huge(10_000_000, announced=announced), times=1)
-    with pytest.raises(InvalidTokenResponse, match="more than 262144 bytes") as caught:
-        request(endpoint, talend.url)
-    assert caught.value.status == 200
-
-
-def test_an_announced_body_size_allocates_no_memory(endpoint, answered):
-    said = b"HTTP/1.1 200 OK\r\nContent-Length: 999999999999999\r\n\r\n" + b"x" * 300_000
-    with answered(said) as url, pytest.raises(InvalidTokenResponse, match="more than 262144 bytes"):
-        request(endpoint, url)
-
-
-def test_the_longest_body_is_read_whole(talend, endpoint):
-    longest = bytes(octet % 251 for octet in range(262_144))
-    talend.faults.add(Answer(200, body=longest), times=1)
-    assert request(endpoint, talend.url).body == longest
-
-
-@pytest.mark.parametrize(
-    ("encoding", "name"),
-    [
-        ("br", "br"),
-        ("hunter2, br", "br"),
-        ("ZSTD", "zstd"),
-        ("compress", "compress"),
-        ("gzip,x-compress", "x-compress"),
-    ],
-)
-def test_a_compression_that_cannot_be_undone_is_named(talend, endpoint, encoding, name):
-    talend.faults.add(Answer(200, body=b"\x1f\x8b", headers={"Content-Encoding": encoding}), times=1)
-    with pytest.raises(InvalidTokenResponse, match=f"in the encoding {name} for") as caught:
-        request(endpoint, talend.url)
-    assert caught.value.status == 200
+    assert statuses(talend) == [503, caught.value.status]
+    assert caught.value.__context__ is None
 
 
 @pytest.mark.parametrize(
@@ -205,70 +172,47 @@ def test_a_compression_that_cannot_be_undone_is_named(talend, endpoint, encoding
         *[(encoding, bytes) for encoding in ("identity", "Identity", "utf-8", "none", "", "UTF-8, identity")],
     ],
 )
-def test_an_unrequested_encoding_is_read(talend, endpoint, encoding, compress):
-    body = json.dumps({"access_token": "x" * 20_000}).encode()
-    talend.faults.add(Answer(200, body=compress(body), headers={"Content-Encoding": encoding}), times=1)
+def test_the_longest_body_is_read_in_an_unrequested_encoding(talend, endpoint, encoding, compress):
+    body = bytes(octet % 251 for octet in range(262_144))
+    talend.faults.add(encoded(encoding, compress(body)), times=1)
     assert request(endpoint, talend.url).body == body
-
-
-@pytest.mark.parametrize(
-    ("body", "problem"),
-    [
-        (gzip.compress(b" " * 50_000_000), "more than 262144 bytes"),
-        (b"not gzip at all", "a body that cannot be decompressed for"),
-    ],
-    ids=["a bomb", "not gzip"],
-)
-def test_a_compressed_body_that_cannot_be_read_is_not_requested_again(talend, endpoint, body, problem):
-    talend.faults.add(Answer(200, body=body, headers={"Content-Encoding": "gzip"}), times=1)
-    with pytest.raises(InvalidTokenResponse, match=problem) as caught:
-        request(endpoint, talend.url)
-    assert (caught.value.status, caught.value.__context__) == (200, None)
-    assert len(talend.token_calls()) == 1
 
 
 CODES = "invalid_request invalid_client invalid_grant unauthorized_client unsupported_grant_type invalid_scope"
 
 
-@pytest.mark.parametrize(("status", "code"), [*[(401, code) for code in CODES.split()], (400, "invalid_grant")])
-def test_a_registered_error_code_is_shown_and_nothing_else(talend, endpoint, status, code):
-    body = json.dumps({"error": code, "error_description": "hunter2", "error_uri": "https://hunter2.example"})
-    talend.faults.add(Answer(status, body=body), times=1)
-    with pytest.raises(CredentialsRefused, match=rf"answered {status} \({code}\) for") as caught:
+@pytest.mark.parametrize(
+    ("body", "shown"),
+    [
+        *[(f'{{"error": "{code}", "error_description": "hunter2"}}', f" ({code})") for code in CODES.split()],
+        ("", ""),
+        ("invalid_client", ""),
+        ("[]", ""),
+        ('{"error": "hunter2"}', ""),
+        ('{"error": ["invalid_client"]}', ""),
+        ('{"error": "invalid_client hunter2"}', ""),
+        ('{"error": "INVALID_CLIENT"}', ""),
+        ('{"errors": "invalid_client"}', ""),
+        ('{"error": "invalid_client"}' + " " * 300_000, ""),
+        ("[" * 100_000, ""),
+        ("gzip", ""),
+    ],
+    ids=lambda value: value[:40],
+)
+def test_a_registered_error_code_is_shown_and_nothing_else(talend, endpoint, body, shown):
+    headers = {"Content-Encoding": "gzip"} if body == "gzip" else {}
+    talend.faults.add(Answer(401, body=body, headers=headers), times=1)
+    with pytest.raises(CredentialsRefused, match=re.escape(f"answered 401{shown} for the credentials")) as caught:
         request(endpoint, talend.url)
     assert "hunter2" not in str(caught.value)
 
 
-@pytest.mark.parametrize(
-    "body",
-    [
-        "",
-        "invalid_client",
-        "[]",
-        '{"error": "hunter2"}',
-        '{"error": ["invalid_client"]}',
-        '{"error": "invalid_client hunter2"}',
-        '{"error": "INVALID_CLIENT"}',
-        '{"errors": "invalid_client"}',
-        '{"error": "invalid_client"}' + " " * 300_000,
-        "[" * 100_000,
-        "gzip",
-    ],
-    ids=lambda body: body[:30],
-)
-def test_any_other_body_of_a_refusal_is_not_shown(talend, endpoint, body):
-    headers = {"Content-Encoding": "gzip"} if body == "gzip" else {}
-    talend.faults.add(Answer(401, body=body, headers=headers), times=1)
-    with pytest.raises(CredentialsRefused, match="answered 401 for the credentials"):
-        request(endpoint, talend.url)
-
-
-@pytest.mark.parametrize("inside_body", [False, True])
-def test_a_server_that_stalls_is_left_at_the_deadline(talend, endpoint, inside_body):
+@pytest.mark.parametrize(("inside_body", "seconds"), [(False, 0.2), (True, 0.2), (False, -5)])
+def test_a_server_that_stalls_is_left_at_the_deadline(talend, endpoint, inside_body, seconds):
     talend.faults.add(Stall(inside_body=inside_body), times=1)
     with pytest.raises(TokenUnavailable, match="could not be reached"):
-        request(endpoint, talend.url, seconds=0.2)
-    assert len(talend.token_calls()) == 1
+        request(endpoint, talend.url, seconds=seconds)
+    assert len(talend.token_calls()) <= 1
 
 
 @pytest.mark.parametrize(
@@ -300,12 +244,6 @@ def test_a_silent_server_gets_another_request_before_the_deadline(endpoint, monk
     with raw_server(serve) as url:
         assert request(endpoint, url).body == b"{}"
     assert len(calls) == 2
-
-
-def test_a_deadline_that_has_passed_gives_a_clear_error(talend, endpoint):
-    talend.faults.add(Stall(), times=1)
-    with pytest.raises(TokenUnavailable, match="could not be reached"):
-        request(endpoint, talend.url, seconds=-5)
 
 
 @pytest.mark.parametrize(

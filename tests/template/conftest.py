@@ -27,7 +27,6 @@ print(json.dumps({path: expand(Path(path)) for path in sys.argv[1:]}, default=st
 
 
 def expand(*paths):
-    """Return each template after SAM's transform, by its path."""
     command = [ROOT / ".environments" / "sam" / "bin" / "python", "-c", EXPAND, *paths]
     environment = os.environ | {"PYTHONPATH": str(ROOT / "infra" / "tools")}
     printed = subprocess.run(command, check=True, capture_output=True, text=True, env=environment).stdout
@@ -36,7 +35,7 @@ def expand(*paths):
 
 @pytest.fixture(scope="session")
 def expanded():
-    """Every template of the project after SAM's transform, by its path."""
+    """Return every template of the project after SAM's transform, by its path."""
     if not BUILT.exists():
         pytest.fail("the template is not built: run `make build`, or `make test`, which does so first")
     return expand(BUILT, *sorted(BUILD.glob("*/template.yaml")), ACCOUNT, ELSEWHERE, CONSUMER, CONSUMER_NODE)
@@ -44,51 +43,47 @@ def expanded():
 
 @pytest.fixture(scope="session")
 def template(expanded):
-    """The built main template."""
     return expanded[BUILT]
 
 
 @pytest.fixture(scope="session")
 def nested(expanded, template):
-    """The built template of each stack that the main one nests, by logical id."""
+    """Return the built template of each stack that the main one nests, by logical id."""
     stacks = [name for name, found in template["Resources"].items() if found["Type"] == "AWS::CloudFormation::Stack"]
     return {name: expanded[BUILD / name / "template.yaml"] for name in stacks}
 
 
 @pytest.fixture(scope="session")
 def account_resources(nested):
-    """The template that owns an account's secrets, schedules, consumer policy and alarms."""
+    """Return the template that owns an account's secrets, schedules, consumer policy and alarms."""
     return nested["DefaultAccount"]
 
 
 @pytest.fixture(scope="session")
 def account(expanded):
-    """The template of one more account."""
     return expanded[ACCOUNT]
 
 
 @pytest.fixture(scope="session")
 def elsewhere(expanded):
-    """The template for consumers in other AWS accounts."""
     return expanded[ELSEWHERE]
 
 
 @pytest.fixture(scope="session")
 def consumer(expanded):
-    """The built template of the example consumer."""
     return expanded[CONSUMER]
 
 
 @pytest.fixture(scope="session")
 def every_template(expanded, template, nested, account, elsewhere, consumer):
-    """Every template of the project, by a name of its own."""
+    """Return every template of the project, by a name of its own."""
     consumers = {"consumer": consumer, "consumer in Node.js": expanded[CONSUMER_NODE]}
     return {"main": template, **nested, "account": account, "elsewhere": elsewhere, **consumers}
 
 
 @pytest.fixture(scope="session")
 def alarms(template, nested):
-    """The properties of every alarm of the main stack and the stacks in it, by logical id."""
+    """Return the properties of every alarm of the main stack and the stacks in it, by logical id."""
     return {
         name: resource["Properties"]
         for stack in [template, *nested.values()]
@@ -99,13 +94,12 @@ def alarms(template, nested):
 
 @pytest.fixture(scope="session")
 def package():
-    """The folder that becomes the zip of rotate. A test shows that renew's is the same."""
+    """Return the folder that becomes the zip of rotate. A test shows that renew's is the same."""
     return BUILD / "RotateFunction"
 
 
 @pytest.fixture(scope="session")
 def layer():
-    """The folder that becomes the client's layer."""
     return BUILD / "ClientLayer"
 
 

@@ -12,12 +12,12 @@ ROOT = Path(__file__).parents[2]
 
 
 def given(stack, name):
-    """What a stack hands to the template that it nests."""
+    """Return what a stack hands to the template that it nests."""
     return stack["Resources"][name]["Properties"]["Parameters"]
 
 
 def imports(value):
-    """The names of all that a template imports, without the main stack's."""
+    """Return the names of all that a template imports, without the main stack's."""
     if isinstance(value, list):
         return {name for entry in value for name in imports(entry)}
     if not isinstance(value, dict):

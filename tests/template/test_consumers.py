@@ -25,7 +25,7 @@ def test_two_requests_and_a_renewal_fit_into_the_consumers_time(consumer):
 
 @pytest.fixture(scope="module")
 def granted(elsewhere):
-    """What principals of other AWS accounts get."""
+    """Return what principals of other AWS accounts get."""
     return {name: found["Properties"] for name, found in elsewhere["Resources"].items()}
 
 

@@ -14,7 +14,7 @@ TELEMETRY = Path(__file__).parents[2] / "functions" / "rotator" / "adapters" / "
 
 @pytest.fixture(scope="module")
 def deployed(nested):
-    """How many resources of each type a nested stack has, by the stack's logical id."""
+    """Return how many resources of each type a nested stack has, by the stack's logical id."""
     return {
         name: Counter(resource["Type"] for resource in stack["Resources"].values()) for name, stack in nested.items()
     }

@@ -24,7 +24,7 @@ BUCKET = ("AWS::S3::Bucket", "AWS::S3::BucketPolicy")
 
 @pytest.fixture(scope="module")
 def kinds(template, nested):
-    """Every type of resource in the main stack and the stacks in it."""
+    """Return every type of resource in the main stack and the stacks in it."""
     stacks = [template, *nested.values()]
     return {resource["Type"] for stack in stacks for resource in stack["Resources"].values()}
 

@@ -29,17 +29,17 @@ def text_of(name):
 
 
 def prose(page):
-    """The text of a page without its blocks of code."""
+    """Return the text of a page without its blocks of code."""
     return re.sub(r"```.*?```", "", page.read_text(), flags=re.DOTALL)
 
 
 def code(page):
-    """The `code` of a page's running text and tables."""
+    """Return the `code` of a page's running text and tables."""
     return re.findall(r"`([^`\n]+)`", prose(page))
 
 
 def table(text, heading):
-    """The rows of the first table after a heading or a line, as lists of cells."""
+    """Return the rows of the first table after a heading or a line, as lists of cells."""
     lines = text[text.index(heading) :].splitlines()
     start = next(number for number, line in enumerate(lines) if line.startswith("|--"))
     rows = []
@@ -51,12 +51,12 @@ def table(text, heading):
 
 
 def first_cells(text, heading):
-    """The `code` in the first cells of a table."""
+    """Return the `code` in the first cells of a table."""
     return {re.search(r"`(\w+)`", cells[0])[1] for cells in table(text, heading) if "`" in cells[0]}
 
 
 def anchors(page):
-    """The anchors that GitHub gives to a page's headings."""
+    """Return the anchors that GitHub gives to a page's headings."""
     headings = re.findall(r"^#+ (.+)$", prose(page), re.MULTILINE)
     return {re.sub(r"[^\w -]", "", heading.lower()).replace(" ", "-") for heading in headings}
 

@@ -103,7 +103,7 @@ def given(template):
 
 @pytest.fixture(scope="module")
 def dashboard(nested):
-    """The dashboard's widgets, with something in the place of every reference."""
+    """Return the dashboard's widgets, with something in the place of every reference."""
     properties = nested["Monitoring"]["Resources"]["Dashboard"]["Properties"]
     # Dashboards are global: two stacks of one name in two Regions have one each.
     assert properties["DashboardName"] == {"Fn::Sub": "${MainStack}-${AWS::Region}"}
@@ -148,17 +148,6 @@ def test_the_dashboard_is_of_both_functions_and_their_logs(dashboard, template):
     }
 
 
-def test_widgets_fill_their_rows_and_none_lies_over_another(dashboard):
-    cells = [
-        (x, y)
-        for widget in dashboard
-        for x in range(widget["x"], widget["x"] + widget["width"])
-        for y in range(widget["y"], widget["y"] + widget["height"])
-    ]
-    assert len(cells) == len(set(cells)) == 24 * (max(y for _, y in cells) + 1)
-    assert max(x for x, _ in cells) == 23
-
-
 @pytest.fixture(scope="module")
 def saved_query(nested):
     query = nested["Monitoring"]["Resources"]["FailuresQuery"]["Properties"]
@@ -189,7 +178,7 @@ LINES = {
 
 
 def holds(condition, line):
-    """Whether one condition of a filter of Logs Insights holds for a line."""
+    """Return whether one condition of a filter of Logs Insights holds for a line."""
     field, operator, wanted = re.fullmatch(r"([\w.]+) (in|=|like) (.+)", condition.strip()).groups()
     value = line
     for name in field.split("."):

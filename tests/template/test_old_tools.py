@@ -1,4 +1,4 @@
-"""What machines have sets the project up and builds it: an old pip, the make of macOS, SAM with containers."""
+"""What machines have sets the project up: an old pip, the make of macOS, a path with a space."""
 
 import hashlib
 import os
@@ -28,7 +28,7 @@ def make(*arguments, **environment):
 
 @pytest.fixture
 def old_python(tmp_path):
-    """A folder whose `python3` has pip 21.3.1."""
+    """Return a folder whose `python3` has pip 21.3.1."""
     versions = Path(os.environ.get("PYENV_ROOT", Path.home() / ".pyenv")) / "versions"
     candidates = [shutil.which(name) for name in OLD_PYTHONS] + sorted(versions.glob("3.[789].*/bin/python3"))
     candidates += sorted(versions.glob("3.1[01].*/bin/python3"), reverse=True)
@@ -48,7 +48,7 @@ def old_python(tmp_path):
 
 @pytest.fixture
 def uv_wheel(tmp_path):
-    """A wheel by the name of uv that only says its name, and its lock."""
+    """Return a wheel by the name of uv that only says its name, and its lock."""
     wheel = tmp_path / "wheels" / "uv-0.1-py3-none-any.whl"
     wheel.parent.mkdir()
     files = {
@@ -114,28 +114,6 @@ def test_no_makefile_relies_on_what_macos_lacks(makefile):
     assert loops or makefile.parent.name == "functions"
     for line in loops:
         assert line.startswith("\t@set -e; ") or "|| exit 1" in line or "exit $$failed" in line, line
-
-
-# --- `sam build --use-container` ---
-
-LAYER_BUILD = """
-import sys
-from unittest.mock import Mock
-from samcli.lib.build.app_builder import ApplicationBuilder
-
-builder = ApplicationBuilder(Mock(), ".", sys.argv[1], ".", container_manager=Mock())
-builder._build_function_on_container = lambda *arguments, **_: print(*arguments)
-builder._build_layer("ClientLayer", "functions", "makefile", sys.argv[2:], "arm64", "artifacts")
-"""
-
-
-def test_sam_with_containers_builds_the_layer_on_python_3_13(resources):
-    (layer,) = [found["Properties"] for found in resources.values() if found["Type"] == "AWS::Lambda::LayerVersion"]
-    python = ROOT / ".environments" / "sam" / "bin" / "python"
-    command = [python, "-c", LAYER_BUILD, ROOT, *layer["CompatibleRuntimes"]]
-    printed = subprocess.run(command, capture_output=True, text=True, check=True).stdout
-    assert " python3.13 " in printed
-    assert not re.search(r" python3\.1[0124] ", printed)
 
 
 # --- one more account ---

@@ -108,7 +108,7 @@ def test_our_code_is_the_code_in_the_repository(package):
 
 
 def imported(package, *names):
-    """The file of every module that a fresh process has after it has imported these, by the module's name.
+    """Return the file of every module that a fresh process has after it has imported these, by the module's name.
 
     The interpreter has no package of its own, so everything comes from the one that is built.
     """
@@ -144,7 +144,7 @@ def test_nothing_that_is_kept_of_powertools_imports_what_was_left_out(package):
 
 
 def modules_named_in(tree):
-    """Every module that the imports of a file name, wherever they stand in it."""
+    """Yield every module that the imports of a file name, wherever they stand in it."""
     for node in ast.walk(tree):
         if isinstance(node, ast.ImportFrom) and node.module and not node.level:
             yield node.module
@@ -217,18 +217,11 @@ def test_the_wheel_holds_client_and_command_line_and_nothing_else(wheel):
         assert {name for name in archive.namelist() if ".dist-info/" not in name} == CLIENT | COMMAND_LINE
 
 
-def test_the_wheels_metadata_says_what_an_index_shows(wheel):
+def test_the_wheel_has_its_license_and_depends_on_boto3_alone(wheel):
     with zipfile.ZipFile(wheel) as archive:
         (text,) = [archive.read(name).decode() for name in archive.namelist() if name.endswith("/METADATA")]
     fields = email.message_from_string(text)
-    assert (fields["Name"], fields["Version"]) == ("talend-token", VERSION)
-    assert (fields["Author"], fields["License-Expression"]) == ("The talend-token authors", "MIT")
     assert (fields["License-File"], fields["Description-Content-Type"]) == ("LICENSE", "text/markdown")
-    assert fields["Summary"]
-    assert fields["Keywords"]
-    assert fields["Requires-Python"] == ">=3.10"
-    pythons = {line.rpartition(" :: ")[2] for line in fields.get_all("Classifier") if ":: Python :: 3." in line}
-    assert pythons == {"3.10", "3.11", "3.12", "3.13", "3.14"}
     assert fields.get_all("Requires-Dist") == [
         "boto3>=1.34",
         "httpx>=0.25; extra == 'httpx'",

@@ -36,7 +36,7 @@ VIA_SERVICE = {
 
 
 def inside(value):
-    """Every dict and every string in a part of a template, without the attributes that Fn::GetAtt names."""
+    """Yield every dict and every string in a part of a template, without the attributes that Fn::GetAtt names."""
     if isinstance(value, str | dict):
         yield value
     if isinstance(value, dict):
@@ -51,7 +51,7 @@ def texts(value):
 
 
 def wildcards(statement):
-    """The wildcards of a statement of a policy, without what an ARN begins with."""
+    """Return the wildcards of a statement of a policy, without what an ARN begins with."""
     members = [statement.get(member, []) for member in ("Action", "Resource", "Principal")]
     return {
         text[text.find(":secret:") :] if ":secret:" in text else text

@@ -20,8 +20,6 @@ HTTP: dict[str, Any] = {"trust_env": False, "verify": ssl.create_default_context
 
 
 class Requests:
-    """A session of requests."""
-
     def __init__(self, client: TokenClient, **options: Any) -> None:
         self.session = requests.Session()
         self.session.trust_env = False
@@ -75,6 +73,5 @@ def statuses(call: Any, url: str) -> tuple[int, int]:
 
 
 def version(client: Any) -> str:
-    """Return the version that the client gets."""
     token = client.get_token()
     return str((asyncio.run(token) if asyncio.iscoroutine(token) else token).version_id)

@@ -58,7 +58,7 @@ def call(client):
 
 @pytest.fixture
 def revoked(api, call):
-    """A client that has used v1, which has been revoked."""
+    """Return a client that has used v1, which has been revoked."""
     assert call("GET", api.url).status_code == 200
     api.accepted.clear()
     api.calls.clear()

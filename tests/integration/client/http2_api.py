@@ -34,7 +34,6 @@ class Http2Api:
 
 @contextmanager
 def http2_api() -> Iterator[Http2Api]:
-    """A running API."""
     api = Http2Api()
     with raw_server(lambda connection: _Connection(api, connection).serve()) as url:
         api.url = url

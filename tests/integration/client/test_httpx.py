@@ -41,7 +41,7 @@ def test_a_body_that_cannot_be_sent_twice_is_refused_unsent(client, api, body):
 
 @pytest.fixture
 def api2(source):
-    """An API over HTTP/2, which uses one connection for all requests."""
+    """Return an API over HTTP/2, which uses one connection for all requests."""
     with http2_api() as api2:
         source.api, source.api_url = api2, api2.url
         source.publish()
@@ -69,7 +69,7 @@ def test_many_tasks_over_http2_each_retry_once(client, api2, source, refusal_byt
 
 @pytest.fixture(params=[Httpx, AsyncHttpx, TrioHttpx])
 def revoking(request, client, api2):
-    """Returns the statuses of so many requests over one connection, each of whose tokens is revoked before."""
+    """Return the statuses of so many requests over one connection, each of whose tokens is revoked before."""
     call = request.param(client)
 
     def get(times, **options):

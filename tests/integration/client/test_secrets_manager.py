@@ -4,28 +4,20 @@ import io
 import json
 import os
 import sys
-import types
 
 import boto3
 import pytest
 from botocore.exceptions import ClientError, EndpointConnectionError, ReadTimeoutError
-from botocore.stub import Stubber
 from moto import mock_aws
 
+from integration import wire
+from integration.wire import NAME
 from talend_token import RenewalFailed, TokenUnavailable
 from talend_token._sources import source_from_environment
 from talend_token.secrets_manager import SecretsManagerSource
 
-NAME = "talend-token/default/token"
 V1 = "11111111-1111-1111-1111-111111111111"
-DOCUMENT = {
-    "access_token": "hunter2",
-    "token_type": "Bearer",
-    "issued_at": 1795472989,
-    "expires_at": 1795474789,
-    "api_url": "https://api.eu.cloud.talend.com",
-}
-TEXT = json.dumps(DOCUMENT)
+TEXT = wire.secret(token="hunter2")["SecretString"]
 
 
 @pytest.fixture(autouse=True)
@@ -39,7 +31,6 @@ def aws(monkeypatch):
 
 @pytest.fixture
 def secret(aws):
-    """Create the token secret, and return its ARN."""
     return aws.create_secret(Name=NAME, SecretString=TEXT, ClientRequestToken=V1)["ARN"]
 
 
@@ -70,7 +61,7 @@ class Client:
 
     @property
     def event(self):
-        """The last event that was sent to the function."""
+        """Return the last event that was sent to the function."""
         return json.loads(self.calls[-1]["Payload"])
 
 
@@ -114,25 +105,16 @@ def test_a_published_token_is_read_by_name_and_by_arn(secret, by_arn):
     assert published.issued_at == 1795472989
 
 
-def test_the_session_that_the_program_has_set_up_is_used(monkeypatch):
-    monkeypatch.delenv("AWS_DEFAULT_REGION")
+@pytest.mark.usefixtures("secret")
+def test_the_session_that_the_program_has_set_up_is_used_and_none_is_made(monkeypatch):
     monkeypatch.setattr(boto3, "DEFAULT_SESSION", None)
+    SecretsManagerSource(NAME).read()
+    assert boto3.DEFAULT_SESSION is None
+    monkeypatch.delenv("AWS_DEFAULT_REGION")
     source = SecretsManagerSource(NAME)
     boto3.setup_default_session(region_name="eu-west-3")
     boto3.client("secretsmanager").create_secret(Name=NAME, SecretString=TEXT, ClientRequestToken=V1)
     assert source.read().token.version_id == V1
-
-
-def test_its_own_session_takes_precedence_over_the_programs(functions, monkeypatch):
-    monkeypatch.setattr(boto3, "DEFAULT_SESSION", Session(None))
-    assert SecretsManagerSource(NAME, "renew", session=Session(functions)).renew(V1).outcome == "rotated"
-
-
-@pytest.mark.usefixtures("secret")
-def test_a_program_without_a_session_is_not_given_one(monkeypatch):
-    monkeypatch.setattr(boto3, "DEFAULT_SESSION", None)
-    SecretsManagerSource(NAME).read()
-    assert boto3.DEFAULT_SESSION is None
 
 
 @pytest.mark.parametrize(
@@ -155,7 +137,8 @@ def test_after_a_read_the_name_is_that_of_the_answer():
     assert client.event["account"] == "default"
 
 
-def test_an_arn_decides_the_region(functions):
+def test_an_arn_decides_the_region_of_the_session_that_is_given(functions, monkeypatch):
+    monkeypatch.setattr(boto3, "DEFAULT_SESSION", Session(None))
     session = Session(functions)
     secret = "arn:aws:secretsmanager:us-east-1:123456789012:secret:talend-token/sales/token-a1b2c3"
     source = SecretsManagerSource(secret, "arn:aws:lambda:us-west-2:123456789012:function:renew", session=session)
@@ -202,7 +185,6 @@ NO_OBJECT = "it does not hold a token document: not a JSON object. Force a rotat
         (ClientError({}, "GetSecretValue"), f"unknown. {TRY_AGAIN}"),
         (EndpointConnectionError(endpoint_url="https://x"), f"EndpointConnectionError. {TRY_AGAIN}"),
         (KeyError("hunter2"), UNEXPECTED),
-        ({}, UNEXPECTED),
         ({"SecretString": TEXT}, UNEXPECTED),
         ({"VersionId": V1, "SecretString": "hunter2"}, NO_OBJECT),
         ({"VersionId": V1, "SecretBinary": b"hunter2"}, NO_OBJECT),
@@ -236,26 +218,7 @@ def test_no_local_variable_shows_the_token_when_something_fails(monkeypatch):
     assert "hunter2" not in "".join(shown)
 
 
-def test_a_stub_of_botocores_needs_the_text_and_its_version(aws):
-    source = SecretsManagerSource(NAME, session=types.SimpleNamespace(client=lambda *_, **__: aws))
-    with Stubber(aws) as stubber:
-        stubber.add_response("get_secret_value", {"SecretString": TEXT, "VersionId": V1})
-        published = source.read()
-        assert (published.token.access_token, published.token.version_id) == ("hunter2", V1)
-        assert published.answered_at is None
-        assert str(source) == f"token secret '{NAME}'"
-        stubber.add_client_error("get_secret_value", "AccessDeniedException")
-        with pytest.raises(TokenUnavailable, match=r"AccessDeniedException\. Attach the managed policy"):
-            source.read()
-
-
 # --- renewing ---
-
-
-def test_the_renew_function_gets_version_and_account(source, functions):
-    assert source.renew(V1).outcome == "rotated"
-    assert functions.calls[0]["FunctionName"] == "renew"
-    assert functions.event == {"account": "default", "rejected_version_id": V1}
 
 
 @pytest.mark.parametrize("by_arn", [False, True])
@@ -280,6 +243,7 @@ def test_the_environment_names_the_secret_and_the_renew_function(monkeypatch):
     source.renew(V1)
     read, renewal = client.calls
     assert (read["SecretId"], renewal["FunctionName"]) == (NAME, "renew-of-the-stack")
+    assert client.event == {"account": "default", "rejected_version_id": V1}
 
 
 @pytest.mark.parametrize(
@@ -303,7 +267,6 @@ POLICY = "attach the managed policy of the stack's output ConsumerPolicyArn"
         (code("ServiceException"), "ServiceException", "failed", 5, True),
         (ReadTimeoutError(endpoint_url="https://x"), "ReadTimeoutError", "failed", 5, True),
     ],
-    ids=["denied", "missing", "throttled", "service", "time-out"],
 )
 def test_a_failed_invocation_is_reported_by_its_kind(source, functions, error, said, outcome, retry_after, may_show):
     functions.renewal = error
