@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import json
 import os
 import subprocess
@@ -57,11 +56,8 @@ class ColdStart:
 
     def __call__(self) -> float:
         """Seconds until the first answer. Raises `RuntimeError` if it is an error."""
-        return asyncio.run(self._start())
-
-    async def _start(self) -> float:
         runtime = RuntimeAPI()
-        variables = {"AWS_LAMBDA_RUNTIME_API": await runtime.start(), "LAMBDA_TASK_ROOT": str(self.task)}
+        variables = {"AWS_LAMBDA_RUNTIME_API": runtime.address, "LAMBDA_TASK_ROOT": str(self.task)}
         invocation = Invocation(
             request_id=str(uuid.uuid4()),
             payload=json.dumps(self.event).encode(),
@@ -81,12 +77,12 @@ class ColdStart:
             preexec_fn=self.enter_share,
         )
         try:
-            refused = await asyncio.wait_for(runtime.initialised, LIMIT_SECONDS)
+            refused = runtime.initialised.result(LIMIT_SECONDS)
             initialised = time.perf_counter() - started
             deadline_ms = int((time.time() + LIMIT_SECONDS) * 1000)
             answer = refused
             if answer is None:
-                answer = await asyncio.wait_for(runtime.submit(invocation, deadline_ms), LIMIT_SECONDS)
+                answer = runtime.submit(invocation, deadline_ms).result(LIMIT_SECONDS)
             seconds = time.perf_counter() - started
         finally:
             process.kill()
