@@ -87,33 +87,10 @@ def test_a_killed_parent_takes_everything_along():
         eventually(lambda: not is_running(server) and not is_running(worker) and not Path(directory).exists())
 
 
-def test_a_reset_forgets_resources_and_workers(local_aws):
-    worker = start_worker(local_aws)
-    local_aws.client("secretsmanager").create_secret(Name="some", SecretString="value")
-    local_aws.reset()
-    assert local_aws.workers() == []
-    assert not is_running(worker)
-    assert local_aws.client("secretsmanager").list_secrets()["SecretList"] == []
-    assert is_running(start_worker(local_aws))
-
-
-def test_a_server_that_does_not_start_is_reported_with_the_cause(tmp_path):
+def test_a_server_that_does_not_start_is_reported_with_the_cause(tmp_path, monkeypatch):
+    monkeypatch.setattr("local_aws.ENVIRONMENTS", tmp_path)
     with pytest.raises(LocalAWSError, match="sets the environment 'local-aws' up"):
-        LocalAWS(environments=tmp_path).start()
+        LocalAWS().start()
     (tmp_path / "local-aws").symlink_to(ENVIRONMENTS / "local-aws")
     with pytest.raises(LocalAWSError, match=r"(?s)ended before it was ready.*lambda-runtime"):
-        LocalAWS(environments=tmp_path).start()
-
-
-def test_it_refuses_another_version_of_ministack(tmp_path):
-    metadata = tmp_path / "ministack-9.9.9.dist-info" / "METADATA"
-    metadata.parent.mkdir()
-    metadata.write_text("Metadata-Version: 2.1\nName: ministack\nVersion: 9.9.9\n")
-    path = os.pathsep.join([str(tmp_path), str(IMPORT_ROOT)])
-    command = [ENVIRONMENTS / "local-aws" / "bin" / "python", "-m", "local_aws.server"]
-    arguments = ["--directory", tmp_path, "--lambda-python", "python"]
-    answer = subprocess.run(
-        [*command, *arguments], env={"PYTHONPATH": path}, capture_output=True, text=True, check=False, timeout=60
-    )
-    assert answer.returncode != 0
-    assert "ministack 1.5.33, and 9.9.9 is installed" in answer.stderr
+        LocalAWS().start()

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import json
 import os
 import subprocess
@@ -71,19 +70,19 @@ def _functions(folder: Path, environment: Mapping[str, str], rejected: str) -> d
     }
 
     def starting(task: Path, call: tuple[str, Any, str]) -> Callable[[], Seconds]:
-        return lambda: asyncio.run(_start(task, environment, *call))
+        return lambda: _start(task, environment, *call)
 
     return {name: starting(task, call) for task, (name, call) in zip(tasks, contestants.items(), strict=True)}
 
 
-async def _start(task: Path, environment: Mapping[str, str], handler: str, event: Any, expected: str) -> Seconds:
+def _start(task: Path, environment: Mapping[str, str], handler: str, event: Any, expected: str) -> Seconds:
     """Start a function anew, and wait for its answer.
 
     Raises:
         RuntimeError: the answer is an error, or is not the expected one, as if there were nothing to do.
     """
     runtime = RuntimeAPI()
-    variables = {"AWS_LAMBDA_RUNTIME_API": await runtime.start(), "LAMBDA_TASK_ROOT": str(task)}
+    variables = {"AWS_LAMBDA_RUNTIME_API": runtime.address, "LAMBDA_TASK_ROOT": str(task)}
     arn = "arn:aws:lambda:eu-central-1:123456789012:function:talend-token-rotate"
     invocation = Invocation("1", json.dumps(event).encode(), arn, trace_id="")
     started = time.perf_counter()
@@ -97,10 +96,10 @@ async def _start(task: Path, environment: Mapping[str, str], handler: str, event
         stderr=subprocess.DEVNULL,
     )
     try:
-        answer = await asyncio.wait_for(runtime.initialised, LIMIT_SECONDS)
+        answer = runtime.initialised.result(LIMIT_SECONDS)
         if answer is None:
             deadline_ms = int((time.time() + LIMIT_SECONDS) * 1000)
-            answer = await asyncio.wait_for(runtime.submit(invocation, deadline_ms), LIMIT_SECONDS)
+            answer = runtime.submit(invocation, deadline_ms).result(LIMIT_SECONDS)
         seconds = time.perf_counter() - started
     finally:
         process.kill()

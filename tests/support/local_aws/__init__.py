@@ -10,6 +10,7 @@ The server ends with its functions when `stop` is called, and by itself when thi
 """
 
 import functools
+import itertools
 import json
 import os
 import select
@@ -51,40 +52,32 @@ class LocalAWS:
     """A local AWS that runs from `start` (or `with`) to `stop`.
 
     - `schedule_speed`: how many times faster than the clock schedules fire.
-    - `directory`: the server's private folder (its log, functions' code); None is a temporary one, removed at the end.
-    - `log`: the server's log file, with what functions write in it; None is `server.log` in the directory. That of a
-      temporary directory outlives it if the variable LOCAL_AWS_LOGS names a folder for such logs.
+    - `log`: the server's log file, with what functions write in it; None is a file that goes with the server, or stays
+      in the folder that the variable LOCAL_AWS_LOGS names.
     - `concurrency`: runs of one function at the same moment; more callers wait.
     - `retry_base_seconds`: pause before a failed asynchronous invocation is tried again, doubled each time (AWS: 60).
     """
+
+    region = "eu-central-1"
+    account_id = "123456789012"
 
     def __init__(
         self,
         *,
         schedule_speed: float = 1.0,
-        directory: Path | None = None,
         log: Path | None = None,
-        region: str = "eu-central-1",
-        account_id: str = "123456789012",
         concurrency: int = 16,
         retry_base_seconds: float = 1.0,
-        environments: Path = ENVIRONMENTS,
     ) -> None:
-        self.region = region
-        self.account_id = account_id
         self.endpoint_url = ""
-        self.directory = directory
+        self.directory = Path()
+        """The server's own folder, for as long as it runs."""
         self._log = log
-        self._environments = environments
         self._options = {
             "--schedule-speed": str(schedule_speed),
-            "--region": region,
-            "--account-id": account_id,
             "--concurrency": str(concurrency),
             "--retry-base-seconds": str(retry_base_seconds),
-            "--lambda-python": str(environments / "lambda-runtime" / "bin" / "python"),
         }
-        self._temporary: Path | None = None
         self._process: subprocess.Popen[bytes] | None = None
         self._clients: dict[str, Any] = {}
         self._clients_lock = threading.Lock()
@@ -99,91 +92,77 @@ class LocalAWS:
 
     def start(self) -> Self:
         """Start the server and wait until it answers; `LocalAWSError` with the end of its log if it does not."""
-        if self._process is not None:
-            raise LocalAWSError("The local AWS is already running: stop it before starting it again.")
-        python = self._environments / "local-aws" / "bin" / "python"
+        python = ENVIRONMENTS / "local-aws" / "bin" / "python"
         if not python.exists():
             raise LocalAWSError(f"No interpreter at {python}: `make test` sets the environment 'local-aws' up.")
-        directory = self.directory
-        if directory is None:
-            directory = self.directory = self._temporary = Path(tempfile.mkdtemp(prefix="local-aws-"))
-        directory.mkdir(parents=True, exist_ok=True)
-        options = [*(part for option in self._options.items() for part in option), "--directory", str(directory)]
-        if self._temporary:
-            options.append("--remove-directory")
-        with self._open_log(directory) as log:
+        self.directory = Path(tempfile.mkdtemp(prefix="local-aws-"))
+        options = self._options | {
+            "--directory": str(self.directory),
+            "--lambda-python": str(ENVIRONMENTS / "lambda-runtime" / "bin" / "python"),
+        }
+        lasting = os.environ.get(LOGS_VARIABLE)
+        log = self._log or (Path(lasting, f"{self.directory.name}.log") if lasting else self.directory / "server.log")
+        with log.open("w+b") as file:
             self._process = subprocess.Popen(
-                [python, "-m", "local_aws.server", *options],
+                [python, "-m", "local_aws.server", *itertools.chain(*options.items())],
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
-                stderr=log,
+                stderr=file,
                 env={"PATH": os.environ.get("PATH", os.defpath), "PYTHONPATH": str(IMPORT_ROOT)},
                 # Ctrl-C in a terminal reaches the parent only, which takes the server down in its own order.
                 start_new_session=True,
             )
             try:
-                self.endpoint_url = _endpoint_of(self._process, log)
+                self.endpoint_url = _endpoint_of(self._process, file)
             except BaseException:
                 self.stop()
                 raise
         return self
 
-    def _open_log(self, directory: Path) -> IO[bytes]:
-        lasting = os.environ.get(LOGS_VARIABLE)
-        if self._temporary and not self._log and lasting:
-            return Path(lasting, f"{self._temporary.name}.log").open("w+b")
-        return (self._log or directory / "server.log").open("w+b")
-
     def stop(self) -> None:
         """Take the server down with all that it started; nothing happens if it is not running."""
-        if self._process is not None and self._process.poll() is None and self.endpoint_url:
-            # Who listens may ask what it remembers, for the last time.
-            sys.audit("local_aws.stop", self)
         process, self._process = self._process, None
+        if process is None:
+            return
+        if process.poll() is None and self.endpoint_url:
+            # A listener may ask for the last time what the server remembers.
+            sys.audit("local_aws.stop", self)
         for client in self._clients.values():
             client.close()
         self._clients.clear()
-        if process is not None:
-            assert process.stdin is not None
-            assert process.stdout is not None
-            process.stdin.close()
-            try:
-                process.wait(STOP_SECONDS)
-            except subprocess.TimeoutExpired:
-                process.kill()
-                process.wait()
-            process.stdout.close()
-        if self._temporary is not None:
-            shutil.rmtree(self._temporary, ignore_errors=True)
-            self._temporary = self.directory = None
+        assert process.stdin is not None
+        assert process.stdout is not None
+        process.stdin.close()
+        try:
+            process.wait(STOP_SECONDS)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            process.wait()
+        process.stdout.close()
+        shutil.rmtree(self.directory, ignore_errors=True)
 
     @property
     def server_pid(self) -> int | None:
         """The process id of the server, None when it is not running."""
         return self._process.pid if self._process else None
 
-    def reset(self) -> None:
-        """Forget every resource of every service, as if the server had just been started."""
-        self._ask("/_ministack/reset", method="POST")
-
     def workers(self) -> list[dict[str, Any]]:
-        """The function processes that exist: `function`, `pid`, `busy`, `log_stream`, `invocations` of each."""
-        found: list[dict[str, Any]] = json.loads(self._ask("/_local_aws/workers"))
+        """Return the `function`, the `pid` and whether it is `busy` of each function process that exists."""
+        found: list[dict[str, Any]] = self._ask("workers")
         return found
 
     def memory(self) -> str:
-        """What it remembers beside the values of secrets: log lines, metrics, items, events, messages."""
-        remembered: str = json.loads(self._ask("/_local_aws/memory"))
+        """Return what it remembers beside the values of secrets: log lines, metrics, items, events, messages."""
+        remembered: str = self._ask("memory")
         return remembered
 
-    def _ask(self, path: str, method: str = "GET") -> bytes:
+    def _ask(self, what: str) -> Any:
         opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
-        with opener.open(urllib.request.Request(self.endpoint_url + path, method=method), timeout=60) as response:
-            body: bytes = response.read()
-        return body
+        with opener.open(f"{self.endpoint_url}/_local_aws/{what}", timeout=60) as response:
+            return json.load(response)
 
     def environment(self) -> dict[str, str]:
-        """The variables that turn the AWS CLI, SAM CLI and SDKs of a process to this AWS, as its administrator."""
+        """Return the variables with which the AWS CLI, the SAM CLI and SDKs use this AWS as its administrator."""
         return {
             "AWS_ENDPOINT_URL": self.endpoint_url,
             "AWS_ACCESS_KEY_ID": ADMINISTRATOR_KEY,
@@ -192,7 +171,7 @@ class LocalAWS:
             "AWS_DEFAULT_REGION": self.region,
             "AWS_EC2_METADATA_DISABLED": "true",
             "AWS_PAGER": "",
-            # A person's own profiles and settings stay out of it.
+            # The user's own profiles and settings stay out of it.
             "AWS_CONFIG_FILE": os.devnull,
             "AWS_SHARED_CREDENTIALS_FILE": os.devnull,
             "NO_PROXY": "127.0.0.1,localhost",
@@ -203,15 +182,15 @@ class LocalAWS:
         }
 
     def subprocess_environment(self) -> dict[str, str]:
-        """This process's environment without its variables for AWS and for `make`, and `environment` over it.
+        """Return this process's environment without its variables for AWS and for `make`, and `environment` over it.
 
         The SAM CLI keeps an installation id in the folder that is named, instead of in the home folder.
         """
         ours = {name: value for name, value in os.environ.items() if not name.startswith(("AWS_", "MAKE", "ARGS"))}
-        return ours | self.environment() | {"__SAM_CLI_APP_DIR": str(self._environments / "sam-cli")}
+        return ours | self.environment() | {"__SAM_CLI_APP_DIR": str(ENVIRONMENTS / "sam-cli")}
 
     def client(self, service: str) -> Any:
-        """A boto3 client of `service` for the administrator: one attempt, no proxy, nothing of the host's AWS settings.
+        """Return the administrator's boto3 client of a service, with one attempt and nothing of the host's settings.
 
         The same service gives the same client, which any thread may use.
         """

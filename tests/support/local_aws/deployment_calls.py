@@ -1,4 +1,4 @@
-"""What CloudFormation calls for a resource, by the schemas of resource types that cfn-lint brings.
+"""The calls that CloudFormation makes for a resource, by the schemas of resource types that cfn-lint brings.
 
 A schema names every call that any property of the type may take. Calls for properties that no template here has are
 left out below.
@@ -62,7 +62,7 @@ KEY_OF_A_SECRET = {
 
 @functools.cache
 def schema(kind: str) -> dict[str, Any]:
-    """The schema of a resource type."""
+    """Return the schema of a resource type."""
     (schemas,) = ENVIRONMENTS.glob("sam/lib/python*/site-packages/cfnlint/data/schemas")
     digest = json.loads((schemas / "providers" / "eu-west-1.json").read_text())[kind]
     found: dict[str, Any] = json.loads((schemas / "resources" / f"{digest}.json").read_text())
@@ -71,7 +71,7 @@ def schema(kind: str) -> dict[str, Any]:
 
 @functools.cache
 def calls(kind: str, operation: str) -> frozenset[str]:
-    """What CloudFormation calls to `create`, `update` or `delete` a resource of the type, and to read it afterwards."""
+    """Return the calls that `create`, `update` or `delete` a resource of the type, and read it afterwards."""
     handlers = schema(kind)["handlers"]
     called = set(handlers.get(operation, {"permissions": []})["permissions"])
     if operation != "delete":

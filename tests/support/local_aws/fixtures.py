@@ -13,10 +13,3 @@ def local_aws() -> Iterator[LocalAWS]:
     # Half a second for two retries, which AWS spreads over three minutes.
     with LocalAWS(retry_base_seconds=0.15) as aws:
         yield aws
-
-
-@pytest.fixture
-def fresh_local_aws(local_aws: LocalAWS) -> LocalAWS:
-    """The same local AWS with nothing in it."""
-    local_aws.reset()
-    return local_aws

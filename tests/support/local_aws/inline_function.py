@@ -13,7 +13,7 @@ BASIC_EXECUTION = "arn:aws:iam::aws:policy/service-role/AWSLambdaBasicExecutionR
 
 
 def archive(files: Mapping[str, str]) -> bytes:
-    """A zip file of these texts."""
+    """Return a zip file of these texts."""
     buffer = io.BytesIO()
     with zipfile.ZipFile(buffer, "w") as zipped:
         for name, text in files.items():
@@ -22,7 +22,7 @@ def archive(files: Mapping[str, str]) -> bytes:
 
 
 def create_role(aws: LocalAWS, service: str, statements: Sequence[Mapping[str, Any]] = (), name: str = "") -> str:
-    """Create a role that `service` may assume and that these statements allow something; the result is its ARN."""
+    """Create a role that a service may assume, with these statements, and return its ARN."""
     iam = aws.client("iam")
     name = name or f"role-{uuid.uuid4().hex[:12]}"
     trust = [{"Effect": "Allow", "Principal": {"Service": service}, "Action": "sts:AssumeRole"}]
@@ -33,17 +33,11 @@ def create_role(aws: LocalAWS, service: str, statements: Sequence[Mapping[str, A
 
 
 def create_function(
-    aws: LocalAWS,
-    source: str,
-    *,
-    statements: Sequence[Mapping[str, Any]] = (),
-    may_log: bool = True,
-    **configuration: Any,
+    aws: LocalAWS, source: str, *, statements: Sequence[Mapping[str, Any]] = (), **configuration: Any
 ) -> str:
-    """Create a function of the module `index` whose handler is `handler`; the result is its name."""
+    """Create a function of the module `index` whose handler is `handler`, and return its name."""
     role = create_role(aws, "lambda.amazonaws.com", statements)
-    if may_log:
-        aws.client("iam").attach_role_policy(RoleName=role.rsplit("/", 1)[1], PolicyArn=BASIC_EXECUTION)
+    aws.client("iam").attach_role_policy(RoleName=role.rsplit("/", 1)[1], PolicyArn=BASIC_EXECUTION)
     defaults = {
         "FunctionName": f"function-{uuid.uuid4().hex[:12]}",
         "Runtime": "python3.13",
@@ -58,7 +52,7 @@ def create_function(
 
 
 def invoke(aws: LocalAWS, function: str, event: Any = None, **parameters: Any) -> dict[str, Any]:
-    """Invoke and wait: the answer of Invoke with its payload read."""
+    """Invoke, wait, and return the answer of Invoke with its payload read."""
     answer: dict[str, Any] = aws.client("lambda").invoke(FunctionName=function, Payload=json.dumps(event), **parameters)
     answer["Payload"] = json.loads(answer["Payload"].read() or "null")
     return answer

@@ -1,9 +1,9 @@
-"""Nested stacks of CloudFormation whose templates are read as those of other stacks are.
+"""Nested stacks of CloudFormation that retain, roll back and update as other stacks do.
 
-As it comes, ministack expands no transform of a nested template (`AWS::LanguageExtensions`, SAM), deletes what it says
-is to be retained, leaves behind what a nested stack had created when its creation fails, and forgets the attributes of
-what an update leaves as it is. Where the SAM CLI has uploaded one, the parent's template holds an address of this AWS,
-which `sam delete` refuses: GetTemplate answers with the address that it would have on AWS.
+As it comes, ministack deletes what a nested template says is to be retained, leaves behind what a nested stack had
+created when its creation fails, and forgets the attributes of what an update leaves as it is. Where the SAM CLI has
+uploaded a nested template, the parent's template holds an address of this AWS, which `sam delete` refuses: GetTemplate
+answers with the address that it would have on AWS.
 """
 
 import argparse
@@ -15,61 +15,27 @@ from typing import Any
 
 from ministack.core.responses import get_region
 from ministack.services import cloudformation
-from ministack.services.cloudformation import engine, provisioners, stacks
+from ministack.services.cloudformation import provisioners, stacks
 
 Properties = dict[str, Any]
 Handler = Callable[..., Any]
 
-# What is retained when a stack is deleted, and when the operation that created it is rolled back [CloudFormation user
-# guide, "DeletionPolicy attribute"].
+# The policies that retain a resource when its stack is deleted, and when the operation that created it is rolled back
+# [CloudFormation user guide, "DeletionPolicy attribute"].
 RETAINING = ("Retain", "RetainExceptOnCreate")
 RETAINING_IN_ROLLBACK = ("Retain",)
 _rolling_back: contextvars.ContextVar[bool] = contextvars.ContextVar("rolling_back", default=False)
-# Of the nested stack that is being deployed; None while a template is read for anything else.
-_parameters: contextvars.ContextVar[Properties | None] = contextvars.ContextVar("parameters", default=None)
 
 
-def mend(_options: argparse.Namespace, _routes: dict[str, Callable[[], Any]]) -> None:
-    """Wrap the three handlers, the reading of a template while one of them deploys, the rollback, and GetTemplate."""
+def patch(_options: argparse.Namespace) -> None:
+    """Wrap creation, deletion, the update of a resource, the rollback, and GetTemplate."""
     operations = cloudformation._ACTION_HANDLERS
     operations["GetTemplate"] = _with_addresses_of_aws(operations["GetTemplate"])
     handlers = provisioners._RESOURCE_HANDLERS["AWS::CloudFormation::Stack"]
-    engine._parse_template = _expanding(engine._parse_template)
     provisioners._update_resource = _remembering(provisioners._update_resource)
     stacks._roll_back_operation = _noting_rollback(stacks._roll_back_operation)
     delete = _retaining(handlers["delete"])
-    handlers.update(
-        create=_all_or_nothing(_with_parameters(handlers["create"], position=1), delete),
-        update=_with_parameters(handlers["update"], position=2),
-        delete=delete,
-    )
-
-
-def _expanding(parse: Callable[[str], Properties]) -> Callable[[str], Properties]:
-    def parse_and_expand(body: str) -> Properties:
-        template, parameters = parse(body), _parameters.get()
-        if parameters is None:
-            return template
-        given = [{"Key": name, "Value": str(value)} for name, value in parameters.items()]
-        expanded: Properties = engine._apply_transforms(template, given)
-        if isinstance(expanded, engine._TransformFailed):
-            raise ValueError(expanded.error)
-        return expanded
-
-    return parse_and_expand
-
-
-def _with_parameters(handler: Handler, position: int) -> Handler:
-    """Note the parameters in the properties, which are the handler's argument at that position."""
-
-    def deploy(*arguments: Any) -> Any:
-        token = _parameters.set(arguments[position].get("Parameters") or {})
-        try:
-            return handler(*arguments)
-        finally:
-            _parameters.reset(token)
-
-    return deploy
+    handlers.update(create=_all_or_nothing(handlers["create"], delete), delete=delete)
 
 
 def _retaining(delete: Handler) -> Handler:

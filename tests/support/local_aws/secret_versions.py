@@ -1,8 +1,8 @@
 """The versions of one secret and their staging labels: AWS's rules, without any server around them.
 
-A secret is a record of ministack's: `Versions` maps a VersionId to `SecretString`, `SecretBinary`, `CreatedDate` and
-`Stages`, its labels. The rules are those of the API reference (botocore's service model "secretsmanager" carries its
-text) and of the user guide's quotas. What both leave open follows answers recorded from AWS, and says "recorded".
+A secret is a record of ministack's: `Versions` maps a VersionId to `SecretString`, `CreatedDate` and `Stages`, its
+labels. The rules are those of the API reference (botocore's service model "secretsmanager" carries its text) and of the
+user guide's quotas. Where both leave something open, "recorded" marks an answer of AWS.
 """
 
 from typing import Any
@@ -13,7 +13,6 @@ kept_seconds: float = DAY_SECONDS
 # The user guide's quota of versions of one secret.
 VERSIONS_QUOTA = 100
 CURRENT, PENDING, PREVIOUS = "AWSCURRENT", "AWSPENDING", "AWSPREVIOUS"
-VALUE_MEMBERS = ("SecretString", "SecretBinary")
 
 Record = dict[str, Any]
 
@@ -26,55 +25,45 @@ class Refusal(Exception):
         self.code = code
 
 
-def has_value(version: Record) -> bool:
-    """Whether a version has its value; one that a rotation has opened gets it later."""
-    return any(version.get(member) for member in VALUE_MEMBERS)
-
-
 def holder_of(secret: Record, label: str) -> str | None:
-    """The version that a label is attached to; a label has one at the most."""
+    """Return the version that a label is attached to; a label has one at the most."""
     return next((version_id for version_id, version in secret["Versions"].items() if label in version["Stages"]), None)
 
 
 def no_value(what: str) -> Refusal:
-    """Refuse for a version that does not exist, or whose value does not."""
+    """Return the refusal of a version that does not exist."""
     message = f"Secrets Manager can't find the specified secret value for {what}"
     return Refusal("ResourceNotFoundException", message)
 
 
-def token_in_use(secret: Record, token: str) -> Refusal:
-    """Refuse to write over a version."""
-    message = f"You can't use ClientRequestToken {token} because that value is already in use for a version of secret "
-    return Refusal("ResourceExistsException", f"{message}{secret['ARN']}.")
-
-
-def already_stored(secret: Record, version_id: str, value: Record) -> bool:
-    """Tell the repetition of a request, which does nothing, from a new version; refuse another value."""
+def already_stored(secret: Record, version_id: str, text: str) -> bool:
+    """Return whether a request is a repetition, which does nothing; refuse another value for a version."""
     version = secret["Versions"].get(version_id)
-    if version is None or not has_value(version):
+    if version is None:
         return False
-    if any(version.get(member) != value[member] for member in VALUE_MEMBERS):
-        raise token_in_use(secret, version_id)
+    if version["SecretString"] != text:
+        message = f"You can't use ClientRequestToken {version_id} because that value is already in use for a version."
+        raise Refusal("ResourceExistsException", message)
     return True
 
 
-def add_version(secret: Record, version_id: str, value: Record, labels: list[str], now: float) -> list[tuple[str, str]]:
+def add_version(secret: Record, version_id: str, text: str, labels: list[str], now: float) -> list[tuple[str, str]]:
     """Add a version; the result is that of `attach`. A quota that refuses it leaves everything as it was."""
     versions = secret["Versions"]
     # "It does not remove versions created less than 24 hours ago", nor any version with a label.
     removable = [
         other for other, old in versions.items() if not old["Stages"] and now - old["CreatedDate"] >= kept_seconds
     ]
-    surplus = len(versions.keys() | {version_id}) - VERSIONS_QUOTA
+    surplus = len(versions) + 1 - VERSIONS_QUOTA
     if surplus > len(removable):
         message = f"The secret has {len(versions)} versions, and none that can be removed."
         raise Refusal("LimitExceededException", message)
     for other in removable[: max(surplus, 0)]:
         del versions[other]
     replaced = holder_of(secret, CURRENT)
-    versions[version_id] = {"Stages": [], "CreatedDate": now} | versions.get(version_id, {}) | value
+    versions[version_id] = {"SecretString": text, "Stages": [], "CreatedDate": now}
     moved = attach(secret, version_id, labels)
-    if CURRENT in labels and replaced not in (None, version_id):
+    if CURRENT in labels and replaced:
         # Recorded: a version that a new one replaces loses AWSPENDING together with AWSCURRENT.
         detach(secret, PENDING, replaced)
     return moved
@@ -104,8 +93,6 @@ def detach(secret: Record, label: str, version_id: str | None) -> None:
 def move(secret: Record, label: str, *, source: str | None, target: str | None) -> list[tuple[str, str]]:
     """Attach, move or remove a label by compare and swap: `source` has to be the version that holds it."""
     holder = holder_of(secret, label)
-    if not source and not target:
-        raise Refusal("InvalidParameterException", "Give MoveToVersionId, RemoveFromVersionId, or both.")
     if target and target not in secret["Versions"]:
         raise no_value(f"VersionId: {target}")
     if not source and holder not in (None, target):
@@ -115,8 +102,6 @@ def move(secret: Record, label: str, *, source: str | None, target: str | None) 
             f"{holder}, so you must explicitly reference that version in RemoveFromVersionId.",
         )
     if source and source != holder:
-        if holder is None and source not in secret["Versions"]:
-            raise no_value(f"VersionId: {source}")
         raise Refusal(
             "InvalidParameterException",
             f"Staging label {label} is attached to {holder or 'no version'}, not to the RemoveFromVersionId {source}.",

@@ -2,9 +2,9 @@
 
 As it comes, ministack lets CloudFormation do everything and ignores `RoleARN`. On AWS it acts with the rights of the
 stack's service role, which it remembers, or else of its caller: "CloudFormation uses a temporary session that it
-generates from your user credentials" (user guide, "CloudFormation service role"). What it calls for a resource is what
-the schema of the type says, and each call is checked before the resource is touched. Types that no template here has
-are not checked.
+generates from your user credentials" (user guide, "CloudFormation service role"). The schema of its type says which
+calls a resource takes, and each is checked before the resource is touched. Types that no template here has are not
+checked.
 """
 
 import argparse
@@ -20,7 +20,7 @@ from ministack.services.cloudformation import handlers as api
 from ministack.services.cloudformation import helpers, provisioners
 
 from local_aws.deployment_calls import calls
-from local_aws.permissions import role_allows
+from local_aws.policies import role_allows
 
 Properties = dict[str, Any]
 Handler = Callable[..., Any]
@@ -58,7 +58,7 @@ WITHOUT_RESOURCE = (
 _acting: contextvars.ContextVar[tuple[str, bool]] = contextvars.ContextVar("acting", default=("", False))
 
 
-def mend(_options: argparse.Namespace, _routes: dict[str, Callable[[], Any]]) -> None:
+def patch(_options: argparse.Namespace) -> None:
     """Note who acts in each operation, and hold the handlers of resources to it."""
     for name in OPERATIONS:
         cloudformation._ACTION_HANDLERS[name] = _with_role(cloudformation._ACTION_HANDLERS[name])

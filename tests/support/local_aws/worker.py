@@ -1,18 +1,20 @@
 """One execution environment: a process that runs one function's handler under the real `awslambdaric`."""
 
-import asyncio
 import contextlib
 import ctypes
 import json
 import os
 import shutil
 import signal
+import subprocess
 import sys
 import tempfile
+import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
+from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 from local_aws.function import Function
 from local_aws.function_log import FunctionLog
@@ -22,6 +24,8 @@ from local_aws.runtime_api import Invocation, Outcome, RuntimeAPI
 INIT_SECONDS = 10.0
 PR_SET_PDEATHSIG = 1
 LIBC = ctypes.CDLL(None) if sys.platform == "linux" else None
+# The kernel kills workers when the thread that started them ends, that is with the server.
+STARTER = ThreadPoolExecutor(1, thread_name_prefix="lambda-workers")
 
 
 def _die_with_parent() -> None:
@@ -33,22 +37,23 @@ def _die_with_parent() -> None:
 class Worker:
     """Serves one invocation at a time until it is stopped, its process ends, or an invocation runs out of time."""
 
-    def __init__(self, function: Function, command: Sequence[str], ended: Callable[["Worker"], None]) -> None:
-        """`command` starts the runtime, given the handler. `ended` is called when the process has ended."""
+    def __init__(self, function: Function, command: Sequence[str]) -> None:
+        """`command` starts the runtime, given the handler."""
         self.function = function
-        self.busy = False
+        self.busy = True
         # Its function has changed or is gone: to be stopped as soon as it is idle.
         self.outdated = False
-        self.invocations = 0
         self.log = FunctionLog(function)
         self._command = command
-        self._ended = ended
         self._api = RuntimeAPI()
+        # The worker's own folder stands for the /tmp that Lambda gives each execution environment.
         self._directory = Path(tempfile.mkdtemp(prefix=f"worker-{function.name}-"))
-        self._process: asyncio.subprocess.Process | None = None
-        self._exit: asyncio.Task[int] | None = None
-        self._output = -1
-        self._stopped = False
+        self._output = tempfile.TemporaryFile()  # noqa: SIM115 (it lives as long as the worker)
+        self._read_bytes = 0
+        self._process: subprocess.Popen[bytes] | None = None
+        self._exit: Future[int] = Future()
+        # Another thread may stop the worker while an invocation waits for its answer.
+        self._lock = threading.RLock()
 
     @property
     def pid(self) -> int | None:
@@ -57,141 +62,105 @@ class Worker:
 
     @property
     def alive(self) -> bool:
-        """Whether the process exists and nothing has ended it; a kill takes effect later than it is sent."""
-        return not self._stopped and self._exit is not None and not self._exit.done()
+        """Whether nothing has ended the process."""
+        return not self._exit.done()
 
-    async def invoke(self, invocation: Invocation) -> tuple[Outcome, str]:
+    def invoke(self, invocation: Invocation) -> tuple[Outcome, str]:
         """Run one invocation, the first one with a cold start: how it went, and the log lines written meanwhile."""
         self.log.begin()
-        init_started = time.monotonic()
-        outcome = None
-        init_ms = None
-        if self._process is None:
-            outcome = await self._initialise(invocation.request_id)
-            init_ms = (time.monotonic() - init_started) * 1000
-        self.log.start(invocation.request_id)
+        outcome = None if self._process else self._initialise(invocation.request_id)
+        request = {"requestId": invocation.request_id}
+        self.log.platform("start", request | {"version": self.function.config["Version"]})
         started = time.monotonic()
         if outcome is None:
-            outcome = await self._run(invocation)
-        self.invocations += 1
-        self._drain()
-        self.log.report(
-            invocation.request_id,
-            duration_ms=(time.monotonic() - started) * 1000,
-            init_ms=init_ms,
-            memory_mb=self._peak_memory_mb(),
-            status=outcome.status,
-            error_type=outcome.error_type,
-        )
+            outcome = self._run(invocation)
+        self._read_output()
+        metrics = {"durationMs": round((time.monotonic() - started) * 1000, 3)}
+        error_type = {"errorType": outcome.error_type} if outcome.error_type else {}
+        self.log.platform("report", request | {"metrics": metrics, "status": outcome.status} | error_type)
         return outcome, self.log.end()
 
-    async def _initialise(self, request_id: str) -> Outcome | None:
+    def _initialise(self, request_id: str) -> Outcome | None:
         """Start the process and wait until it asks for work; an outcome says why it does not."""
-        address = await self._api.start()
-        reading, writing = os.pipe()
-        os.set_blocking(reading, False)
-        self._output = reading
-        try:
-            self._process = await asyncio.create_subprocess_exec(
-                *self._command,
-                self.function.handler,
-                cwd=self.function.code_directory,
-                env=self._environment(address),
-                stdin=asyncio.subprocess.DEVNULL,
-                stdout=writing,
-                stderr=writing,
-                start_new_session=True,
-                preexec_fn=_die_with_parent,
-            )
-        finally:
-            os.close(writing)
-        asyncio.get_running_loop().add_reader(reading, self._drain)
-        self._exit = asyncio.create_task(self._process.wait())
-        self._exit.add_done_callback(lambda _: self._ended(self))
-        await self._until(self._api.initialised, INIT_SECONDS + self.function.timeout_seconds)
-        if self._api.initialised.done():
-            refused = self._api.initialised.result()
-            if refused is None:
-                return None
-            # The runtime does not know which invocation its failure will be the answer to.
-            error = json.loads(refused.payload) | {"requestId": request_id}
-            self.stop()
-            return Outcome(json.dumps(error).encode(), "error")
-        return self._failure(request_id)
-
-    async def _run(self, invocation: Invocation) -> Outcome:
-        timeout = self.function.timeout_seconds
-        answer = self._api.submit(invocation, int((time.time() + timeout) * 1000))
-        await self._until(answer, timeout)
-        return answer.result() if answer.done() else self._failure(invocation.request_id)
-
-    async def _until(self, awaited: asyncio.Future[Any], timeout: float) -> None:
-        """Wait for something of the runtime, for the end of the process, or for the time to be over."""
-        assert self._exit is not None
-        await asyncio.wait([awaited, self._exit], timeout=timeout, return_when=asyncio.FIRST_COMPLETED)
-
-    def _failure(self, request_id: str) -> Outcome:
-        """End the worker, and report its exit or its timeout as Lambda does."""
-        assert self._exit is not None
-        status: Literal["failure", "timeout"]
-        if not self._exit.done():
-            status, error_type = "timeout", "Sandbox.Timedout"
-            message = f"Task timed out after {self.function.timeout_seconds:.2f} seconds"
-        else:
-            code = self._exit.result()
-            reason = f"signal: {(signal.strsignal(-code) or str(-code)).lower()}" if code < 0 else f"exit status {code}"
-            status, error_type = "failure", "Runtime.ExitError"
-            message = f"Runtime exited with error: {reason}" if code else "Runtime exited without providing a reason"
-        self._drain()
-        self.log.failure(request_id, message)
+        self._process = process = STARTER.submit(self._start).result()
+        threading.Thread(target=lambda: self._exit.set_result(process.wait()), daemon=True).start()
+        initialised = self._api.initialised
+        self._wait_for(initialised, INIT_SECONDS + self.function.timeout_seconds)
+        if not initialised.done():
+            return self._failure(request_id)
+        refused = initialised.result()
+        if refused is None:
+            return None
+        # The runtime does not know which invocation its failure will be the answer to.
+        error = json.loads(refused.payload) | {"requestId": request_id}
         self.stop()
-        error = {"errorType": error_type, "errorMessage": f"RequestId: {request_id} Error: {message}"}
-        return Outcome(json.dumps(error).encode(), status, error_type if status == "failure" else "")
+        return Outcome(json.dumps(error).encode(), "error")
 
-    def stop(self) -> None:
-        """Kill the process with its children and give back what it held."""
-        self._stopped = True
-        self._drain()
-        self._api.close()
-        if self._process is not None and self._process.returncode is None:
-            with contextlib.suppress(ProcessLookupError):
-                os.killpg(self._process.pid, signal.SIGKILL)
-        if self._output >= 0:
-            asyncio.get_running_loop().remove_reader(self._output)
-            os.close(self._output)
-            self._output = -1
-        shutil.rmtree(self._directory, ignore_errors=True)
-
-    async def gone(self) -> None:
-        """Wait until the process has ended."""
-        if self._exit is not None:
-            await asyncio.wait([self._exit])
-
-    def _drain(self) -> None:
-        """Move what the process has printed so far to the log: all that precedes its answer is in the pipe by then."""
-        while self._output >= 0:
-            try:
-                chunk = os.read(self._output, 65536)
-            except BlockingIOError:
-                return
-            if not chunk:
-                asyncio.get_running_loop().remove_reader(self._output)
-                return
-            self.log.feed(chunk)
-
-    def _environment(self, runtime_api: str) -> dict[str, str]:
-        # The worker's own folder stands for the /tmp that Lambda gives each execution environment.
-        return self.function.environment() | {
+    def _start(self) -> subprocess.Popen[bytes]:
+        variables = {
             "AWS_LAMBDA_LOG_STREAM_NAME": self.log.stream,
-            "AWS_LAMBDA_RUNTIME_API": runtime_api,
+            "AWS_LAMBDA_RUNTIME_API": self._api.address,
             "HOME": str(self._directory),
             "TMPDIR": str(self._directory),
         }
+        return subprocess.Popen(
+            [*self._command, self.function.config["Handler"]],
+            cwd=self.function.code_directory,
+            env=self.function.environment() | variables,
+            stdin=subprocess.DEVNULL,
+            stdout=self._output,
+            stderr=self._output,
+            start_new_session=True,
+            preexec_fn=_die_with_parent,
+        )
 
-    def _peak_memory_mb(self) -> int:
-        try:
-            status = Path(f"/proc/{self.pid}/status").read_text()
-        except OSError:
-            return 0
-        peak = next((line.split()[1] for line in status.splitlines() if line.startswith("VmHWM:")), "0")
-        return int(peak) // 1024
+    def _run(self, invocation: Invocation) -> Outcome:
+        timeout = self.function.timeout_seconds
+        answer = self._api.submit(invocation, int((time.time() + timeout) * 1000))
+        self._wait_for(answer, timeout)
+        return answer.result() if answer.done() else self._failure(invocation.request_id)
+
+    def _wait_for(self, answer: Future[Any], timeout: float) -> None:
+        """Wait for something of the runtime, for the end of the process, or for the time to be over."""
+        wait([answer, self._exit], timeout, FIRST_COMPLETED)
+
+    def _failure(self, request_id: str) -> Outcome:
+        """End the worker, and return its exit or its timeout as Lambda reports it."""
+        if self.alive:
+            message = f"Task timed out after {self.function.timeout_seconds:.2f} seconds"
+            outcome = Outcome(_error("Sandbox.Timedout", request_id, message), "timeout")
+        else:
+            code = self._exit.result()
+            reason = f"signal: {signal.strsignal(-code)}".lower() if code < 0 else f"exit status {code}"
+            message = f"Runtime exited with error: {reason}" if code else "Runtime exited without providing a reason"
+            outcome = Outcome(_error("Runtime.ExitError", request_id, message), "failure", "Runtime.ExitError")
+        self.stop()
+        return outcome
+
+    def stop(self) -> None:
+        """Kill the process with its children, wait for its end, and give back what it held."""
+        with self._lock:
+            if self._output.closed:
+                return
+            if self._process:
+                with contextlib.suppress(ProcessLookupError):
+                    os.killpg(self._process.pid, signal.SIGKILL)
+                self._exit.result()
+            self._read_output()
+            self._output.close()
+            self._api.close()
+            shutil.rmtree(self._directory, ignore_errors=True)
+
+    def _read_output(self) -> None:
+        """Move what the process has printed so far to the log: all that precedes its answer is in the file by then."""
+        with self._lock:
+            if not self._output.closed:
+                file = self._output.fileno()
+                # The process has the same file, and its position is where it writes.
+                printed = os.pread(file, os.fstat(file).st_size - self._read_bytes, self._read_bytes)
+                self._read_bytes += len(printed)
+                self.log.feed(printed)
+
+
+def _error(error_type: str, request_id: str, message: str) -> bytes:
+    return json.dumps({"errorType": error_type, "errorMessage": f"RequestId: {request_id} Error: {message}"}).encode()
