@@ -12,9 +12,10 @@ import re
 import signal
 import sys
 import warnings
+from collections import defaultdict
 from collections.abc import Callable
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from multiprocessing.connection import Connection
 from typing import Any, Literal
 
@@ -29,20 +30,20 @@ _PROGRAMS = ("subprocess.Popen", "os.posix_spawn", "os.exec", "os.system")
 _LONGEST_SECONDS = 60
 
 
-@dataclass
+@dataclass(frozen=True)
 class Run:
     """How an invocation went."""
 
-    calls: list[str] = field(default_factory=list)
+    calls: list[str]
     """Its calls to the outside, with the one that it was killed at."""
-    addresses: set[str] = field(default_factory=set)
+    addresses: set[str]
     """`host:port` of its calls."""
-    connected: set[str] = field(default_factory=set)
+    connected: set[str]
     """What the process connected to, or started, according to the interpreter."""
+    killed: bool
     answer: dict[str, Any] | None = None
     error: str = ""
     log: str = ""
-    killed: bool = False
 
     @property
     def outcome(self) -> str | None:
@@ -59,20 +60,14 @@ def run(invoke: Invoke, log: Callable[[], str], kill: Kill | None = None) -> Run
         warnings.simplefilter("ignore", DeprecationWarning)
         process.start()
     writing.close()
-    went = Run()
+    said: defaultdict[str, list[Any]] = defaultdict(list)
     with reading, suppress(EOFError):
         while True:
             name, value = reading.recv()
-            known = getattr(went, name)
-            if isinstance(known, list):
-                known.append(value)
-            elif isinstance(known, set):
-                known.add(value)
-            else:
-                setattr(went, name, value)
+            said[name].append(value)
     process.join()
-    went.killed = process.exitcode == -signal.SIGKILL
-    return went
+    killed = process.exitcode == -signal.SIGKILL
+    return Run(said["call"], set(said["address"]), set(said["connected"]), killed, **dict(said["end"]))
 
 
 def _invoke(invoke: Invoke, log: Callable[[], str], kill: Kill | None, report: Connection) -> None:
@@ -88,8 +83,8 @@ def _invoke(invoke: Invoke, log: Callable[[], str], kill: Kill | None, report: C
         nonlocal calls
         if event == "http.client.send" and (request := _REQUEST.match(arguments[1])):
             calls += 1
-            report.send(("calls", (request[2] or request[1]).decode()))
-            report.send(("addresses", f"{arguments[0].host}:{arguments[0].port}"))
+            report.send(("call", (request[2] or request[1]).decode()))
+            report.send(("address", f"{arguments[0].host}:{arguments[0].port}"))
             die_at("before")
         elif event in _WAYS_OUT:
             report.send(("connected", ":".join(map(str, arguments[1][:2]))))
@@ -104,7 +99,7 @@ def _invoke(invoke: Invoke, log: Callable[[], str], kill: Kill | None, report: C
     http.client.HTTPConnection.getresponse = getresponse  # type: ignore[assignment, method-assign]
     sys.addaudithook(audit)
     try:
-        report.send(("answer", invoke()))
+        report.send(("end", ("answer", invoke())))
     except Exception as error:  # noqa: BLE001 (Lambda takes any, and so does the parent)
-        report.send(("error", f"{type(error).__name__}: {error}"))
-    report.send(("log", log()))
+        report.send(("end", ("error", f"{type(error).__name__}: {error}")))
+    report.send(("end", ("log", log())))

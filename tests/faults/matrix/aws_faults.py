@@ -11,18 +11,7 @@ from botocore.exceptions import ConnectTimeoutError, ReadTimeoutError
 
 from faults.matrix.aws_wire import ALWAYS, AwsCall, Interference, Serve, answers, at, error, lost, raises
 from faults.matrix.cases import Case
-from faults.matrix.columns import (
-    HELD,
-    PREVIOUS_USED,
-    ByCell,
-    Expectation,
-    Expected,
-    State,
-    Trigger,
-    asks,
-    healthy,
-    needs_nothing,
-)
+from faults.matrix.columns import ByCell, Expectation, Expected, State, Trigger, asks, healthy, needs_nothing, refused
 from faults.matrix.faults import Fault, each, row
 from faults.matrix.world import lock_records
 from talend_simulator import Answer
@@ -98,13 +87,10 @@ def rows() -> Iterator[Fault]:
     for name in (STAGE, PROMOTE, LOCK):
         yield repeatable(row_at(name, "every answer is lost", _though_lost(name), lost), name)
 
-    ways = {
-        **{kind: error(*_OF_TABLES[kind]) for kind in ("denied", "throttled", "internal error")},
-        "time-out": raises(ReadTimeoutError),
-    }
     for name in (LET_GO, OPEN_BREAKER):
-        for kind, how in ways.items():
-            yield refused_and(name, kind, how)
+        for kind in ("denied", "throttled", "internal error"):
+            yield refused_and(name, kind, error(*_OF_TABLES[kind]))
+        yield refused_and(name, "time-out", raises(ReadTimeoutError))
         yield refused_and(name, "the answer is lost", lost, done=True)
     locked = Expected("in_progress", 0)
     yield Fault("another run has the lock", at(LOCK, _after_another_run), locked, makes(LOCK))
@@ -153,8 +139,9 @@ def refused_and(name: str, kind: str, how: Interference, *, done: bool = False) 
         each(Answer(403))(case)
         at(name, how)(case)
 
-    again = HELD if done or name == OPEN_BREAKER else ("in_progress", 0)
-    expected = Expected("CredentialsRefused", 1, "answered 403", PREVIOUS_USED, again=again)
+    expected = refused("answered 403")
+    if name == LET_GO and not done:
+        expected = replace(expected, again=("in_progress", 0))
     return row(f"credentials are refused, and {name}: {kind}", arm, expected)
 
 

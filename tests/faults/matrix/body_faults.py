@@ -93,7 +93,7 @@ _BAD_TYPES: dict[str, Any] = {
     "null as": None,
     "a list as": ["Bearer"],
 }
-_MORE: dict[str, Any] = {
+_MORE: Any = {
     "refresh_token": "r",
     "scope": None,
     "id_token": [],

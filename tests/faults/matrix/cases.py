@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import copy
 import itertools
 import json
 import math
@@ -12,6 +13,8 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
+
+import pytest
 
 from faults.invariants import InvariantBroken, Sight, Witness
 from faults.matrix.columns import LIFE_SECONDS, State, Trigger
@@ -33,7 +36,7 @@ class Ending:
     error: BaseException | None
     token_calls: int
     output: str = field(repr=False)
-    before: Sight = field(repr=False)
+    published: bool
     after: Sight = field(repr=False)
 
     @property
@@ -44,10 +47,6 @@ class Ending:
     @property
     def problem(self) -> str:
         return str(self.error) if self.error else ""
-
-    @property
-    def published(self) -> bool:
-        return self.after.version_id != self.before.version_id
 
 
 class Case:
@@ -117,42 +116,33 @@ class Case:
         issued_at = now + left_seconds - LIFE_SECONDS
         return TokenDocument(token.access_token, "Bearer", issued_at, now + left_seconds, self.world.talend.url)
 
-    def publish(self, published: TokenDocument | str, *stages: str) -> None:
+    def publish(self, published: TokenDocument | str, stages: tuple[str, ...] = ("AWSCURRENT", "AWSPENDING")) -> None:
         """Publish by hand, or stage only."""
         text = published if isinstance(published, str) else published.to_json().reveal()
         document = self._remember(text)
         age_seconds = self.world.clock() - document.issued_at if document else 60
-        self.put("token", text, *(stages or ("AWSCURRENT", "AWSPENDING")), age_seconds=age_seconds)
-        if "AWSCURRENT" in stages or not stages:
+        self.put("token", text, *stages, age_seconds=age_seconds)
+        if "AWSCURRENT" in stages:
             self.witness.by_hand(self.sight())
 
     def reading_earlier[T](self, serve: Callable[[], T]) -> T:
         """Return what `serve` answers while the version before is shown."""
-        versions = self.versions()
-        now = dict(versions)
-        versions.clear()
-        versions.update(self._earlier)
-        try:
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(self.world.secrets_manager().secrets[self.secret_id("token")], "versions", self._earlier)
             return serve()
-        finally:
-            versions.clear()
-            versions.update(now)
 
     def _prepare(self, state: State) -> None:
         if state is State.ABSENT:
             return
         self.publish(self.issue(-LIFE_SECONDS))
-        self._earlier = {
-            version_id: {**version, "version_stages": list(version["version_stages"])}
-            for version_id, version in self.versions().items()
-        }
+        self._earlier = copy.deepcopy(self.versions())
         if state is State.UNREADABLE:
             self.publish("mended by hand: see the ticket")
             return
         published = self.issue(state.seconds_left)
         if state is State.LEFT_OVER:
-            self.publish(published, "AWSCURRENT")
-            self.publish(self.issue(LIFE_SECONDS - 60), "AWSPENDING")
+            self.publish(published, ("AWSCURRENT",))
+            self.publish(self.issue(LIFE_SECONDS - 60), ("AWSPENDING",))
             return
         self.publish(published)
         if state is State.REJECTED:
@@ -212,7 +202,9 @@ class Case:
             error = raised
         self.look()
         calls = len(self.world.talend.token_calls()) - asked
-        return Ending(answer, error, calls, self.world.output.getvalue(), before, self.sight())
+        after = self.sight()
+        published = after.version_id != before.version_id
+        return Ending(answer, error, calls, self.world.output.getvalue(), published, after)
 
     def reject_what_is_published(self) -> None:
         self.rejected = self._rejected()

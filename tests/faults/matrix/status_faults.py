@@ -42,15 +42,14 @@ _RETRY_AFTER = {
     "a superscript digit in": "\xb2",
     "an infinite": "Infinity",
 }
+_BUSY = "HTTP/1.1 503 Busy"
 _PASSING = {
     "503": Answer(503),
     "429 with Retry-After": Answer(429, headers={"Retry-After": "7"}),
     "reset": Reset(),
     "connection closed unanswered": Close(),
     "connection closed inside the body": Close(after_body_bytes=10),
-    "connection closed after keep-alive": Wire(
-        lambda _: http(b"", "Connection: keep-alive", status_line="HTTP/1.1 503 Busy")
-    ),
+    "connection closed after keep-alive": Wire(lambda _: http(b"", "Connection: keep-alive", status_line=_BUSY)),
 }
 
 
@@ -67,24 +66,19 @@ def statuses() -> Iterator[Fault]:
     yield row("201 with a token", JsonAnswer(_TOKEN, 201), invalid("answered 201"))
     yield row("206 of a token", JsonAnswer(_TOKEN, 206), invalid("answered 206"))
     for status in (300, 301, 302, 303, 307, 308):
-        says = f"answered {status} for the credentials in secret"
-        yield row(f"{status} to another host", _redirected(status), invalid(says))
+        redirect = Redirect("https://elsewhere.invalid/security/oauth/token", status)
+        yield row(f"{status} to another host", redirect, invalid(f"answered {status} for the credentials in secret"))
     yield row("307 to itself", lambda case: each(Redirect(case.world.talend.token_url))(case), invalid("answered 307"))
 
-    for name, value in _RETRY_AFTER_PAST_THE_DEADLINE.items():
-        yield row(f"429 with Retry-After of {name}", _too_many(value), unavailable(calls=1))
+    too_late = unavailable(calls=1)
+    yield from table("429 with Retry-After of {}", too_late, _RETRY_AFTER_PAST_THE_DEADLINE, _too_many)
     waited_for = unavailable(f"answered 429 after {ATTEMPTS} attempts")
     yield from table("429 with {} Retry-After", waited_for, _RETRY_AFTER, _too_many)
     two = Wire(lambda _: http(b"", "Retry-After: 2", "Retry-After: 7200", status_line="HTTP/1.1 429 Too Many"))
     yield row("429 with two Retry-After headers", two, unavailable())
     yield row("503 with Retry-After", Answer(503, headers={"Retry-After": "5"}), unavailable())
 
-    for name, fault in _PASSING.items():
-        yield row(f"{name}, once", each(fault, times=1), published(2))
-
-
-def _redirected(status: int) -> Arm:
-    return lambda case: each(Redirect(case.world.elsewhere.token_url, status))(case)
+    yield from table("{}, once", published(calls=2), _PASSING, lambda fault: each(fault, times=1))
 
 
 def _too_many(retry_after: str | None) -> Arm:
@@ -96,14 +90,14 @@ def _too_many(retry_after: str | None) -> Arm:
 
 
 # RFC 6749 section 5.2.
-_CODES = [
-    "invalid_request",
-    "invalid_client",
-    "invalid_grant",
-    "unauthorized_client",
-    "unsupported_grant_type",
-    "invalid_scope",
-]
+_CODES = {
+    "invalid_request": 400,
+    "invalid_client": 401,
+    "invalid_grant": 403,
+    "unauthorized_client": 400,
+    "unsupported_grant_type": 401,
+    "invalid_scope": 403,
+}
 _MORE = {"error_description": marked("what a server says"), "error_uri": "https://elsewhere.invalid"}
 _INVALID_CLIENT = json.dumps(_MORE | {"error": "invalid_client"}).encode()
 _UNREADABLE = {
@@ -124,8 +118,7 @@ _UNREADABLE = {
 
 
 def refusals() -> Iterator[Fault]:
-    for number, code in enumerate(_CODES):
-        status = (400, 401, 403)[number % 3]
+    for code, status in _CODES.items():
         says = f"answered {status} ({code}) for the credentials in secret"
         yield row(f"{status} with {code}", JsonAnswer(_MORE | {"error": code}, status), refused(says))
     shown = refused("answered 401 (invalid_client) for")

@@ -95,7 +95,6 @@ class World:
         self.clock = VirtualTime()
         self.aws = AwsWire()
         self.talend = TalendSimulator(clock=self.clock)
-        self.elsewhere = TalendSimulator()
         self.output = io.StringIO()
         self.until_calm = ExitStack()
         self.patch = pytest.MonkeyPatch()
@@ -123,7 +122,6 @@ class World:
         self.clock.ahead = 0
         self.clock.slept.clear()
         self.talend.journal.clear()
-        self.elsewhere.journal.clear()
         self.aws.calls.clear()
         self.secrets_manager().secrets.clear()
         lock_records().clear()
@@ -186,7 +184,7 @@ def lock_records() -> Any:
 @contextmanager
 def running_world() -> Iterator[World]:
     world = World()
-    with pytest.MonkeyPatch.context() as patch, world.talend, world.elsewhere, ExitStack() as resources:
+    with pytest.MonkeyPatch.context() as patch, world.talend, ExitStack() as resources:
         world.aws_servers = {service: resources.enter_context(world.aws.server(service)) for service in SERVICES}
         for name, value in (ENVIRONMENT | {"TALEND_API_URL": world.talend.url}).items():
             patch.setenv(name, value)
