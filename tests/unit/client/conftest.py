@@ -17,7 +17,7 @@ class Machine:
         self.aws_clock = aws_clock
         self.skew_seconds = 0.0
         self.slept_seconds = 0.0
-        """How long the machine slept, which its monotonic clock does not count."""
+        """Seconds of sleep, which the monotonic clock of the machine does not count."""
         self.pauses = []
 
     def wall(self):

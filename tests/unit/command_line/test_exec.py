@@ -12,35 +12,28 @@ class Replaced(BaseException):
     """This process is another program now."""
 
 
-@pytest.fixture
-def executed(monkeypatch):
-    """Each executed command: file, arguments, environment and the handler of SIGPIPE."""
+@pytest.mark.parametrize("separator", [("--",), ()])
+def test_the_command_has_token_and_url_in_its_environment(aws, terminal, monkeypatch, separator):
     executed = []
 
     def execvpe(file, arguments, environment):
-        executed.append((file, list(arguments), dict(environment), signal.getsignal(signal.SIGPIPE)))
+        # Python ignores SIGPIPE, which the command would inherit.
+        assert signal.getsignal(signal.SIGPIPE) is signal.SIG_DFL
+        executed.append((file, list(arguments), dict(environment)))
         raise Replaced
 
     monkeypatch.setattr(os, "execvpe", execvpe)
-    before = signal.getsignal(signal.SIGPIPE)
-    yield executed
-    signal.signal(signal.SIGPIPE, before)
-
-
-@pytest.mark.parametrize("separator", [("--",), ()])
-def test_the_command_has_token_and_url_in_its_environment(aws, terminal, executed, monkeypatch, separator):
     monkeypatch.setenv("KEPT", "yes")
     token = aws.publish()
+    before = signal.getsignal(signal.SIGPIPE)
     with pytest.raises(Replaced):
         terminal.run("exec", *separator, "job", "--json", "-x")
-    ((file, arguments, environment, sigpipe),) = executed
+    signal.signal(signal.SIGPIPE, before)
+    ((file, arguments, environment),) = executed
     assert (file, arguments) == ("job", ["job", "--json", "-x"])
-    assert environment["TALEND_ACCESS_TOKEN"] == token
-    assert environment["TALEND_API_URL"] == API
-    assert environment["KEPT"] == "yes"
+    expected = {"TALEND_ACCESS_TOKEN": token, "TALEND_API_URL": API, "KEPT": "yes"}
+    assert {name: environment[name] for name in expected} == expected
     assert "TALEND_ACCESS_TOKEN" not in os.environ
-    # Python ignores SIGPIPE, which the command would inherit.
-    assert sigpipe is signal.SIG_DFL
 
 
 @pytest.mark.parametrize(("mode", "exit_code", "problem"), [(None, 127, "is not found"), (0o600, 126, "cannot be")])

@@ -40,44 +40,39 @@ def test_a_step_begins_anew_with_each_hour(expression, gaps):
 
 
 @pytest.mark.parametrize(
-    ("expression", "problem"),
+    ("expression", "life", "advisory", "problem"),
     [
         (
             "cron(0/25 * * * ? *)",
+            1800,
+            300,
             "leaves unequal gaps of 25, 25, 10 minutes. Use rate() with at most 25 min",
         ),
-        (
-            "cron(0/30 * * * ? *)",
-            "too rare for tokens that are valid for 1800 s. Use rate() with at most 25 minutes",
-        ),
-        ("rate(26 minutes)", "too rare for tokens that are valid for 1800 s"),
-        ("rate(1 hour)", "too rare"),
-        ("cron(30/30 * * * ? *)", "too rare"),
+        ("cron(0/30 * * * ? *)", 1800, 300, "for tokens that are valid for 1800 s. Use rate() with at most 25 minutes"),
+        ("cron(30/30 * * * ? *)", 1800, 300, "too rare"),
+        ("rate(26 minutes)", 1800, 300, "too rare for tokens that are valid for 1800 s"),
+        ("rate(1 hour)", 1800, 300, "too rare"),
+        ("cron(0/20 * * * ? *)", 1439, 240, "too rare"),
+        ("rate(25 minutes)", 600, 100, "at most 8 minutes"),
+        # A schedule cannot fire more often than once a minute.
+        ("rate(2 minutes)", 72, 12, "at most 1 minutes"),
+        ("rate(1 minute)", 20, 3, "Ask Talend for tokens that are valid for longer"),
     ],
 )
-def test_a_schedules_problem_is_reported_with_the_fix(expression, problem):
-    said = schedule_problem(expression, 1800, 300)
-    assert said.startswith(expression)
-    assert problem in said
+def test_a_schedules_problem_is_reported_with_the_fix(expression, life, advisory, problem):
+    reported = schedule_problem(expression, life, advisory)
+    assert reported.startswith(expression)
+    assert problem in reported
 
 
-@pytest.mark.parametrize("expression", ["rate(25 minutes)", "cron(0/20 * * * ? *)", "cron(0,24,48 * * * ? *)"])
-def test_a_schedule_that_is_often_enough_has_no_problem(expression):
-    assert schedule_problem(expression, 1800, 300) is None
-
-
-def test_the_longest_interval_depends_on_the_tokens_validity():
-    assert schedule_problem("rate(25 minutes)", 3600, 300) is None
-    assert schedule_problem("cron(0/20 * * * ? *)", 1440, 240) is None
-    assert "too rare" in schedule_problem("cron(0/20 * * * ? *)", 1439, 240)
-    assert "10 minutes" not in schedule_problem("rate(25 minutes)", 600, 100)
-    assert "at most 8 minutes" in schedule_problem("rate(25 minutes)", 600, 100)
-
-
-def test_once_a_minute_is_the_most_often_that_a_schedule_can_be():
-    assert schedule_problem("rate(1 minute)", 72, 12) is None
-    assert "at most 1 minutes" in schedule_problem("rate(2 minutes)", 72, 12)
-
-
-def test_a_validity_that_is_too_short_for_any_schedule_is_reported():
-    assert "Ask Talend for tokens that are valid for longer" in schedule_problem("rate(1 minute)", 20, 3)
+@pytest.mark.parametrize(
+    ("expression", "life", "advisory"),
+    [
+        ("rate(25 minutes)", 1800, 300),
+        ("cron(0,24,48 * * * ? *)", 1800, 300),
+        ("cron(0/20 * * * ? *)", 1440, 240),
+        ("rate(1 minute)", 72, 12),
+    ],
+)
+def test_a_schedule_that_is_often_enough_has_no_problem(expression, life, advisory):
+    assert schedule_problem(expression, life, advisory) is None

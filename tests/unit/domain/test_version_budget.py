@@ -15,25 +15,22 @@ NOW = 1_795_472_989.0
 TICK = 1500
 
 
-def test_a_new_secret_has_room_beside_schedule_and_forced_rotations():
-    # 58 ticks in 24 hours, including the one at the end, and 10 reserved versions.
-    assert renewals_left([], NOW, TICK) == 100 - 10 - 58
-
-
-def test_a_day_of_schedule_alone_leaves_as_much():
-    steady = [NOW - TICK * tick for tick in range(58)]
-    assert renewals_left(steady, NOW, TICK) == 100 - 10 - 59
-
-
-@pytest.mark.parametrize("age_seconds", [DAY_SECONDS, DAY_SECONDS + 60])
-def test_versions_that_are_a_day_old_do_not_count(age_seconds):
-    old = [NOW - age_seconds] * 99
-    assert renewals_left(old, NOW, TICK) == renewals_left([], NOW, TICK)
-
-
-def test_versions_spent_early_count_until_they_are_a_day_old():
-    assert renewals_left([NOW - 60] * 32, NOW, TICK) == renewals_left([NOW - 60] * 100, NOW, TICK) == 0
-    assert renewals_left([NOW - DAY_SECONDS + 60] * 32, NOW, TICK) > 0
+@pytest.mark.parametrize(
+    ("ages_seconds", "left"),
+    [
+        # 58 ticks in 24 hours, including the one at the end, and 10 reserved versions.
+        ([], 100 - 10 - 58),
+        # A day of the schedule alone.
+        ([TICK * tick for tick in range(58)], 100 - 10 - 59),
+        # Versions count until they are a day old.
+        ([60] * 32, 0),
+        ([60] * 100, 0),
+        ([DAY_SECONDS - 60] * 32, 32),
+        ([DAY_SECONDS] * 99, 32),
+    ],
+)
+def test_renewals_get_the_versions_that_schedule_and_operators_leave(ages_seconds, left):
+    assert renewals_left([NOW - age for age in ages_seconds], NOW, TICK) == left
 
 
 @given(st.lists(st.floats(min_value=NOW - 2 * DAY_SECONDS, max_value=NOW), max_size=100), st.integers(900, 7200))

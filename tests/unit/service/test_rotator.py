@@ -89,7 +89,7 @@ def test_an_unreadable_published_token_is_replaced_with_a_warning(empty, text, p
     assert empty.rotate(Trigger.WATCHDOG).outcome is Outcome.ROTATED
     expected = f"version v-by-hand of secret {TOKEN!r} is not a token document: {problem}"
     assert empty.invocation.warnings[0].startswith(expected)
-    # What the log reports if the rotation fails.
+    # The log reports this moment if the rotation fails.
     assert empty.invocation.expires_at == 0
     assert empty.published.access_token == access_token(1)
 
