@@ -5,11 +5,11 @@
 
 import ast
 import re
-from pathlib import Path
 
 import pytest
 
-ROOT = Path(__file__).parents[2]
+from template.conftest import ROOT
+
 ROLE = "arn:aws:iam::210987654321:role/team/consumer"
 RENEWAL_SECONDS = 30
 

@@ -10,8 +10,8 @@ from pathlib import Path
 import pytest
 
 from rotator.domain.result import Outcome
+from template.conftest import ROOT
 
-ROOT = Path(__file__).parents[2]
 README = ROOT / "README.md"
 DOCS = sorted((ROOT / "docs").glob("*.md"))
 PAGES = [README, *(ROOT / name for name in ("CONTRIBUTING.md", "SECURITY.md", "CHANGELOG.md")), *DOCS]
