@@ -81,14 +81,9 @@ def elsewhere(expanded):
 
 
 @pytest.fixture(scope="session")
-def consumer(expanded):
-    return expanded[CONSUMER]
-
-
-@pytest.fixture(scope="session")
-def every_template(expanded, template, nested, account, elsewhere, consumer):
+def every_template(expanded, template, nested, account, elsewhere):
     """Return every template of the project, by a name of its own."""
-    consumers = {"consumer": consumer, "consumer in Node.js": expanded[CONSUMER_NODE]}
+    consumers = {"consumer": expanded[CONSUMER], "consumer in Node.js": expanded[CONSUMER_NODE]}
     return {"main": template, **nested, "account": account, "elsewhere": elsewhere, **consumers}
 
 
