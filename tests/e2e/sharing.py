@@ -5,7 +5,6 @@ SPEEDS = {
     "test_consumer": 1,
     "test_lifecycle": 1,
     "test_renewal": 1,
-    "test_replica": 1,
     "test_update": 1,
     "test_operations": 60,
     "test_outage": 60,

@@ -140,14 +140,3 @@ def test_a_consumer_of_one_account_reads_no_other_token(deployment, accounts):
     for secret in ("talend-token/research/token", "talend-token/default/token", "talend-token/sales/credentials"):
         with pytest.raises(ClientError, match="AccessDenied"):
             secrets.get_secret_value(SecretId=secret)
-
-
-def test_an_account_goes_with_its_stack_and_leaves_its_secrets(deployment, accounts):
-    leaving = MoreAccount(deployment, deployment.talend, "leaving")
-    leaving.get_first_token()
-    scheduler = deployment.aws.client("scheduler")
-    deployment.run("sam", "delete", "--stack-name", leaving.stack.name, "--no-prompts")
-    targets = [scheduler.get_schedule(Name=one["Name"])["Target"] for one in scheduler.list_schedules()["Schedules"]]
-    assert {json.loads(target["Input"])["account"] for target in targets} == {*accounts, "default"}
-    assert leaving.works()
-    assert deployment.secrets.get_secret_value(SecretId=leaving["CredentialsSecretArn"])["SecretString"]

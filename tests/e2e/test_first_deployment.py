@@ -1,11 +1,9 @@
-"""The first deployment: a failed one leaves nothing in the way, and a good one is quiet until it has credentials."""
+"""The first deployment is quiet until it has credentials. `tests/template/test_template.py` is about one that fails."""
 
-import re
 from collections import Counter
 
 import pytest
 
-from demo.deployment import DeploymentError
 from e2e.alarms import alarm_states
 from e2e.conftest import local_deployment
 from local_aws.waiting import eventually
@@ -13,47 +11,13 @@ from local_aws.waiting import eventually
 # A minute is a second.
 SPEED = 60
 QUIET_MINUTES = 10
-# One more resource, which fails after all others are created.
-TAKEN = """Resources:
-  Taken:
-    Type: AWS::SecretsManager::Secret
-    DependsOn: Monitoring
-    Properties:
-      Name: taken
-"""
 
 
-@pytest.fixture(scope="module")
-def new():
+@pytest.fixture
+def deployed(template):
+    """Return a new stack without credentials."""
     with local_deployment(SPEED) as new:
-        yield new
-
-
-@pytest.fixture(scope="module")
-def left_behind(new, template, tmp_path_factory):
-    """Return the names of the secrets that a failed deployment leaves, whose stack has to be deleted then."""
-    path = tmp_path_factory.mktemp("failing") / "template.yaml"
-    text = re.sub(
-        r"\b(CodeUri|ContentUri|TemplateURL): (\S+)",
-        lambda found: f"{found[1]}: {(template.parent / found[2]).resolve()}",
-        template.read_text(),
-    )
-    path.write_text(re.sub(r"^Resources:\n", TAKEN, text, flags=re.MULTILINE))
-    new.secrets.create_secret(Name="taken")
-    with pytest.raises(DeploymentError, match="ROLLBACK_COMPLETE"):
-        new.deploy(path)
-    new.aws.client("cloudformation").delete_stack(StackName="talend-token")
-    return [found["Name"] for found in new.secrets.list_secrets()["SecretList"]]
-
-
-@pytest.fixture(scope="module")
-def deployed(new, template, left_behind):  # noqa: ARG001 (it comes after the deployment that fails)
-    return new.deploy(template)
-
-
-def test_a_first_deployment_that_fails_leaves_no_secret_in_the_way(left_behind, deployed):
-    assert left_behind == ["taken"]
-    assert deployed.secrets.describe_secret(SecretId="talend-token/default/token")["ARN"] == deployed["TokenSecretArn"]
+        yield new.deploy(template)
 
 
 def test_a_stack_without_credentials_waits_quietly_and_then_begins(deployed):

@@ -13,8 +13,7 @@ import pytest
 
 from demo.deployment import without_schedules
 from e2e.alarms import Alarm, alarm_states
-from e2e.breakage import denied, force_rotation, token_endpoint_down
-from local_aws.listener import Listener
+from e2e.breakage import denied, token_endpoint_down
 from local_aws.waiting import eventually
 
 LOG_GROUPS = ("/aws/lambda/talend-token-rotate", "/aws/lambda/talend-token-renew")
@@ -98,14 +97,6 @@ def issued_to(deployment):
     return token and token.client_id
 
 
-def test_new_credentials_are_used_at_once(deployment):
-    other = deployment.talend.add_account()
-    with without_schedules(deployment.aws, "Schedule", "Watchdog"):
-        for account in (other, deployment.account):
-            deployment.put_credentials(account.credentials)
-            eventually(lambda account=account: issued_to(deployment) == account.client_id)
-
-
 def test_credentials_alarm_fires_on_fallback_and_clears_on_valid_pair(deployment):
     deployment.put_credentials()
     alarm = Alarm(deployment, "CredentialsRefusedAlarm")
@@ -143,19 +134,6 @@ def test_a_failed_run_raises_once_and_is_not_a_dead_letter(deployment):
         deployment.invoke({})
         assert failures() == ["failed"]
     assert [letter for letter in deployment.dead_letters() if letter.get("requestPayload") == event] == []
-
-
-def test_each_publication_is_an_event_of_secrets_manager(deployment):
-    """A rule on the name of the token secret receives an event for every new token."""
-    listener, events = Listener(deployment.aws), deployment.aws.client("events")
-    detail = {"name": ["talend-token/default/token"], "labelUpdated": ["AWSCURRENT"]}
-    pattern = {"source": ["aws.secretsmanager"], "detail-type": ["Secret Label Updated"], "detail": detail}
-    events.put_rule(Name="published", EventPattern=json.dumps(pattern))
-    events.put_targets(Rule="published", Targets=[{"Id": "listener", "Arn": listener.arn}])
-    versions = [force_rotation(deployment)["version_id"] for _ in range(2)]
-    received = listener.heard(2, lambda event: event["detail"]["versionId"] in versions)
-    assert [event["detail"]["versionId"] for event in received] == versions
-    assert {tuple(event["resources"]) for event in received} == {(deployment["TokenSecretArn"],)}
 
 
 def test_an_invocation_writes_one_line_of_its_own(deployment):

@@ -1,32 +1,20 @@
 """The `renew` handler works as Lambda calls it, with moto's AWS services and the Talend simulator over HTTP."""
 
 import json
-import time
 from pathlib import Path
 
 import pytest
 
 import renew
-from integration.handlers import CREDENTIALS, TOKEN, invoke
+from integration.handlers import CREDENTIALS, invoke
 from rotator.domain.errors import CircuitOpen, CredentialsRefused, InvalidEvent
 from talend_simulator import Answer
-from talend_token.document import advisory_seconds
 
 EVENTS = Path(__file__).parents[2] / "events"
 
 
 def reject(version_id):
     return invoke({"rejected_version_id": version_id}, renew)
-
-
-def test_a_rejected_token_is_replaced_once(aged, secrets, talend):
-    before = len(talend.token_calls())
-    answers = [reject(aged) for _ in range(5)]
-    assert [answer["outcome"] for answer in answers] == ["rotated"] + ["superseded"] * 4
-    # Without a label, moto returns another version than the current one.
-    current = secrets.get_secret_value(SecretId=TOKEN, VersionStage="AWSCURRENT")["VersionId"]
-    assert {answer["version_id"] for answer in answers} == {current}
-    assert len(talend.token_calls()) - before == 1
 
 
 @pytest.mark.parametrize("event", sorted(EVENTS.glob("renew-*.json")), ids=lambda path: path.stem)
@@ -36,17 +24,6 @@ def test_every_documented_event_is_accepted(aged, event):
     answer = invoke(json.loads(text), renew)
     # The documented events name a version that is not published here.
     assert (answer["outcome"], answer["version_id"]) == ("superseded", aged)
-
-
-@pytest.mark.usefixtures("aged")
-def test_a_young_token_is_not_replaced_and_the_result_says_how_long(published):
-    """Some readers see only the text, so the document names the version to reject."""
-    young = invoke({})["version_id"]
-    assert published().version_id == young
-    answer = reject(young)
-    assert answer["outcome"] == "too_soon"
-    assert 0 < answer["retry_after_seconds"] <= 60
-    assert answer["expires_at"] > time.time() + advisory_seconds(1800)
 
 
 def test_a_refusal_opens_the_breaker_and_a_forced_rotation_closes_it(aged, talend):

@@ -1,12 +1,16 @@
 """The templates as CloudFormation sees them: the main one as it was built, and those beside it."""
 
+import inspect
 import json
 import os
+import re
 import subprocess
 import tomllib
 from pathlib import Path
 
 import pytest
+
+from rotator.adapters import telemetry
 
 ROOT = Path(__file__).parents[2]
 BUILD = ROOT / ".aws-sam" / "build"
@@ -31,6 +35,13 @@ def expand(*paths):
     environment = os.environ | {"PYTHONPATH": str(ROOT / "infra" / "tools")}
     printed = subprocess.run(command, check=True, capture_output=True, text=True, env=environment).stdout
     return {Path(path): template for path, template in json.loads(printed).items()}
+
+
+def make(*arguments, **environment):
+    """Run make without the variables that a make which runs the tests has set."""
+    ours = {name: value for name, value in os.environ.items() if not name.startswith(("MAKE", "PIP_"))}
+    command = ["make", "--no-print-directory", *map(str, arguments)]
+    return subprocess.run(command, cwd=ROOT, env=ours | environment, capture_output=True, text=True, check=False)
 
 
 @pytest.fixture(scope="session")
@@ -70,14 +81,9 @@ def elsewhere(expanded):
 
 
 @pytest.fixture(scope="session")
-def consumer(expanded):
-    return expanded[CONSUMER]
-
-
-@pytest.fixture(scope="session")
-def every_template(expanded, template, nested, account, elsewhere, consumer):
+def every_template(expanded, template, nested, account, elsewhere):
     """Return every template of the project, by a name of its own."""
-    consumers = {"consumer": consumer, "consumer in Node.js": expanded[CONSUMER_NODE]}
+    consumers = {"consumer": expanded[CONSUMER], "consumer in Node.js": expanded[CONSUMER_NODE]}
     return {"main": template, **nested, "account": account, "elsewhere": elsewhere, **consumers}
 
 
@@ -90,6 +96,12 @@ def alarms(template, nested):
         for name, resource in stack["Resources"].items()
         if resource["Type"] == "AWS::CloudWatch::Alarm"
     }
+
+
+@pytest.fixture(scope="session")
+def metrics():
+    """Return the names of the metrics that the functions write."""
+    return set(re.findall(r'^ +"([A-Z]\w+)": ', inspect.getsource(telemetry), re.MULTILINE))
 
 
 @pytest.fixture(scope="session")

@@ -4,11 +4,10 @@
 """
 
 import re
-from pathlib import Path
 
 import pytest
 
-ROOT = Path(__file__).parents[2]
+from template.conftest import ROOT
 
 
 def given(stack, name):

@@ -1,11 +1,9 @@
 """What a company asks of the templates: a network, a permissions boundary, tags, and no secret in what it stores."""
 
 import json
-import os
-import subprocess
-from pathlib import Path
 
-ROOT = Path(__file__).parents[2]
+from template.conftest import ROOT, make
+
 NO_VALUE = {"Ref": "AWS::NoValue"}
 
 
@@ -75,10 +73,7 @@ def test_no_secret_is_in_a_parameter_or_an_output(every_template):
 
 def deploy_command(*arguments, **environment):
     """Return what `make deploy` would run."""
-    variables = {name: value for name, value in os.environ.items() if not name.startswith("MAKE")} | environment
-    command = ["make", "--dry-run", "deploy", *arguments]
-    printed = subprocess.run(command, cwd=ROOT, env=variables, capture_output=True, text=True, check=True).stdout
-    return " ".join(printed.splitlines()[-1].split())
+    return " ".join(make("--dry-run", "deploy", *arguments, **environment).stdout.splitlines()[-1].split())
 
 
 def test_an_environment_is_chosen_on_the_command_line_alone(samconfig):

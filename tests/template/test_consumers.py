@@ -5,22 +5,22 @@
 
 import ast
 import re
-from pathlib import Path
 
 import pytest
 
-ROOT = Path(__file__).parents[2]
+from template.conftest import ROOT
+
 ROLE = "arn:aws:iam::210987654321:role/team/consumer"
 RENEWAL_SECONDS = 30
 
 
-def test_two_requests_and_a_renewal_fit_into_the_consumers_time(consumer):
+def test_two_requests_and_a_renewal_fit_into_the_consumers_time(every_template):
     source = ast.parse((ROOT / "infra" / "consumer" / "app.py").read_text())
     (timeout,) = [node.value for node in ast.walk(source) if isinstance(node, ast.keyword) and node.arg == "timeout"]
     connect, read = ast.literal_eval(timeout)
-    function = consumer["Resources"]["Consumer"]["Properties"]
-    assert function["Timeout"] > 2 * (connect + read) + RENEWAL_SECONDS
-    assert consumer["Resources"]["LogGroup"]["Properties"]["RetentionInDays"] == 30
+    resources = every_template["consumer"]["Resources"]
+    assert resources["Consumer"]["Properties"]["Timeout"] > 2 * (connect + read) + RENEWAL_SECONDS
+    assert resources["LogGroup"]["Properties"]["RetentionInDays"] == 30
 
 
 @pytest.fixture(scope="module")

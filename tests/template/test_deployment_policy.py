@@ -4,13 +4,12 @@
 """
 
 import json
-from pathlib import Path
 
 import pytest
 
 from local_aws.deployment_calls import calls, schema
+from template.conftest import ROOT
 
-ROOT = Path(__file__).parents[2]
 POLICY = json.loads((ROOT / "infra" / "deployment-policy.json").read_text())
 # What the SAM CLI calls itself, to deploy and to delete.
 SAM_CLI = {

@@ -10,17 +10,11 @@ from pathlib import Path
 
 import pytest
 
-ROOT = Path(__file__).parents[2]
+from template.conftest import ROOT, make
+
 MAKEFILES = [ROOT / "Makefile", ROOT / "functions" / "Makefile"]
 # pip 21.3.1 runs on no later Python than this.
 OLD_PYTHONS = [f"python3.{minor}" for minor in range(11, 6, -1)]
-
-
-def make(*arguments, **environment):
-    """Run make as a shell of its own would, without what a make that runs the tests has set."""
-    ours = {name: value for name, value in os.environ.items() if not name.startswith(("MAKE", "PIP_"))}
-    command = ["make", "--no-print-directory", *map(str, arguments)]
-    return subprocess.run(command, cwd=ROOT, env=ours | environment, capture_output=True, text=True, check=False)
 
 
 # --- pip 21.3.1, as Amazon Linux 2023 has it ---

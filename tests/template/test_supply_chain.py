@@ -4,20 +4,18 @@ import base64
 import csv
 import hashlib
 import json
-import os
 import re
 import shlex
-import subprocess
 import tomllib
 from importlib.metadata import distributions
-from pathlib import Path
 
 import pytest
 import trim
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
-ROOT = Path(__file__).parents[2]
+from template.conftest import ROOT, make
+
 MAKEFILE = (ROOT / "Makefile").read_text()
 LOCKS = dict(re.findall(r"^LOCK_([\w-]+) := (\S+)$", MAKEFILE, re.MULTILINE))
 SHIPPED = ["functions", "consumer"]
@@ -98,11 +96,9 @@ def commands(script):
 
 def dry_run(*arguments):
     """Return what make would do if nothing had been made yet."""
-    command = ["make", "--dry-run", "--always-make", "--no-print-directory", *arguments]
-    # What a make that runs the tests was given is not for this one.
-    environment = {name: value for name, value in os.environ.items() if not name.startswith("MAKE")}
-    finished = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, check=True)
-    return finished.stdout.replace("\\\n", " ")
+    done = make("--dry-run", "--always-make", *arguments)
+    assert done.returncode == 0, done.stderr
+    return done.stdout.replace("\\\n", " ")
 
 
 @pytest.fixture(scope="module")

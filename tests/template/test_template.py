@@ -4,11 +4,11 @@ The end-to-end tests show what can be seen on a deployed stack: rights, settings
 """
 
 import re
-from pathlib import Path
 
 import pytest
 
-ROOT = Path(__file__).parents[2]
+from template.conftest import ROOT
+
 MOST_LINES = 400
 FUNCTIONS = ("RotateFunction", "RenewFunction")
 

@@ -4,11 +4,11 @@
 """
 
 import re
-from pathlib import Path
 
 import yaml
 
-ROOT = Path(__file__).parents[2]
+from template.conftest import ROOT
+
 WORKFLOWS = sorted((ROOT / ".github" / "workflows").glob("*.yml"))
 # Every right beyond reading the code, by workflow and job.
 RIGHTS = {
