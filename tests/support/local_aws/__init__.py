@@ -7,6 +7,10 @@ with LocalAWS(schedule_speed=60) as aws:
 ```
 
 The server ends with its functions when `stop` is called, and by itself when this process is gone, however it went.
+
+- `server.py` is the process. It imports a module for each service, whose docstring says what it corrects in ministack.
+- `lambda_runtime.py` runs functions, each in a process of `worker.py` that `runtime_api.py` feeds.
+- `fixtures.py`, `inline_function.py`, `listener.py`, `waiting.py` and `another_account.py` are for tests.
 """
 
 import functools

@@ -1,9 +1,10 @@
-"""Nested stacks of CloudFormation that retain, roll back and update as other stacks do.
+"""Nested stacks of CloudFormation that retain and update as other stacks do.
 
-As it comes, ministack deletes what a nested template says is to be retained, leaves behind what a nested stack had
-created when its creation fails, and forgets the attributes of what an update leaves as it is. Where the SAM CLI has
-uploaded a nested template, the parent's template holds an address of this AWS, which `sam delete` refuses: GetTemplate
-answers with the address that it would have on AWS.
+As it comes, ministack deletes what a nested template says is to be retained, and forgets the attributes of what an
+update leaves as it is. Where the SAM CLI has uploaded a nested template, the parent's template holds an address of this
+AWS, which `sam delete` refuses: GetTemplate answers with the address that it would have on AWS.
+
+What differs from AWS: a nested stack whose creation fails leaves behind what it had created.
 """
 
 import argparse
@@ -28,14 +29,13 @@ _rolling_back: contextvars.ContextVar[bool] = contextvars.ContextVar("rolling_ba
 
 
 def patch(_options: argparse.Namespace) -> None:
-    """Wrap creation, deletion, the update of a resource, the rollback, and GetTemplate."""
+    """Wrap the deletion, the update of a resource, the rollback, and GetTemplate."""
     operations = cloudformation._ACTION_HANDLERS
     operations["GetTemplate"] = _with_addresses_of_aws(operations["GetTemplate"])
     handlers = provisioners._RESOURCE_HANDLERS["AWS::CloudFormation::Stack"]
     provisioners._update_resource = _remembering(provisioners._update_resource)
     stacks._roll_back_operation = _noting_rollback(stacks._roll_back_operation)
-    delete = _retaining(handlers["delete"])
-    handlers.update(create=_all_or_nothing(handlers["create"], delete), delete=delete)
+    handlers["delete"] = _retaining(handlers["delete"])
 
 
 def _retaining(delete: Handler) -> Handler:
@@ -62,25 +62,6 @@ def _noting_rollback(roll_back: Callable[..., Awaitable[None]]) -> Callable[...,
             _rolling_back.reset(token)
 
     return roll_back_and_note
-
-
-def _all_or_nothing(create: Handler, delete: Handler) -> Handler:
-    """Delete what a nested stack has created when its creation fails."""
-
-    def create_or_roll_back(logical_id: str, properties: Properties, parent: str) -> Any:
-        before = set(cloudformation._stacks)
-        try:
-            return create(logical_id, properties, parent)
-        except Exception:
-            token = _rolling_back.set(True)
-            try:
-                for name in set(cloudformation._stacks) - before:
-                    delete(name, {})
-            finally:
-                _rolling_back.reset(token)
-            raise
-
-    return create_or_roll_back
 
 
 def _remembering(update_resource: Handler) -> Handler:

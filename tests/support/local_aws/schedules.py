@@ -5,8 +5,8 @@ asynchronous invocation, knows no dead-letter queue of a schedule, and remembers
 name has last fired. Replaced are the clock and the interval of EventBridge Scheduler's ticker and the hand-over to the
 target. A rule of EventBridge invokes a function only if the function's resource policy allows it.
 
-What differs from AWS: at() is read on the faster clock, the flexible window is ignored, and only functions and queues
-are invoked with the rights of the schedule's role.
+What differs from AWS: at() is read on the faster clock, the flexible window is ignored, and only functions are invoked
+with the rights of the schedule's role.
 """
 
 import argparse
@@ -74,7 +74,7 @@ def _with_rights(invoke_target: Callable[..., None]) -> Callable[..., None]:
     def invoke_with_rights(target: Record, event: Record, owner: Record, view: Any = None) -> None:
         """Invoke a target of a schedule or of a rule."""
         service = target["Arn"].split(":")[2]
-        if "FlexibleTimeWindow" in owner and service in ("lambda", "sqs"):
+        if "FlexibleTimeWindow" in owner and service == "lambda":
             _hand_over(target, owner)
         elif service == "lambda" and not rule_may_invoke(owner["Arn"], target["Arn"]):
             logging.error("Rule %s may not invoke %s: add an AWS::Lambda::Permission", owner["Arn"], target["Arn"])
@@ -85,17 +85,20 @@ def _with_rights(invoke_target: Callable[..., None]) -> Callable[..., None]:
 
 
 def _hand_over(target: Record, schedule: Record) -> None:
-    """Give a schedule's input to its target as the schedule's role, or to the schedule's dead-letter queue.
+    """Give a schedule's input to a function as the schedule's role, or to the schedule's dead-letter queue.
 
     No retries: what fails here is a missing target or a missing right, which AWS does not retry either.
     """
     arn, role, text = target["Arn"], target["RoleArn"], target["Input"]
-    if arn.split(":")[2] == "sqs":
-        _send(arn, role, text)
-    elif not (role_allows(role, "lambda:InvokeFunction", arn) and _invoke_function(arn, text)):
-        logging.error("Schedule %s could not hand over to %s", schedule["Arn"], arn)
-        if "DeadLetterConfig" in target:
-            _send(target["DeadLetterConfig"]["Arn"], role, text)
+    if role_allows(role, "lambda:InvokeFunction", arn) and _invoke_function(arn, text):
+        return
+    logging.error("Schedule %s could not hand over to %s", schedule["Arn"], arn)
+    if "DeadLetterConfig" in target:
+        queue_arn = target["DeadLetterConfig"]["Arn"]
+        if role_allows(role, "sqs:SendMessage", queue_arn):
+            sqs._act_send_message({"MessageBody": text}, queue_arn.rsplit(":", 1)[1])
+        else:
+            logging.error("AccessDenied when %s called the SendMessage operation on %s", role, queue_arn)
 
 
 def _invoke_function(arn: str, text: str) -> bool:
@@ -105,10 +108,3 @@ def _invoke_function(arn: str, text: str) -> bool:
         return False
     lambda_svc.invoke_async_with_retry(lambda_svc._execution_record_for_config(function, config), json.loads(text))
     return True
-
-
-def _send(queue_arn: str, role: str, text: str) -> None:
-    if role_allows(role, "sqs:SendMessage", queue_arn):
-        sqs._act_send_message({"MessageBody": text}, queue_arn.rsplit(":", 1)[1])
-    else:
-        logging.error("AccessDenied when %s called the SendMessage operation on %s", role, queue_arn)
