@@ -34,7 +34,10 @@ PROPERTIES = [
     ("RenewFunction", "MemorySize", 1024),
     # Less than the 60 s after which a caller's SDK stops waiting and invokes it again.
     ("RenewFunction", "Timeout", 30),
+    ("RotateFunction", "Timeout", 60),
     *[(f"{function}EventInvokeConfig", "MaximumEventAgeInSeconds", 240) for function in FUNCTIONS],
+    # The watchdog repeats a failed rotation.
+    ("RotateFunctionEventInvokeConfig", "MaximumRetryAttempts", 0),
     ("RenewFunctionEventInvokeConfig", "MaximumRetryAttempts", 2),
     *[(f"{name}LogGroup", "RetentionInDays", {"Ref": "LogRetentionDays"}) for name in ("Rotate", "Renew")],
     ("LockTable", "BillingMode", "PAY_PER_REQUEST"),
