@@ -1,4 +1,4 @@
-"""How much an experiment tries: a size for every run of the tests, and one for `make faults`."""
+"""The size of an experiment: one for every run of the tests, and one for `make faults`."""
 
 from __future__ import annotations
 
@@ -6,5 +6,5 @@ import os
 
 
 def chosen[T](ci: T, long: T) -> T:
-    """`long` if the environment says `FAULTS=long`, as `make faults` does, and `ci` otherwise."""
+    """Return `long` if the environment says `FAULTS=long`, as `make faults` does, and `ci` otherwise."""
     return long if os.environ.get("FAULTS") == "long" else ci

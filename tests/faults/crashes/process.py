@@ -32,14 +32,14 @@ _LONGEST_SECONDS = 60
 
 @dataclass(frozen=True)
 class Run:
-    """How an invocation went."""
+    """One invocation."""
 
     calls: list[str]
     """Its calls to the outside, with the one that it was killed at."""
     addresses: set[str]
     """`host:port` of its calls."""
     connected: set[str]
-    """What the process connected to, or started, according to the interpreter."""
+    """Addresses and programs that the process used, according to the interpreter."""
     killed: bool
     answer: dict[str, Any] | None = None
     error: str = ""

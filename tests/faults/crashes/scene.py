@@ -53,7 +53,6 @@ class Scene(Case):
         if scenario.probe_path:
             world.with_environment(PROBE_PATH=scenario.probe_path)
         self.lines: list[Line] = []
-        """What the functions have logged."""
         if scenario.current_pair_refused:
             self.store_credentials(f"{self.account.client_id}:mistyped")
         if scenario.refused_before:

@@ -133,13 +133,6 @@ def test_nothing_gets_past_the_instrument(world):
     assert "GET /account/users" in went.calls
 
 
-def test_a_kill_is_one(world):
-    scene = Scene(world, Scenario(Trigger.MANUAL, State.FRESH))
-    went = scene.begin(kill=(0, "before"))
-    assert (went.killed, went.answer, went.error, len(went.calls)) == (True, None, "", 1)
-    assert not scene.begin().killed
-
-
 def begin_and_die(scene, kill, calls):
     """Return how many tokens the dead run had and did not store: none, or one that is lost."""
     issued, versions = scene.tokens_issued, scene.versions_made

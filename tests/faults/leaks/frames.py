@@ -1,4 +1,4 @@
-"""What a crash reporter would show of an exception that leaves our code, and what our public functions return."""
+"""Watches exceptions that leave our code, as a crash reporter shows them, and the values of our public functions."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What leaves this process, or a child of it, other than by an exception or a return value."""
+"""Looks at logs, output, requests and child processes: all ways out other than exceptions and return values."""
 
 from __future__ import annotations
 

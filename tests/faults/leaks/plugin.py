@@ -27,7 +27,7 @@ ROOT = Path(__file__).resolve().parents[3]
 UNWATCHED = "frames_unwatched"
 # Texts wait until their test ends, or until there are so many characters.
 _PATIENCE = 4_000_000
-# Only programs and archives of other people's code are larger.
+# Only other programs and archives are larger.
 _LARGEST_FILE = 2_000_000
 
 

@@ -1,4 +1,4 @@
-"""That nothing leaks is looked for in every run of the tests; here leaks are planted, and have to be found."""
+"""Every test fails if it leaks a secret. Here leaks are planted, and the search has to find them."""
 
 import base64
 import hashlib
@@ -67,7 +67,7 @@ def test(tmp_path):
 
 @pytest.fixture
 def planted(pytester, monkeypatch):
-    """Runs a test for each place in a pytest of its own, where the suite's own plugin looks."""
+    """Return a function that plants a leak in each place, in a pytest of its own with the suite's plugin."""
 
     def run(plant):
         monkeypatch.setenv("PYTHONPATH", os.pathsep.join([str(TESTS), str(TESTS / "support"), str(FUNCTIONS)]))
@@ -96,7 +96,7 @@ def test_a_leak_at_any_place_fails_the_run_and_is_not_shown(planted, plant):
     result = planted(plant)
     said = result.stdout.str()
     found = [number for number in range(len(PLACES)) if f"test_{number}.py::test has let a secret out" in said]
-    # What files hold is found at the end of the run, and is then the last test's.
+    # Files are searched at the end of the run, and a leak there is reported with the last test.
     in_files = list(PLACES).index("file")
     assert [list(PLACES)[number] for number in range(len(PLACES)) if number not in [*found, in_files]] == []
     assert "left: a piece of a secret" in said

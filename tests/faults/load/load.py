@@ -58,12 +58,12 @@ FAULTS: dict[str, tuple[Fault, int | None] | None] = {
 
 @dataclass
 class Burst:
-    """How one burst went."""
+    """One burst."""
 
     fault: str
     consumers: int
     seconds: list[float] = field(default_factory=list)
-    """Of each invocation."""
+    """The duration of each invocation."""
     ends: Counter[str] = field(default_factory=Counter)
     """The outcome of each invocation, or the class of its error."""
     healed_seconds: float = 0

@@ -48,6 +48,6 @@ def test_a_burst_that_nothing_disturbs_is_one_token_call_and_no_error(bursts):
 
 
 def test_an_outage_ends_in_errors_that_consumers_see(bursts):
-    """Twelve refusals outlast three attempts of a run: the first runs raise, and those who come back are served."""
+    """Twelve refusals outlast three attempts of a run: the first runs raise, and later ones serve their consumers."""
     outage = next(burst for burst in bursts if "twelve" in burst.fault)
     assert set(outage.ends) - {"rotated", "superseded", "in_progress"} == {"TokenUnavailable"}

@@ -34,7 +34,6 @@ class AwsCall:
     """One request of a client. `name` is short and readable, such as `GetSecretValue of the token`."""
 
     name: str
-    service: str
     request: AWSPreparedRequest = field(repr=False)
 
     def answer(self, status: int, body: bytes, content_type: str = "application/x-amz-json-1.1") -> AWSResponse:
@@ -134,11 +133,11 @@ def _call_of(request: AWSPreparedRequest) -> AwsCall:
         part = members.get("SecretId", members.get("Name")).rpartition("/")[2]
         stage = members.get("VersionStage", "AWSCURRENT")
         label = f" {stage}" if operation == "GetSecretValue" and stage != "AWSCURRENT" else ""
-        return AwsCall(f"{operation} of the {part}{label}", prefix, request)
+        return AwsCall(f"{operation} of the {part}{label}", request)
     if operation.endswith("Item"):
         item = (members.get("Key") or members["Item"])["id"]["S"]
         operation += " of the lock" if item.startswith("talend-token#") else " of the breaker"
-    return AwsCall(operation, "dynamodb", request)
+    return AwsCall(operation, request)
 
 
 # --- interferences ---

@@ -30,7 +30,7 @@ _numbers = itertools.count(1)
 
 @dataclass(frozen=True)
 class Ending:
-    """How one invocation ended, and what it left published."""
+    """The ending of one invocation."""
 
     answer: dict[str, Any] | None
     error: BaseException | None
@@ -60,11 +60,11 @@ class Case:
         self.world, self.trigger, self.state = world, trigger, state
         self.name = f"account-{next(_numbers)}"
         self.account = world.talend.add_account(Account(name=self.name))
-        self.told: set[str] = set()
+        self.reported: set[str] = set()
         """Fingerprints of the tokens that consumers have reported."""
         self.broken: InvariantBroken | None = None
         """The first rule that did not hold, in case the caller of AWS swallows the error."""
-        self.witness = Witness(refused=lambda token: fingerprint(token) in self.told, ends=self._ends)
+        self.witness = Witness(refused=lambda token: fingerprint(token) in self.reported, ends=self._ends)
         self._tokens: list[str] = []
         self.seconds = 60.0
         for part in ("credentials", "token"):
@@ -193,7 +193,7 @@ class Case:
         self.trigger = trigger or self.trigger
         function, event = self.event()
         if self.trigger is Trigger.REJECTED:
-            self.told.add(self.rejected[1])
+            self.reported.add(self.rejected[1])
         before, asked = self.sight(), len(self.world.talend.token_calls())
         answer, error = None, None
         try:

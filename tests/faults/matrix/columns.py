@@ -9,14 +9,14 @@ from enum import StrEnum
 LIFE_SECONDS = 1800
 # How often a run requests a token from an endpoint that may recover.
 ATTEMPTS = 4
-# What the log says if the current credentials are unusable.
+# The log says so if the current credentials are unusable.
 PREVIOUS_USED = "so the previous ones are used"
 # How a run ends that the circuit breaker stops.
 HELD = ("CircuitOpen", 0)
 
 
 class State(StrEnum):
-    """What the token secret holds when the run begins."""
+    """The content of the token secret when the run begins."""
 
     ABSENT = "absent"
     FRESH = "FRESH"
@@ -33,7 +33,7 @@ class State(StrEnum):
 
 
 class Trigger(StrEnum):
-    """What invokes the functions."""
+    """The reason for an invocation."""
 
     SCHEDULE = "schedule"
     WATCHDOG = "watchdog"
@@ -59,7 +59,7 @@ type Expectation = Expected | ByCell
 
 @dataclass(frozen=True)
 class Expected:
-    """How a run ends under a fault."""
+    """The ending of a run under a fault."""
 
     kind: str
     """The outcome, or the class of the error."""
@@ -72,7 +72,7 @@ class Expected:
     life_seconds: int | None = None
     """For how long the published token is valid in all."""
     again: tuple[str, int] | None = None
-    """How another run ends right after this one if the circuit breaker stops its trigger: its kind and calls."""
+    """Kind and calls of another run right after this one, if the circuit breaker stops its trigger."""
     publishes: bool = False
     """Whether something is published although the run raises (the answer of AWS was lost) or finds nothing due (another
     run was faster)."""

@@ -28,7 +28,7 @@ from talend_simulator import Broken, TalendSimulator
 from talend_simulator.server import Server
 
 type Keep = Callable[[Case], Server | TalendSimulator]
-"""Has a client use a connection, and returns what it is connected to."""
+"""Makes a client use a connection, and returns the server."""
 
 # Enough for the calls before the run.
 _SECONDS = 20

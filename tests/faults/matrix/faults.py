@@ -27,7 +27,7 @@ class Fault:
     expected: Expectation
     hits: Callable[[Trigger, State], bool] = asks
     fix: Arm = lambda _: None
-    """What an operator does about it, if an operator has caused it."""
+    """The operator's fix, if an operator has caused the fault."""
 
     def expects(self, trigger: Trigger, state: State) -> Expected:
         expected = self.expected if self.hits(trigger, state) else healthy

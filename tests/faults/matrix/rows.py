@@ -37,8 +37,8 @@ GROUPS: dict[str, list[Fault]] = {
     "connections that died while they were kept": list(connection_faults.kept()),
     "what AWS does": [*aws_faults.rows(), *consistency_faults.rows()],
     "what answers in the place of AWS": list(aws_answers.rows()),
-    "what people store as credentials": list(credentials_faults.rows()),
-    "what people paste as credentials": list(pasted_faults.rows()),
+    "what operators store as credentials": list(credentials_faults.rows()),
+    "what operators paste along with credentials": list(pasted_faults.rows()),
 }
 ROWS = [(number, fault) for group in GROUPS.values() for number, fault in enumerate(group)]
 
