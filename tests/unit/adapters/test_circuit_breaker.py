@@ -101,19 +101,22 @@ def test_a_temporary_failure_is_not_remembered(breakers):
 
 
 @pytest.mark.parametrize(
-    "error", [ClientError({"Error": {"Code": "AccessDeniedException"}}, "PutItem"), KeyError("x"), TypeError("x")]
+    "error",
+    [
+        ClientError({"Error": {"Code": "AccessDeniedException"}}, "PutItem"),
+        *(KeyError("x"), TypeError("x"), AttributeError("'NoneType' object has no attribute 'get'")),
+    ],
 )
-def test_a_table_that_cannot_be_written_lets_the_call_through(lock_table, sdk, error):
-    client = lock_table_client(sdk)
-    breaker = DynamoDBCircuitBreaker(client, lock_table)
-    refuse(breaker)
-    let_pass(61)
-
+def test_a_table_that_cannot_be_written_lets_calls_through_and_closes(breakers, monkeypatch, error):
     def deny(**_):
         raise error
 
-    client.put_item = deny
-    assert call(breaker) == "token"
+    refuse(breakers[0])
+    let_pass(61)
+    for operation in ("put_item", "update_item"):
+        monkeypatch.setattr(breakers[0]._store.client, operation, deny)
+    assert call(breakers[0]) == "token"
+    breakers[0].close("default/credentials-1")
 
 
 def missing(sdk):
@@ -128,11 +131,3 @@ def test_without_the_table_every_call_goes_through(sdk, broken):
     refuse(breaker)
     assert call(breaker) == "token"
     breaker.close("default/credentials-1")
-
-
-def test_an_unexpected_answer_does_not_keep_it_from_closing(breakers, monkeypatch):
-    def update_item(**_):
-        raise AttributeError("'NoneType' object has no attribute 'get'")
-
-    monkeypatch.setattr(breakers[0]._store.client, "update_item", update_item)
-    breakers[0].close("default/credentials-1")
