@@ -1,4 +1,4 @@
-"""What the functions have logged on a local AWS, held against the specification of what they may log."""
+"""Checks the log of a local AWS against the specification of the lines that the functions may write."""
 
 import json
 import re
