@@ -68,7 +68,7 @@ def changes_by_hand():
     moments, call_aws = [], BaseClient._make_api_call
 
     def call(client, operation, parameters):
-        is_change = operation in CHANGES and "credentials" not in parameters["SecretId"]
+        is_change = operation in CHANGES and "credentials" not in parameters.get("SecretId", "")
         moments.extend([time.time()] * is_change)
         try:
             return call_aws(client, operation, parameters)
