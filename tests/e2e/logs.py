@@ -1,4 +1,4 @@
-"""What the functions have logged on a local AWS, held against the specification of what they may log."""
+"""Checks the log of a local AWS against the specification of the lines that the functions may write."""
 
 import json
 import re
@@ -68,7 +68,7 @@ def changes_by_hand():
     moments, call_aws = [], BaseClient._make_api_call
 
     def call(client, operation, parameters):
-        is_change = operation in CHANGES and "credentials" not in parameters["SecretId"]
+        is_change = operation in CHANGES and "credentials" not in parameters.get("SecretId", "")
         moments.extend([time.time()] * is_change)
         try:
             return call_aws(client, operation, parameters)

@@ -1,4 +1,4 @@
-"""What a deployed function, schedule or consumer does with its rights. A probe raises if it fails."""
+"""Probes use the rights of a deployed function, schedule or consumer, and raise if something fails."""
 
 import base64
 import json

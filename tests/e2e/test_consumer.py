@@ -118,13 +118,3 @@ def test_a_consumer_that_may_not_renew_returns_the_401_and_warns(deployment, con
         # The consumer reads a token that another run publishes.
         assert deployment.invoke({})["outcome"] == "rotated"
         assert consumer.call()["status"] == 200
-
-
-def test_the_consumer_may_write_logs_and_what_its_policy_says(deployment, consumer):
-    iam = deployment.aws.client("iam")
-    attached = iam.list_attached_role_policies(RoleName=consumer.role)["AttachedPolicies"]
-    assert {policy["PolicyArn"] for policy in attached} == {
-        deployment["ConsumerPolicyArn"],
-        "arn:aws:iam::aws:policy/service-role/AWSLambdaBasicExecutionRole",
-    }
-    assert iam.list_role_policies(RoleName=consumer.role)["PolicyNames"] == []

@@ -1,7 +1,7 @@
 """The commands of README.md and docs/ work as they are written, page by page, in a shell that has what the text names.
 
-The shell has the `aws` command, and works in a copy of the checkout, so that `pair.txt` and what `sam build` makes are
-in nobody's way. The pair names the simulator's API, so that nothing else has to differ from what a reader types.
+The shell has the `aws` command, and works in a copy of the checkout, where `pair.txt` and the build do no harm. The
+pair names the simulator's API, so that nothing else has to differ from the commands that a reader types.
 """
 
 import json
@@ -20,7 +20,7 @@ from local_aws.waiting import eventually
 
 # In the order in which a reader would meet them; the last one removes everything.
 PAGES = ("README.md", "docs/operations.md", "docs/consumers.md", "docs/client.md", "docs/deployment.md")
-# What is not run here, and why.
+# Commands that are not run here, and why.
 ELSEWHERE = {
     "make demo": "tests/e2e/test_demo.py runs it",
     "make test": "these are the tests",
@@ -31,7 +31,7 @@ ELSEWHERE = {
     "sam remote invoke Consumer --stack-name talend-consumer": "it calls Talend: see tests/e2e/test_consumer.py",
 }
 
-# What a reader types at a terminal, and what stands for it here.
+# Commands that a reader types at a terminal, and those that stand for them here.
 TYPED = {"talend-token credentials": "talend-token credentials pair.txt"}
 
 

@@ -192,7 +192,7 @@ def log_of(function):
 
 
 ELSEWHERE = ["elsewhere/default/token", f"{PREFIX}-2/default/token", f"{PREFIX}/default/token-copy"]
-TOKEN, CREDENTIALS = f"{PREFIX}/default/token", f"{PREFIX}/somebody/credentials"
+TOKEN, CREDENTIALS = f"{PREFIX}/default/token", f"{PREFIX}/another/credentials"
 ROTATE, RENEW = (("lambda", "invoke", {"FunctionName": f"{function}Function"}) for function in ("Rotate", "Renew"))
 # A right that is not needed at all fails above. Here are the calls that a needed right must not cover, and the worst.
 NOBODY = [
@@ -220,7 +220,7 @@ DENIED = {
     "SchedulerRole": [*NOBODY, *NO_FUNCTION, RENEW, secret("get_secret_value", TOKEN)],
     "ConsumerPolicy": [
         *[*NOBODY, *NO_FUNCTION, ROTATE],
-        secret("get_secret_value", f"{PREFIX}/somebody/token"),
+        secret("get_secret_value", f"{PREFIX}/another/token"),
         secret("describe_secret", CREDENTIALS),
     ],
 }
@@ -235,7 +235,7 @@ def sessions(system, rights):
 @pytest.fixture(scope="module")
 def things(system):
     """Return what the denied calls are about, by the name that stands for it."""
-    for name in [*ELSEWHERE, CREDENTIALS, f"{PREFIX}/somebody/token"]:
+    for name in [*ELSEWHERE, CREDENTIALS, f"{PREFIX}/another/token"]:
         system.secrets.create_secret(Name=name, SecretString="x")
     names = ("RotateFunction", "RenewFunction", "RotateLogGroup", "RenewLogGroup")
     return {name: system.resource(name) for name in names} | {

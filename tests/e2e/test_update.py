@@ -5,6 +5,7 @@ import os
 import shutil
 import tempfile
 import threading
+from contextlib import contextmanager
 
 import pytest
 
@@ -30,38 +31,35 @@ def consumer(deployment):
     return stack.outputs["ConsumerFunctionName"]
 
 
-class Calls(threading.Thread):
-    """Makes one call after the other and keeps how each went."""
+@contextmanager
+def repeating(call):
+    """Make one call after the other while the block runs, and yield the list of how each went."""
+    results, stopping = [], threading.Event()
 
-    def __init__(self, call):
-        super().__init__(daemon=True)
-        self._call = call
-        self._stopping = threading.Event()
-        self.results = []
-
-    def run(self):
-        while not self._stopping.wait(PAUSE_SECONDS):
+    def run():
+        while not stopping.wait(PAUSE_SECONDS):
             try:
-                self.results.append(self._call())
+                results.append(call())
             except Exception as error:  # noqa: BLE001 (the test shows it)
-                self.results.append(error)
+                results.append(error)
 
-    def went_on(self):
-        made = len(self.results)
-        eventually(lambda: len(self.results) > made + 2, 30)
+    thread = threading.Thread(target=run)
+    thread.start()
+    try:
+        go_on(results)
+        yield results
+    finally:
+        stopping.set()
+        thread.join()
 
-    def __enter__(self):
-        self.start()
-        self.went_on()
-        return self
 
-    def __exit__(self, *_):
-        self._stopping.set()
-        self.join()
+def go_on(results):
+    made = len(results)
+    eventually(lambda: len(results) > made + 2, 30)
 
 
 def state(deployment):
-    """What an update must leave as it is: the resources' physical ids, the outputs, the versions of both secrets."""
+    """Return all that an update must not change: the ids of resources, the outputs, the versions of both secrets."""
     stack = deployment.stack.name
     (described,) = deployment.aws.client("cloudformation").describe_stacks(StackName=stack)["Stacks"]
     found = {output["OutputKey"]: output["OutputValue"] for output in described["Outputs"]}
@@ -93,18 +91,16 @@ def test_an_update_fails_no_call_and_replaces_nothing(deployment, consumer, dist
     def renew():
         return deployment.reject(seen).get("outcome")
 
-    with Calls(consume) as consuming:
-        with Calls(deployment.works) as reading, Calls(renew) as renewing:
+    with repeating(consume) as consuming:
+        with repeating(deployment.works) as reading, repeating(renew) as renewing:
             deploy_as_documented(deployment, dist)
             after = state(deployment)
             assert [(name, after.get(name)) for name, value in before.items() if after.get(name) != value] == []
-            for calls in (consuming, reading, renewing):
-                calls.went_on()
+            for results in (consuming, reading, renewing):
+                go_on(results)
         # A client of the previous release has the new functions replace its token.
         revoke_tokens(deployment)
-        consuming.went_on()
+        go_on(consuming)
     assert deployment.published()["VersionId"] != replaced
-    assert set(consuming.results) == {200}
-    assert set(reading.results) == {True}
-    assert set(renewing.results) == {"superseded"}
+    assert [set(results) for results in (consuming, reading, renewing)] == [{200}, {True}, {"superseded"}]
     assert deployment.secrets.describe_secret(SecretId="talend-token/sales/token")["Name"]

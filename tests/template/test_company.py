@@ -1,4 +1,4 @@
-"""What a company asks of the templates: a network, a permissions boundary, tags, and no secret in what it stores."""
+"""Companies ask for a network, a permissions boundary, environments, and no secret in what they store."""
 
 import json
 

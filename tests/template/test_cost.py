@@ -1,4 +1,4 @@
-"""What the table of costs counts is what the templates deploy. `test_monitoring.py` knows each alarm's period."""
+"""The table of costs counts what the templates deploy. `test_monitoring.py` knows each alarm's period."""
 
 import re
 from collections import Counter

@@ -11,7 +11,7 @@ from local_aws.deployment_calls import calls, schema
 from template.conftest import ROOT
 
 POLICY = json.loads((ROOT / "infra" / "deployment-policy.json").read_text())
-# What the SAM CLI calls itself, to deploy and to delete.
+# Calls that the SAM CLI makes itself, to deploy and to delete.
 SAM_CLI = {
     *("cloudformation:CreateChangeSet", "cloudformation:DescribeChangeSet", "cloudformation:DescribeStackEvents"),
     *("cloudformation:DescribeStackResource", "cloudformation:ExecuteChangeSet", "cloudformation:GetTemplateSummary"),

@@ -17,7 +17,7 @@ DOCS = sorted((ROOT / "docs").glob("*.md"))
 PAGES = [README, *(ROOT / name for name in ("CONTRIBUTING.md", "SECURITY.md", "CHANGELOG.md")), *DOCS]
 every_page = pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
 
-# What `code` in a page can name: a file or folder of the repository, perhaps with a test in it.
+# `code` in a page can name a file or folder of the repository, perhaps with a test in it.
 NAMED_PATH = re.compile(r"((?:tests|functions|infra|events|docs|rotator|talend_token)/[\w./-]*)(?:::(\w+))?")
 RENEWAL_OUTCOMES = {"rotated", "superseded", "in_progress", "too_soon", "budget_exhausted"}
 

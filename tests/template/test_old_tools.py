@@ -1,4 +1,4 @@
-"""What machines have sets the project up: an old pip, the make of macOS, a path with a space."""
+"""The project is set up with an old pip and with the make of macOS, and not in a path with a space."""
 
 import hashlib
 import os

@@ -1,4 +1,4 @@
-"""What ships: all that the functions and consumers need, nothing else, and bytecode that Lambda can use.
+"""The packages hold all that functions and consumers need, nothing else, and bytecode that Lambda can use.
 
 `test_supply_chain.py` holds the package's files against the locks, and `tests/e2e/test_release.py` those of both
 functions against a build elsewhere.
@@ -140,7 +140,7 @@ def test_nothing_that_is_kept_of_powertools_imports_what_was_left_out(package):
     assert left_out == ["aws_lambda_powertools.event_handler.openapi.compat"]
 
 
-# What a cold start may import of what is not the standard library. Whoever adds to it pays at every cold start:
+# Packages that a cold start may import beside the standard library. Each one more costs time at every cold start:
 # `python -X importtime` says how much.
 COLD_START = {
     # The calls of AWS. s3transfer comes with boto3.

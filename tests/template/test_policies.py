@@ -21,7 +21,7 @@ PARTITIONS = {
     "aws-eusc": "eusc-de-east-1",
     "aws-iso-b": "us-isob-east-1",
 }
-# What the patterns of parameters are about: an ARN for each, without its partition and Region.
+# The patterns of parameters are about these: an ARN for each, without its partition and Region.
 ARNS = {
     "secretsmanager": "123456789012:secret:team/mine-a1b2c3",
     "kms": "123456789012:key/mrk-0123456789abcdef",

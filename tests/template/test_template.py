@@ -1,4 +1,4 @@
-"""What must hold in production, held against the built and expanded templates.
+"""The built and expanded templates have the properties that production needs.
 
 The end-to-end tests show what can be seen on a deployed stack: rights, settings, secrets that stay, alarms that fire.
 """
@@ -12,8 +12,8 @@ from template.conftest import ROOT
 MOST_LINES = 400
 FUNCTIONS = ("RotateFunction", "RenewFunction")
 
-# What no end-to-end test can see. A token is valid for 30 minutes and replaced every 25, so what comes more than five
-# minutes late comes too late.
+# Properties that no end-to-end test can see. A token is valid for 30 minutes and replaced every 25, so an event that is
+# delivered more than five minutes late is too late.
 SETTINGS = {
     "TALEND_API_URL": {"Ref": "TalendApiUrl"},
     "SECRET_PREFIX": {"Ref": "SecretPrefix"},

@@ -5,10 +5,10 @@ import json
 
 import pytest
 
+from local_aws.deployment_calls import schema
 from releases import unpack_previous
-from template.conftest import ROOT, expand
+from template.conftest import expand
 
-SCHEMAS = next((ROOT / ".environments/sam/lib").glob("python*/site-packages/cfnlint/data/schemas"))
 # By stack: what has the same physical id as long as the stack exists. CloudFormation deletes what it replaces. With
 # a managed policy, which another description replaces, roles and consumers lose their rights.
 KEPT = {
@@ -44,9 +44,8 @@ def replaced(before, after, kept):
 
 def fixed_properties(kind):
     """The properties of a type of resource whose change replaces the resource, as CloudFormation's own schema says."""
-    digest = json.loads((SCHEMAS / "providers" / "eu-west-1.json").read_text())[kind]
-    schema = json.loads((SCHEMAS / "resources" / f"{digest}.json").read_text())
-    paths = [*schema.get("createOnlyProperties", []), *schema.get("conditionalCreateOnlyProperties", [])]
+    found = schema(kind)
+    paths = [*found.get("createOnlyProperties", []), *found.get("conditionalCreateOnlyProperties", [])]
     return sorted({path.split("/")[2] for path in paths})
 
 

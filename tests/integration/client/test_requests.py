@@ -1,4 +1,4 @@
-"""What only requests has: files of many kinds, cookies, netrc, and answers that can be copied."""
+"""Only requests has these: files of many kinds, cookies, netrc, and answers that can be copied."""
 
 import copy
 import io
