@@ -1,4 +1,4 @@
-"""Which process runs which tests. A failed test shows the end of the local AWS's log."""
+"""Divides the tests among processes, and adds the end of the local AWS's log to the report of a failed test."""
 
 import functools
 import os
@@ -13,7 +13,7 @@ from local_aws import LOGS_VARIABLE
 
 pytest_plugins = ["faults.leaks.plugin"]
 
-# How long an example takes says something about the machine, not about the code.
+# The duration of an example depends on the machine more than on the code.
 settings.register_profile("any machine", deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("any machine")
 

@@ -1,1 +1,1 @@
-"""Whatever can be named is made to fail, and a witness looks at what consumers see."""
+"""Tests that let everything fail that can be named, while a witness looks at what consumers read."""

@@ -50,7 +50,7 @@ class Rotate(Act):
     def play(self, world: World) -> None:
         on_time = self.trigger is Trigger.SCHEDULE and world.now() - world.last_tick <= _SAME_TICK_SECONDS
         is_free = on_time or self.trigger is Trigger.WATCHDOG or self.dry_run
-        if is_free or world.ledger.person(world.now()):
+        if is_free or world.ledger.operator_acts(world.now()):
             world.rotate(self.trigger, self.plan, dry_run=self.dry_run)
 
 
@@ -132,7 +132,7 @@ class RollBack(Act):
     def play(self, world: World) -> None:
         secrets = world.system.secrets
         previous = secrets.label(TOKEN, "AWSPREVIOUS")
-        if previous and world.ledger.person(world.now()):
+        if previous and world.ledger.operator_acts(world.now()):
             with world.by_hand():
                 secrets.promote(TOKEN, previous, secrets.label(TOKEN, "AWSCURRENT"))
 
@@ -152,7 +152,7 @@ class PutByHand(Act):
     what: ByHand = ByHand.TOKEN
 
     def play(self, world: World) -> None:
-        if len(world.sight().created) >= VERSIONS_A_DAY or not world.ledger.person(world.now()):
+        if len(world.sight().created) >= VERSIONS_A_DAY or not world.ledger.operator_acts(world.now()):
             return
         now = math.floor(world.now())
         begin = now - LIFE_SECONDS if self.what is ByHand.EXPIRED else now
@@ -176,11 +176,11 @@ class ChangeCredentials(Act):
     """An operator stores other credentials, and EventBridge invokes `rotate`, unless the event is lost."""
 
     pair: Pair = Pair.GOOD
-    told: bool = True
+    announced: bool = True
     plan: Plan = field(default_factory=dict)
 
     def play(self, world: World) -> None:
-        if world.ledger.person(world.now()):
+        if world.ledger.operator_acts(world.now()):
             self.change(world)
 
     def change(self, world: World) -> None:
@@ -192,7 +192,7 @@ class ChangeCredentials(Act):
         text = "malformed" if self.pair is Pair.MALFORMED else f"{client_id}:s3cret"
         with world.store.changing(CREDENTIALS):
             world.system.secrets.put(CREDENTIALS, text, f"credentials-{number + 1}")
-        if self.told:
+        if self.announced:
             world.credentials_changed(world.now(), self.plan)
 
 

@@ -37,7 +37,7 @@ _NO_RENEWAL = (
 class Ledger:
     """Counts what runs and operators do, and raises `InvariantBroken` if a count is too high."""
 
-    people: deque[float] = field(default_factory=deque)
+    operators: deque[float] = field(default_factory=deque)
     """When an operator did something that may cost a version."""
     unlocked: deque[float] = field(default_factory=deque)
     """When a run continued without the lock, so that it may have spent a version beside another run."""
@@ -52,17 +52,17 @@ class Ledger:
     _refused: dict[str, float] = field(default_factory=dict)
     """When each circuit breaker was opened last."""
 
-    def person(self, now: float) -> bool:
+    def operator_acts(self, now: float) -> bool:
         """Return True, and note it, if an operator may do one more thing today that may cost a version."""
         self.forget(now)
-        if len(self.people) >= FORCED_A_DAY:
+        if len(self.operators) >= FORCED_A_DAY:
             return False
-        self.people.append(now)
+        self.operators.append(now)
         return True
 
     def forget(self, now: float) -> None:
         """Forget what is older than a day."""
-        for moments in (self.people, self.unlocked):
+        for moments in (self.operators, self.unlocked):
             while moments and moments[0] <= now - DAY_SECONDS:
                 moments.popleft()
 

@@ -19,7 +19,7 @@ _LIE_SECONDS = 600
 @dataclass
 class _Issued:
     ends_at: float
-    told_ends_at: float
+    stated_ends_at: float
     revoked: bool = False
 
 
@@ -47,8 +47,8 @@ class Talend:
         now = self.clock()
         if (oddity is Oddity.SAME or self.same_again) and self._last:
             last = self._tokens[self._last]
-            if last.told_ends_at > now + _LIE_SECONDS and (self.works(self._last) or self._last == published):
-                return _body(self._last, int(last.told_ends_at - now))
+            if last.stated_ends_at > now + _LIE_SECONDS and (self.works(self._last) or self._last == published):
+                return _body(self._last, int(last.stated_ends_at - now))
         life = {Oddity.SHORT: _SHORT_SECONDS, Oddity.TINY: _TINY_SECONDS}.get(oddity or Oddity.SAME, self.life_seconds)
         if life < LIFE_SECONDS:
             self.last_short_at = now
@@ -58,10 +58,10 @@ class Talend:
         self._tokens[self._last].revoked = self.issues_unusable
         return _body(self._last, life)
 
-    def new(self, life_seconds: float, told_life_seconds: float) -> str:
+    def new(self, life_seconds: float, stated_life_seconds: float) -> str:
         """Return a new access token."""
         token, now = f"opaque-{len(self._tokens) + 1}", self.clock()
-        self._tokens[token] = _Issued(now + life_seconds, now + told_life_seconds)
+        self._tokens[token] = _Issued(now + life_seconds, now + stated_life_seconds)
         return token
 
     def works(self, token: str) -> bool:
@@ -69,9 +69,9 @@ class Talend:
         issued = self._tokens.get(token)
         return issued is not None and not issued.revoked and self.clock() < issued.ends_at
 
-    def told_end(self, token: str) -> float:
+    def stated_end(self, token: str) -> float:
         """Return when a token expires by the server's answer."""
-        return self._tokens[token].told_ends_at if token in self._tokens else math.inf
+        return self._tokens[token].stated_ends_at if token in self._tokens else math.inf
 
     def revoke(self, token: str) -> None:
         if token in self._tokens:

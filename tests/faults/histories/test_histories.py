@@ -50,7 +50,7 @@ CONSUMERS = 3
 
 @pytest.fixture(autouse=True)
 def quiet():
-    """What clients warn of in thousands of outages would fill the memory."""
+    """Drop the clients' warnings, which would fill the memory in thousands of outages."""
     logger = logging.getLogger("talend_token")
     level = logger.level
     logger.setLevel(logging.CRITICAL)
@@ -166,7 +166,7 @@ KEPT: dict[str, list[Act]] = {
     # The version that was current a moment ago was read as the current one and as the previous one.
     "credentials that are refused, and a stale read of them": [
         Pass(1),
-        ChangeCredentials(Pair.GOOD, told=False),
+        ChangeCredentials(Pair.GOOD, announced=False),
         DeleteAccounts(),
         PutByHand(ByHand.TOKEN),
         Rotate(plan={4: Stale()}),
@@ -201,7 +201,7 @@ KEPT: dict[str, list[Act]] = {
         RollBack(),
         Heal(),
     ],
-    # Made in the same moment as what a person put in its place, it was taken for left over, too.
+    # Made in the same moment as the version that an operator stored in its place, it was taken for left over, too.
     "a token that was put aside as soon as it was published": [
         ChangeCredentials(Pair.GOOD),
         Revoke(),
@@ -216,7 +216,7 @@ KEPT: dict[str, list[Act]] = {
 
 HARD: dict[str, list[Act]] = {
     "each token is rejected for a day": [Pass(DAY_SECONDS, 300, 300), Heal(), Pass(DAY_SECONDS, 300)],
-    "each token is rejected for an hour, people force what they may, and it goes on": [
+    "each token is rejected for an hour, operators force what they may, and it continues": [
         Pass(3600, 300, 300),
         *(act for _ in range(FORCED_A_DAY) for act in (Rotate(), Pass(600))),
         Pass(DAY_SECONDS, 300, 300),

@@ -1,4 +1,4 @@
-"""What stays wrong until it is repaired, and what holds soon after that."""
+"""Troubles that last until they are repaired, and the rule that all is well soon after that."""
 
 from __future__ import annotations
 

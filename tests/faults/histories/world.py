@@ -61,10 +61,10 @@ class World:
         ]
         self.count = itertools.count(1).__next__
         """Numbers what operators store."""
-        self.told: set[str] = set()
+        self.known_rejected: set[str] = set()
         """The access tokens that the system knows to be rejected."""
         self.witness = Witness(
-            refused=lambda token: token in self.told,
+            refused=lambda token: token in self.known_rejected,
             checked=lambda token: not probe or token in self.checked,
             ends=self._end,
         )
@@ -78,7 +78,7 @@ class World:
         rotator, system = self.system.rotator, self.system
         lock, breaker = Lock(system.lock, self.outside), Breaker(system.breaker, self.outside, self.ledger, self.now)
         endpoint = Endpoint(self.talend, self.outside, self.ledger, self.published_token)
-        probe = Probe(self.talend, self.outside, lambda token: self.told.add(token), self.checked)
+        probe = Probe(self.talend, self.outside, lambda token: self.known_rejected.add(token), self.checked)
         issuer = replace(
             rotator.publisher.issuer, secrets=self.store, token_endpoint=endpoint, breaker=breaker, probe=probe
         )
@@ -135,7 +135,7 @@ class World:
         """Invoke `renew` for the consumer at work, and raise its errors."""
         # A late renewal may name a token that works, which no consumer has seen rejected.
         if not self.talend.works(self.token(version_id)):
-            self.told.add(self.token(version_id))
+            self.known_rejected.add(self.token(version_id))
         ends_at = self.system.clock() + RENEW_SECONDS
         consumer = self.outside.frame
         done = len(consumer.calls)
@@ -189,7 +189,7 @@ class World:
             self.ledger.published(frame, before, sight)
             self.journal.saw(sight)
             new = sight.document
-            if new and new.expires_at > self.talend.told_end(new.access_token) + CLOCK_SECONDS:
+            if new and new.expires_at > self.talend.stated_end(new.access_token) + CLOCK_SECONDS:
                 raise InvariantBroken(f"version {sight.version_id} is valid for longer than the server granted")
         self.witness.look(sight, wanted=frame.trigger in (Trigger.MANUAL, Trigger.REJECTED))
 
@@ -243,7 +243,7 @@ class World:
         """Check that no version was refused for being too many, unless operators or short lives explain it."""
         met, ledger = self.store.limit_met, self.ledger
         ledger.forget(self.now())
-        if met and not self.short_lives() and len(ledger.people) + len(ledger.unlocked) <= FORCED_A_DAY:
+        if met and not self.short_lives() and len(ledger.operators) + len(ledger.unlocked) <= FORCED_A_DAY:
             raise InvariantBroken(f"the quota of versions was met, for {met[-1]}")
         met.clear()
 
@@ -252,4 +252,4 @@ class World:
 
     def _end(self, token: str) -> float:
         # The functions' clock may be behind the server's by as much as it is corrected.
-        return self.talend.told_end(token) + abs(self.ahead)
+        return self.talend.stated_end(token) + abs(self.ahead)

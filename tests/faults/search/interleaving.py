@@ -228,7 +228,12 @@ class Interleaving:
             frozenset(system.lock._until.items()),
             frozenset(system.lock._results.items()),
             frozenset(system.breaker._open_until.items()),
-            (len(world.talend._tokens), world.talend._last, frozenset(world.talend.accounts), frozenset(world.told)),
+            (
+                len(world.talend._tokens),
+                world.talend._last,
+                frozenset(world.talend.accounts),
+                frozenset(world.known_rejected),
+            ),
             frozenset(world.ledger._requested.items()),
             frozenset(world.ledger._excused.items()),
             frozenset((version, frozenset(after)) for version, after in world.witness._successors.items()),

@@ -82,7 +82,7 @@ class SearchedWorld(World):
         if scenario.staged == "rolled-back":
             self._pass(age - 2 * _LATER_SECONDS)
             self.rotate(Trigger.MANUAL)
-            self.told.add(self.published_token())
+            self.known_rejected.add(self.published_token())
             self.talend.revoke(self.published_token())
             self._pass(_LATER_SECONDS)
             with self.by_hand():
