@@ -14,7 +14,11 @@ from log_line import LOST, Line
 from talend_simulator import Answer
 from talend_token.document import TokenDocument
 
-PROBE_PATH = "/account/users"
+WITH_A_PROBE = "with a probe"
+# The last run, a minute ago, was refused, so that the circuit is about to be half open.
+AFTER_A_REFUSAL = "after a refusal"
+# The token is requested twice, first with the current pair and then with the previous one.
+REFUSED_PAIR = "with a current pair that is refused"
 # As in the template.
 FUNCTION_SECONDS = {"rotate": 60, "renew": 30}
 # A machine that is busy answers late.
@@ -27,19 +31,10 @@ class Scenario:
 
     trigger: Trigger
     state: State
-    probe_path: str = ""
-    refused_before: bool = False
-    """The last run, a minute ago, was refused: the circuit is about to be half open."""
-    current_pair_refused: bool = False
-    """The token is requested twice, first with the current pair and then with the previous one."""
+    detail: str = ""
 
     def __str__(self) -> str:
-        details = {
-            "with a probe": self.probe_path,
-            "after a refusal": self.refused_before,
-            "with a current pair that is refused": self.current_pair_refused,
-        }
-        return ", ".join([f"{self.trigger} of {self.state}", *(name for name, there in details.items() if there)])
+        return ", ".join(filter(None, [f"{self.trigger} of {self.state}", self.detail]))
 
 
 class Scene(Case):
@@ -50,12 +45,12 @@ class Scene(Case):
     def __init__(self, world: World, scenario: Scenario) -> None:
         super().__init__(world, scenario.trigger, scenario.state)
         world.with_sockets(_PATIENCE_SECONDS)
-        if scenario.probe_path:
-            world.with_environment(PROBE_PATH=scenario.probe_path)
+        if scenario.detail == WITH_A_PROBE:
+            world.with_environment(PROBE_PATH="/account/users")
         self.lines: list[Line] = []
-        if scenario.current_pair_refused:
+        if scenario.detail == REFUSED_PAIR:
             self.store_credentials(f"{self.account.client_id}:mistyped")
-        if scenario.refused_before:
+        if scenario.detail == AFTER_A_REFUSAL:
             world.talend.faults.add(Answer(401), times=1)
             assert self.act(Trigger.WATCHDOG).error
             world.tick()

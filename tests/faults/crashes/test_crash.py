@@ -9,7 +9,7 @@ import itertools
 
 import pytest
 
-from faults.crashes.scene import PROBE_PATH, Scenario, Scene
+from faults.crashes.scene import AFTER_A_REFUSAL, REFUSED_PAIR, WITH_A_PROBE, Scenario, Scene
 from faults.matrix.columns import State, Trigger
 from faults.matrix.world import running_world
 from faults.size import chosen
@@ -23,9 +23,9 @@ SCENARIOS = [
     for state in (State.ABSENT, State.FRESH, State.STALE, State.EXPIRED)
     if (trigger, state) != (Trigger.WATCHDOG, State.FRESH)
 ] + [
-    Scenario(Trigger.WATCHDOG, State.STALE, probe_path=PROBE_PATH),
-    Scenario(Trigger.WATCHDOG, State.STALE, refused_before=True),
-    Scenario(Trigger.WATCHDOG, State.EXPIRED, current_pair_refused=True),
+    Scenario(Trigger.WATCHDOG, State.STALE, WITH_A_PROBE),
+    Scenario(Trigger.WATCHDOG, State.STALE, AFTER_A_REFUSAL),
+    Scenario(Trigger.WATCHDOG, State.EXPIRED, REFUSED_PAIR),
 ]
 TWICE = [
     Scenario(Trigger.WATCHDOG, State.STALE),
@@ -125,7 +125,7 @@ def test_the_run_that_recovers_may_be_killed_as_well(world, scenario, subtests):
 
 
 def test_nothing_gets_past_the_instrument(world):
-    went = Scene(world, Scenario(Trigger.WATCHDOG, State.EXPIRED, probe_path=PROBE_PATH)).begin()
+    went = Scene(world, Scenario(Trigger.WATCHDOG, State.EXPIRED, WITH_A_PROBE)).begin()
     assert went.outcome == "rotated"
     # Secrets Manager, DynamoDB and Talend: any other way out of the process would show here and be no call.
     assert went.connected == went.addresses

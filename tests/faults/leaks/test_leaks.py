@@ -65,21 +65,14 @@ def test(tmp_path):
 """
 
 
-@pytest.fixture
-def planted(pytester, monkeypatch):
-    """Return a function that plants a leak in each place, in a pytest of its own with the suite's plugin."""
-
-    def run(plant):
-        monkeypatch.setenv("PYTHONPATH", os.pathsep.join([str(TESTS), str(TESTS / "support"), str(FUNCTIONS)]))
-        files = {
-            f"test_{number}": PLANTED.format(plant=plant, place=place, functions=str(FUNCTIONS))
-            for number, place in enumerate(PLACES.values())
-        }
-        pytester.makepyfile(**files)
-        options = ("-p", "faults.leaks.plugin", "-p", "no:randomly", "-p", "no:cacheprovider", "-rA")
-        return pytester.runpytest_subprocess(*options)
-
-    return run
+def planted(pytester, monkeypatch, plant):
+    """Plant a leak in each place, in a pytest of its own with the suite's plugin, and return its result."""
+    monkeypatch.setenv("PYTHONPATH", os.pathsep.join([str(TESTS), str(TESTS / "support"), str(FUNCTIONS)]))
+    for number, place in enumerate(PLACES.values()):
+        source = PLANTED.format(plant=plant, place=place, functions=str(FUNCTIONS))
+        pytester.makepyfile(**{f"test_{number}": source})
+    options = ("-p", "faults.leaks.plugin", "-p", "no:randomly", "-p", "no:cacheprovider", "-rA")
+    return pytester.runpytest_subprocess(*options)
 
 
 PLANTS = ["secret", "secret[20:28]"]
@@ -92,19 +85,17 @@ ENCODED = [
 
 
 @pytest.mark.parametrize("plant", [*PLANTS, *chosen([], ENCODED)])
-def test_a_leak_at_any_place_fails_the_run_and_is_not_shown(planted, plant):
-    result = planted(plant)
-    said = result.stdout.str()
-    found = [number for number in range(len(PLACES)) if f"test_{number}.py::test has let a secret out" in said]
+def test_a_leak_at_any_place_fails_the_run_and_is_not_shown(pytester, monkeypatch, plant):
+    said = planted(pytester, monkeypatch, plant).stdout.str()
     # Files are searched at the end of the run, and a leak there is reported with the last test.
-    in_files = list(PLACES).index("file")
-    assert [list(PLACES)[number] for number in range(len(PLACES)) if number not in [*found, in_files]] == []
+    places = {name: number for number, name in enumerate(PLACES) if name != "file"}
+    assert [name for name, number in places.items() if f"test_{number}.py::test has let a secret out" not in said] == []
     assert "left: a piece of a secret" in said
     assert PIECE not in said
 
 
-def test_there_is_no_alarm_where_nothing_is_planted(planted):
-    result = planted('"nothing in particular"')
+def test_there_is_no_alarm_where_nothing_is_planted(pytester, monkeypatch):
+    result = planted(pytester, monkeypatch, '"nothing in particular"')
     assert result.ret == 0
     result.assert_outcomes(passed=len(PLACES))
 
