@@ -62,16 +62,3 @@ class TrioHttpx(AsyncHttpx):
             return await coroutine
 
         return trio.run(main)
-
-
-# Other processes run these, so they must be able to import them.
-
-
-def statuses(call: Any, url: str) -> tuple[int, int]:
-    """Return the statuses of two requests, the second of which is rejected at first."""
-    return call("GET", url).status_code, call("GET", f"{url}/revoke").status_code
-
-
-def version(client: Any) -> str:
-    token = client.get_token()
-    return str((asyncio.run(token) if asyncio.iscoroutine(token) else token).version_id)

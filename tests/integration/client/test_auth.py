@@ -2,7 +2,6 @@
 
 import io
 import logging
-import os
 import re
 import threading
 
@@ -22,16 +21,6 @@ SYNC_CLIENTS = [Requests, Httpx]
 @pytest.fixture(params=CLIENTS)
 def call(request, client):
     return request.param(client)
-
-
-@pytest.mark.usefixtures("revoked")
-def test_a_401_is_answered_by_one_renewal_and_one_repetition(call, api, source):
-    response = call("GET", api.url)
-    assert response.status_code == 200
-    assert api.tokens == ["token-of-v1", "token-of-v2"]
-    assert [earlier.status_code for earlier in response.history] == [401]
-    assert response.request.headers["Authorization"] == "Bearer token-of-v2"
-    assert source.renewals == ["v1"]
 
 
 @pytest.mark.usefixtures("revoked")
@@ -82,18 +71,26 @@ def test_the_body_of_a_401_is_not_read_before_the_request_is_repeated(call, api)
 @pytest.mark.parametrize(
     "body",
     [
+        {},
         {"json": {"a": 1}},
         {"data": {"a": "1"}},
         {"content": b"bytes"},
         {"content": "text"},
         {"files": {"file": b"content"}},
     ],
+    ids=lambda body: "".join(body),
 )
 @pytest.mark.usefixtures("revoked")
-def test_a_body_in_memory_is_sent_again(call, api, body):
-    assert call("POST", api.url, **body).status_code == 200
+def test_a_401_is_answered_by_one_renewal_and_one_repetition(call, api, source, body):
+    response = call("POST", api.url, **body)
+    assert response.status_code == 200
+    assert api.tokens == ["token-of-v1", "token-of-v2"]
+    assert [earlier.status_code for earlier in response.history] == [401]
+    assert response.request.headers["Authorization"] == "Bearer token-of-v2"
+    assert source.renewals == ["v1"]
     first, second = api.calls
-    assert first.body == second.body != b""
+    assert first.body == second.body
+    assert bool(first.body) == bool(body)
     assert first.headers.get("content-type") == second.headers.get("content-type")
 
 
@@ -122,12 +119,6 @@ def test_a_reusable_iterable_is_sent_again(call, api, body):
     assert [call.body for call in api.calls] == [b"".join(body)] * 2
 
 
-def pipe():
-    reading, writing = os.pipe()
-    os.close(writing)
-    return os.fdopen(reading, "rb")
-
-
 def generator():
     yield b"a"
 
@@ -138,19 +129,13 @@ async def async_generator():
 
 @pytest.mark.parametrize(
     ("call", "body"),
-    [
-        *[(client, body) for client in SYNC_CLIENTS for body in (generator, pipe)],
-        (AsyncHttpx, async_generator),
-        (TrioHttpx, async_generator),
-    ],
+    [(Requests, generator), (Httpx, generator), (AsyncHttpx, async_generator), (TrioHttpx, async_generator)],
     indirect=["call"],
 )
 def test_a_body_that_cannot_be_sent_twice_is_refused_unsent(call, api, body):
-    content = body()
     with pytest.raises(BodyNotRepeatable, match=r"POST request cannot be sent a second time.*Use bytes or a file"):
-        call("POST", api.url, content=content)
+        call("POST", api.url, content=body())
     assert api.calls == []
-    getattr(content, "close", lambda: None)()
 
 
 # --- where tokens go ---

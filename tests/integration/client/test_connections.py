@@ -11,7 +11,7 @@ import talend_token.secrets_manager
 from doubles import raw_server, read_request
 from doubles.threads import in_threads
 from integration.wire import answer, secret
-from talend_token import RenewalFailed, TokenClient, TokenUnavailable
+from talend_token import RenewalFailed, TokenUnavailable
 from talend_token.secrets_manager import SecretsManagerSource
 
 SECRET = secret()
@@ -85,12 +85,7 @@ def source(secrets, functions, monkeypatch):  # noqa: ARG001 (they have to be th
     return SecretsManagerSource("talend-token/default/token", "renew")
 
 
-@pytest.fixture(params=[reset, close, swallow], ids=lambda fault: fault.__name__)
-def dead(request):
-    """Return the fault of a connection after its first answer."""
-    return request.param
-
-
+@pytest.mark.parametrize("dead", [reset, close, swallow])
 def test_calls_after_idling_do_not_meet_dead_connections(source, secrets, functions, dead):
     """Nor do calls after a crowd, in which each thread has used its own connection."""
     secrets.kept = functions.kept = dead
@@ -102,17 +97,7 @@ def test_calls_after_idling_do_not_meet_dead_connections(source, secrets, functi
     assert (secrets.requests, functions.requests) == (10, 10)
 
 
-def test_a_401_after_idling_is_healed(source, secrets, functions, dead):
-    secrets.kept = functions.kept = dead
-    source.renew("v0")
-    client = TokenClient(source, clock=lambda: 1795473000.0, monotonic=lambda: 0.0, sleep=lambda _: None)
-    rejected = client.get_token()
-    functions.on_request = lambda: setattr(secrets, "body", SECRET | {"VersionId": "v2"})
-    assert client.renew(rejected).version_id == "v2"
-    assert functions.requests == 2
-
-
-@pytest.mark.parametrize("cut", [reset, close], ids=lambda fault: fault.__name__)
+@pytest.mark.parametrize("cut", [reset, close])
 def test_a_call_whose_connection_is_cut_is_repeated_once(source, secrets, functions, cut):
     secrets.new, functions.new = [cut], [cut]
     assert source.read().token.version_id == "v1"
@@ -136,6 +121,15 @@ def test_a_renewal_that_is_not_answered_in_time_is_not_invoked_again(source, fun
     assert functions.requests == 1
     assert caught.value.may_show
     assert source.renew("v1").outcome == "rotated"
+
+
+def test_without_a_default_session_none_is_made(secrets, monkeypatch):
+    for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
+        monkeypatch.setenv(name, "testing")
+    monkeypatch.setenv("AWS_DEFAULT_REGION", "eu-west-1")
+    monkeypatch.setattr(boto3, "DEFAULT_SESSION", None)
+    assert SecretsManagerSource("talend-token/default/token").read().token.version_id == "v1"
+    assert (secrets.requests, boto3.DEFAULT_SESSION) == (1, None)
 
 
 # --- AWS answers 200 with something else: a proxy's page, an empty body ---

@@ -9,11 +9,7 @@ import boto3
 import pytest
 import requests
 import requests.adapters
-import time_machine
 from moto import mock_aws
-
-from talend_token import TokenClient, TokenUnavailable
-from talend_token.secrets_manager import SecretsManagerSource
 
 pytestmark = pytest.mark.true_source
 
@@ -59,19 +55,6 @@ def test_powertools_reads_the_token(run):
 def test_a_program_is_tested_as_shown(run):
     ran = run("testing")
     ran["test_a_new_token_is_used_when_the_old_one_expires"]()
-
-
-@mock_aws
-def test_the_same_holds_for_time_machine(run):
-    ran = run("testing")
-    with time_machine.travel("2026-12-01 12:00+00:00", tick=False) as clock:
-        boto3.client("secretsmanager").create_secret(Name=NAME)
-        ran["publish"]("first")
-        tokens = TokenClient(SecretsManagerSource(NAME))
-        assert tokens.get_token().access_token == "first"
-        clock.shift(40 * 60)
-        with pytest.raises(TokenUnavailable, match="expired at 2026-12-01T12:30:00Z"):
-            tokens.get_token()
 
 
 # --- the examples that have no mark: everywhere ---

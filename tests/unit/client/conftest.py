@@ -1,5 +1,6 @@
 """A client on a machine whose clocks the test controls."""
 
+import asyncio
 import random
 import threading
 from contextlib import contextmanager
@@ -8,6 +9,7 @@ import pytest
 
 from doubles import Clock, InMemoryTokenSource
 from talend_token import TokenClient
+from talend_token.aio import AsyncTokenClient
 
 
 class Machine:
@@ -54,6 +56,25 @@ def machine(aws_clock):
 @pytest.fixture
 def client(machine, source):
     return machine.client(source)
+
+
+class InTasks:
+    """The asynchronous client, with an event loop for each call."""
+
+    def __init__(self, client):
+        self._tokens = AsyncTokenClient(client)
+
+    def get_token(self, min_remaining=0):
+        return asyncio.run(self._tokens.get_token(min_remaining))
+
+    def renew(self, rejected):
+        return asyncio.run(self._tokens.renew(rejected))
+
+
+@pytest.fixture(params=[lambda client: client, InTasks], ids=["threads", "tasks"])
+def either(request, client):
+    """The synchronous and the asynchronous client."""
+    return request.param(client)
 
 
 @pytest.fixture(params=[(min, 0.75), (max, 1.25)])

@@ -91,23 +91,39 @@ class File(io.BytesIO):
     """A file class of the user's own."""
 
 
+class Asynchronous(File):
+    """A file that must be awaited."""
+
+    def __aiter__(self):
+        return self
+
+
+class Stream:
+    """Has no position, such as an upload that a framework forwards."""
+
+    def __init__(self, _):
+        self.read = bytes
+
+
 def _raises(*_):
     raise RuntimeError
 
 
 @pytest.mark.parametrize(
-    "broken",
+    ("kind", "broken"),
     [
-        {"tell": _raises},
-        {"seek": _raises},
-        {"seekable": _raises},
-        {"seekable": lambda: False},
-        {"seek": None},
-        {"tell": lambda: None, "seek": lambda _: None},
+        (File, {"tell": _raises}),
+        (File, {"seek": _raises}),
+        (File, {"seekable": _raises}),
+        (File, {"seekable": lambda: False}),
+        (File, {"seek": None}),
+        (File, {"tell": lambda: None, "seek": lambda _: None}),
+        (Asynchronous, {}),
+        (Stream, {}),
     ],
 )
-def test_a_file_that_cannot_be_set_back_is_refused(broken):
-    file = File(b"x")
+def test_a_file_that_cannot_be_set_back_is_refused(kind, broken):
+    file = kind(b"x")
     vars(file).update(broken)
     with pytest.raises(BodyNotRepeatable, match="the body of this PUT request cannot be sent a second time"):
         start_of("PUT", file)
