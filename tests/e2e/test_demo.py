@@ -78,8 +78,12 @@ def start(tmp_path):
 
 
 def shapes(text):
-    """Return the lines of a demo's screen, whatever its times, versions and counts."""
-    return {re.sub(r"\b[0-9a-f]{8}\b|\d+", "0", line).strip() for line in text.splitlines()}
+    """Return the lines of a demo's screen, whatever its times, versions and counts.
+
+    On a busy machine, a tick that is still under way may publish the first token instead of the event.
+    """
+    lines = [re.sub(r"rotate \(\w+\) +", "rotate ", line) for line in text.splitlines()]
+    return {re.sub(r"\b[0-9a-f]{8}\b|\d+", "0", line).strip() for line in lines}
 
 
 def test_the_demo_succeeds_stays_up_on_request_and_cleans_up(start, tmp_path):
