@@ -74,9 +74,8 @@ def rows() -> Iterator[Fault]:
     yield from table("{}", unavailable(not_reached), _BROKEN, Wire)
     yield from table("{}", published(), _ODD, Wire)
     yield from table("{}", invalid(), _NO_ANSWER, Wire)
-    yield from table(
-        "{}", unavailable(not_reached, calls=1), _ENDLESS, lambda fault: each(fault, seconds=NO_TIME_TO_WAIT)
-    )
+    once = unavailable(not_reached, calls=1)
+    yield from table("{}", once, _ENDLESS, lambda fault: each(fault, seconds=NO_TIME_TO_WAIT))
     too_much = invalid("more than 262144 bytes")
     yield row("a huge body", Huge(2_000_000), too_much)
     yield row("a huge body of unknown length", Huge(2_000_000, announced=False), too_much)

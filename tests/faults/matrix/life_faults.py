@@ -62,6 +62,8 @@ _ODD_CLAIMS = {
 }
 _ODD_AUDIENCES = {"wrong": "https://api.us.cloud.talend.com", "numeric": 7, "list of wrong": ["a", 1]}
 
+_NO_JWT = {"no JWT": "opaque", "two dots only": "..", "a hundred dots": "." * 100}
+
 
 def rows() -> Iterator[Fault]:
     too_short = invalid("s are needed")
@@ -80,11 +82,9 @@ def rows() -> Iterator[Fault]:
         life_seconds = 900 if name == "exp before expires_in" else 1800
         yield row(f"a token with {name}", _jwt(claims, expires_in=1800), _shorter(life_seconds))
     yield row("a token with exp in the past", _jwt({"exp": _NOW - 60}), too_short)
-    for name, audience in _ODD_AUDIENCES.items():
-        fault = _jwt({"aud": audience}, expires_in=1800)
-        yield row(f"a token with a {name} aud", fault, published(says="audience is not"))
-    for name, token in {"no JWT": "opaque", "two dots only": "..", "a hundred dots": "." * 100}.items():
-        yield row(f"a token that is {name}", Amend({"access_token": token}), published())
+    other = published(says="audience is not")
+    yield from table("a token with a {} aud", other, _ODD_AUDIENCES, lambda it: _jwt({"aud": it}, expires_in=1800))
+    yield from table("a token that is {}", published(), _NO_JWT, lambda token: Amend({"access_token": token}))
     yield row("old token revoked on issue", _setting(revoke_on_issue=True), published())
 
     yield row("the same token again", _issue_the_published_token, _same_token)
