@@ -72,8 +72,9 @@ def test_a_description_has_the_status_of_each_replica(client):
         {"Region": "us-east-1", "Status": "InSync"},
         {"Region": "ap-south-1", "Status": "Failed", "StatusMessage": "no such key"},
     ]
-    store = answering(client, ("describe_secret", {"ARN": ARN, "ReplicationStatus": replicas}))
-    assert store.describe(NAME).replicas == {"us-east-1": "InSync", "ap-south-1": "Failed: no such key"}
+    store = answering(client, ("describe_secret", {"ARN": ARN, "KmsKeyId": "key", "ReplicationStatus": replicas}))
+    statuses = {"us-east-1": "InSync", "ap-south-1": "Failed: no such key"}
+    assert store.describe(NAME) == SecretDescription("key", statuses)
 
 
 def test_a_binary_value_is_distinguished_from_a_string(store, client):

@@ -49,6 +49,8 @@ class Output:
         """Return the values of the only metrics document by the names of the metrics."""
         (document,) = self.emf()
         (directive,) = document["_aws"]["CloudWatchMetrics"]
+        for metric in directive["Metrics"]:
+            assert metric["Unit"] == ("Seconds" if metric["Name"].endswith("Seconds") else "Count")
         return {metric["Name"]: document[metric["Name"]] for metric in directive["Metrics"]}
 
 

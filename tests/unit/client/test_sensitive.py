@@ -14,7 +14,7 @@ VALUE = Sensitive("hunter2")
 HIDDEN = pytest.mark.parametrize("hidden", [TOKEN, VALUE], ids=["token", "value"])
 
 
-def test_the_value_is_had_by_asking_for_it():
+def test_the_value_is_returned_to_code_that_asks_for_it():
     assert TOKEN.access_token == VALUE.reveal() == "hunter2"
 
 

@@ -113,9 +113,10 @@ def test_the_claims_of_a_jwt_may_shorten_its_validity(claims, expires_in, life):
     assert life_of(access_token=jwt(**claims), expires_in=expires_in) == life
 
 
-def test_a_token_that_has_expired_is_refused():
+@pytest.mark.parametrize("claims", [{"exp": NOW - 1}, {"iat": NOW, "exp": NOW + 1}])
+def test_a_token_that_has_expired_or_is_about_to_is_refused(claims):
     with pytest.raises(InvalidTokenResponse):
-        read(answer(access_token=jwt(exp=NOW - 1), expires_in=ABSENT))
+        read(answer(access_token=jwt(**claims), expires_in=ABSENT))
 
 
 def test_the_longest_token_that_fits_is_accepted():
