@@ -11,7 +11,7 @@ import talend_token.secrets_manager
 from doubles import raw_server, read_request
 from doubles.threads import in_threads
 from integration.wire import answer, secret
-from talend_token import RenewalFailed, TokenClient, TokenUnavailable
+from talend_token import RenewalFailed, TokenUnavailable
 from talend_token.secrets_manager import SecretsManagerSource
 
 SECRET = secret()
@@ -44,7 +44,6 @@ class Service:
         self.body = body
         self.kept = None
         self.new = []
-        self.on_request = lambda: None
         self.requests = 0
         self._lock = threading.Lock()
 
@@ -53,7 +52,6 @@ class Service:
         with self._lock:
             self.requests += 1
             fault = self.new.pop(0) if self.new else None
-        self.on_request()
         if fault:
             fault(connection)
         answer(connection, self.body)
@@ -102,16 +100,6 @@ def test_calls_after_idling_do_not_meet_dead_connections(source, secrets, functi
     assert (secrets.requests, functions.requests) == (10, 10)
 
 
-def test_a_401_after_idling_is_healed(source, secrets, functions, dead):
-    secrets.kept = functions.kept = dead
-    source.renew("v0")
-    client = TokenClient(source, clock=lambda: 1795473000.0, monotonic=lambda: 0.0, sleep=lambda _: None)
-    rejected = client.get_token()
-    functions.on_request = lambda: setattr(secrets, "body", SECRET | {"VersionId": "v2"})
-    assert client.renew(rejected).version_id == "v2"
-    assert functions.requests == 2
-
-
 @pytest.mark.parametrize("cut", [reset, close], ids=lambda fault: fault.__name__)
 def test_a_call_whose_connection_is_cut_is_repeated_once(source, secrets, functions, cut):
     secrets.new, functions.new = [cut], [cut]
@@ -124,7 +112,6 @@ def test_a_call_whose_connection_is_cut_is_repeated_once(source, secrets, functi
     with pytest.raises(RenewalFailed, match="ConnectionClosedError") as caught:
         source.renew("v1")
     assert caught.value.may_show
-    # A kept connection is not cut before its second request.
     assert (secrets.requests, functions.requests) == (4, 4)
 
 
