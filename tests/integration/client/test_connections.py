@@ -44,7 +44,6 @@ class Service:
         self.body = body
         self.kept = None
         self.new = []
-        self.on_request = lambda: None
         self.requests = 0
         self._lock = threading.Lock()
 
@@ -53,7 +52,6 @@ class Service:
         with self._lock:
             self.requests += 1
             fault = self.new.pop(0) if self.new else None
-        self.on_request()
         if fault:
             fault(connection)
         answer(connection, self.body)
