@@ -80,7 +80,7 @@ def revoking(request, client, api2):
                 return {(api2.accepted.clear(), await http.get(api2.url))[1].status_code for _ in range(times)}
 
         if isinstance(call, AsyncHttpx):
-            return call.run(get_async())
+            return call.run(get_async)
         with httpx.Client(**options) as http:
             return {(api2.accepted.clear(), http.get(api2.url))[1].status_code for _ in range(times)}
 

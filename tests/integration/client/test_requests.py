@@ -131,14 +131,6 @@ def test_a_hop_to_another_host_and_back(client, api, other_host, netrc, session,
     assert call.headers.get("authorization") == ("Bearer token-of-v1" if allowed else password)
 
 
-def test_a_hop_carries_the_newest_token_at_hand(session, api, client, source):
-    api.redirects["/"] = "/second"
-    first = client.get_token()
-    api.on_call = lambda: api.calls[-1].path == "/" and (source.publish(), client.renew(first))
-    assert session.get(api.url).status_code == 200
-    assert api.tokens[-1] == "token-of-v2"
-
-
 def test_a_hop_carries_a_newer_token_until_it_expires(session, api, client, source, clock):
     request = session.get(api.url).request
     source.publish(life=10)

@@ -5,8 +5,7 @@ from __future__ import annotations
 import httpx
 import requests
 
-import talend_token
-from talend_token import RenewalFailed, Token, TokenClient, TokenUnavailable
+from talend_token import RenewalFailed, TalendTokenError, Token, TokenClient, TokenUnavailable
 from talend_token.aio import AsyncTokenClient
 from talend_token.httpx import TalendAuth as HttpxAuth
 from talend_token.requests import TalendAuth
@@ -31,13 +30,10 @@ def by_hand() -> dict[str, str]:
         token = client.renew(token)
     except RenewalFailed as error:
         raise SystemExit(f"{error.outcome}, again in {error.retry_after_seconds:.0f} s") from error
-    except TokenUnavailable as error:
+    except (TokenUnavailable, TalendTokenError) as error:
         raise SystemExit(str(error)) from error
-    except talend_token.TalendTokenError:
-        raise
-    url: str = token.api_url
-    until: int = token.expires_at
-    return {"Authorization": f"Bearer {token.access_token}", "X": f"{url} {until} {token.version_id}"}
+    _: tuple[str, int] = (token.api_url, token.expires_at)
+    return {"Authorization": f"Bearer {token.access_token}", "X": token.version_id}
 
 
 async def in_tasks() -> Token:
