@@ -51,8 +51,6 @@ def api2(source):
 @pytest.mark.parametrize("refusal_bytes", [0, 500, 60_000, 200_000])
 def test_many_tasks_over_http2_each_retry_once(client, api2, source, refusal_bytes):
     api2.refusal_bytes = refusal_bytes
-    # Leaves time for other requests between the headers and the page.
-    api2.round_trips = 20
 
     async def herd():
         async with httpx.AsyncClient(auth=TalendAuth(client), **HTTP2) as http:

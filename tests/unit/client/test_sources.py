@@ -122,7 +122,7 @@ def test_a_rejected_token_of_a_file_is_replaced_if_the_file_was(write, reader):
     rejected = reader.get_token()
     with pytest.raises(RenewalFailed, match=r"version v1 was rejected. Run `talend-token renew`") as caught:
         reader.renew(rejected)
-    assert caught.value.outcome == "not_configured"
+    assert (caught.value.outcome, caught.value.retry_after_seconds) == ("not_configured", 0)
     write("v2")
     assert reader.renew(rejected).version_id == "v2"
 
