@@ -97,10 +97,7 @@ def with_patches():
         yield lambda seconds: now.__setitem__(0, now[0] + seconds)
 
 
-@pytest.fixture(params=[with_time_machine, with_patches])
-def stopped(request):
-    """A block in which the clocks stand still; it yields what moves them."""
-    return request.param
+STOPPED = pytest.mark.parametrize("stopped", [with_time_machine, with_patches])
 
 
 @pytest.fixture
@@ -109,6 +106,7 @@ def timed():
     return InMemoryTokenSource(lambda: time.time())
 
 
+@STOPPED
 @pytest.mark.parametrize("made", ["before", "after"])
 def test_a_token_ages_with_the_clock_of_a_test(stopped, timed, made):
     client = TokenClient(timed)
@@ -127,6 +125,7 @@ def test_a_token_ages_with_the_clock_of_a_test(stopped, timed, made):
         assert client.get_token().version_id == "v2"
 
 
+@STOPPED
 def test_a_renewal_gives_up_although_the_clock_stands_still(stopped, timed, monkeypatch):
     slept = []
     monkeypatch.setattr(time, "sleep", slept.append)

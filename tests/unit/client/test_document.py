@@ -52,7 +52,6 @@ def test_every_member_is_needed(name):
         ("expires_at", True),
         ("expires_at", 10**400),
         ("issued_at", -1),
-        ("access_token", "a\ud800"),
         ("access_token", "ünï"),
         ("access_token", "a b"),
         ("api_url", "https://"),

@@ -4,7 +4,6 @@ import json
 import os
 import shutil
 import subprocess
-import sysconfig
 from pathlib import Path
 
 import pytest
@@ -90,18 +89,3 @@ def test_all_lists_the_public_names():
     for name in talend_token.__all__:
         public = getattr(talend_token, name)
         assert name in ("Token", "TokenClient") or issubclass(public, talend_token.TalendTokenError)
-
-
-def test_a_users_typed_program_passes_the_strictest_check():
-    command = [Path(sysconfig.get_path("scripts")) / "mypy", "--strict", "--python-version", "3.10"]
-    # A cache of its own, because the options of `make check` would invalidate a common one.
-    command += ["--cache-dir", ROOT / ".mypy_cache" / "client"]
-    environment = os.environ | {"MYPYPATH": str(ROOT / "functions")}
-    finished = subprocess.run(
-        [*command, "--config-file", os.devnull, Path(__file__).parent / "typed_user.py"],
-        capture_output=True,
-        text=True,
-        check=False,
-        env=environment,
-    )
-    assert finished.returncode == 0, finished.stdout
