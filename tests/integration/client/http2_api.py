@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import socket
-import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -25,9 +24,7 @@ class Http2Api:
     refusal_bytes: int = 500
     refusal_ends: bool = True
     """Whether its pages ever end."""
-    tokens: list[str] = field(default_factory=list)
-    connections: int = 0
-    lock: threading.Lock = field(default_factory=threading.Lock)
+    connections: list[socket.socket] = field(default_factory=list)
 
 
 @contextmanager
@@ -48,8 +45,7 @@ class _Connection:
         self._accepted: set[int] = set()
 
     def serve(self) -> None:
-        with self._api.lock:
-            self._api.connections += 1
+        self._api.connections.append(self._socket)
         self._h2.initiate_connection()
         while True:
             self._socket.sendall(self._h2.data_to_send())
@@ -64,9 +60,7 @@ class _Connection:
 
     def _answer(self, request: h2.events.RequestReceived) -> None:
         token = dict(request.headers or [])["authorization"].removeprefix("Bearer ")
-        with self._api.lock:
-            self._api.tokens.append(token)
-            is_accepted = token in self._api.accepted
+        is_accepted = token in self._api.accepted
         assert request.stream_id is not None
         if is_accepted:
             self._accepted.add(request.stream_id)
