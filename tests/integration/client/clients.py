@@ -1,41 +1,36 @@
 """The HTTP clients that the client's authentication serves, each with one way to make a request."""
 
-from __future__ import annotations
-
 import asyncio
 import ssl
-from collections.abc import Coroutine
-from typing import Any
 
 import httpx
 import requests
 import trio
 
-from talend_token import TokenClient
 from talend_token.httpx import TalendAuth as HttpxAuth
 from talend_token.requests import TalendAuth as RequestsAuth
 
 # A client creates a TLS context, which takes long and which no test here needs.
-HTTP: dict[str, Any] = {"trust_env": False, "verify": ssl.create_default_context(), "follow_redirects": True}
+HTTP = {"trust_env": False, "verify": ssl.create_default_context(), "follow_redirects": True}
 
 
 class Requests:
-    def __init__(self, client: TokenClient, **options: Any) -> None:
+    def __init__(self, client, **options):
         self.session = requests.Session()
         self.session.trust_env = False
         self.session.auth = RequestsAuth(client, **options)
 
-    def __call__(self, method: str, url: str, *, content: Any = None, **options: Any) -> Any:
+    def __call__(self, method, url, *, content=None, **options):
         return self.session.request(method, url, **({"data": content} | options))
 
 
 class Httpx:
     """An httpx.Client for each request."""
 
-    def __init__(self, client: TokenClient, **options: Any) -> None:
+    def __init__(self, client, **options):
         self.auth = HttpxAuth(client, **options)
 
-    def __call__(self, method: str, url: str, **options: Any) -> Any:
+    def __call__(self, method, url, **options):
         with httpx.Client(auth=self.auth, **HTTP) as client:
             return client.request(method, url, **options)
 
@@ -43,22 +38,19 @@ class Httpx:
 class AsyncHttpx(Httpx):
     """An httpx.AsyncClient for each request, under asyncio."""
 
-    def __call__(self, method: str, url: str, **options: Any) -> Any:
-        async def call() -> httpx.Response:
+    def __call__(self, method, url, **options):
+        async def call():
             async with httpx.AsyncClient(auth=self.auth, **HTTP) as client:
                 return await client.request(method, url, **options)
 
-        return self.run(call())
+        return self.run(call)
 
-    def run(self, coroutine: Coroutine[Any, Any, Any]) -> Any:
-        return asyncio.run(coroutine)
+    def run(self, call):
+        return asyncio.run(call())
 
 
 class TrioHttpx(AsyncHttpx):
     """An httpx.AsyncClient for each request, under trio."""
 
-    def run(self, coroutine: Coroutine[Any, Any, Any]) -> Any:
-        async def main() -> Any:
-            return await coroutine
-
-        return trio.run(main)
+    def run(self, call):
+        return trio.run(call)

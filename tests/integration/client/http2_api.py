@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import socket
-import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -25,11 +24,7 @@ class Http2Api:
     refusal_bytes: int = 500
     refusal_ends: bool = True
     """Whether its pages ever end."""
-    round_trips: int = 1
-    """How long after its headers a page is sent."""
-    tokens: list[str] = field(default_factory=list)
-    connections: int = 0
-    lock: threading.Lock = field(default_factory=threading.Lock)
+    connections: list[socket.socket] = field(default_factory=list)
 
 
 @contextmanager
@@ -45,15 +40,12 @@ class _Connection:
         self._api = api
         self._socket = connection
         self._h2 = h2.connection.H2Connection(h2.config.H2Configuration(client_side=False, header_encoding="utf-8"))
-        self._announced: list[tuple[int, int, bytes]] = []
-        """The number of round trips to wait for, the stream and the page."""
         self._unsent: dict[int, bytes] = {}
         """The data that flow control has delayed, by stream."""
         self._accepted: set[int] = set()
 
     def serve(self) -> None:
-        with self._api.lock:
-            self._api.connections += 1
+        self._api.connections.append(self._socket)
         self._h2.initiate_connection()
         while True:
             self._socket.sendall(self._h2.data_to_send())
@@ -63,29 +55,17 @@ class _Connection:
             for event in self._h2.receive_data(octets):
                 if isinstance(event, h2.events.RequestReceived):
                     self._answer(event)
-                elif isinstance(event, h2.events.PingAckReceived):
-                    self._come_closer(*self._announced.pop(0))
             for stream in list(self._unsent):
                 self._send(stream)
 
     def _answer(self, request: h2.events.RequestReceived) -> None:
         token = dict(request.headers or [])["authorization"].removeprefix("Bearer ")
-        with self._api.lock:
-            self._api.tokens.append(token)
-            is_accepted = token in self._api.accepted
+        is_accepted = token in self._api.accepted
         assert request.stream_id is not None
         if is_accepted:
             self._accepted.add(request.stream_id)
         self._h2.send_headers(request.stream_id, [(":status", "200" if is_accepted else "401")])
-        page = b"welcome" if is_accepted else b"x" * self._api.refusal_bytes
-        self._come_closer(self._api.round_trips, request.stream_id, page)
-
-    def _come_closer(self, round_trips: int, stream: int, page: bytes) -> None:
-        if round_trips:
-            self._announced.append((round_trips - 1, stream, page))
-            self._h2.ping(bytes(8))
-        else:
-            self._unsent[stream] = page
+        self._unsent[request.stream_id] = b"welcome" if is_accepted else b"x" * self._api.refusal_bytes
 
     def _send(self, stream: int) -> None:
         try:

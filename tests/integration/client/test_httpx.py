@@ -2,6 +2,7 @@
 
 import asyncio
 import time
+from types import SimpleNamespace
 
 import httpx
 import pytest
@@ -24,14 +25,9 @@ class Once(httpx.SyncByteStream):
         raise StopIteration
 
 
-class Pipe:
-    """A file without a position."""
-
-    def read(self, _size=-1):
-        return b""
-
-
-@pytest.mark.parametrize("body", [{"stream": Once()}, {"files": {"file": ("name", Pipe())}}], ids=["stream", "files"])
+@pytest.mark.parametrize(
+    "body", [{"stream": Once()}, {"files": {"file": ("name", SimpleNamespace(read=bytes))}}], ids=["stream", "files"]
+)
 def test_a_body_that_cannot_be_sent_twice_is_refused_unsent(client, api, body):
     request = httpx.Request("POST", api.url, **body)
     with httpx.Client(auth=TalendAuth(client), **HTTP) as http, pytest.raises(BodyNotRepeatable, match="POST request"):
@@ -51,8 +47,6 @@ def api2(source):
 @pytest.mark.parametrize("refusal_bytes", [0, 500, 60_000, 200_000])
 def test_many_tasks_over_http2_each_retry_once(client, api2, source, refusal_bytes):
     api2.refusal_bytes = refusal_bytes
-    # Leaves time for other requests between the headers and the page.
-    api2.round_trips = 20
 
     async def herd():
         async with httpx.AsyncClient(auth=TalendAuth(client), **HTTP2) as http:
@@ -64,7 +58,7 @@ def test_many_tasks_over_http2_each_retry_once(client, api2, source, refusal_byt
 
     assert asyncio.run(herd()) == [200] * 150
     assert source.renewals == ["v2"]
-    assert api2.connections == 1
+    assert len(api2.connections) == 1
 
 
 @pytest.fixture(params=[Httpx, AsyncHttpx, TrioHttpx])
@@ -80,7 +74,7 @@ def revoking(request, client, api2):
                 return {(api2.accepted.clear(), await http.get(api2.url))[1].status_code for _ in range(times)}
 
         if isinstance(call, AsyncHttpx):
-            return call.run(get_async())
+            return call.run(get_async)
         with httpx.Client(**options) as http:
             return {(api2.accepted.clear(), http.get(api2.url))[1].status_code for _ in range(times)}
 
@@ -93,7 +87,7 @@ def test_http2_does_not_wear_out(api2, source, refusal_bytes, revoking):
     api2.refusal_bytes = refusal_bytes
     assert revoking(120) == {200}
     assert len(source.renewals) == 120
-    assert api2.connections == 1
+    assert len(api2.connections) == 1
 
 
 @pytest.mark.parametrize("revoking", [Httpx, AsyncHttpx], indirect=True)

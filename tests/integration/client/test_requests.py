@@ -131,14 +131,6 @@ def test_a_hop_to_another_host_and_back(client, api, other_host, netrc, session,
     assert call.headers.get("authorization") == ("Bearer token-of-v1" if allowed else password)
 
 
-def test_a_hop_carries_the_newest_token_at_hand(session, api, client, source):
-    api.redirects["/"] = "/second"
-    first = client.get_token()
-    api.on_call = lambda: api.calls[-1].path == "/" and (source.publish(), client.renew(first))
-    assert session.get(api.url).status_code == 200
-    assert api.tokens[-1] == "token-of-v2"
-
-
 def test_a_hop_carries_a_newer_token_until_it_expires(session, api, client, source, clock):
     request = session.get(api.url).request
     source.publish(life=10)
@@ -149,30 +141,11 @@ def test_a_hop_carries_a_newer_token_until_it_expires(session, api, client, sour
     assert request.copy().token.version_id == "v1"
 
 
-def test_a_redirect_without_a_host_raises_the_librarys_error(session, api):
-    api.redirects["/"] = "mailto:somebody@example.com"
-    with pytest.raises(requests.exceptions.InvalidSchema):
-        session.get(api.url)
+# --- what is shown of it ---
 
 
-def test_a_proxys_credentials_are_left_alone(session, api, other_host):
-    other_host.accepted.add("token-of-v1")
-    proxy = other_host.url.replace("http://", "http://user:password@")
-    assert session.get(f"{api.url}/path", proxies={"http": proxy}).status_code == 200
-    (call,) = other_host.calls
-    assert call.path == f"{api.url}/path"
-    assert call.headers["proxy-authorization"] == "Basic dXNlcjpwYXNzd29yZA=="
-
-
-# --- many at once, and nothing said ---
-
-
-@pytest.mark.usefixtures("revoked")
-def test_no_printed_form_shows_a_token(session, api, source, caplog):
-    source.refuse("too_soon")
-    response = session.get(api.url)
-    assert "token-of" not in repr(session.auth) + repr(response) + repr(vars(session.auth)) + caplog.text
-    assert repr(response.request.headers).startswith("<headers User-Agent, ")
+def test_headers_are_printed_without_their_values(session, api):
+    assert repr(session.get(api.url).request.headers).startswith("<headers User-Agent, ")
 
 
 @pytest.mark.parametrize("way", [lambda answer: pickle.loads(pickle.dumps(answer)), copy.deepcopy])  # noqa: S301

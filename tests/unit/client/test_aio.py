@@ -164,14 +164,13 @@ def test_waiting_under_another_event_loop_is_refused(client, tokens, source, mon
     assert (source.reads, client._held.token.version_id) == (0, "none yet")
 
 
-def in_a_guest(call, *arguments):
+def in_a_guest(call):
     """Run a call under trio in guest mode on asyncio."""
 
     async def host():
         loop, end = asyncio.get_running_loop(), asyncio.get_running_loop().create_future()
         trio.lowlevel.start_guest_run(
             call,
-            *arguments,
             run_sync_soon_threadsafe=loop.call_soon_threadsafe,
             done_callback=end.set_result,
             host_uses_signal_set_wakeup_fd=True,

@@ -9,7 +9,7 @@ from itertools import pairwise
 import pytest
 
 from doubles.threads import in_threads
-from talend_token import TokenUnavailable
+from talend_token import RenewalFailed, TokenUnavailable
 
 # --- FRESH ---
 
@@ -203,34 +203,14 @@ def test_min_remaining_may_not_be_negative(either, aws_clock, min_remaining):
         either.get_token()
 
 
-# --- processes ---
-
-
-def test_another_process_starts_afresh_but_for_the_token(stale, source, monkeypatch):
-    stale.get_token()
-    monkeypatch.setattr(os, "getpid", lambda: -1)
-    # It reads at once, although the first process has just read the secret.
-    stale.get_token()
-    assert source.reads == 3
-
-
-def test_a_forked_process_does_not_wait_for_its_parents_threads(client, source, aws_clock, under_way):
-    rejected = client.get_token()
-
-    def renew(wait):
-        source.on_read = wait
-        client.renew(rejected)
-
-    def read(wait):
-        aws_clock.advance(minutes=31)
-        source.on_read = wait
-        client.get_token()
-
-    for number, (call, repeat) in enumerate([(renew, lambda: client.renew(rejected)), (read, client.get_token)], 2):
-        with under_way(call):
-            source.on_read = lambda: None
-            source.publish()
-            child = os.fork()
-            if child == 0:
-                os._exit(0 if repeat().version_id == f"v{number}" else 1)
-            assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
+def test_a_forked_process_starts_afresh_but_for_the_token(stale, source, monkeypatch):
+    """It would wait for its parent's threads, whose calls its copy of the state has under way."""
+    source.refuse("too_soon", retry_after_seconds=40)
+    # Each process reads at once and invokes at once, although the one before it has just done so.
+    for process in (1, 2):
+        monkeypatch.setattr(os, "getpid", lambda process=process: -process)
+        assert stale.get_token().version_id == "v1"
+        assert source.reads == 2 * process
+        with pytest.raises(RenewalFailed):
+            stale.renew(source.published[0].token)
+        assert len(source.renewals) == process

@@ -4,7 +4,6 @@ import json
 import os
 import shutil
 import subprocess
-import sysconfig
 from pathlib import Path
 
 import pytest
@@ -23,30 +22,25 @@ sys.path.insert(0, sys.argv[1])
 before = set(sys.modules)
 import talend_token
 imported = set(sys.modules) - before
-import asyncio, json, threading
+import asyncio, json
 from talend_token import RenewalFailed, Token, TokenClient
 from talend_token.aio import AsyncTokenClient
 from talend_token._sources import Published, Renewal
 import talend_token.document, talend_token.secrets_manager
 
 class Source:
-    version, renewals = 1, 0
+    version = 1
     def read(self):
         token = Token("t", expires_at=2000, version_id=str(self.version), api_url="https://api.eu.cloud.talend.com")
         return Published(token, 200, 201.0)
     def renew(self, rejected_version_id):
         self.version += 1
-        self.renewals += 1
         return Renewal("rotated")
 
-source = Source()
-client = TokenClient(source, clock=lambda: 0.0, monotonic=lambda: 0.0, sleep=lambda _: None)
+client = TokenClient(Source(), clock=lambda: 0.0, monotonic=lambda: 0.0, sleep=lambda _: None)
 token = client.get_token()
-threads = [threading.Thread(target=client.renew, args=(token,)) for _ in range(50)]
-for thread in threads: thread.start()
-for thread in threads: thread.join()
-token = asyncio.run(AsyncTokenClient(client).get_token())
-print(json.dumps([sorted(imported), source.renewals, token.version_id]))
+renewed = [client.renew(token), asyncio.run(AsyncTokenClient(client).renew(token))]
+print(json.dumps([sorted(imported), [token.version_id for token in renewed]]))
 """
 # Each of these would take longer to import than the package itself.
 HEAVY = {
@@ -75,9 +69,9 @@ def test_it_works_on_each_python_that_is_at_hand(version):
     command = [python, "-I", "-W", "error", "-c", USE, ROOT / "functions"]
     finished = subprocess.run(command, capture_output=True, text=True, check=False)
     assert finished.returncode == 0, finished.stderr
-    imported, renewals, version = json.loads(finished.stdout)
+    imported, renewed = json.loads(finished.stdout)
     assert HEAVY.isdisjoint(imported)
-    assert (renewals, version) == (1, "2")
+    assert renewed == ["2", "2"]
 
 
 def test_all_lists_the_public_names():
@@ -95,18 +89,3 @@ def test_all_lists_the_public_names():
     for name in talend_token.__all__:
         public = getattr(talend_token, name)
         assert name in ("Token", "TokenClient") or issubclass(public, talend_token.TalendTokenError)
-
-
-def test_a_users_typed_program_passes_the_strictest_check():
-    command = [Path(sysconfig.get_path("scripts")) / "mypy", "--strict", "--python-version", "3.10"]
-    # A cache of its own, because the options of `make check` would invalidate a common one.
-    command += ["--cache-dir", ROOT / ".mypy_cache" / "client"]
-    environment = os.environ | {"MYPYPATH": str(ROOT / "functions")}
-    finished = subprocess.run(
-        [*command, "--config-file", os.devnull, Path(__file__).parent / "typed_user.py"],
-        capture_output=True,
-        text=True,
-        check=False,
-        env=environment,
-    )
-    assert finished.returncode == 0, finished.stdout
