@@ -44,11 +44,12 @@ class Terminal:
     def run(self, command, *arguments):
         """Return the exit code. The text that is printed is searched for secrets, except the output of `token`."""
         arguments, token = [*shlex.split(command), *arguments], Stream()
-        with contextlib.redirect_stdout(token) if "token" in arguments else contextlib.nullcontext():
-            exit_code = main(arguments, clocks=self.clocks)
-        printed, self.err = self._capsys.readouterr()
-        self.out = printed + token.text
-        return exit_code
+        try:
+            with contextlib.redirect_stdout(token) if "token" in arguments else contextlib.nullcontext():
+                return main(arguments, clocks=self.clocks)
+        finally:
+            printed, self.err = self._capsys.readouterr()
+            self.out = printed + token.text
 
 
 @pytest.fixture(autouse=True)

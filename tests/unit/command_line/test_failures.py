@@ -143,6 +143,7 @@ def test_a_failure_is_one_line_with_problem_and_fix(aws, terminal, command, prep
     assert terminal.out == ""
     assert re.fullmatch(r"talend-token: [^\n]+\n", terminal.err)
     assert re.search(problem, terminal.err.strip())
+    assert not Path("token.json").exists()
     assert [signal.getsignal(number) for number in signals] == before
 
 
