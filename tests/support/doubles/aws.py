@@ -103,6 +103,8 @@ class InMemoryAWS:
 
     def session(self, **named: Any) -> InMemoryAWS:
         """Stand in for `boto3.session.Session`."""
+        if isinstance(fault := self.faults.get("session"), BaseException):
+            raise fault
         self.sessions.append(named)
         self.region_name = named.get("region_name") or self.region_name
         return self

@@ -2,14 +2,19 @@
 
 import contextlib
 import io
+import shlex
+import shutil
 from types import SimpleNamespace
 
 import boto3
 import pytest
+from botocore.exceptions import EndpointConnectionError
 
 from doubles import Clock
 from doubles.aws import InMemoryAWS
 from talend_token._command_line.entry import main
+
+UNREACHABLE = EndpointConnectionError(endpoint_url="https://x")
 
 
 class Stream(io.TextIOWrapper):
@@ -36,19 +41,15 @@ class Terminal:
         self._capsys = capsys
         self.out = self.err = ""
 
-    def run(self, *arguments):
-        """Return the exit code. The text that is printed is searched for secrets."""
-        exit_code = main(arguments, clocks=self.clocks)
-        self.out, self.err = self._capsys.readouterr()
-        return exit_code
-
-    def show(self, *arguments):
-        """Return the exit code of a run that prints a token, whose standard output is not searched for secrets."""
-        out = Stream()
-        with contextlib.redirect_stdout(out):
-            exit_code = main(arguments, clocks=self.clocks)
-        self.out, self.err = out.text, self._capsys.readouterr().err
-        return exit_code
+    def run(self, command, *arguments):
+        """Return the exit code. The text that is printed is searched for secrets, except the output of `token`."""
+        arguments, token = [*shlex.split(command), *arguments], Stream()
+        try:
+            with contextlib.redirect_stdout(token) if "token" in arguments else contextlib.nullcontext():
+                return main(arguments, clocks=self.clocks)
+        finally:
+            printed, self.err = self._capsys.readouterr()
+            self.out = printed + token.text
 
 
 @pytest.fixture(autouse=True)
@@ -78,26 +79,23 @@ def terminal(clock, capsys):
     return Terminal(clock, capsys)
 
 
-# --- `write` ---
-
-
 @pytest.fixture
-def folder(tmp_path):
-    """A folder that is emptied at the end, because files that are left are searched for secrets."""
-    folder = tmp_path / "tokens"
+def folder(tmp_path, monkeypatch):
+    """The working directory, which is removed at the end, because files that are left are searched for secrets."""
+    folder = tmp_path / "folder"
     folder.mkdir()
+    monkeypatch.chdir(folder)
     yield folder
-    for path in folder.rglob("*"):
-        if path.is_symlink() or not path.is_dir():
-            path.unlink()
+    shutil.rmtree(folder)
 
 
 @pytest.fixture
 def file(folder):
+    """The file that `write` keeps current."""
     return folder / "token.json"
 
 
 @pytest.fixture
 def once(terminal, file):
     """Write the file once, and return the exit code."""
-    return lambda *options: terminal.run("write", "--once", *options, str(file))
+    return lambda *options: terminal.run("write --once", *options, str(file))

@@ -10,18 +10,22 @@ from doubles import marked
 from talend_token._command_line import credentials_command
 
 SECRET = marked("a secret that is typed")
-STORED = "talend-token/default/credentials"
+PAIR = f"abc:{SECRET}"
+ENCODED = base64.b64encode(PAIR.encode()).decode()
+JSON = json.dumps({"id": "abc", "secret": SECRET, "api_url": "https://api.us.cloud.talend.com"})
 
 
-@pytest.fixture
+@pytest.fixture(autouse=True)
 def talend(aws):
     """A stored pair has a token when the dry run ends, which finds nothing broken."""
     aws.on_call = lambda operation: operation == "invoke" and aws.publish()
-    aws.functions["talend-token-rotate"] = lambda _: {
-        "outcome": "checked",
-        "checks": [{"link": "token call", "ok": True, "detail": "200"}],
-    }
+    answer_doctor(aws, ok=True, detail="200")
     return aws
+
+
+def answer_doctor(aws, **check):
+    answer = {"outcome": "checked", "checks": [{"link": "token call", **check}]}
+    aws.functions["talend-token-rotate"] = lambda _: answer
 
 
 @pytest.fixture
@@ -45,15 +49,17 @@ def typed(monkeypatch):
     return type_in
 
 
-def stored(aws):
-    return [version["text"] for version in aws.secrets[STORED]]
+def stored(aws, account="default"):
+    return [version["text"] for version in aws.secrets[f"talend-token/{account}/credentials"]]
 
 
 def test_the_pair_is_asked_for_stored_and_waited_for(talend, terminal, typed):
+    """An earlier token is not taken for the new one."""
+    talend.publish(age=60)
     prompts = typed("abc", SECRET)
     assert terminal.run("credentials") == 0
     assert prompts == ["ID, or ID:secret (not shown): ", "secret (not shown): "]
-    assert stored(talend) == [f"abc:{SECRET}"]
+    assert stored(talend) == [PAIR]
     assert terminal.out == (
         "stored: account 'default' has new credentials\n"
         "✓ token call: 200\n"
@@ -62,114 +68,46 @@ def test_the_pair_is_asked_for_stored_and_waited_for(talend, terminal, typed):
 
 
 def test_both_parts_may_be_pasted_at_once(talend, terminal, typed):
-    prompts = typed(f" abc:{SECRET} ")
+    prompts = typed(f" {PAIR} ")
     assert terminal.run("credentials") == 0
     assert len(prompts) == 1
-    assert stored(talend) == [f"abc:{SECRET}"]
+    assert stored(talend) == [PAIR]
 
 
-def test_an_earlier_token_is_not_taken_for_the_new_one(talend, terminal, typed):
-    talend.publish(age=60)
-    before = talend.version()
-    typed("abc", SECRET)
-    assert terminal.run("credentials") == 0
-    assert talend.version() in terminal.out
-    assert before not in terminal.out
-
-
-@pytest.mark.parametrize("place", ["file", "standard input"])
-def test_the_pair_is_read_from_a_file_with_its_byte_order_mark(talend, terminal, tmp_path, monkeypatch, place):
-    content = f"\ufeffabc:{SECRET}\r\n".encode()
-    file = tmp_path / "pair.txt"
-    if place == "file":
-        file.write_bytes(content)
-    else:
-        monkeypatch.setattr("sys.stdin", io.TextIOWrapper(io.BytesIO(content)))
-    try:
-        assert terminal.run("credentials", str(file) if place == "file" else "-") == 0
-    finally:
-        file.unlink(missing_ok=True)
-    assert stored(talend) == [f"abc:{SECRET}"]
-
-
-def test_json_may_name_the_api_of_the_account(talend, terminal, monkeypatch):
+@pytest.mark.parametrize("content", [f"\ufeff{PAIR}\r\n", JSON])
+@pytest.mark.parametrize("place", ["pair.txt", "-"])
+def test_the_pair_is_read_from_a_file_or_standard_input(talend, terminal, folder, monkeypatch, place, content):
     talend.add_account("sales")
-    pair = {"id": "abc", "secret": SECRET, "api_url": "https://api.us.cloud.talend.com"}
-    monkeypatch.setattr("sys.stdin", io.TextIOWrapper(io.BytesIO(json.dumps(pair).encode())))
     talend.on_call = lambda operation: operation == "invoke" and talend.publish("talend-token/sales/token")
-    assert terminal.run("credentials", "--account", "sales", "-") == 0
-    assert [json.loads(version["text"]) for version in talend.secrets["talend-token/sales/credentials"]] == [pair]
-
-
-ENCODED = base64.b64encode(f"abc:{SECRET}".encode()).decode()
+    (folder / "pair.txt").write_bytes(content.encode())
+    monkeypatch.setattr("sys.stdin", io.TextIOWrapper(io.BytesIO(content.encode() if place == "-" else b"")))
+    assert terminal.run("credentials --account sales", place) == 0
+    assert stored(talend, "sales") == [JSON if content == JSON else PAIR]
 
 
 @pytest.mark.parametrize(
     ("answers", "problem"),
     [
-        ([ENCODED], "holds encoded credentials. It looks like Base64"),
-        (["abc", ENCODED], "holds encoded credentials. It looks like Base64"),
-        (["", SECRET], "is empty"),
-        (["abc", ""], "has an empty secret"),
+        ([ENCODED], "the pair holds encoded credentials. It looks like Base64"),
+        (["abc", ENCODED], "the pair holds encoded credentials. It looks like Base64"),
+        (["", SECRET], "the pair is empty"),
+        (["abc", ""], "the pair has an empty secret"),
         ([f"abc:“{SECRET}”"], "LEFT DOUBLE QUOTATION MARK"),
+        (["abc"], "the input has ended"),
     ],
 )
 def test_a_pair_that_the_rotator_would_refuse_is_not_stored(talend, terminal, typed, answers, problem):
     typed(*answers)
     assert terminal.run("credentials") == 2
-    assert terminal.err.startswith("talend-token: account 'default': nothing is stored: the pair ")
+    assert "nothing is stored: the " in terminal.err
     assert problem in terminal.err
     assert terminal.err.count("\n") == 1
     assert stored(talend) == []
 
 
-def test_the_end_of_input_stores_nothing(talend, terminal, typed):
-    typed("abc")
-    assert terminal.run("credentials") == 2
-    assert stored(talend) == []
-
-
-def test_nothing_is_asked_for_if_the_stack_does_not_exist(aws, terminal, typed):
-    aws.stacks.clear()
-    prompts = typed("abc", SECRET)
-    assert terminal.run("credentials") == 6
-    assert prompts == []
-
-
-@pytest.mark.usefixtures("talend")
-def test_without_a_terminal_a_file_has_to_be_named(terminal, monkeypatch):
-    monkeypatch.setattr("sys.stdin", io.StringIO())
-    assert terminal.run("credentials") == 2
-    assert "Name a file, or - for standard input" in terminal.err
-
-
-@pytest.mark.usefixtures("talend")
-@pytest.mark.parametrize(
-    ("content", "problem"),
-    [(None, "cannot be read: No such file"), (f"abc:{SECRET}".encode("utf-16"), "is not UTF-8 text")],
-)
-def test_a_file_that_cannot_be_read_is_named(terminal, tmp_path, content, problem):
-    file = tmp_path / "pair.txt"
-    if content:
-        file.write_bytes(content)
-    assert terminal.run("credentials", str(file)) == 2
-    file.unlink(missing_ok=True)
-    assert f"file {str(file)!r} {problem}" in terminal.err
-
-
 def test_a_broken_link_is_shown_instead_of_waiting(talend, clock, terminal, typed):
-    talend.functions["talend-token-rotate"] = lambda _: {
-        "outcome": "checked",
-        "checks": [{"link": "token call", "ok": False, "detail": "answered 401. Store another pair."}],
-    }
+    answer_doctor(talend, ok=False, detail="answered 401. Store another pair.")
     typed("abc", SECRET)
     assert terminal.run("credentials") == 1
     assert terminal.out.endswith("✗ token call: answered 401\n    Store another pair.\n")
     assert clock.slept == []
-
-
-def test_a_role_that_may_not_store_is_denied(talend, terminal, typed):
-    talend.faults["put_secret_value"] = "AccessDeniedException"
-    typed("abc", SECRET)
-    assert terminal.run("credentials") == 5
-    assert "credentials secret 'talend-token/default/credentials': AccessDeniedException" in terminal.err

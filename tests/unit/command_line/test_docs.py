@@ -47,33 +47,22 @@ def test_every_command_is_explained():
 def test_json_has_the_shape_that_is_shown(aws, terminal):
     aws.publish()
     shown = [document for document in DOCUMENTS if "Statement" not in document]
-    for arguments in (("token", "--json"), ("token", "--exec-credential"), ("status", "--json")):
-        assert terminal.show(*arguments) == 0
+    for command in ("token --json", "token --exec-credential", "status --json"):
+        assert terminal.run(command) == 0
         assert shape(json.loads(terminal.out)) == shape(shown.pop(0))
     assert shown == []
 
 
-def test_the_policy_allows_what_the_commands_call(aws, terminal, tmp_path, monkeypatch):
-    def rotate(event):
+def test_the_policy_allows_what_the_commands_call(aws, terminal, folder):
+    def function(_):
         aws.publish()
-        return {"outcome": "rotated", "version_id": aws.version(), "expires_at": 1795474789, "checks": [], **event}
+        return {"outcome": "rotated", "version_id": aws.version(), "expires_at": 1795474789, "checks": []}
 
-    aws.functions = dict.fromkeys(("talend-token-rotate", "talend-token-renew"), rotate)
+    aws.functions = dict.fromkeys(("talend-token-rotate", "talend-token-renew"), function)
     aws.add_account("sales")
-    pair = tmp_path / "pair.txt"
-    pair.write_text("abc:def")
-    aws.publish()
-    monkeypatch.setattr("os.execvpe", lambda *_: (_ for _ in ()).throw(FileNotFoundError()))
-    for command in (
-        ["credentials", str(pair)],
-        ["rotate"],
-        ["renew"],
-        ["doctor"],
-        ["status"],
-        ["token"],
-        ["exec", "x"],
-    ):
-        assert terminal.show(*command) == (127 if command[0] == "exec" else 0), terminal.err
+    (folder / "pair.txt").write_text("abc:def")
+    for command in ("credentials pair.txt", "rotate", "renew", "doctor", "status", "token", "write --once file"):
+        assert terminal.run(command) == 0, terminal.err
     services = {
         **dict.fromkeys(("describe_stacks", "list_imports", "list_stack_resources"), "cloudformation"),
         **dict.fromkeys(("get_secret_value", "put_secret_value", "list_secret_version_ids"), "secretsmanager"),
@@ -82,9 +71,8 @@ def test_the_policy_allows_what_the_commands_call(aws, terminal, tmp_path, monke
         "invoke": "lambda",
     }
     called = {f"{services[call]}:{call.title().replace('_', '')}" for call in aws.calls}
-    (policy,) = [document for document in DOCUMENTS if "Statement" in document]
-    allowed = [statement["Action"] for statement in policy["Statement"]]
-    actions = {action for some in allowed for action in ([some] if isinstance(some, str) else some)}
+    (policy,) = [json.dumps(document) for document in DOCUMENTS if "Statement" in document]
+    actions = set(re.findall(rf'"((?:{"|".join(services.values())}):\w+)"', policy))
     # Invoke is the only call whose action has another name.
     assert actions == {action.replace("lambda:Invoke", "lambda:InvokeFunction") for action in called}
 

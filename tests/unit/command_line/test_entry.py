@@ -1,13 +1,14 @@
 """Help, unexpected errors, pipes, interrupts and colors are the same for every command."""
 
-import io
 import os
 import re
 import runpy
 import subprocess
 import sys
 import time
+from importlib.metadata import PackageNotFoundError
 from pathlib import Path
+from unittest.mock import Mock
 
 import pytest
 
@@ -16,7 +17,7 @@ from talend_token._command_line.failure import EXIT_CODES
 from talend_token._command_line.parser import parser
 from unit.command_line.conftest import Stream
 
-ROOT = Path(__file__).parents[3]
+FUNCTIONS = Path(__file__).parents[3] / "functions"
 COMMANDS = ("token", "status", "doctor", "rotate", "renew", "credentials", "exec", "write")
 
 
@@ -30,26 +31,37 @@ class ClosedPipe(Stream):
 # --- exit codes ---
 
 
-def test_ctrl_c_is_130(aws, terminal):
-    aws.faults["get_secret_value"] = KeyboardInterrupt()
-    assert terminal.run("token") == 130
+@pytest.mark.parametrize(("end", "exit_code"), [(KeyboardInterrupt(), 130), (SystemExit(), 0)])
+def test_an_interrupt_is_130_and_an_exit_without_a_code_is_0(aws, terminal, end, exit_code):
+    aws.faults["get_secret_value"] = end
+    assert terminal.run("token") == exit_code
     assert (terminal.out, terminal.err) == ("", "")
 
 
-@pytest.mark.parametrize(("stream", "command"), [("stdout", "status"), ("stderr", "token")])
+@pytest.mark.parametrize(("stream", "command"), [("stdout", "status"), ("stderr", "renew")])
 def test_a_closed_pipe_is_141(aws, terminal, monkeypatch, stream, command):
     aws.faults["get_secret_value"] = "AccessDeniedException"
     monkeypatch.setattr(sys, stream, ClosedPipe())
     assert terminal.run(command) == 141
 
 
-def test_the_help_of_status_lists_every_exit_code(terminal):
-    assert terminal.run("status", "--help") == 0
-    for exit_code, meaning in EXIT_CODES.items():
-        assert re.search(rf"^  {exit_code} +{re.escape(meaning.replace('`', ''))}$", terminal.out, re.MULTILINE)
+def test_after_a_closed_pipe_the_interpreter_writes_to_the_null_device(monkeypatch, tmp_path):
+    """Otherwise the interpreter would fail again when it ends."""
+    with (tmp_path / "out").open("w") as out:
+        monkeypatch.setattr(sys, "stdout", out)
+        monkeypatch.setattr(sys, "stderr", Stream())
+        assert entry._pipe_closed() == 141
+        out.write("lost")
+    assert (tmp_path / "out").read_text() == ""
 
 
 # --- help ---
+
+
+def test_the_help_of_status_lists_every_exit_code(terminal):
+    assert terminal.run("status --help") == 0
+    for exit_code, meaning in EXIT_CODES.items():
+        assert re.search(rf"^  {exit_code} +{re.escape(meaning.replace('`', ''))}$", terminal.out, re.MULTILINE)
 
 
 def test_the_help_names_every_command(terminal):
@@ -71,15 +83,16 @@ def test_options_that_all_commands_have_stand_before_or_after_the_command():
     assert (after.stack, after.account, after.region, after.profile, after.debug) == ("a", "b", "c", "d", True)
 
 
-def test_the_version_is_that_of_the_installed_package(terminal, monkeypatch):
-    monkeypatch.setattr("importlib.metadata.version", lambda name: {"talend-token": "1.2.3"}[name])
+@pytest.mark.parametrize(
+    ("found", "shown"),
+    [(["1.2.3"], "1.2.3"), (PackageNotFoundError, "(not installed: running from a folder)")],
+)
+def test_the_version_is_that_of_the_installed_package(terminal, monkeypatch, found, shown):
+    version = Mock(side_effect=found)
+    monkeypatch.setattr("importlib.metadata.version", version)
     assert terminal.run("--version") == 0
-    assert terminal.out == "talend-token 1.2.3\n"
-
-
-def test_the_version_of_a_folder_is_not_known(terminal):
-    assert terminal.run("--version") == 0
-    assert re.fullmatch(r"talend-token (\d+\.\d+\.\d+|\(not installed: running from a folder\))\n", terminal.out)
+    assert terminal.out == f"talend-token {shown}\n"
+    version.assert_called_once_with("talend-token")
 
 
 # --- errors ---
@@ -87,7 +100,7 @@ def test_the_version_of_a_folder_is_not_known(terminal):
 
 def test_debug_adds_the_traceback(aws, terminal):
     aws.faults["get_secret_value"] = "AccessDeniedException"
-    assert terminal.run("--debug", "token") == 5
+    assert terminal.run("--debug token") == 5
     assert terminal.err.startswith("Traceback (most recent call last):\n")
     assert terminal.err.splitlines()[-1].startswith("talend-token: account 'default'")
 
@@ -104,7 +117,7 @@ def test_a_fault_of_the_program_is_one_line_without_its_message(aws, terminal, d
             raise ValueError(secret) from error
 
     aws.on_call = fault
-    assert terminal.run("rotate", *(["--debug"] if debug else [])) == 1
+    assert terminal.run("rotate --debug" if debug else "rotate") == 1
     assert secret not in terminal.err
     last = terminal.err.splitlines()[-1]
     assert last == "talend-token: unexpected ValueError. Please report it, with the output of --debug."
@@ -112,38 +125,27 @@ def test_a_fault_of_the_program_is_one_line_without_its_message(aws, terminal, d
     assert ("\nKeyError\n" in terminal.err) == debug
 
 
-def test_after_a_closed_pipe_the_interpreter_writes_to_the_null_device(monkeypatch, tmp_path):
-    """Otherwise the interpreter would fail again when it ends."""
-    with (tmp_path / "out").open("w") as out:
-        monkeypatch.setattr(sys, "stdout", out)
-        monkeypatch.setattr(sys, "stderr", io.StringIO())
-        assert entry._pipe_closed() == 141
-        out.write("lost")
-    assert (tmp_path / "out").read_text() == ""
-
-
-def test_an_exit_without_a_code_is_a_success(aws, terminal):
-    aws.faults["get_secret_value"] = RuntimeError()
-    aws.on_call = lambda _: sys.exit()
-    assert terminal.run("rotate") == 0
-
-
 # --- color and progress ---
 
 
-def terminals(monkeypatch):
-    """Make both outputs terminals, and return them. As a fixture, pytest would capture them again."""
-    out, err = Stream(is_terminal=True), Stream(is_terminal=True)
-    monkeypatch.setattr(sys, "stdout", out)
-    monkeypatch.setattr(sys, "stderr", err)
-    return out, err
+@pytest.fixture
+def show_status(aws, terminal, monkeypatch):
+    """Return the outputs of `status` at a terminal. Before a test runs, pytest would capture them again."""
+
+    def show_status(**settings):
+        aws.publish(age=300)
+        out, err = Stream(**settings), Stream(**settings)
+        monkeypatch.setattr(sys, "stdout", out)
+        monkeypatch.setattr(sys, "stderr", err)
+        assert terminal.run("status") == 0, err.text
+        return out, err
+
+    return show_status
 
 
-def test_a_terminal_gets_color_and_progress(aws, terminal, monkeypatch):
-    aws.publish()
+def test_a_terminal_gets_color_and_progress(aws, show_status):
     aws.alarms_on = {"talend-token-DefaultAccount-TokenAlarm"}
-    out, err = terminals(monkeypatch)
-    assert terminal.run("status") == 0, err.text
+    out, err = show_status(is_terminal=True)
     assert "\x1b[32mfresh\x1b[0m" in out.text
     assert "\x1b[31mTokenAlarm\x1b[0m" in out.text
     assert err.text.startswith("\rreading stack 'talend-token' (0 s)")
@@ -151,11 +153,9 @@ def test_a_terminal_gets_color_and_progress(aws, terminal, monkeypatch):
 
 
 @pytest.mark.parametrize(("name", "value"), [("NO_COLOR", "1"), ("TERM", "dumb")])
-def test_no_color_and_a_dumb_terminal_get_text_alone(aws, terminal, monkeypatch, name, value):
+def test_no_color_and_a_dumb_terminal_get_text_alone(show_status, monkeypatch, name, value):
     monkeypatch.setenv(name, value)
-    out, err = terminals(monkeypatch)
-    aws.publish()
-    assert terminal.run("status") == 0
+    out, err = show_status(is_terminal=True)
     assert "fresh" in out.text
     assert "\x1b" not in out.text
     assert err.text == ""
@@ -172,41 +172,32 @@ def test_progress_goes_on_until_the_block_ends(monkeypatch):
     assert err.text.endswith("\r\x1b[K")
 
 
-def test_a_terminal_without_unicode_gets_ascii(aws, terminal, monkeypatch):
-    out = Stream(encoding="ascii")
-    monkeypatch.setattr(sys, "stdout", out)
-    aws.publish()
-    assert terminal.run("status") == 0
-    assert "########.." in out.text.replace("##########", "########..")
-    aws.functions["talend-token-rotate"] = lambda _: {
-        "outcome": "checked",
-        "checks": [{"link": "key", "ok": ok, "detail": "x"} for ok in (True, False)],
-    }
-    terminal.run("doctor")
+def test_a_terminal_without_unicode_gets_ascii(aws, terminal, show_status):
+    out, _ = show_status(encoding="ascii")
+    assert " ########.. " in out.text
+    checks = [{"link": "key", "ok": ok, "detail": "x"} for ok in (True, False)]
+    aws.functions["talend-token-rotate"] = lambda _: {"outcome": "checked", "checks": checks}
+    assert terminal.run("doctor") == 1
     assert out.text.endswith("ok key: x\nno key: x\n")
 
 
 # --- the package ---
 
-
-def printed_by(script):
-    environment = os.environ | {"PYTHONPATH": str(ROOT / "functions")}
-    command = [sys.executable, "-c", f"import sys; {script}"]
-    return subprocess.run(command, check=True, capture_output=True, text=True, env=environment).stdout
-
-
-@pytest.mark.true_source
-def test_importing_the_client_does_not_import_the_command_line():
-    script = "import talend_token, talend_token.secrets_manager; print([m for m in sys.modules if 'command' in m])"
-    assert printed_by(script) == "[]\n"
+IMPORTS = """\
+import sys, talend_token.secrets_manager
+print([name for name in sys.modules if "command" in name])
+from talend_token._command_line.entry import main
+main(["token", "--profile", "nix"])
+print(*(name.removeprefix("talend_token._command_line.") for name in sys.modules))
+"""
 
 
 @pytest.mark.true_source
-def test_token_imports_no_module_of_another_command():
-    script = (
-        "from talend_token._command_line.entry import main; main(['token', '--profile', 'nix']); print(*sys.modules)"
-    )
-    names = {name.removeprefix("talend_token._command_line.") for name in printed_by(script).split()}
+def test_the_client_and_each_command_import_no_other_command():
+    environment, command = os.environ | {"PYTHONPATH": str(FUNCTIONS)}, [sys.executable, "-c", IMPORTS]
+    of_the_client, of_token = subprocess.check_output(command, text=True, env=environment).splitlines()
+    assert of_the_client == "[]"
+    names = set(of_token.split())
     assert {"aws", "entry", "failure", "parser", "place", "screen", "token_command"} <= names
     assert [name for name in names if name.endswith("_command") and "." not in name] == ["token_command"]
 

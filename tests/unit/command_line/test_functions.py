@@ -4,24 +4,23 @@ import json
 
 import pytest
 
+from doubles.aws import TOKEN
+
 ROTATE, RENEW = "talend-token-rotate", "talend-token-renew"
+ANOTHER = "company/sales/token"
 
 
 @pytest.fixture
 def events(aws):
-    """The events that the functions got. `rotate` rotates, and `renew` renews, unless a test says otherwise."""
+    """The events that the functions got. They publish a token, unless a test says otherwise."""
     events = []
 
-    def function(outcome):
-        def answer(event):
-            events.append(event)
-            aws.publish()
-            expires_at = int(aws.clock()) + 1800
-            return {"outcome": outcome, "version_id": aws.version(), "expires_at": expires_at}
+    def function(event):
+        events.append(event)
+        aws.publish()
+        return {"outcome": "rotated", "version_id": aws.version(), "expires_at": int(aws.clock()) + 1800}
 
-        return answer
-
-    aws.functions = {ROTATE: function("rotated"), RENEW: function("rotated")}
+    aws.functions = {ROTATE: function, RENEW: function}
     return events
 
 
@@ -32,40 +31,51 @@ def answer_rotate(aws, **answer):
     return events
 
 
-def publish_after(aws, clock, pauses):
-    """Let another run publish a token after the command has waited that often."""
-    versions = aws.secrets["talend-token/default/token"]
-    number = len(versions)
-    aws.on_call = lambda _: len(clock.slept) == pauses and len(versions) == number and aws.publish()
-
-
-def test_rotate_prints_the_published_version(aws, terminal, events):
-    assert terminal.run("rotate") == 0
-    assert events == [{"account": "default"}]
-    assert terminal.out == (
-        f"rotated: account 'default' has version {aws.version()}, valid for 30 min, until 22:59:49Z\n"
-    )
+@pytest.mark.parametrize(
+    ("command", "event"),
+    [
+        ("rotate", {"account": "default"}),
+        ("rotate --account sales --reason 'new rights'", {"account": "sales", "reason": "new rights"}),
+        ("renew", {"account": "default", "rejected_version_id": "REJECTED"}),
+    ],
+)
+def test_a_command_invokes_its_function_and_prints_the_version(aws, terminal, events, command, event):
+    aws.publish(age=300)
+    rejected = aws.version()
+    assert terminal.run(command) == 0
+    assert events == [{name: value.replace("REJECTED", rejected) for name, value in event.items()}]
+    valid = f"has version {aws.version()}, valid for 30 min, until 22:59:49Z\n"
+    assert terminal.out == f"rotated: account '{event['account']}' {valid}"
     assert terminal.err == ""
-    # The function may take 60 seconds, and the SDK would invoke it again after an answer that was lost.
+
+
+@pytest.mark.parametrize(
+    ("command", "outcome", "published", "pauses", "printed"),
+    [
+        ("rotate", "in_progress", True, 3, "rotated by another run"),
+        ("rotate", "in_progress", False, 3, "rotated by another run"),
+        ("rotate", "superseded", False, 0, "rotated by another run"),
+        ("renew", "rotated", True, 2, "rotated"),
+    ],
+)
+def test_a_command_waits_until_a_new_token_shows(aws, clock, terminal, command, outcome, published, pauses, printed):
+    if published:
+        aws.publish(age=300)
+    versions = aws.secrets[TOKEN]
+    before = [version["id"] for version in versions]
+    aws.on_call = lambda _: len(clock.slept) == pauses and len(versions) == len(before) and aws.publish()
+    aws.functions = dict.fromkeys((ROTATE, RENEW), lambda _: {"outcome": outcome, "version_id": (before or ["v1"])[0]})
+    assert terminal.run(command) == 0
+    assert terminal.out.startswith(f"{printed}: account 'default' has version {aws.version()}, valid for 30 min")
+    assert aws.version() not in before
+
+
+@pytest.mark.usefixtures("events")
+def test_a_function_is_invoked_once_and_has_more_time_than_it_needs(aws, terminal):
+    """It may take 60 seconds, and the SDK would invoke it again after an answer that was lost."""
+    assert terminal.run("rotate") == 0
     assert aws.configs["lambda"].read_timeout > 60
     assert aws.configs["lambda"].retries == {"total_max_attempts": 1}
-
-
-def test_rotate_hands_on_account_and_reason(terminal, events):
-    assert terminal.run("rotate", "--account", "sales", "--reason", "rights have changed") == 0
-    assert events == [{"account": "sales", "reason": "rights have changed"}]
-
-
-@pytest.mark.parametrize("published", [True, False])
-def test_rotate_waits_for_the_run_in_progress(aws, clock, terminal, published):
-    if published:
-        aws.publish(age=60)
-    before = aws.version() if published else "v1"
-    answer_rotate(aws, outcome="in_progress", version_id=before)
-    publish_after(aws, clock, 3)
-    assert terminal.run("rotate") == 0
-    assert terminal.out.startswith(f"rotated by another run: account 'default' has version {aws.version()}, valid for")
-    assert aws.version() != before
 
 
 def test_rotate_does_not_wait_forever(aws, clock, terminal):
@@ -75,50 +85,16 @@ def test_rotate_does_not_wait_forever(aws, clock, terminal):
     assert "no new token is published after 60 seconds. `talend-token doctor` says why" in terminal.err
 
 
-def test_rotate_shows_the_version_that_another_run_has_published(aws, terminal):
-    aws.publish()
-    answer_rotate(aws, outcome="superseded")
-    assert terminal.run("rotate") == 0
-    assert terminal.out.startswith(f"rotated by another run: account 'default' has version {aws.version()}")
-
-
-# --- renew ---
-
-
-def test_renew_reports_the_published_version_as_rejected(aws, terminal, events):
-    aws.publish(age=300)
-    rejected = aws.version()
-    assert terminal.run("renew") == 0
-    assert events == [{"account": "default", "rejected_version_id": rejected}]
-    assert terminal.out.startswith(f"rotated: account 'default' has version {aws.version()}, valid for 30 min")
-
-
-def test_renew_waits_until_the_new_token_shows(aws, clock, terminal):
-    aws.publish(age=300)
-    rejected = aws.version()
-    aws.functions[RENEW] = lambda _: {"outcome": "rotated"}
-    publish_after(aws, clock, 2)
-    assert terminal.run("renew") == 0
-    assert aws.version() != rejected
-    assert f"has version {aws.version()}, valid for 30 min" in terminal.out
-
-
 def test_renew_uses_the_variables_of_the_library(aws, terminal, events, monkeypatch):
-    monkeypatch.setenv("TALEND_TOKEN_SECRET", "company/sales/token")
+    monkeypatch.setenv("TALEND_TOKEN_SECRET", ANOTHER)
     monkeypatch.setenv("TALEND_RENEW_FUNCTION", "renew-sales")
-
-    def renew(event):
-        aws.publish("company/sales/token")
-        return aws.functions[RENEW](event)
-
-    aws.functions["renew-sales"] = renew
-    aws.publish("company/sales/token")
+    aws.publish(ANOTHER)
+    rejected = aws.version(ANOTHER)
+    aws.functions = {"renew-sales": lambda event: aws.publish(ANOTHER) and aws.functions[RENEW](event), **aws.functions}
     assert terminal.run("renew") == 0
-    assert events[0]["account"] == "sales"
+    assert events == [{"account": "sales", "rejected_version_id": rejected}]
     assert "describe_stacks" not in aws.calls
 
-
-# --- doctor ---
 
 CHECKS = [
     {"link": "credentials", "ok": True, "detail": "version 1 is for https://api.eu.cloud.talend.com. Good."},
@@ -137,11 +113,11 @@ def test_doctor_shows_each_link_with_the_fix_under_it(aws, terminal):
         "    Store the pair again. Then rotate.\n"
         "✗ lock table: no answer\n"
     )
-    assert terminal.run("doctor", "--json") == 1
+    assert terminal.run("doctor --json") == 1
     assert json.loads(terminal.out) == {"outcome": "checked", "account": "default", "checks": CHECKS}
 
 
-@pytest.mark.parametrize("form", [(), ("--json",)])
-def test_doctor_succeeds_if_no_link_is_broken(aws, terminal, form):
+@pytest.mark.parametrize("command", ["doctor", "doctor --json"])
+def test_doctor_succeeds_if_no_link_is_broken(aws, terminal, command):
     answer_rotate(aws, outcome="checked", checks=CHECKS[:1])
-    assert terminal.run("doctor", *form) == 0
+    assert terminal.run(command) == 0

@@ -8,10 +8,9 @@ import sys
 from contextlib import suppress
 
 import pytest
-from botocore.exceptions import EndpointConnectionError
 
-UNREACHABLE = EndpointConnectionError(endpoint_url="https://x")
-TOKEN = "talend-token/default/token"
+from doubles.aws import TOKEN
+from unit.command_line.conftest import UNREACHABLE
 
 
 class Ended(BaseException):
@@ -63,23 +62,14 @@ def test_the_file_is_the_token_document_and_only_its_owner_may_read_it(aws, term
     assert list(file.parent.iterdir()) == [file]
 
 
-def test_it_is_replaced_and_not_written_into(aws, file, once):
-    aws.publish(age=60)
-    once()
-    with file.open() as reader:
-        old = version_in(file)
-        aws.publish()
-        assert once() == 0
-        assert json.load(reader)["version_id"] == old
-    assert version_in(file) == aws.version()
-
-
-def test_another_accounts_token_in_the_file_is_replaced(aws, file, once):
-    """Even by one that was issued earlier."""
+def test_a_file_of_another_account_is_replaced_and_not_written_into(aws, file, once):
+    """Even by a token that was issued earlier."""
     aws.publish(age=600)
     aws.publish("talend-token/sales/token")
     once("--account", "sales")
-    assert once() == 0
+    with file.open() as reader:
+        assert once() == 0
+        assert json.load(reader)["version_id"] == aws.version("talend-token/sales/token")
     assert version_in(file) == aws.version()
 
 
@@ -152,7 +142,7 @@ def test_an_outage_that_ends_is_reported_again_the_next_time(aws, terminal, watc
         aws.faults = {"get_secret_value": UNREACHABLE} if number in (1, 2, 4) else {}
 
     watch(act, ends_at=6)
-    assert terminal._capsys.readouterr().err.count("The file stays for") == 2
+    assert terminal.err.count("The file stays for") == 2
 
 
 def test_a_wrong_date_of_an_answer_never_lets_a_file_stay_longer(aws, clock, watch):
@@ -175,13 +165,6 @@ def test_the_timer_is_off_while_the_file_is_replaced(aws, watch, monkeypatch):
     aws.publish()
     watch(lambda _: aws.publish(), ends_at=2)
     assert timers == [0, 0]
-
-
-def test_a_rotator_that_stops_has_the_file_removed(aws, terminal, file):
-    aws.publish(age=1799)
-    assert terminal.run("write", str(file)) == 6
-    assert not file.exists()
-    assert "has expired, and no newer token is published. `talend-token doctor` says why" in terminal.err
 
 
 def test_the_timer_removes_the_file_while_a_read_hangs(aws, file, watch):
@@ -214,26 +197,18 @@ def test_sigterm_ends_it_with_0_and_leaves_the_file(aws, terminal, file, watch):
 # --- once, with the file of an earlier run ---
 
 
-@pytest.mark.parametrize(("minutes", "stays"), [(0, True), (30, False)])
-def test_once_with_aws_down_leaves_only_a_valid_file(aws, clock, file, once, minutes, stays):
+@pytest.mark.parametrize(("minutes", "fault", "exit_code"), [(0, UNREACHABLE, 4), (30, UNREACHABLE, 4), (30, None, 0)])
+def test_an_expired_file_is_removed_before_aws_is_asked(aws, clock, file, once, minutes, fault, exit_code):
     aws.publish()
     once()
     clock.advance(minutes=minutes)
-    aws.faults["get_secret_value"] = UNREACHABLE
-    assert once() == 4
-    assert file.exists() == stays
-
-
-def test_an_expired_file_is_removed_before_aws_is_asked(aws, clock, file, once):
     aws.publish()
-    once()
-    clock.advance(minutes=30)
-    aws.publish()
+    aws.faults = {"get_secret_value": fault}
     seen = []
     aws.on_call = lambda _: seen.append(file.exists())
-    assert once() == 0
-    assert seen == [False]
-    assert version_in(file) == aws.version()
+    assert once() == exit_code
+    assert seen == [minutes == 0]
+    assert file.exists() == (minutes == 0 or fault is None)
 
 
 # --- the command after a change ---
@@ -248,16 +223,15 @@ def test_a_command_runs_after_each_change(aws, folder, watch):
 
 
 @pytest.mark.parametrize(
-    ("command", "problem"),
+    ("command", "seconds", "problem"),
     [
-        ("false", "'false' failed with exit code 1"),
-        ("/no/such/command", "'/no/such/command' failed: FileNotFound"),
-        ("sleep 60", "'sleep' failed: TimeoutExpired"),
+        ("false", 60, "'false' failed with exit code 1"),
+        ("/no/such/command", 60, "'/no/such/command' failed: FileNotFound"),
+        ("sleep 60", 0.01, "'sleep' failed: TimeoutExpired"),
     ],
 )
-def test_a_command_that_fails_is_reported_and_the_file_stays(aws, terminal, file, once, monkeypatch, command, problem):
-    if command == "sleep 60":
-        monkeypatch.setattr("talend_token._command_line.write_command._ON_CHANGE_SECONDS", 0.01)
+def test_a_command_that_fails_leaves_the_file(aws, terminal, file, once, monkeypatch, command, seconds, problem):
+    monkeypatch.setattr("talend_token._command_line.write_command._ON_CHANGE_SECONDS", seconds)
     aws.publish()
     assert once("--on-change", command) == 0
     assert problem in terminal.err
