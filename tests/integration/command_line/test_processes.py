@@ -123,17 +123,21 @@ def test_no_reader_sees_half_a_file_or_an_expired_token(aws, start, file):
     aws.life, aws.interval = 60, 1
     chance = random.Random(17)
     seen = set()
-    for _ in range(4):
+
+    def look():
+        read_at = time.time()
+        with suppress(FileNotFoundError):
+            document = json.loads(file.read_text())
+            assert document["expires_at"] > read_at
+            seen.add(document["version_id"])
+
+    for number in range(1, 5):
         process = start("write", str(file))
-        # Long enough for it to have started, so that each of them has a file to keep.
-        killed_at = time.monotonic() + chance.uniform(1.5, 3.5)
+        # Each writer has a file to keep before it is killed.
+        eventually(lambda number=number: look() or len(seen) >= number, 60)
+        killed_at = time.monotonic() + chance.uniform(0, 2)
         while time.monotonic() < killed_at:
-            read_at = time.time()
-            with suppress(FileNotFoundError):
-                document = json.loads(file.read_text())
-                assert document["expires_at"] > read_at
-                seen.add(document["version_id"])
+            look()
             time.sleep(0.002)
         process.kill()
         process.wait()
-    assert len(seen) > 2
