@@ -14,12 +14,6 @@ def rejected(client, aws_clock):
     return token
 
 
-def test_a_newer_token_that_is_published_already_is_used_at_once(client, source, rejected):
-    source.publish()
-    assert client.renew(rejected).version_id == "v2"
-    assert source.renewals == []
-
-
 def test_the_renew_function_replaces_the_rejected_version_once(client, source, rejected):
     assert client.renew(rejected).version_id == "v2"
     reads = source.reads
