@@ -58,7 +58,7 @@ def call(client):
 
 @pytest.fixture
 def revoked(api, call):
-    """Return a client that has used v1, which has been revoked."""
+    """Use v1 once, then revoke it."""
     assert call("GET", api.url).status_code == 200
     api.accepted.clear()
     api.calls.clear()

@@ -15,7 +15,6 @@ from talend_token import RenewalFailed, TokenUnavailable
 from talend_token.secrets_manager import SecretsManagerSource
 
 SECRET = secret()
-RENEWAL = {"outcome": "rotated", "retry_after_seconds": 0}
 # Shared, because a new one reads the models of both services again.
 SESSION = boto3.Session(region_name="eu-west-1", aws_access_key_id="testing", aws_secret_access_key="testing")
 
@@ -68,7 +67,7 @@ def secrets(monkeypatch):
 
 @pytest.fixture
 def functions(monkeypatch):
-    with raw_server((service := Service(RENEWAL)).serve) as url:
+    with raw_server((service := Service({"outcome": "rotated"})).serve) as url:
         monkeypatch.setenv("AWS_ENDPOINT_URL_LAMBDA", url)
         yield service
 
@@ -117,10 +116,8 @@ def test_a_renewal_that_is_not_answered_in_time_is_not_invoked_again(source, fun
 
 
 def test_without_a_default_session_none_is_made(secrets, monkeypatch):
-    for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
-        monkeypatch.setenv(name, "testing")
-    monkeypatch.setenv("AWS_DEFAULT_REGION", "eu-west-1")
     monkeypatch.setattr(boto3, "DEFAULT_SESSION", None)
+    monkeypatch.setattr(boto3.session, "Session", lambda: SESSION)
     assert SecretsManagerSource("talend-token/default/token").read().token.version_id == "v1"
     assert (secrets.requests, boto3.DEFAULT_SESSION) == (1, None)
 

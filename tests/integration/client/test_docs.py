@@ -8,22 +8,14 @@ from pathlib import Path
 import boto3
 import pytest
 import requests
-import requests.adapters
 from moto import mock_aws
+
+from integration import wire
 
 pytestmark = pytest.mark.true_source
 
 ROOT = Path(__file__).parents[3]
-PACKAGE = ROOT / "functions" / "talend_token"
 PAGE = ROOT / "docs" / "client.md"
-NAME = "talend-token/default/token"
-DOCUMENT = {
-    "access_token": "mine",
-    "token_type": "Bearer",
-    "issued_at": 1795472989,
-    "expires_at": 1795474789,
-    "api_url": "https://api.eu.cloud.talend.com",
-}
 
 
 @pytest.fixture
@@ -46,15 +38,16 @@ def run(monkeypatch, tmp_path):
 
 @mock_aws
 def test_powertools_reads_the_token(run):
-    boto3.client("secretsmanager", region_name="eu-west-1").create_secret(Name=NAME, SecretString=json.dumps(DOCUMENT))
+    secret = wire.secret(token="mine")
+    text = secret["SecretString"]
+    boto3.client("secretsmanager", region_name="eu-west-1").create_secret(Name=secret["Name"], SecretString=text)
     ran = run("powertools")
     assert ran["headers"] == {"Authorization": "Bearer mine"}
-    assert ran["document"] == DOCUMENT
+    assert ran["document"] == json.loads(text)
 
 
 def test_a_program_is_tested_as_shown(run):
-    ran = run("testing")
-    ran["test_a_new_token_is_used_when_the_old_one_expires"]()
+    run("testing")["test_a_new_token_is_used_when_the_old_one_expires"]()
 
 
 # --- the examples that have no mark: everywhere ---
@@ -99,4 +92,4 @@ def test_an_example_calls_the_api_with_the_token(block, monkeypatch, tmp_path):
 
 def test_every_module_that_the_page_names_exists():
     for module in set(re.findall(r"talend_token\.(\w+)", PAGE.read_text())):
-        assert (PACKAGE / f"{module}.py").exists(), module
+        assert (ROOT / "functions" / "talend_token" / f"{module}.py").exists(), module

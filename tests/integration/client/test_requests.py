@@ -84,14 +84,6 @@ def test_time_outs_and_cookies_are_those_of_the_first_request(session, api, monk
 # --- where tokens go ---
 
 
-@pytest.mark.usefixtures("revoked")
-def test_a_redirect_after_a_renewal_carries_the_new_token(session, api, source):
-    api.redirects["/new"] = "/newer"
-    assert session.get(f"{api.url}/new").status_code == 200
-    assert api.tokens[-1] == "token-of-v2"
-    assert source.renewals == ["v1"]
-
-
 @pytest.fixture
 def netrc(tmp_path, monkeypatch, session):
     """Return what writes the passwords of a user for some hosts, or for all."""

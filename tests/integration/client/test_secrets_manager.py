@@ -134,7 +134,6 @@ NO_OBJECT = "it does not hold a token document: not a JSON object. Force a rotat
         (SECRET | {"SecretString": "hunter2"}, NO_OBJECT),
         ({"VersionId": "v1", "SecretBinary": b"hunter2"}, NO_OBJECT),
     ],
-    ids=lambda value: value[:40] if isinstance(value, str) else "",
 )
 def test_a_failed_read_names_the_secret_the_cause_and_the_fix(source, aws, answer, problem):
     aws.read = answer

@@ -67,9 +67,6 @@ class InTasks:
     def get_token(self, min_remaining=0):
         return asyncio.run(self._tokens.get_token(min_remaining))
 
-    def renew(self, rejected):
-        return asyncio.run(self._tokens.renew(rejected))
-
 
 @pytest.fixture(params=[lambda client: client, InTasks], ids=["threads", "tasks"])
 def either(request, client):

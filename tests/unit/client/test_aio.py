@@ -193,12 +193,7 @@ def test_trio_is_served_too(tokens, source, aws_clock, run):
         aws_clock.advance(minutes=31)
         source.publish()
         second = await tokens.get_token()
-        third = await tokens.renew(second)
-        aws_clock.advance(minutes=31)
-        source.outage = TokenUnavailable("token secret: down")
-        with pytest.raises(TokenUnavailable, match="token secret: down"):
-            await tokens.get_token()
-        return second, third
+        return second, await tokens.renew(second)
 
     assert [token.version_id for token in run(life)] == ["v2", "v3"]
     assert source.renewals == ["v2"]

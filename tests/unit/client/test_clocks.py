@@ -40,10 +40,9 @@ def test_a_clock_that_is_set_back_or_sleeps_does_not_prolong_a_token(machine, cl
 
 
 @pytest.mark.parametrize("skew", [0, -120])
-def test_without_a_date_the_machines_clock_counts_from_issued_at(machine, source, aws_clock, skew):
+def test_without_a_date_the_machines_clock_counts_from_issued_at(machine, client, source, aws_clock, skew):
     source.says_when = False
     machine.skew_seconds = skew
-    client = machine.client(source)
     client.get_token()
     aws_clock.advance(minutes=30)
     with pytest.raises(TokenUnavailable):
@@ -51,10 +50,9 @@ def test_without_a_date_the_machines_clock_counts_from_issued_at(machine, source
 
 
 @pytest.mark.parametrize("says_when", [True, False])
-def test_a_slow_read_does_not_extend_the_validity(machine, source, aws_clock, says_when):
+def test_a_slow_read_does_not_extend_the_validity(client, source, aws_clock, says_when):
     source.says_when = says_when
     source.on_read = lambda: aws_clock.advance(seconds=10)
-    client = machine.client(source)
     token = client.get_token()
     source.on_read = lambda: None
     # The duration of the read is subtracted, which is on the safe side.
@@ -65,8 +63,7 @@ def test_a_slow_read_does_not_extend_the_validity(machine, source, aws_clock, sa
         client.get_token()
 
 
-def test_an_answer_dated_before_the_token_was_issued_is_not_believed(machine, source, aws_clock):
-    client = machine.client(source)
+def test_an_answer_dated_before_the_token_was_issued_is_not_believed(client, source, aws_clock):
     source.date = -365 * 86_400
     client.get_token()
     # This includes its second read.

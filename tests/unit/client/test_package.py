@@ -74,18 +74,8 @@ def test_it_works_on_each_python_that_is_at_hand(version):
     assert renewed == ["2", "2"]
 
 
-def test_all_lists_the_public_names():
-    assert talend_token.__all__ == [
-        "BodyNotRepeatable",
-        "HostNotAllowed",
-        "InvalidTokenDocument",
-        "NotConfigured",
-        "RenewalFailed",
-        "TalendTokenError",
-        "Token",
-        "TokenClient",
-        "TokenUnavailable",
-    ]
-    for name in talend_token.__all__:
-        public = getattr(talend_token, name)
-        assert name in ("Token", "TokenClient") or issubclass(public, talend_token.TalendTokenError)
+def test_the_public_names_are_the_client_the_token_and_the_errors():
+    errors = [name for name, value in vars(talend_token.errors).items() if isinstance(value, type)]
+    assert talend_token.__all__ == sorted(["Token", "TokenClient", *errors])
+    for name in errors:
+        assert issubclass(getattr(talend_token, name), talend_token.TalendTokenError)

@@ -14,12 +14,6 @@ def rejected(client, aws_clock):
     return token
 
 
-def test_a_newer_token_that_is_published_already_is_used_at_once(client, source, rejected):
-    source.publish()
-    assert client.renew(rejected).version_id == "v2"
-    assert source.renewals == []
-
-
 def test_the_renew_function_replaces_the_rejected_version_once(client, source, rejected):
     assert client.renew(rejected).version_id == "v2"
     reads = source.reads
@@ -106,11 +100,12 @@ def test_with_secrets_manager_down_the_renewal_goes_on(client, source, rejected,
     assert "the published one cannot be read: token secret: down" in caplog.text
 
 
-@pytest.mark.parametrize(("age", "left", "version"), [(1900, -101, "v3"), (1799, 0, "v3"), (1798, 0.5, "v2")])
-def test_an_expired_published_token_is_not_a_replacement(client, source, rejected, aws_clock, age, left, version):
+@pytest.mark.parametrize(("age", "read_seconds", "version"), [(1900, 0, "v3"), (1799, 0, "v3"), (1798, 0.5, "v2")])
+def test_an_expired_published_token_is_not_a_replacement(
+    client, source, rejected, aws_clock, age, read_seconds, version
+):
     source.publish(age=age)
-    # An answer is dated in whole seconds, so half of one is left only during the read.
-    source.on_read = lambda: aws_clock.advance(seconds=left % 1)
+    source.on_read = lambda: aws_clock.advance(seconds=read_seconds)
     assert client.renew(rejected).version_id == version
     assert source.renewals == ["v1"] * (version == "v3")
 
@@ -144,27 +139,17 @@ def test_a_roll_back_to_an_expired_version_is_not_a_replacement(client, source, 
 
 
 def test_a_roll_back_to_a_rejected_version_is_left_to_the_schedule(client, source, rejected):
-    second = client.renew(rejected)
-    source.published.append(source.published[0])
-    source.refuse("superseded")
-    with pytest.raises(RenewalFailed, match="version v2 was rejected, and no other version appeared"):
-        client.renew(second)
-    assert source.renewals == ["v1", "v2"]
-    source.publish()
-    assert client.renew(second).version_id == "v4"
-    assert source.renewals == ["v1", "v2"]
-
-
-def test_repeated_rejections_do_not_rank_an_older_token_higher(client, source, rejected):
+    """It is not a replacement, however often the version after it is rejected."""
     second = client.renew(rejected)
     source.refuse("too_soon")
-    for _ in range(30):
+    for rejections in range(30):
+        if rejections == 29:
+            source.published.append(source.published[0])
         with pytest.raises(RenewalFailed):
             client.renew(second)
-    source.published.append(source.published[0])
-    with pytest.raises(RenewalFailed):
-        client.renew(second)
     assert client.get_token().version_id == "v2"
+    source.publish()
+    assert client.renew(second).version_id == "v4"
 
 
 def test_a_slow_renewal_leaves_time_for_the_new_token_to_show(client, source, rejected, aws_clock):

@@ -2,6 +2,7 @@
 
 import sys
 import threading
+from contextlib import ExitStack
 
 import pytest
 
@@ -89,19 +90,16 @@ def test_a_call_that_ends_as_the_wait_times_out_has_ended(flights):
 
 
 def test_a_call_that_was_given_up_is_made_by_a_waiting_thread(impatient, under_way):
-    with under_way(lambda wait: impatient.do("key", wait)):
+    with ExitStack() as calls:
+        calls.enter_context(under_way(lambda wait: impatient.do("key", wait)))
         (flight,) = impatient._flights.values()
-        wait, others = flight.landed.wait, []
 
-        def wait_longer_than_another(patience):
-            flight.landed.wait = wait
-            others.append(under_way(lambda wait: impatient.do("key", wait)))
-            others[0].__enter__()
-            return wait(patience)
+        def give_up_later_than_another():
+            del flight.landed.wait
+            calls.enter_context(under_way(lambda wait: impatient.do("key", wait)))
 
-        flight.landed.wait = wait_longer_than_another
+        when_waiting(impatient, give_up_later_than_another)
         assert made(impatient) == ["key"]
-        others[0].__exit__(None, None, None)
 
 
 def test_a_signal_handler_gets_the_token_whose_read_it_interrupted(impatient):

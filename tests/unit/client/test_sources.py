@@ -5,7 +5,7 @@ import traceback
 
 import pytest
 
-from doubles import Clock, marked
+from doubles import marked
 from talend_token import NotConfigured, RenewalFailed, TokenClient, TokenUnavailable
 from talend_token.document import TokenDocument
 
@@ -51,9 +51,7 @@ def test_a_fixed_token_needs_the_url_that_it_is_for_and_is_not_shown(monkeypatch
     monkeypatch.setenv("TALEND_ACCESS_TOKEN", "hunter2")
     if url is not None:
         monkeypatch.setenv("TALEND_API_URL", url)
-    with pytest.raises(
-        NotConfigured, match=r"so TALEND_API_URL must be .* such as https://api\.eu\.cloud\.talend\.com\.$"
-    ) as caught:
+    with pytest.raises(NotConfigured, match=r"TALEND_API_URL must be .* such as https://api\.eu\S+\.com\.$") as caught:
         TokenClient()
     shown = traceback.TracebackException.from_exception(caught.value, capture_locals=True)
     ours = [frame.locals for frame in shown.stack if "functions/talend_token" in frame.filename]
@@ -74,11 +72,6 @@ def test_a_fixed_token_unfit_for_a_header_is_refused_and_not_shown(monkeypatch, 
 
 
 @pytest.fixture
-def clock():
-    return Clock()
-
-
-@pytest.fixture
 def file(tmp_path, monkeypatch):
     file = tmp_path / "token.json"
     monkeypatch.setenv("TALEND_ACCESS_TOKEN_FILE", str(file))
@@ -89,11 +82,11 @@ def file(tmp_path, monkeypatch):
 
 
 @pytest.fixture
-def write(file, clock):
+def write(file, aws_clock):
     """Write the file as `talend-token write` does."""
 
     def write(version):
-        issued_at = int(clock())
+        issued_at = int(aws_clock())
         document = TokenDocument(marked(version), "Bearer", issued_at, issued_at + 1800, API, version)
         file.write_text(f"{document.to_json().reveal()}\n")
 
@@ -101,18 +94,18 @@ def write(file, clock):
 
 
 @pytest.fixture
-def reader(clock, file):
-    client = TokenClient(clock=clock, monotonic=clock, sleep=clock.sleep)
+def reader(machine, file):
+    client = machine.client(None)
     assert repr(client) == f"TokenClient(token file {str(file)!r})"
     return client
 
 
-def test_a_file_is_read_and_its_replacement_seen_without_a_restart(clock, write, reader):
+def test_a_file_is_read_and_its_replacement_seen_without_a_restart(aws_clock, write, reader):
     write("v1")
     token = reader.get_token()
     assert (token.access_token, token.version_id) == (marked("v1"), "v1")
-    assert (token.expires_at, token.api_url) == (int(clock()) + 1800, API)
-    clock.advance(minutes=26)
+    assert (token.expires_at, token.api_url) == (int(aws_clock()) + 1800, API)
+    aws_clock.advance(minutes=26)
     write("v2")
     assert reader.get_token().version_id == "v2"
 
