@@ -13,7 +13,6 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from itertools import chain
-from pathlib import Path
 from typing import Any, NoReturn
 
 from demo.consumer import API_PATH, call_repeatedly, call_until_refused
@@ -21,12 +20,13 @@ from demo.deployment import (
     BUILT,
     BUILT_CONSUMER,
     CONSUMER_STACK_NAME,
+    ROOT,
     DeploymentError,
     deploy,
     deploy_consumer,
     switch_schedule,
 )
-from demo.timeline import DecisionLog, Timeline, short
+from demo.timeline import DecisionLog, Timeline
 from local_aws import ENVIRONMENTS, LocalAWS, LocalAWSError
 from talend_simulator import Account, Settings, TalendSimulator
 
@@ -38,7 +38,7 @@ SCHEDULED_ROTATIONS = 3
 CONSUMERS = 5
 # About the time that a call of a real API takes.
 API_SECONDS = 0.2
-COMMAND_LINE = Path(__file__).resolve().parents[2] / "infra" / "tools"
+COMMAND_LINE = ROOT / "infra" / "tools"
 SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 
@@ -58,35 +58,29 @@ def arguments() -> argparse.Namespace:
     return options
 
 
-class Demo:
+class Demo(ExitStack):
     """Starts and stops everything that runs in a demonstration."""
 
     def __init__(self, speed: float) -> None:
+        super().__init__()
         self.speed = speed
         self.timeline = Timeline(speed)
-        self._open = ExitStack()
         self.problems: list[str] = []
-
-    def __enter__(self) -> Demo:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._open.close()
 
     def set_up(self) -> None:
         """Start the local AWS and the simulator, deploy, and store the credentials."""
-        step = self.timeline.step
-        step(f"time runs {self.speed:g} times faster, so Talend's 30 minutes pass in {1800 / self.speed:.0f} s")
-        step("starting an embedded local AWS and a Talend simulator on loopback ports")
-        self.aws = self._open.enter_context(LocalAWS(schedule_speed=self.speed))
+        text = self.timeline.text
+        text(f"==> time runs {self.speed:g} times faster, so Talend's 30 minutes pass in {1800 / self.speed:.0f} s")
+        text("==> starting an embedded local AWS and a Talend simulator on loopback ports")
+        self.aws = self.enter_context(LocalAWS(schedule_speed=self.speed))
         self.account = Account()
         settings = Settings(speed=self.speed, api_seconds=API_SECONDS)
-        self.talend = self._open.enter_context(TalendSimulator([self.account], settings=settings))
-        step("sam deploy: the project's own template.yaml")
+        self.talend = self.enter_context(TalendSimulator([self.account], settings=settings))
+        text("==> sam deploy: the project's own template.yaml")
         self.stack = deploy(self.aws, BUILT, {"TalendApiUrl": self.talend.url})
         # A token's times are whole seconds, which are minutes at this speed: the watchdog would replace tokens early.
         switch_schedule(self.aws, "Watchdog", "DISABLED")
-        step("storing ID:secret in the credentials secret, which makes rotate publish the first token")
+        text("==> storing ID:secret in the credentials secret, which makes rotate publish the first token")
         self.secrets = self.aws.client("secretsmanager")
         pair = f"{self.account.client_id}:{self.account.client_secret}"
         self.secrets.put_secret_value(SecretId=self.stack.outputs["CredentialsSecretArn"], SecretString=pair)
@@ -94,8 +88,8 @@ class Demo:
     def run(self) -> None:
         """Show how the schedule keeps a consumer's token valid, and how consumers renew a revoked token."""
         timeline, stopping = self.timeline, threading.Event()
-        pool = self._open.enter_context(ThreadPoolExecutor(CONSUMERS + 2))
-        self._open.callback(stopping.set)
+        pool = self.enter_context(ThreadPoolExecutor(CONSUMERS + 2))
+        self.callback(stopping.set)
         timeline.begin()
         groups = [f"/aws/lambda/{self.stack.name}-{function}" for function in ("rotate", "renew")]
         log = DecisionLog(self.aws.client("logs"), groups, timeline)
@@ -103,19 +97,10 @@ class Demo:
         if not self._wait(log.published):
             raise DeploymentError("the first token was not published")
         first = self.secrets.get_secret_value(SecretId=self.stack.outputs["TokenSecretArn"])
-
-        def careless() -> bool:
-            refused_at = call_until_refused(first["SecretString"], 20 / self.speed, stopping)
-            if refused_at:
-                kept = f"kept version {short(first['VersionId'])}: expired, refused"
-                timeline.event("careless consumer", kept, refused_at)
-            return bool(refused_at)
-
-        refused = pool.submit(careless)
+        refused = pool.submit(call_until_refused, first, 20 / self.speed, stopping, timeline)
         consumer = deploy_consumer(self.aws, BUILT_CONSUMER, self.stack, self.talend.url)
-        timeline.event(
-            "consumers", f"sam deploy of infra/consumer.yaml; {CONSUMERS} consumers call the API over and over"
-        )
+        calling = f"{CONSUMERS} consumers call the API over and over"
+        timeline.event("consumers", f"sam deploy of infra/consumer.yaml; {calling}")
         functions, name = self.aws.client("lambda"), consumer.outputs["ConsumerFunctionName"]
         callers = [pool.submit(call_repeatedly, functions, name, stopping) for _ in range(CONSUMERS)]
         # On a slow machine, the schedule may have fired before the consumer was deployed.

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import json
-import time
 from threading import Event
 from typing import Any
 
 import requests
+
+from demo.timeline import Timeline, short
 
 # The path that the deployed consumer calls.
 API_PATH = "/orchestration/executables/tasks"
@@ -27,16 +28,17 @@ def call_repeatedly(functions: Any, function_name: str, stopping: Event) -> list
     return answers
 
 
-def call_until_refused(secret_string: str, pause_seconds: float, stopping: Event) -> float | None:
-    """Call the API with the same token until it is rejected, and return the time of that.
+def call_until_refused(secret: dict[str, Any], pause_seconds: float, stopping: Event, timeline: Timeline) -> bool:
+    """Call the API with the same version of the secret until it is rejected, and return whether it was.
 
     This shows what happens without rotation.
     """
-    document = json.loads(secret_string)
+    document = json.loads(secret["SecretString"])
     headers = {"Authorization": f"Bearer {document['access_token']}"}
     with requests.Session() as session:
         while not stopping.wait(pause_seconds):
             response = session.get(document["api_url"] + CARELESS_PATH, headers=headers, timeout=10)
             if response.status_code == 401:
-                return time.time()
-    return None
+                timeline.event("careless consumer", f"kept version {short(secret['VersionId'])}: expired, refused")
+                return True
+    return False

@@ -45,15 +45,11 @@ def deploy(
     """
     if not template.exists():
         raise DeploymentError(f"{template} does not exist. Run `make build`.")
-    overrides = [f'{name}="{value}"' for name, value in parameters.items()]
-    sam(
-        environment or aws.subprocess_environment(),
-        "deploy",
-        *("--config-file", str(ROOT / "samconfig.toml")),
-        *("--template-file", str(template), "--stack-name", stack_name),
-        *(["--parameter-overrides", *overrides] if overrides else []),
-        *options,
-    )
+    arguments = ["--config-file", str(ROOT / "samconfig.toml"), "--template-file", str(template)]
+    if parameters:
+        arguments += ["--parameter-overrides", *(f'{name}="{value}"' for name, value in parameters.items())]
+    environment = environment or aws.subprocess_environment()
+    sam(environment, "deploy", "--stack-name", stack_name, *arguments, *options)
     (stack,) = aws.client("cloudformation").describe_stacks(StackName=stack_name)["Stacks"]
     return Stack(stack_name, {output["OutputKey"]: output["OutputValue"] for output in stack["Outputs"]})
 

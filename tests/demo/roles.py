@@ -31,10 +31,10 @@ class Role:
         names = ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN")
         return self._aws.subprocess_environment() | dict(zip(names, self._keys, strict=True))
 
-    def session(self, region: str = "") -> Any:
-        """Return a session with the role's rights, in the Region of the local AWS if none is named."""
-        return boto3.Session(*self._keys, region_name=region or self._aws.region)
+    def session(self) -> Any:
+        """Return a session with the role's rights."""
+        return boto3.Session(*self._keys, region_name=self._aws.region)
 
-    def client(self, service: str, region: str = "") -> Any:
+    def client(self, service: str) -> Any:
         """Return a client of a service with the role's rights."""
-        return self.session(region).client(service, endpoint_url=self._aws.endpoint_url)
+        return self.session().client(service, endpoint_url=self._aws.endpoint_url)

@@ -21,10 +21,6 @@ class Timeline:
         self._started = time.time()
         self.text("\nat Talend  who                 what")
 
-    def step(self, text: str) -> None:
-        """Print one step of the setup."""
-        self.text(f"==> {text}")
-
     def event(self, who: str, what: str, when: float | None = None) -> None:
         """Print an event that happened at `when` (seconds since the epoch, by default now)."""
         self.text(f"{self.minutes((when or time.time()) - self._started)}  {who:<18}  {what}")
@@ -47,36 +43,32 @@ class DecisionLog:
         self._log_groups = log_groups
         self._timeline = timeline
         self._seen: set[str] = set()
-        self.decisions: list[dict[str, Any]] = []
+        self._decisions: list[dict[str, Any]] = []
 
     def follow(self, stopping: Event) -> None:
         """Show new lines until stopped, and then the remaining ones."""
-        while not stopping.wait(0.3):
-            self._poll()
-        self._poll()
+        stopped = False
+        while not stopped:
+            stopped = stopping.wait(0.3)
+            for group in self._log_groups:
+                for page in self._logs.get_paginator("filter_log_events").paginate(logGroupName=group):
+                    for event in page["events"]:
+                        self._show(event)
 
     def published(self, trigger: str | None = None) -> list[dict[str, Any]]:
         """Return the decisions that published a token, of all triggers or of one."""
-        return [line for line in self.decisions if line["message"] == "rotated" and trigger in (None, line["trigger"])]
-
-    def _poll(self) -> None:
-        paginator = self._logs.get_paginator("filter_log_events")
-        for page in (page for group in self._log_groups for page in paginator.paginate(logGroupName=group)):
-            for event in page["events"]:
-                if event["eventId"] not in self._seen:
-                    self._seen.add(event["eventId"])
-                    self._show(event)
+        return [line for line in self._decisions if line["message"] == "rotated" and trigger in (None, line["trigger"])]
 
     def _show(self, event: dict[str, Any]) -> None:
-        try:
-            line = json.loads(event["message"])
-        except ValueError:
+        if event["eventId"] in self._seen or not event["message"].startswith("{"):
             return
+        self._seen.add(event["eventId"])
+        line = json.loads(event["message"])
         # The function's own lines have a trigger; the platform's and the metrics' lines have none. Runs before
         # there were credentials are not part of the story.
         if "trigger" not in line or line["message"] == "waiting_for_credentials":
             return
-        self.decisions.append(line)
+        self._decisions.append(line)
         rejected = line["trigger"] == "rejected"
         version, left = short(line.get("version_id")), self._timeline.minutes(line.get("remaining_seconds", 0))
         match line["message"]:

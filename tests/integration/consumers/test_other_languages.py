@@ -4,6 +4,7 @@ import json
 import re
 import shutil
 import subprocess
+from functools import partial
 from pathlib import Path
 from unittest.mock import Mock
 
@@ -40,7 +41,7 @@ def test_java_class_passes(classes, reader, name):
     (scenario,) = [scenario for scenario in SCENARIOS if scenario["name"] == name]
     steps = [{"world": {"local_reader": reader}}, *scenario["steps"]]
     command = [JAVA, "-XX:TieredStopAtLevel=1", "-XX:+UseSerialGC", "-cp", str(classes), "Client", reader]
-    assert play(scenario | {"steps": steps}, lambda variables: Consumer(command, variables)) == []
+    assert play(scenario | {"steps": steps}, partial(Consumer, command)) == []
 
 
 def test_page_shows_the_function_that_is_deployed():

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shutil
 import sys
+from functools import partial
 
 from client_kit.play import SCENARIOS, Consumer, play
 
@@ -15,7 +16,7 @@ def main(command: list[str]) -> int:
         return 2
     failed = 0
     for scenario in SCENARIOS:
-        problems = play(scenario, lambda variables: Consumer(command, variables))
+        problems = play(scenario, partial(Consumer, command))
         print(f"{'FAIL' if problems else 'ok  '}  {scenario['name']}", flush=True)
         for line in [scenario["rule"], *problems] if problems else []:
             print(f"        {line}")

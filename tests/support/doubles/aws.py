@@ -38,6 +38,8 @@ class InMemoryAWS:
         self.alarms_on: set[str] = set()
         self.functions: dict[str, Callable[[dict[str, Any]], dict[str, Any]]] = {}
         """What a function answers to an event; `{"errorMessage": ...}` is a failure."""
+        self.events: list[dict[str, Any]] = []
+        """The events that the functions got."""
         self.faults: dict[str, str | BaseException] = {}
         """The error of an operation: AWS's code, or an exception of the SDK."""
         self.date_error = 0.0
@@ -66,6 +68,7 @@ class InMemoryAWS:
         self.resources[name] = {"DefaultAccount": STACK, "Monitoring": STACK}
         self.resources[f"{name}-Monitoring"] = {"DeadLettersAlarm": ALARM}
         self.imports[f"{name}-SecretPrefix"] = []
+        self.functions = dict.fromkeys((f"{name}-rotate", f"{name}-renew"), self._replace)
         self._add_account("default", f"{name}-DefaultAccount", prefix)
 
     def add_account(self, account: str, main: str = "talend-token", prefix: str = "talend-token") -> None:
@@ -94,6 +97,13 @@ class InMemoryAWS:
         stored = {"id": version, "text": document.to_json().reveal(), "created": self.clock() - age}
         self.secrets.setdefault(secret, []).append(stored)
         return document.access_token
+
+    def _replace(self, _: dict[str, Any]) -> dict[str, Any]:
+        """Publish a token, and answer as the functions do, and as a dry run that finds nothing broken."""
+        self.publish()
+        checks = [{"link": "token call", "ok": True, "detail": "200"}]
+        expires_at = int(self.clock()) + 1800
+        return {"outcome": "rotated", "version_id": self.version(), "expires_at": expires_at, "checks": checks}
 
     def version(self, secret: str = TOKEN) -> str:
         """Return the id of a secret's current version."""
@@ -174,7 +184,8 @@ class InMemoryAWS:
         return {"MetricAlarms": [{"AlarmName": name} for name in AlarmNames if name in self.alarms_on]}
 
     def _invoke(self, FunctionName: str, Payload: bytes) -> dict[str, Any]:  # noqa: N803
-        answer = self.functions[FunctionName](json.loads(Payload))
+        self.events.append(json.loads(Payload))
+        answer = self.functions[FunctionName](self.events[-1])
         failed = {"FunctionError": "Unhandled"} if "errorMessage" in answer else {}
         return {"Payload": io.BytesIO(json.dumps(answer).encode()), **failed}
 

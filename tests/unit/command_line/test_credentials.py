@@ -3,6 +3,7 @@
 import base64
 import io
 import json
+from unittest.mock import Mock, call
 
 import pytest
 
@@ -15,36 +16,15 @@ ENCODED = base64.b64encode(PAIR.encode()).decode()
 JSON = json.dumps({"id": "abc", "secret": SECRET, "api_url": "https://api.us.cloud.talend.com"})
 
 
-@pytest.fixture(autouse=True)
-def talend(aws):
-    """A stored pair has a token when the dry run ends, which finds nothing broken."""
-    aws.on_call = lambda operation: operation == "invoke" and aws.publish()
-    answer_doctor(aws, ok=True, detail="200")
-    return aws
-
-
-def answer_doctor(aws, **check):
-    answer = {"outcome": "checked", "checks": [{"link": "token call", **check}]}
-    aws.functions["talend-token-rotate"] = lambda _: answer
-
-
 @pytest.fixture
 def typed(monkeypatch):
-    """Answers the prompts at a terminal, and returns them."""
-    prompts = []
+    """Answers the prompts at a terminal, and returns the calls for them."""
 
     def type_in(*answers):
-        left = list(answers)
-
-        def getpass(prompt):
-            prompts.append(prompt)
-            if not left:
-                raise EOFError
-            return left.pop(0)
-
+        getpass = Mock(side_effect=[*answers, EOFError])
         monkeypatch.setattr(credentials_command, "getpass", getpass)
         monkeypatch.setattr("sys.stdin.isatty", lambda: True, raising=False)
-        return prompts
+        return getpass.mock_calls
 
     return type_in
 
@@ -53,36 +33,36 @@ def stored(aws, account="default"):
     return [version["text"] for version in aws.secrets[f"talend-token/{account}/credentials"]]
 
 
-def test_the_pair_is_asked_for_stored_and_waited_for(talend, terminal, typed):
+def test_the_pair_is_asked_for_stored_and_waited_for(aws, terminal, typed):
     """An earlier token is not taken for the new one."""
-    talend.publish(age=60)
+    aws.publish(age=60)
     prompts = typed("abc", SECRET)
     assert terminal.run("credentials") == 0
-    assert prompts == ["ID, or ID:secret (not shown): ", "secret (not shown): "]
-    assert stored(talend) == [PAIR]
+    assert prompts == [call("ID, or ID:secret (not shown): "), call("secret (not shown): ")]
+    assert stored(aws) == [PAIR]
     assert terminal.out == (
         "stored: account 'default' has new credentials\n"
         "✓ token call: 200\n"
-        f"published: account 'default' has version {talend.version()}, valid for 30 min, until 22:59:49Z\n"
+        f"published: account 'default' has version {aws.version()}, valid for 30 min, until 22:59:49Z\n"
     )
 
 
-def test_both_parts_may_be_pasted_at_once(talend, terminal, typed):
+def test_both_parts_may_be_pasted_at_once(aws, terminal, typed):
     prompts = typed(f" {PAIR} ")
     assert terminal.run("credentials") == 0
     assert len(prompts) == 1
-    assert stored(talend) == [PAIR]
+    assert stored(aws) == [PAIR]
 
 
-@pytest.mark.parametrize("content", [f"\ufeff{PAIR}\r\n", JSON])
+@pytest.mark.parametrize("content", [f"\ufeff{PAIR}\r\n", JSON], ids=["text", "JSON"])
 @pytest.mark.parametrize("place", ["pair.txt", "-"])
-def test_the_pair_is_read_from_a_file_or_standard_input(talend, terminal, folder, monkeypatch, place, content):
-    talend.add_account("sales")
-    talend.on_call = lambda operation: operation == "invoke" and talend.publish("talend-token/sales/token")
+def test_the_pair_is_read_from_a_file_or_standard_input(aws, terminal, folder, monkeypatch, place, content):
+    aws.add_account("sales")
+    aws.on_call = lambda operation: operation == "invoke" and aws.publish("talend-token/sales/token")
     (folder / "pair.txt").write_bytes(content.encode())
     monkeypatch.setattr("sys.stdin", io.TextIOWrapper(io.BytesIO(content.encode() if place == "-" else b"")))
     assert terminal.run("credentials --account sales", place) == 0
-    assert stored(talend, "sales") == [JSON if content == JSON else PAIR]
+    assert stored(aws, "sales") == [JSON if content == JSON else PAIR]
 
 
 @pytest.mark.parametrize(
@@ -96,17 +76,18 @@ def test_the_pair_is_read_from_a_file_or_standard_input(talend, terminal, folder
         (["abc"], "the input has ended"),
     ],
 )
-def test_a_pair_that_the_rotator_would_refuse_is_not_stored(talend, terminal, typed, answers, problem):
+def test_a_pair_that_the_rotator_would_refuse_is_not_stored(aws, terminal, typed, answers, problem):
     typed(*answers)
     assert terminal.run("credentials") == 2
     assert "nothing is stored: the " in terminal.err
     assert problem in terminal.err
     assert terminal.err.count("\n") == 1
-    assert stored(talend) == []
+    assert stored(aws) == []
 
 
-def test_a_broken_link_is_shown_instead_of_waiting(talend, clock, terminal, typed):
-    answer_doctor(talend, ok=False, detail="answered 401. Store another pair.")
+def test_a_broken_link_is_shown_instead_of_waiting(aws, clock, terminal, typed):
+    check = {"link": "token call", "ok": False, "detail": "answered 401. Store another pair."}
+    aws.functions["talend-token-rotate"] = lambda _: {"outcome": "checked", "checks": [check]}
     typed("abc", SECRET)
     assert terminal.run("credentials") == 1
     assert terminal.out.endswith("✗ token call: answered 401\n    Store another pair.\n")

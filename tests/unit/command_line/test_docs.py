@@ -54,11 +54,6 @@ def test_json_has_the_shape_that_is_shown(aws, terminal):
 
 
 def test_the_policy_allows_what_the_commands_call(aws, terminal, folder):
-    def function(_):
-        aws.publish()
-        return {"outcome": "rotated", "version_id": aws.version(), "expires_at": 1795474789, "checks": []}
-
-    aws.functions = dict.fromkeys(("talend-token-rotate", "talend-token-renew"), function)
     aws.add_account("sales")
     (folder / "pair.txt").write_text("abc:def")
     for command in ("credentials pair.txt", "rotate", "renew", "doctor", "status", "token", "write --once file"):

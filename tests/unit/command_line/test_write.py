@@ -18,26 +18,22 @@ class Ended(BaseException):
 
 
 @pytest.fixture
-def watch(clock, monkeypatch, terminal, file):
-    """Keep the file current, and act at each pause of the writer, with its number from 1.
+def watch(aws, clock, terminal, file):
+    """Keep the file current, and act before each read but the first, with the number of pauses until then.
 
-    Return the pauses and the exit code, which is None if the pause number `ends_at` has ended the writer.
+    Return the exit code, or None if the read after the pause number `ends_at` has ended the writer.
     """
 
     def watch(act, *options, ends_at=None):
-        sleep, pauses = clock.sleep, []
-
-        def pause(seconds):
-            sleep(seconds)
-            pauses.append(seconds)
-            act(len(pauses))
-            if len(pauses) == ends_at:
+        def on_call(_):
+            if clock.slept:
+                act(len(clock.slept))
+            if len(clock.slept) == ends_at:
                 raise Ended
 
-        with monkeypatch.context() as patch, suppress(Ended):
-            patch.setattr(clock, "sleep", pause)
-            return pauses, terminal.run("write", *options, str(file))
-        return pauses, None
+        aws.on_call = on_call
+        with suppress(Ended):
+            return terminal.run("write", *options, str(file))
 
     return watch
 
@@ -76,7 +72,7 @@ def test_a_file_of_another_account_is_replaced_and_not_written_into(aws, file, o
 # --- kept current ---
 
 
-def test_a_new_token_or_a_removed_file_is_written_within_a_minute(aws, file, watch):
+def test_a_new_token_or_a_removed_file_is_written_within_a_minute(aws, clock, file, watch):
     aws.publish()
     seen = []
 
@@ -87,14 +83,16 @@ def test_a_new_token_or_a_removed_file_is_written_within_a_minute(aws, file, wat
         if number == 3:
             aws.publish()
 
-    assert watch(act, ends_at=4) == ([60] * 4, None)
+    watch(act, ends_at=4)
+    assert clock.slept == [60] * 4
     versions = [version["id"] for version in aws.secrets[TOKEN]]
     assert seen == [versions[0]] * 3 + [versions[1]]
 
 
-def test_a_token_that_is_valid_for_a_short_time_is_read_more_often(aws, watch):
+def test_a_token_that_is_valid_for_a_short_time_is_read_more_often(aws, clock, watch):
     aws.publish(life=90)
-    assert watch(lambda _: None, ends_at=1) == ([3], None)
+    watch(lambda _: None, ends_at=1)
+    assert clock.slept == [3]
 
 
 def test_an_older_version_that_is_read_for_a_moment_is_not_written(aws, file, watch):
@@ -115,22 +113,29 @@ def test_an_older_version_that_is_read_for_a_moment_is_not_written(aws, file, wa
 
 
 @pytest.mark.parametrize(
-    ("fault", "exit_code"), [(UNREACHABLE, 4), ("AccessDeniedException", 5), ("ResourceNotFoundException", 6)]
+    ("fault", "date_error", "exit_code"),
+    [
+        (UNREACHABLE, 0, 4),
+        ("AccessDeniedException", 0, 5),
+        ("ResourceNotFoundException", 0, 6),
+        # A wrong date of an answer never lets a file stay for longer.
+        (UNREACHABLE, -900, 4),
+    ],
 )
-def test_with_aws_down_the_file_stays_until_it_expires(aws, clock, terminal, file, watch, fault, exit_code):
+def test_with_aws_down_the_file_stays_until_it_expires(aws, clock, terminal, file, watch, fault, date_error, exit_code):
     aws.publish()
     expires_at = clock() + 1800
-    lasted = []
+    reads = []
 
-    def act(_):
-        aws.faults["get_secret_value"] = fault
-        if file.exists():
-            lasted.append(clock())
+    def act(number):
+        aws.date_error = date_error
+        if number > 1:
+            aws.faults["get_secret_value"] = fault
+        reads.append((clock(), file.exists()))
 
-    assert watch(act)[1] == exit_code
-    assert not file.exists()
-    # The last look is at the moment at which it is removed, a second or two before its token expires.
-    assert expires_at - 3 <= lasted[-1] < expires_at
+    assert watch(act) == exit_code
+    removed_at = min(moment for moment, stays in reads if not stays)
+    assert expires_at - 3 <= removed_at < expires_at
     first, _ = terminal.err.splitlines()
     assert "The file stays for " in first
 
@@ -143,19 +148,6 @@ def test_an_outage_that_ends_is_reported_again_the_next_time(aws, terminal, watc
 
     watch(act, ends_at=6)
     assert terminal.err.count("The file stays for") == 2
-
-
-def test_a_wrong_date_of_an_answer_never_lets_a_file_stay_longer(aws, clock, watch):
-    aws.publish()
-    expires_at = clock() + 1800
-
-    def act(number):
-        aws.date_error = -900
-        if number > 1:
-            aws.faults["get_secret_value"] = UNREACHABLE
-
-    assert watch(act)[1] == 4
-    assert clock() < expires_at
 
 
 def test_the_timer_is_off_while_the_file_is_replaced(aws, watch, monkeypatch):
@@ -171,14 +163,12 @@ def test_the_timer_removes_the_file_while_a_read_hangs(aws, file, watch):
     aws.publish()
     exists = []
 
-    def hang(_):
-        if file.exists():
-            assert 1700 < signal.getitimer(signal.ITIMER_REAL)[0] < 1800
-            signal.raise_signal(signal.SIGALRM)
-            exists.append(file.exists())
+    def hang():
+        assert 1700 < signal.getitimer(signal.ITIMER_REAL)[0] < 1800
+        signal.raise_signal(signal.SIGALRM)
+        exists.append(file.exists())
 
-    aws.on_call = hang
-    watch(lambda _: None, ends_at=2)
+    watch(lambda number: number == 1 and hang(), ends_at=2)
     assert exists == [False]
     # It was still valid, so it is written again.
     assert file.exists()
@@ -188,7 +178,7 @@ def test_the_timer_removes_the_file_while_a_read_hangs(aws, file, watch):
 def test_sigterm_ends_it_with_0_and_leaves_the_file(aws, terminal, file, watch):
     aws.publish()
     before = signal.getsignal(signal.SIGTERM)
-    assert watch(lambda _: signal.raise_signal(signal.SIGTERM))[1] == 0
+    assert watch(lambda _: signal.raise_signal(signal.SIGTERM)) == 0
     assert version_in(file) == aws.version()
     assert signal.getsignal(signal.SIGTERM) is before
     assert terminal.err == ""
@@ -246,6 +236,6 @@ def test_a_link_that_is_put_in_its_place_later_is_refused(aws, file, watch):
         file.symlink_to(file.parent / "target")
         aws.publish()
 
-    assert watch(act)[1] == 2
+    assert watch(act) == 2
     assert file.is_symlink()
     assert list(file.parent.iterdir()) == [file]
