@@ -63,8 +63,8 @@ class InTasks:
     def __init__(self, client):
         self._tokens = AsyncTokenClient(client)
 
-    def get_token(self, min_remaining=0):
-        return asyncio.run(self._tokens.get_token(min_remaining))
+    def get_token(self, *arguments, **options):
+        return asyncio.run(self._tokens.get_token(*arguments, **options))
 
 
 @pytest.fixture(params=[lambda client: client, InTasks], ids=["threads", "tasks"])
