@@ -17,13 +17,12 @@ from doubles import raw_server
 
 @dataclass
 class Http2Api:
-    """Answers 200 to an accepted token, and 401 with a page of `refusal_bytes` to any other."""
+    """Answers 200 to an accepted token, and 401 with a page to any other, which ends if `refusal_ends` is set."""
 
     url: str = ""
     accepted: set[str] = field(default_factory=set)
     refusal_bytes: int = 500
     refusal_ends: bool = True
-    """Whether its pages ever end."""
     connections: list[socket.socket] = field(default_factory=list)
 
 

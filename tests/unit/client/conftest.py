@@ -13,13 +13,12 @@ from talend_token.aio import AsyncTokenClient
 
 
 class Machine:
-    """A consumer's machine: `skew_seconds` is how far its wall clock is ahead of AWS's."""
+    """A machine whose wall clock is ahead of AWS's, and whose monotonic clock has not counted the time it slept."""
 
     def __init__(self, aws_clock):
         self.aws_clock = aws_clock
         self.skew_seconds = 0.0
         self.slept_seconds = 0.0
-        """Seconds of sleep, which the monotonic clock of the machine does not count."""
         self.pauses = []
 
     def wall(self):
@@ -64,8 +63,8 @@ class InTasks:
     def __init__(self, client):
         self._tokens = AsyncTokenClient(client)
 
-    def get_token(self, min_remaining=0):
-        return asyncio.run(self._tokens.get_token(min_remaining))
+    def get_token(self, *arguments, **options):
+        return asyncio.run(self._tokens.get_token(*arguments, **options))
 
 
 @pytest.fixture(params=[lambda client: client, InTasks], ids=["threads", "tasks"])

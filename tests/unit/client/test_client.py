@@ -205,12 +205,14 @@ def test_min_remaining_may_not_be_negative(either, aws_clock, min_remaining):
 
 def test_a_forked_process_starts_afresh_but_for_the_token(stale, source, monkeypatch):
     """It would wait for its parent's threads, whose calls its copy of the state has under way."""
-    source.refuse("too_soon", retry_after_seconds=40)
-    # Each process reads at once and invokes at once, although the one before it has just done so.
-    for process in (1, 2):
-        monkeypatch.setattr(os, "getpid", lambda process=process: -process)
-        assert stale.get_token().version_id == "v1"
-        assert source.reads == 2 * process
+
+    def renew():
         with pytest.raises(RenewalFailed):
             stale.renew(source.published[0].token)
-        assert len(source.renewals) == process
+
+    source.refuse("too_soon", retry_after_seconds=40)
+    # Each process reads at once and invokes at once, although the one before it has just done so.
+    for process, (call, renewals) in enumerate([(stale.get_token, 0), (stale.get_token, 0), (renew, 1), (renew, 2)]):
+        monkeypatch.setattr(os, "getpid", lambda process=process: process)
+        call()
+        assert (source.reads, len(source.renewals)) == (process + 2, renewals)

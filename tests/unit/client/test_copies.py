@@ -15,8 +15,6 @@ from talend_token.httpx import TalendAuth as HttpxAuth
 from talend_token.requests import TalendAuth
 from talend_token.secrets_manager import SecretsManagerSource
 
-TOKEN = "talend-token/default/token"
-
 
 def pickled(thing):
     return pickle.loads(pickle.dumps(thing))  # noqa: S301 (its own)
@@ -39,7 +37,7 @@ def used(monkeypatch):
 
 def test_a_copy_of_a_used_client_has_its_configuration_alone(used, copied):
     other = copied(used)
-    assert vars(other).keys() == vars(used).keys()
+    assert used.__getstate__().keys() == {"_source", "_renewal_timeout_seconds"}
     assert (other._renewal_timeout_seconds, repr(other)) == (7, repr(used))
     assert other._held.token.access_token == ""
     assert other._state is not used._state
@@ -47,8 +45,9 @@ def test_a_copy_of_a_used_client_has_its_configuration_alone(used, copied):
 
 
 def test_a_copy_keeps_clocks_that_can_be_pickled(used, copied):
-    other = copied(TokenClient(used._source, clock=time.monotonic))
-    assert other._time.time is time.monotonic
+    client = TokenClient(used._source, clock=time.monotonic)
+    assert copied(client)._time.time is time.monotonic
+    assert client.__getstate__().keys() == {"_source", "_renewal_timeout_seconds", "_time"}
 
 
 def test_a_pickle_has_no_token_and_reads_that_of_its_process(used, monkeypatch):
@@ -77,15 +76,15 @@ def test_an_authentication_is_copied_with_its_hosts(used, copied, auth):
 
 
 def test_a_source_is_copied_without_its_connections(copied):
-    source = SecretsManagerSource(TOKEN, "renew")
+    source = SecretsManagerSource("token", "renew")
     source._clients["used"] = object()
     other = copied(source)
-    assert (other._token_secret, other._renew_function, other._clients) == (TOKEN, "renew", {})
+    assert (other._token_secret, other._renew_function, other._clients) == ("token", "renew", {})
 
 
 def test_a_session_of_boto3_is_shared_by_copies_and_not_pickled():
     session = boto3.Session(aws_secret_access_key="hunter2")
-    source = SecretsManagerSource(TOKEN, session=session)
+    source = SecretsManagerSource("token", session=session)
     assert copy.copy(source)._session is copy.deepcopy(source)._session is session
     with pytest.raises(TypeError, match=r"may hold AWS credentials\. Create the source in the other process") as caught:
         pickle.dumps(source)

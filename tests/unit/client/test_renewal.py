@@ -101,12 +101,11 @@ def test_with_secrets_manager_down_the_renewal_goes_on(client, source, rejected,
 
 
 @pytest.mark.parametrize(("age", "read_seconds", "version"), [(1900, 0, "v3"), (1799, 0, "v3"), (1798, 0.5, "v2")])
-def test_an_expired_published_token_is_not_a_replacement(
-    client, source, rejected, aws_clock, age, read_seconds, version
-):
+def test_an_expired_published_token_is_not_a_replacement(machine, source, aws_clock, age, read_seconds, version):
+    rejected = source.published[0].token
     source.publish(age=age)
     source.on_read = lambda: aws_clock.advance(seconds=read_seconds)
-    assert client.renew(rejected).version_id == version
+    assert machine.client(source).renew(rejected).version_id == version
     assert source.renewals == ["v1"] * (version == "v3")
 
 
