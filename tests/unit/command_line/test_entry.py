@@ -91,6 +91,7 @@ def test_debug_adds_the_traceback(aws, terminal):
     aws.faults["get_secret_value"] = "AccessDeniedException"
     assert terminal.run("--debug token") == 5
     assert terminal.err.startswith("Traceback (most recent call last):\n")
+    assert "place.py" in terminal.err
     assert terminal.err.splitlines()[-1].startswith("talend-token: account 'default'")
 
 
