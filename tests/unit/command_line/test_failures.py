@@ -109,7 +109,7 @@ too_soon, exhausted = (
         ("exec -- ./job", not_executable, 126, "exec: './job' cannot be executed: Permission denied"),
         ("exec -- true 'a\0b'", given(), 126, "'true' cannot be executed"),
         ("write token.json", given(age=1799), 6, "has expired, and no newer token is published. `talend-token doctor`"),
-        ("write --once no/token.json", given(), 2, "cannot be written: No such file or .* Check folder 'no'"),
+        ("write --once no/token.json", given(), 2, "'no/token.json' cannot be written: No such .* Check folder 'no'"),
         # For root, too, who may read everything else.
         (f"write --once {'x' * 300}", given(), 2, "cannot be written: File name too long"),
     ],
