@@ -8,14 +8,13 @@ import queue
 import subprocess
 import tempfile
 import threading
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import suppress
+from itertools import chain
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from client_kit.stand_in import BODY, FUNCTION, HOST, OTHER_HOST, SECRET, World, stand_in
-
-if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping, Sequence
 
 SCENARIOS: list[dict[str, Any]] = json.loads(Path(__file__).with_name("scenarios.json").read_text())
 # Also on a busy machine: only a consumer that hangs, or waits for `retry_after_seconds`, takes longer.
@@ -46,19 +45,17 @@ class Consumer:
         self.printed: list[str] = []
         self._errors = tempfile.TemporaryFile("w+")  # noqa: SIM115 (`close` closes it)
         self._lines: queue.Queue[str] = queue.Queue()
-        pipe = subprocess.PIPE
-        self._process = subprocess.Popen(
-            command, stdin=pipe, stdout=pipe, stderr=self._errors, text=True, env=environ | dict(variables)
-        )
+        pipes: Any = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "stderr": self._errors}
+        self._process = subprocess.Popen(command, text=True, env=environ | dict(variables), **pipes)
         self._reader = threading.Thread(target=self._read, daemon=True)
         self._reader.start()
 
     def _read(self) -> None:
         assert self._process.stdout
-        for line in self._process.stdout:
+        # An empty line is not an answer, so a process that has ended fails at once.
+        for line in chain(self._process.stdout, [""]):
             self.printed.append(line)
             self._lines.put(line)
-        self._lines.put("")
 
     def ask(self, commands: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
         """Send commands at once, and return the answers. Raises queue.Empty, OSError, ValueError, KeyError."""

@@ -8,15 +8,15 @@ import sys
 import threading
 import time
 import uuid
+from collections import Counter
+from collections.abc import Iterator
 from contextlib import contextmanager
+from email.message import Message
 from email.utils import formatdate
-from typing import TYPE_CHECKING, Any
+from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
 from loopback import HttpHandler, LoopbackServer
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
 
 SECRET = "talend-token/default/token"
 FUNCTION = "renew"
@@ -48,7 +48,7 @@ class World:
         self.hold = 0
         self.local_reader = "provider"
         # What happened since the last look.
-        self.calls: list[str] = []
+        self.calls: Counter[str] = Counter()
         self.reads = 0
         self.renewals = 0
         self.problems: list[str] = []
@@ -66,29 +66,21 @@ class World:
         issued_at = int(self.now) - age
         access_token = f"ey{secrets.token_urlsafe(40)}"
         sys.audit("secret.minted", access_token)
-        self.tokens.append(
-            {
-                "access_token": access_token,
-                "token_type": "Bearer",
-                "issued_at": issued_at,
-                "expires_at": issued_at + valid_for,
-                "api_url": f"http://{host}:{self.port}",
-                "version_id": str(uuid.uuid4()),
-            }
-        )
+        token = {"access_token": access_token, "token_type": "Bearer", "api_url": f"http://{host}:{self.port}"}
+        times = {"issued_at": issued_at, "expires_at": issued_at + valid_for}
+        self.tokens.append({**token, **times, "version_id": str(uuid.uuid4())})
 
     def take_counts(self) -> dict[str, Any]:
         """Return what happened since the last time."""
         with self._lock:
-            calls = {call: self.calls.count(call) for call in sorted(set(self.calls))}
-            counts = {"calls": calls, "reads": self.reads, "renewals": self.renewals}
-            self.calls, self.reads, self.renewals = [], 0, 0
+            counts = {"calls": dict(sorted(self.calls.items())), "reads": self.reads, "renewals": self.renewals}
+            self.calls, self.reads, self.renewals = Counter(), 0, 0
             return counts
 
-    def answer(self, method: str, path: str, headers: dict[str, str], body: str) -> Reply:
+    def answer(self, method: str, path: str, headers: Message, body: str) -> Reply:
         """Answer one request; a status of 307 has the new URL as its body's `location`."""
         with self._lock:
-            if headers.get("x-amz-target") == "secretsmanager.GetSecretValue":
+            if headers.get("X-Amz-Target") == "secretsmanager.GetSecretValue":
                 return self._secret(json.loads(body).get("VersionId"))
             if path.startswith("/secretsmanager/get"):
                 return self._read_locally(parse_qs(urlsplit(path).query), headers)
@@ -114,12 +106,12 @@ class World:
         text = shown["access_token"] if self.secrets_manager == "malformed" else text
         return 200, {"Name": SECRET, "VersionId": shown["version_id"], "SecretString": text}
 
-    def _read_locally(self, query: dict[str, list[str]], headers: dict[str, str]) -> Reply:
+    def _read_locally(self, query: dict[str, list[str]], headers: Message) -> Reply:
         """As the AWS Workload Credentials Provider; the Lambda extension is the same without `refreshNow`."""
-        if headers.get("x-aws-parameters-secrets-token") != "session":
+        if headers.get("X-Aws-Parameters-Secrets-Token") != "session":
             return 403, {"message": "Bad Token"}
         refresh = ["refreshNow"] if self.local_reader == "provider" else []
-        if "x-forwarded-for" in headers or query.keys() - {"secretId", "versionId", "versionStage", *refresh}:
+        if "X-Forwarded-For" in headers or query.keys() - {"secretId", "versionId", "versionStage", *refresh}:
             return 400, {"message": "Forwarded, or an unknown parameter"}
         version_id = query.get("versionId", [""])[0]
         read_at, reply = self._cached.get(version_id, (float("-inf"), (0, {})))
@@ -144,38 +136,35 @@ class World:
         elif outcome in ("rotated", "in_progress"):
             self.publish()
         answer = {"outcome": outcome, "account": "default", "retry_after_seconds": self.retry_after_seconds}
-        in_progress = outcome == "in_progress"
-        return 200, answer | {"version_id": None if in_progress else self.tokens[-1]["version_id"], "expires_at": None}
+        version_id = None if outcome == "in_progress" else self.tokens[-1]["version_id"]
+        return 200, answer | {"version_id": version_id, "expires_at": None}
 
     # --- Talend ---
 
-    def _api(self, method: str, headers: dict[str, str], body: str) -> Reply:
-        bearer = headers.get("authorization", "").removeprefix("Bearer ")
-        found = [(number, token) for number, token in enumerate(self.tokens, 1) if token["access_token"] == bearer]
-        number, token = found[0] if found else (None, None)
-        if token and urlsplit(token["api_url"]).netloc != headers.get("host"):
+    def _api(self, method: str, headers: Message, body: str) -> Reply:
+        bearer = headers.get("Authorization", "").removeprefix("Bearer ")
+        numbered = ((number, token) for number, token in enumerate(self.tokens, 1) if token["access_token"] == bearer)
+        number, token = next(numbered, (None, None))
+        if token and urlsplit(token["api_url"]).netloc != headers.get("Host"):
             self.problems.append("a token was sent to another host")
         if token and self.now >= token["expires_at"]:
             self.problems.append(f"token {number} was sent after it had expired")
         if method == "POST" and body != BODY:
             self.problems.append("a request arrived without its whole body")
         if self.hold:
-            self._hold()
+            # The requests of a storm wait for each other, so that all of them have the same token.
+            self.hold -= 1
+            self._lock.notify_all()
+            if not self._lock.wait_for(lambda: self.hold <= 0, _HOLD_SECONDS):
+                self.hold = 0
         status = 401
         if token:
             accepted = 401 if number in self.rejected else 200
             status = {"redirects": 307, "forbids": 403, "rejects": 401}.get(self.api, accepted)
             if status == 401:
                 self._refused_versions.add(token["version_id"])
-        self.calls.append(f"{number}:{status}")
+        self.calls[f"{number}:{status}"] += 1
         return status, {"location": f"http://{OTHER_HOST}:{self.port}/elsewhere"} if status == 307 else {}
-
-    def _hold(self) -> None:
-        """Let the requests of a storm wait for each other, so that all of them have the same token."""
-        self.hold -= 1
-        self._lock.notify_all()
-        if not self._lock.wait_for(lambda: self.hold <= 0, _HOLD_SECONDS):
-            self.hold = 0
 
 
 @contextmanager
@@ -185,8 +174,7 @@ def stand_in() -> Iterator[World]:
 
     class Handler(HttpHandler):
         def answer(self, body: bytes) -> None:
-            headers = {name.lower(): value for name, value in self.headers.items()}
-            status, members = world.answer(self.command, self.path, headers, body.decode())
+            status, members = world.answer(self.command, self.path, self.headers, body.decode())
             fields = {"Date": formatdate(world.now, usegmt=True), "Content-Type": "application/x-amz-json-1.1"}
             if "location" in members:
                 fields["Location"] = members["location"]

@@ -17,22 +17,6 @@ from talend_token._command_line.entry import main
 UNREACHABLE = EndpointConnectionError(endpoint_url="https://x")
 
 
-class Stream(io.TextIOWrapper):
-    """A standard stream that may be a terminal."""
-
-    def __init__(self, *, is_terminal=False, encoding="utf-8"):
-        super().__init__(io.BytesIO(), encoding=encoding, newline="")
-        self.is_terminal = is_terminal
-
-    def isatty(self):
-        return self.is_terminal
-
-    @property
-    def text(self):
-        self.flush()
-        return self.buffer.getvalue().decode(self.encoding)
-
-
 class Terminal:
     """Runs the command line, and keeps in `out` and `err` the text that the last run printed."""
 
@@ -43,13 +27,13 @@ class Terminal:
 
     def run(self, command, *arguments):
         """Return the exit code. The text that is printed is searched for secrets, except the output of `token`."""
-        arguments, token = [*shlex.split(command), *arguments], Stream()
+        arguments, token = [*shlex.split(command), *arguments], io.StringIO()
         try:
             with contextlib.redirect_stdout(token) if "token" in arguments else contextlib.nullcontext():
                 return main(arguments, clocks=self.clocks)
         finally:
             printed, self.err = self._capsys.readouterr()
-            self.out = printed + token.text
+            self.out = printed + token.getvalue()
 
 
 @pytest.fixture(autouse=True)

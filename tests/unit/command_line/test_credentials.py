@@ -8,6 +8,7 @@ from unittest.mock import Mock, call
 import pytest
 
 from doubles import marked
+from doubles.aws import TOKEN
 from talend_token._command_line import credentials_command
 
 SECRET = marked("a secret that is typed")
@@ -33,9 +34,16 @@ def stored(aws, account="default"):
     return [version["text"] for version in aws.secrets[f"talend-token/{account}/credentials"]]
 
 
-def test_the_pair_is_asked_for_stored_and_waited_for(aws, terminal, typed):
+def answer_doctor(aws, **check):
+    answer = {"outcome": "checked", "checks": [{"link": "token call", **check}]}
+    aws.functions["talend-token-rotate"] = lambda _: answer
+
+
+def test_the_pair_is_asked_for_stored_and_waited_for(aws, clock, terminal, typed):
     """An earlier token is not taken for the new one."""
     aws.publish(age=60)
+    answer_doctor(aws, ok=True, detail="200")
+    aws.on_call = lambda _: len(clock.slept) == 2 and len(aws.secrets[TOKEN]) == 1 and aws.publish()
     prompts = typed("abc", SECRET)
     assert terminal.run("credentials") == 0
     assert prompts == [call("ID, or ID:secret (not shown): "), call("secret (not shown): ")]
@@ -43,7 +51,7 @@ def test_the_pair_is_asked_for_stored_and_waited_for(aws, terminal, typed):
     assert terminal.out == (
         "stored: account 'default' has new credentials\n"
         "✓ token call: 200\n"
-        f"published: account 'default' has version {aws.version()}, valid for 30 min, until 22:59:49Z\n"
+        f"published: account 'default' has version {aws.version()}, valid for 30 min, until 22:59:51Z\n"
     )
 
 
@@ -86,8 +94,7 @@ def test_a_pair_that_the_rotator_would_refuse_is_not_stored(aws, terminal, typed
 
 
 def test_a_broken_link_is_shown_instead_of_waiting(aws, clock, terminal, typed):
-    check = {"link": "token call", "ok": False, "detail": "answered 401. Store another pair."}
-    aws.functions["talend-token-rotate"] = lambda _: {"outcome": "checked", "checks": [check]}
+    answer_doctor(aws, ok=False, detail="answered 401. Store another pair.")
     typed("abc", SECRET)
     assert terminal.run("credentials") == 1
     assert terminal.out.endswith("✗ token call: answered 401\n    Store another pair.\n")

@@ -1,5 +1,6 @@
 """Help, unexpected errors, pipes, interrupts and colors are the same for every command."""
 
+import io
 import os
 import re
 import runpy
@@ -15,17 +16,9 @@ import pytest
 from talend_token._command_line import entry, screen
 from talend_token._command_line.failure import EXIT_CODES
 from talend_token._command_line.parser import parser
-from unit.command_line.conftest import Stream
 
 FUNCTIONS = Path(__file__).parents[3] / "functions"
 COMMANDS = ("token", "status", "doctor", "rotate", "renew", "credentials", "exec", "write")
-
-
-class ClosedPipe(Stream):
-    """A pipe whose reader is gone."""
-
-    def write(self, _):
-        raise BrokenPipeError
 
 
 # --- exit codes ---
@@ -41,7 +34,7 @@ def test_an_interrupt_is_130_and_an_exit_without_a_code_is_0(aws, terminal, end,
 @pytest.mark.parametrize(("stream", "command"), [("stdout", "status"), ("stderr", "renew")])
 def test_a_closed_pipe_is_141(aws, terminal, monkeypatch, stream, command):
     aws.faults["get_secret_value"] = "AccessDeniedException"
-    monkeypatch.setattr(sys, stream, ClosedPipe())
+    monkeypatch.setattr(getattr(sys, stream), "write", Mock(side_effect=BrokenPipeError))
     assert terminal.run(command) == 141
 
 
@@ -49,7 +42,7 @@ def test_after_a_closed_pipe_the_interpreter_writes_to_the_null_device(monkeypat
     """Otherwise the interpreter would fail again when it ends."""
     with (tmp_path / "out").open("w") as out:
         monkeypatch.setattr(sys, "stdout", out)
-        monkeypatch.setattr(sys, "stderr", Stream())
+        monkeypatch.setattr(sys, "stderr", io.StringIO())
         assert entry._pipe_closed() == 141
         out.write("lost")
     assert (tmp_path / "out").read_text() == ""
@@ -98,6 +91,7 @@ def test_debug_adds_the_traceback(aws, terminal):
     aws.faults["get_secret_value"] = "AccessDeniedException"
     assert terminal.run("--debug token") == 5
     assert terminal.err.startswith("Traceback (most recent call last):\n")
+    assert "place.py" in terminal.err
     assert terminal.err.splitlines()[-1].startswith("talend-token: account 'default'")
 
 
@@ -126,55 +120,58 @@ def test_a_fault_of_the_program_is_one_line_without_its_message(aws, terminal, d
 
 @pytest.fixture
 def show_status(aws, terminal, monkeypatch):
-    """Return the outputs of `status` at a terminal. Before a test runs, pytest would capture them again."""
+    """Return the outputs of `status` at a terminal."""
 
-    def show_status(**settings):
+    def show_status():
         aws.publish(age=300)
-        out, err = Stream(**settings), Stream(**settings)
-        monkeypatch.setattr(sys, "stdout", out)
-        monkeypatch.setattr(sys, "stderr", err)
-        assert terminal.run("status") == 0, err.text
-        return out, err
+        for stream in (sys.stdout, sys.stderr):
+            monkeypatch.setattr(stream, "isatty", lambda: True)
+        assert terminal.run("status") == 0
+        return terminal.out, terminal.err
 
     return show_status
 
 
 def test_a_terminal_gets_color_and_progress(aws, show_status):
     aws.alarms_on = {"talend-token-DefaultAccount-TokenAlarm"}
-    out, err = show_status(is_terminal=True)
-    assert "\x1b[32mfresh\x1b[0m" in out.text
-    assert "\x1b[31mTokenAlarm\x1b[0m" in out.text
-    assert err.text.startswith("\rreading stack 'talend-token' (0 s)")
-    assert err.text.endswith("\r\x1b[K")
+    out, err = show_status()
+    assert "\x1b[32mfresh\x1b[0m" in out
+    assert "\x1b[31mTokenAlarm\x1b[0m" in out
+    assert err.startswith("\rreading stack 'talend-token' (0 s)")
+    assert err.endswith("\r\x1b[K")
 
 
 @pytest.mark.parametrize(("name", "value"), [("NO_COLOR", "1"), ("TERM", "dumb")])
 def test_no_color_and_a_dumb_terminal_get_text_alone(show_status, monkeypatch, name, value):
     monkeypatch.setenv(name, value)
-    out, err = show_status(is_terminal=True)
-    assert "fresh" in out.text
-    assert "\x1b" not in out.text
-    assert err.text == ""
+    out, err = show_status()
+    assert "fresh" in out
+    assert "\x1b" not in out
+    assert err == ""
 
 
+@pytest.mark.usefixtures("capsys")
 def test_progress_goes_on_until_the_block_ends(monkeypatch):
-    err = Stream(is_terminal=True)
-    monkeypatch.setattr(sys, "stderr", err)
+    monkeypatch.setattr(sys.stderr, "isatty", lambda: True)
     monkeypatch.setattr(screen, "_FRAME_SECONDS", 0.001)
     begun = time.monotonic()
     with screen.Screen({}).progress("waiting"):
-        while err.text.count("\rwaiting") < 3:
+        while sys.stderr.getvalue().count("\rwaiting") < 3:
             assert time.monotonic() < begun + 30
-    assert err.text.endswith("\r\x1b[K")
+    assert sys.stderr.getvalue().endswith("\r\x1b[K")
 
 
-def test_a_terminal_without_unicode_gets_ascii(aws, terminal, show_status):
-    out, _ = show_status(encoding="ascii")
-    assert " ########.. " in out.text
+def test_an_output_without_unicode_gets_ascii(aws, terminal, monkeypatch):
+    out = io.TextIOWrapper(io.BytesIO(), encoding="ascii")
+    monkeypatch.setattr(sys, "stdout", out)
+    aws.publish(age=300)
+    assert terminal.run("status") == 0
     checks = [{"link": "key", "ok": ok, "detail": "x"} for ok in (True, False)]
     aws.functions["talend-token-rotate"] = lambda _: {"outcome": "checked", "checks": checks}
     assert terminal.run("doctor") == 1
-    assert out.text.endswith("ok key: x\nno key: x\n")
+    printed = out.buffer.getvalue().decode()
+    assert " ########.. " in printed
+    assert printed.endswith("ok key: x\nno key: x\n")
 
 
 # --- the package ---

@@ -16,10 +16,8 @@ class Replaced(BaseException):
 def test_the_command_has_token_and_url_in_its_environment(aws, terminal, monkeypatch, command):
     executed = []
 
-    def execvpe(file, arguments, environment):
-        # Python ignores SIGPIPE, which the command would inherit.
-        assert signal.getsignal(signal.SIGPIPE) is signal.SIG_DFL
-        executed.append((file, list(arguments), dict(environment)))
+    def execvpe(*call):
+        executed.append(call)
         raise Replaced
 
     monkeypatch.setattr(os, "execvpe", execvpe)
@@ -27,8 +25,8 @@ def test_the_command_has_token_and_url_in_its_environment(aws, terminal, monkeyp
     before = signal.getsignal(signal.SIGPIPE)
     with pytest.raises(Replaced):
         terminal.run(command)
-    signal.signal(signal.SIGPIPE, before)
-    ((file, arguments, environment),) = executed
-    assert (file, arguments) == ("job", ["job", "--json", "-x"])
-    assert environment == os.environ | {"TALEND_ACCESS_TOKEN": token, "TALEND_API_URL": API}
+    # Python ignores SIGPIPE, which the command would inherit.
+    assert signal.signal(signal.SIGPIPE, before) is signal.SIG_DFL
+    environment = os.environ | {"TALEND_ACCESS_TOKEN": token, "TALEND_API_URL": API}
+    assert executed == [("job", ["job", "--json", "-x"], environment)]
     assert "TALEND_ACCESS_TOKEN" not in os.environ

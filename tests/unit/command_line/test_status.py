@@ -18,7 +18,7 @@ def published(aws):
     aws.add_account("sales")
     for age in (90_000, 2000, 300):
         aws.publish(age=age)
-    aws.publish(SALES, age=1600)
+    aws.publish(SALES, age=1690)
     return aws
 
 
@@ -29,7 +29,7 @@ def test_each_account_is_a_row(published, terminal):
     assert terminal.out == (
         "account  state  left               published             version   next tick  today  alarms\n"
         f"default  fresh  ████████░░ 25 min  2026-11-23 22:24:49Z  {versions[0]}  in 15 min  2/100  none\n"
-        f"sales    stale  █░░░░░░░░░ 3 min   2026-11-23 22:03:09Z  {versions[1]}  in 15 min  1/100  TokenAlarm\n"
+        f"sales    stale  █░░░░░░░░░ 109 s   2026-11-23 22:01:39Z  {versions[1]}  in 15 min  1/100  TokenAlarm\n"
         "alarms of the stack: DeadLettersAlarm\n"
     )
     assert terminal.err == ""

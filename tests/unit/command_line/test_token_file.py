@@ -43,13 +43,17 @@ def test_an_empty_file_is_as_good_as_none(aws, file, once):
 
 
 def test_nothing_is_left_of_a_write_that_fails(aws, terminal, file, once, monkeypatch):
+    written = []
+
     def no_space(_):
+        written.extend(file.parent.glob(".token.json.*.new"))
         raise OSError(28, "No space left on device")
 
     monkeypatch.setattr(os, "fsync", no_space)
     aws.publish()
     assert once() == 2
     assert "cannot be written: No space left on device" in terminal.err
+    assert len(written) == 1
     assert list(file.parent.iterdir()) == []
 
 

@@ -4,7 +4,6 @@ import json
 import os
 import signal
 import stat
-import sys
 from contextlib import suppress
 
 import pytest
@@ -177,10 +176,8 @@ def test_the_timer_removes_the_file_while_a_read_hangs(aws, file, watch):
 
 def test_sigterm_ends_it_with_0_and_leaves_the_file(aws, terminal, file, watch):
     aws.publish()
-    before = signal.getsignal(signal.SIGTERM)
     assert watch(lambda _: signal.raise_signal(signal.SIGTERM)) == 0
     assert version_in(file) == aws.version()
-    assert signal.getsignal(signal.SIGTERM) is before
     assert terminal.err == ""
 
 
@@ -206,10 +203,10 @@ def test_an_expired_file_is_removed_before_aws_is_asked(aws, clock, file, once, 
 
 def test_a_command_runs_after_each_change(aws, folder, watch):
     log = folder / "log"
-    command = f'{sys.executable} -c \'open("{log}", "a").write("changed ")\''
+    command = f"sh -c 'echo changed >> {log}'"
     aws.publish()
     watch(lambda number: number == 2 and aws.publish(), "--on-change", command, ends_at=4)
-    assert log.read_text() == "changed changed "
+    assert log.read_text() == "changed\n" * 2
 
 
 @pytest.mark.parametrize(
