@@ -139,8 +139,7 @@ def encoded(encoding, body=b"\x1f\x8b"):
             for code in (201, 204, 404, 405, 501)
         ],
         (Redirect("http://127.0.0.1:1/"), InvalidTokenResponse, "answered 307"),
-        *[(Huge(size, announced=True), InvalidTokenResponse, TOO_LONG) for size in (10_000_000, 999_999_999_999_999)],
-        (Huge(10_000_000, announced=False), InvalidTokenResponse, TOO_LONG),
+        *[(Huge(10_000_000, announced), InvalidTokenResponse, TOO_LONG) for announced in (True, False)],
         # Compressions that cannot be undone here.
         (encoded("br"), InvalidTokenResponse, "in the encoding br for"),
         (encoded("hunter2, br"), InvalidTokenResponse, "in the encoding br for"),

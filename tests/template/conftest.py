@@ -38,8 +38,8 @@ def expand(*paths):
 
 
 def make(*arguments, **environment):
-    """Run make without the variables that a make which runs the tests has set."""
-    ours = {name: value for name, value in os.environ.items() if not name.startswith(("MAKE", "PIP_"))}
+    """Run make without the variables that `make test` has set."""
+    ours = {name: value for name, value in os.environ.items() if not name.startswith(("MAKE", "ARGS", "PIP_"))}
     command = ["make", "--no-print-directory", *map(str, arguments)]
     return subprocess.run(command, cwd=ROOT, env=ours | environment, capture_output=True, text=True, check=False)
 

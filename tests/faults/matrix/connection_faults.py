@@ -48,7 +48,7 @@ def unreachable() -> Iterator[Fault]:
     mistaken = Expected("TokenUnavailable", 0, f"SSLError) after {ATTEMPTS} attempts")
     yield row("TLS failure: the certificate of another host", _trust_another_host, mistaken)
     hangs = _at_url(partial(_server, _swallow, "https:"), seconds=NO_TIME_TO_WAIT)
-    yield row("a TLS handshake that hangs", hangs, Expected("TokenUnavailable", 0, "Timeout)"))
+    yield row("a TLS handshake that hangs", hangs, Expected("TokenUnavailable", 0, "Timeout"))
 
 
 def _at_url(url: Callable[[World], str], seconds: float = 60) -> Arm:
