@@ -88,8 +88,11 @@ def test_the_version_of_a_folder_is_not_known(terminal):
 def test_debug_adds_the_traceback(aws, terminal):
     aws.faults["get_secret_value"] = "AccessDeniedException"
     assert terminal.run("--debug", "token") == 5
-    assert terminal.err.startswith("Traceback (most recent call last):\n")
-    assert terminal.err.splitlines()[-1].startswith("talend-token: account 'default'")
+    first, *frames, error, last = terminal.err.splitlines()
+    assert (first, error) == ("Traceback (most recent call last):", "AWSError")
+    assert last.startswith("talend-token: account 'default'")
+    assert frames
+    assert all(line.startswith("  ") for line in frames)
 
 
 @pytest.mark.parametrize("debug", [False, True])

@@ -36,7 +36,9 @@ def test_the_command_has_token_and_url_in_its_environment(aws, terminal, monkeyp
     assert "TALEND_ACCESS_TOKEN" not in os.environ
 
 
-@pytest.mark.parametrize(("mode", "exit_code", "problem"), [(None, 127, "is not found"), (0o600, 126, "cannot be")])
+@pytest.mark.parametrize(
+    ("mode", "exit_code", "problem"), [(None, 127, "is not found"), (0o600, 126, "cannot be executed: Perm")]
+)
 def test_a_command_that_cannot_be_executed_is_reported(aws, terminal, tmp_path, mode, exit_code, problem):
     aws.publish()
     command = tmp_path / "job"

@@ -112,7 +112,7 @@ REFUSED = {"errorMessage": "the credentials are refused. Fix them.", "errorType"
         ("exec", nothing, 2, "exec needs a command: talend-token exec -- CMD.$"),
         ("exec --", nothing, 2, "exec needs a command: talend-token exec -- CMD.$"),
         ("exec --min-remaining 600 -- job", published(1500), 6, "but 600 were requested"),
-        ("exec -- true 'a\0b'", published(0), 126, "'true' cannot be executed"),
+        ("exec -- true 'a\0b'", published(0), 126, "'true' cannot be executed: not an argument"),
         ("""write --on-change "echo 'x" token.json""", nothing, 2, "--on-change cannot be parsed"),
     ],
 )

@@ -4,6 +4,8 @@ import json
 
 import pytest
 
+from talend_token._command_line.invocation import minutes
+
 ROTATE, RENEW = "talend-token-rotate", "talend-token-renew"
 
 
@@ -80,6 +82,13 @@ def test_rotate_shows_the_version_that_another_run_has_published(aws, terminal):
     answer_rotate(aws, outcome="superseded")
     assert terminal.run("rotate") == 0
     assert terminal.out.startswith(f"rotated by another run: account 'default' has version {aws.version()}")
+
+
+@pytest.mark.parametrize(
+    ("seconds", "shown"), [(-1, "0 s"), (0, "0 s"), (119, "119 s"), (120, "2 min"), (6000, "100 min")]
+)
+def test_a_validity_is_shown_in_minutes_or_in_seconds(seconds, shown):
+    assert minutes(seconds) == shown
 
 
 # --- renew ---
