@@ -49,11 +49,16 @@ def test_a_named_stack_says_where_its_secret_is(aws, terminal):
     assert terminal.out == f"{token}\n"
 
 
-def test_a_stack_with_another_prefix_is_found_by_its_outputs(aws, terminal):
+@pytest.mark.parametrize("is_denied", [False, True])
+def test_a_stack_with_another_prefix_is_found_by_its_outputs(aws, terminal, is_denied):
+    """AWS may deny access to a name that does not exist."""
     aws.stacks.clear()
     aws.add_stack(prefix="company/talend")
     token = aws.publish("company/talend/default/token")
     del aws.secrets[TOKEN]
+    if is_denied:
+        aws.faults["get_secret_value"] = "AccessDeniedException"
+        aws.on_call = lambda operation: operation == "describe_stacks" and aws.faults.clear()
     assert terminal.show("token") == 0
     assert terminal.out == f"{token}\n"
 
