@@ -102,7 +102,7 @@ exhausted = given(answer={"outcome": "budget_exhausted", "retry_after_seconds": 
         ("exec --min-remaining 600 -- job", given(age=1500), 6, "but 600 were requested"),
         ("exec -- ./job", given(), 127, "exec: './job' is not found"),
         ("exec -- ./job", not_executable, 126, "exec: './job' cannot be executed: Permission denied"),
-        ("exec -- true 'a\0b'", given(), 126, "'true' cannot be executed"),
+        ("exec -- true 'a\0b'", given(), 126, "'true' cannot be executed: not an argument"),
         ("write token.json", given(age=1799), 6, "has expired, and no newer token is published. `talend-token doctor`"),
         ("write --once no/token.json", given(), 2, "'no/token.json' cannot be written: No such .* Check folder 'no'"),
         # For root, too, who may read everything else.

@@ -5,6 +5,7 @@ import json
 import pytest
 
 from doubles.aws import TOKEN
+from talend_token._command_line.invocation import minutes
 
 ROTATE, RENEW = "talend-token-rotate", "talend-token-renew"
 ANOTHER = "company/sales/token"
@@ -99,3 +100,10 @@ def test_doctor_shows_each_link_with_the_fix_under_it(aws, terminal):
 @pytest.mark.parametrize("command", ["doctor", "doctor --json"])
 def test_doctor_succeeds_if_no_link_is_broken(terminal, command):
     assert terminal.run(command) == 0
+
+
+@pytest.mark.parametrize(
+    ("seconds", "shown"), [(-1, "0 s"), (0, "0 s"), (119, "119 s"), (120, "2 min"), (6000, "100 min")]
+)
+def test_a_validity_is_shown_in_minutes_or_in_seconds(seconds, shown):
+    assert minutes(seconds) == shown

@@ -82,8 +82,9 @@ def test_an_account_that_does_not_exist_is_missing(aws, terminal):
     ("age", "fault", "state", "exit_code"),
     [
         (0, None, "fresh", 0),
-        (1600, None, "stale", 3),
-        (1900, None, "expired", 6),
+        (1499, None, "stale", 3),
+        (1798, None, "stale", 3),
+        (1799, None, "expired", 6),
         (0, "unreadable", "unreadable", 6),
         (0, "ResourceNotFoundException", "missing", 6),
         (0, "AccessDeniedException", "denied", 5),

@@ -58,10 +58,15 @@ def test_options_or_the_variable_name_the_secret(aws, terminal, monkeypatch, com
     assert terminal.out == f"{tokens[secret]}\n"
 
 
-def test_a_stack_with_another_prefix_is_found_by_its_outputs(aws, terminal):
+@pytest.mark.parametrize("is_denied", [False, True])
+def test_a_stack_with_another_prefix_is_found_by_its_outputs(aws, terminal, is_denied):
+    """AWS may deny access to a name that does not exist."""
     aws.add_stack(prefix="company")
     token = aws.publish("company/default/token")
     del aws.secrets[TOKEN]
+    if is_denied:
+        aws.faults["get_secret_value"] = "AccessDeniedException"
+        aws.on_call = lambda operation: operation == "describe_stacks" and aws.faults.clear()
     assert terminal.run("token") == 0
     assert terminal.out == f"{token}\n"
 
