@@ -57,7 +57,7 @@ def test_each_kind_of_file_is_rewound_to_where_it_was(session, api, tmp_path, wr
 
 
 @pytest.mark.usefixtures("revoked")
-def test_a_401_is_closed_before_the_request_is_repeated_and_both_are_timed(session, api):
+def test_a_401_is_closed_before_the_repetition_and_both_are_timed(session, api):
     start = time.perf_counter()
     with session.get(api.url, stream=True) as response:
         whole = timedelta(seconds=time.perf_counter() - start)
