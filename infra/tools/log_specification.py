@@ -15,6 +15,7 @@ from bisect import bisect_left, bisect_right
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
+from typing import NamedTuple
 
 from log_line import FAILED, LOST, SEEN, Impossible, Line
 from rotator.domain.invocation import Trigger
@@ -91,6 +92,13 @@ def check(lines: Iterable[Line], *, stale_seconds: float = STALE_SECONDS) -> Non
         account.check()
 
 
+class _Life(NamedTuple):
+    """The shortest and the longest time in seconds for which a token can have been issued."""
+
+    shortest: float
+    longest: float
+
+
 @dataclass
 class _Publication:
     """One version of a token secret, with the widest limits for its publication time that the lines allow."""
@@ -103,12 +111,12 @@ class _Publication:
     expires_at: float | None = None
 
     @property
-    def life_seconds(self) -> tuple[float, float] | None:
-        """The shortest and the longest time for which the token can have been issued, if they are known."""
+    def life(self) -> _Life | None:
+        """For how long the token was issued, if the lines show it."""
         if self.line is None or not self.line.remaining_seconds or LEFT_STAGED in self.line.warnings:
             return None
         # The run requested the token after it began, and the line reports what was left at its end.
-        return self.line.remaining_seconds, self.line.remaining_seconds + self.line.at - self.line.began
+        return _Life(self.line.remaining_seconds, self.line.remaining_seconds + self.line.at - self.line.began)
 
 
 @dataclass
@@ -164,13 +172,14 @@ class _Account:
                 continue
             since = self._last_seen_another(line)
             able = [run for run in runs if run.began <= line.at and run.at >= since]
-            publication = _Publication(line.version_id, max([since, min((run.began for run in able), default=since)]))
-            publication.latest = line.at if able else float("-inf")
             may_be_first = not self._was_reported_before(line) and (
                 first is None or line.began <= first.at + self.stale_seconds
             )
-            if may_be_first:
-                publication.earliest = float("-inf")
+            publication = _Publication(line.version_id)
+            if able:
+                publication.latest = line.at
+                if not may_be_first:
+                    publication.earliest = max(since, min(run.began for run in able))
             if first is None and may_be_first:
                 first = line
             else:
@@ -237,31 +246,31 @@ class _Account:
         before = self._published_before(line)
         if before is None:
             return
-        life, expires_at = before.life_seconds, before.expires_at
+        life, expires_at = before.life, before.expires_at
         is_for_young = line.trigger in (Trigger.SCHEDULE, Trigger.REJECTED)
-        if is_for_young and life and line.at - before.earliest < life[0] / _YOUNG_FRACTION - _CLOCK_SECONDS:
+        if is_for_young and life and line.at - before.earliest < life.shortest / _YOUNG_FRACTION - _CLOCK_SECONDS:
             yield f"version {before.version_id} was too young to be replaced for {line.trigger}"
         expected = line.trigger in (Trigger.SCHEDULE, Trigger.WATCHDOG) and expires_at and expires_at > line.at
         if expected and expires_at and (line.expires_at or 0) < expires_at - _CLOCK_SECONDS:
             yield f"version {before.version_id} is valid for longer, so {line.trigger} keeps it"
-        stale_at = expires_at - advisory_seconds(life[1]) if expires_at and life else line.at
+        stale_at = expires_at - advisory_seconds(life.longest) if expires_at and life else line.at
         if line.trigger == Trigger.WATCHDOG and stale_at > line.at + _CLOCK_SECONDS:
             yield f"version {before.version_id} was FRESH, so the watchdog keeps it"
 
     def _fresh(self, line: Line) -> Iterator[str]:
         publication = self.publications.get(line.version_id or "")
-        life = publication.life_seconds if publication else None
+        life = publication.life if publication else None
         if not line.remaining_seconds:
             yield "a FRESH token is valid for some time"
             return
-        stale_at = line.expires_at - advisory_seconds(life[0]) if line.expires_at and life else line.began
+        stale_at = line.expires_at - advisory_seconds(life.shortest) if line.expires_at and life else line.began
         if line.trigger == Trigger.WATCHDOG and line.began > stale_at + _CLOCK_SECONDS:
             yield "the watchdog replaces a token that is about to expire"
 
     def _too_soon(self, line: Line) -> Iterator[str]:
         publication = self.publications.get(line.version_id or "")
-        life = publication.life_seconds if publication else None
-        if publication and life and line.began - publication.latest > life[1] / _YOUNG_FRACTION + _CLOCK_SECONDS:
+        life = publication.life if publication else None
+        if publication and life and line.began - publication.latest > life.longest / _YOUNG_FRACTION + _CLOCK_SECONDS:
             yield f"version {line.version_id} was old enough to be replaced"
 
     def _in_progress(self, line: Line) -> Iterator[str]:

@@ -40,11 +40,12 @@ class Journal:
                 yield report
         finally:
             at = self._clock()
-            line = Line.of(recorder.record, at) if recorder.record else unknown
+            line = Line.of(recorder.record, at) if recorder.record else None
             # A run that was under way at the last check may report the time before.
-            is_known = any(other is unknown for other in self._under_way)
-            is_known = is_known and not (line.version_id in self._outdated and began < self._outdated_until)
-            self.lines.append(line if is_known and recorder.record else replace(unknown, at=at))
+            is_current = any(other is unknown for other in self._under_way)
+            if line is None or not is_current or (line.version_id in self._outdated and began < self._outdated_until):
+                line = replace(unknown, at=at)
+            self.lines.append(line)
             self._under_way = [line for line in self._under_way if line is not unknown]
 
     def saw(self, sight: Sight) -> None:
