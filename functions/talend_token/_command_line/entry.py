@@ -60,7 +60,7 @@ def _fail(message: str, exit_code: int, error: Exception | None) -> int:
     try:
         if error is not None:
             _show_traceback(error)
-        print(f"talend-token: {message}", file=sys.stderr, flush=True)
+        print(f"talend-token: {message}", file=sys.stderr)
     except BrokenPipeError:
         return _pipe_closed()
     return exit_code

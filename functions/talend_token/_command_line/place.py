@@ -75,7 +75,7 @@ class Place:
         """
         outputs = {output["OutputKey"]: output["OutputValue"] for output in self.stack.get("Outputs", [])}
         if name not in outputs:
-            state = self.stack.get("StackStatus", "unknown")
+            state = self.stack["StackStatus"]
             raise CommandError(
                 f"stack {self.stack_name!r} has no output {name!r}, and its state is {state}. Deploy it again, or name "
                 "the stack of talend-token by --stack.",
@@ -112,15 +112,15 @@ class Place:
             self.published = self._source.read()
             return self.published
         except TokenUnavailable as error:
-            code, failure = error.code or "", self._unreadable(self._source, error)
-            if code not in ("ResourceNotFoundException", "AccessDeniedException") or not is_guess:
+            failure = self._unreadable(self._source, error)
+            if error.code not in ("ResourceNotFoundException", "AccessDeniedException") or not is_guess:
                 raise failure from None
         self._source = self._open(self._other_name(failure))
         return self.read()
 
     def _open(self, name: str) -> SecretsManagerSource:
         secret = name or self._secret or self.token_secret
-        return SecretsManagerSource(secret, self._renew_function or None, session=self.aws.session)
+        return SecretsManagerSource(secret, session=self.aws.session)
 
     def _other_name(self, failure: CommandError) -> str:
         """Return the token secret's name from the stack's outputs, unless it is the one that cannot be read."""

@@ -31,7 +31,7 @@ class Screen:
 
     def say(self, text: str) -> None:
         """Print a line that is not data."""
-        print(text, file=sys.stderr, flush=True)
+        print(text, file=sys.stderr)
 
     def color(self, text: str, color: str) -> str:
         """Return the text in a color."""
