@@ -23,7 +23,6 @@ from functools import partial
 
 import requests
 
-from bench.measurement import progress
 from demo.deployment import BUILT, Stack, deploy, switch_schedule
 from local_aws import LocalAWS
 from local_aws.waiting import eventually
@@ -169,9 +168,7 @@ class Load:
 @contextmanager
 def deployed() -> Iterator[Load]:
     """Deploy the stack that `make build` has built to an embedded AWS, without schedules, beside a Talend simulator."""
-    progress("starting an embedded local AWS and a Talend simulator")
     with LocalAWS(concurrency=CONCURRENCY) as aws, TalendSimulator() as talend:
-        progress("sam deploy")
         # So rare a schedule leaves the day's versions to the measurement.
         parameters = {"TalendApiUrl": talend.url, "SecretPrefix": "talend", "ScheduleExpression": "rate(1 day)"}
         stack = deploy(aws, BUILT, parameters)

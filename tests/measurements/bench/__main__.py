@@ -1,7 +1,7 @@
 """`make bench`: measure the functions and the client beside the alternatives that users have.
 
 Every figure stands beside a floor or a peer of the same run: compare ratios, not times. Servers are on loopback.
-Without --quick, docs/benchmarks.md and results.json are written anew for what was measured.
+Without --quick, the tables in docs/benchmarks.md are written anew for what was measured.
 """
 
 from __future__ import annotations
@@ -10,19 +10,19 @@ import argparse
 import importlib
 import os
 import platform
+import re
 import shlex
 import sys
 import time
 from importlib.metadata import version
 
-from bench.measurement import Table, progress
-from bench.results import keep
+from demo.deployment import ROOT
 
+PAGE = ROOT / "docs" / "benchmarks.md"
 SUBJECTS = {
     "warm": "a warm call of the client, beside other libraries",
-    "cold_start": "cold starts of both functions, beside other handlers",
+    "functions": "cold starts and warm rotations, beside other handlers",
     "herd": "500 threads meet an expired token, and a rejected one",
-    "warm_rotation": "a rotation by a warm function, beside other ways to rotate and a replay of the same calls",
 }
 LIBRARIES = (
     *("boto3", "botocore", "requests", "authlib"),
@@ -36,7 +36,7 @@ def arguments() -> argparse.Namespace:
         prog="python -m bench",
         description=__doc__,
         formatter_class=argparse.RawDescriptionHelpFormatter,
-        epilog="subjects:\n" + "\n".join(f"  {name:15}{text}" for name, text in SUBJECTS.items()),
+        epilog="subjects:\n" + "\n".join(f"  {name:12}{text}" for name, text in SUBJECTS.items()),
     )
     parser.add_argument(
         "subjects", nargs="*", metavar="subject", choices=SUBJECTS, help="what to measure (default: all)"
@@ -55,18 +55,18 @@ def conditions() -> str:
 
 
 def main() -> None:
-    """Measure the subjects, print their tables, and keep them."""
+    """Measure the subjects, print their tables, and put them in the page."""
     options = arguments()
-    print(conditions(), flush=True)
     for name in options.subjects or SUBJECTS:
-        started = time.monotonic()
-        progress(f"{name}: {SUBJECTS[name]}")
-        tables: list[Table] = importlib.import_module(f"bench.{name}").run(options.quick)
-        for table in tables:
-            print(table.markdown(), flush=True)
+        print(f"{name}: {SUBJECTS[name]}", file=sys.stderr)
+        tables = importlib.import_module(f"bench.{name}").run(options.quick)
+        text = "\n".join([conditions(), *(table.markdown() for table in tables)])
+        print(text, flush=True)
         if not options.quick:
-            keep(name, conditions(), tables, SUBJECTS)
-        progress(f"{name}: took {time.monotonic() - started:.0f} s")
+            # Each subject has a mark, and its tables reach to the next one.
+            parts = re.split(r"(?=<!-- )", PAGE.read_text())
+            mark = f"<!-- `make bench ARGS={name}` writes this. -->\n"
+            PAGE.write_text("".join(f"{mark}\n{text}\n" if part.startswith(mark) else part for part in parts))
 
 
 if __name__ == "__main__":
