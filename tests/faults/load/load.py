@@ -15,7 +15,7 @@ import statistics
 import time
 import uuid
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -177,18 +177,15 @@ def deployed() -> Iterator[Load]:
         yield Load(aws, stack, talend)
 
 
-def play(load: Load, faults: Sequence[str], consumers: int, go_on: Callable[[int], bool], seed: int) -> list[Burst]:
-    """Play bursts over all accounts by turns, as long as `go_on` says so of their number.
+def play(load: Load, faults: Sequence[str], consumers: int) -> Iterator[Burst]:
+    """Yield bursts over all accounts by turns, until their versions are used up.
 
-    Faults come by turns in a random order, and every other burst has none.
+    Faults come by turns in a random order, the same in each run, and every other burst has none.
     """
-    chance, bursts, accounts = random.Random(seed), list[Burst](), itertools.cycle(load.accounts)
-    while True:
-        for fault in chance.sample(faults, len(faults)):
-            for played in (NONE, fault):
-                if not go_on(len(bursts)) or len(bursts) >= BURSTS_AN_ACCOUNT * len(load.accounts):
-                    return bursts
-                bursts.append(load.burst(next(accounts), played, consumers))
+    chance = random.Random(1)
+    played = (one for _ in itertools.count() for fault in chance.sample(faults, len(faults)) for one in (NONE, fault))
+    for account, fault in zip(load.accounts * BURSTS_AN_ACCOUNT, played, strict=False):
+        yield load.burst(account, fault, consumers)
 
 
 def report(bursts: Sequence[Burst], seconds: float) -> str:

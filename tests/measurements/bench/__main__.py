@@ -2,6 +2,10 @@
 
 Every figure stands beside a floor or a peer of the same run: compare ratios, not times. Servers are on loopback.
 Without --quick, the tables in docs/benchmarks.md are written anew for what was measured.
+
+- warm: a call of the client, beside other libraries
+- functions: cold starts and warm rotations, beside other handlers
+- herd: 500 threads meet an expired token, and a rejected one
 """
 
 from __future__ import annotations
@@ -19,11 +23,7 @@ from importlib.metadata import version
 from demo.deployment import ROOT
 
 PAGE = ROOT / "docs" / "benchmarks.md"
-SUBJECTS = {
-    "warm": "a warm call of the client, beside other libraries",
-    "functions": "cold starts and warm rotations, beside other handlers",
-    "herd": "500 threads meet an expired token, and a rejected one",
-}
+SUBJECTS = ("warm", "functions", "herd")
 LIBRARIES = (
     *("boto3", "botocore", "requests", "authlib"),
     *("aws-lambda-powertools", "aws-secretsmanager-caching", "google-auth"),
@@ -33,14 +33,9 @@ LIBRARIES = (
 def arguments() -> argparse.Namespace:
     """Parse the command line."""
     parser = argparse.ArgumentParser(
-        prog="python -m bench",
-        description=__doc__,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-        epilog="subjects:\n" + "\n".join(f"  {name:12}{text}" for name, text in SUBJECTS.items()),
+        prog="python -m bench", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument(
-        "subjects", nargs="*", metavar="subject", choices=SUBJECTS, help="what to measure (default: all)"
-    )
+    parser.add_argument("subjects", nargs="*", choices=SUBJECTS, help="what to measure (default: all)")
     parser.add_argument("--quick", action="store_true", help="fewer rounds and callers: to see that it runs")
     return parser.parse_args()
 
@@ -58,7 +53,7 @@ def main() -> None:
     """Measure the subjects, print their tables, and put them in the page."""
     options = arguments()
     for name in options.subjects or SUBJECTS:
-        print(f"{name}: {SUBJECTS[name]}", file=sys.stderr)
+        print(f"measuring: {name}", file=sys.stderr)
         tables = importlib.import_module(f"bench.{name}").run(options.quick)
         text = "\n".join([conditions(), *(table.markdown() for table in tables)])
         print(text, flush=True)

@@ -74,14 +74,9 @@ def caching(_: str, life_seconds: int) -> Callable[[], object]:
 
 
 def powertools(_: str, life_seconds: int) -> Callable[[], object]:
-    provider = SecretsProvider(boto3_client=_secrets_client())
-
-    def call() -> object:
-        document: Any = provider.get(TOKEN_SECRET, transform="json", max_age=life_seconds)
-        return document["access_token"]
-
-    call()
-    return call
+    provider: Any = SecretsProvider(boto3_client=_secrets_client())
+    provider.get(TOKEN_SECRET, transform="json", max_age=life_seconds)
+    return lambda: provider.get(TOKEN_SECRET, transform="json", max_age=life_seconds)["access_token"]
 
 
 def _authlib_session(url: str) -> OAuth2Session:
