@@ -11,6 +11,7 @@ import json
 import multiprocessing
 import os
 import secrets
+import threading
 import time
 import uuid
 from collections.abc import Iterator
@@ -50,6 +51,7 @@ class Upstream(LoopbackServer):
         self._working: dict[str, int] = {}
         self._operations: list[str] = []
         self.start()
+        threading.Thread(target=_end_with_parent, daemon=True).start()
 
     def url(self) -> str:
         return f"http://127.0.0.1:{self.port}"
@@ -122,6 +124,13 @@ class Upstream(LoopbackServer):
             case "ListSecretVersionIds":
                 members["Versions"] = [created]
         return 200, members
+
+
+def _end_with_parent() -> None:
+    """End this process when the one that started it has been killed."""
+    if parent := multiprocessing.parent_process():
+        parent.join()
+        os._exit(1)
 
 
 @contextmanager
