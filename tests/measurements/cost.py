@@ -5,7 +5,6 @@ The prices and quotas are those of AWS's pages for us-east-1, without free tiers
 
 from __future__ import annotations
 
-import math
 from typing import NamedTuple
 
 DAYS = 30
@@ -25,17 +24,13 @@ MEMORY_GB, RUN_SECONDS, LOG_BYTES = 0.25, 0.05, 1_370
 SECRET_USD, SECRETS_CALL_USD, ALARM_USD = 0.40, 0.05 / 10_000, 0.10
 INVOCATION_USD, GB_SECOND_USD = 0.20 / 1e6, 0.0000133334
 SCHEDULE_USD, LOCK_WRITE_USD, LOG_GB_USD = 1.00 / 1e6, 0.625 / 1e6, 0.50
-# How many metrics of all accounts cost which price.
-METRIC_TIERS = ((10_000, 0.30), (240_000, 0.10), (750_000, 0.05), (math.inf, 0.02))
+# Of all accounts, the first ones cost more.
+DEAR_METRICS, METRIC_USD, FURTHER_METRIC_USD = 10_000, 0.30, 0.10
 
 
 def metrics_usd(count: float) -> float:
-    """Return the price of custom metrics for a month."""
-    usd = 0.0
-    for most, price in METRIC_TIERS:
-        usd += min(count, most) * price
-        count -= min(count, most)
-    return usd
+    """Return the price of custom metrics for a month, up to the 250,000 from which on they are cheaper still."""
+    return METRIC_USD * min(count, DEAR_METRICS) + FURTHER_METRIC_USD * max(0, count - DEAR_METRICS)
 
 
 def items(accounts: int = 1) -> dict[str, float]:

@@ -1,14 +1,16 @@
 """A warm function holds no more memory after thousands of invocations than after hundreds."""
 
-import copy
+import contextlib
+import gc
+import io
 import os
 import subprocess
 import sys
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 
-from faults.matrix.aws_faults import UNLOCK
-from faults.matrix.cases import Case
-from faults.matrix.columns import State, Trigger
-from faults.matrix.world import lock_records, running_world
+from bench.upstream import environment, running_upstream
 from faults.size import chosen
 
 # Two invocations each: a rotation and a renewal.
@@ -26,42 +28,50 @@ json.loads = leak
 """
 
 
-def measured(rounds, before=""):
-    """Return samples of the resident set of a process that invokes both functions. It first runs the code `before`."""
-    with running_world() as world:
-        case = Case(world, Trigger.MANUAL, State.STALE)
-        world.with_sockets(patience_seconds=10)
-        versions, at_first = case.versions(), copy.deepcopy(case.versions())
+def invoke(rounds, rejected):
+    """Print the resident set in bytes at several moments. Each round is a rotation and a renewal by the real code."""
+    import renew
+    import rotate
 
-        def forget():
-            """Have each run find the same."""
-            if world.aws.names()[-1] == UNLOCK:
-                versions.clear()
-                versions.update(copy.deepcopy(at_first))
-                lock_records().clear()
-                world.talend.journal.clear()
-                world.aws.calls.clear()
+    context: Any = SimpleNamespace(
+        function_name="function",
+        memory_limit_in_mb=256,
+        invoked_function_arn="arn:aws:lambda:eu-west-1:123456789012:function:function",
+        aws_request_id="c6af9ac6-7b61-11e6-9a41-93e8deadbeef",
+        get_remaining_time_in_millis=lambda: 30_000,
+    )
+    for number in range(1, rounds + 1):
+        with contextlib.redirect_stdout(io.StringIO()) as output:
+            for handler in (rotate, renew):
+                handler.logger.registered_handler.stream = output
+            rotated = rotate.handler({}, context)
+            renewed = renew.handler({"rejected_version_id": rejected}, context)
+        assert (rotated["outcome"], renewed["outcome"]) == ("rotated", "rotated")
+        if number % (rounds // SAMPLES) == 0:
+            gc.collect()
+            print(int(Path("/proc/self/statm").read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE"), flush=True)
 
-        world.aws.after_each = forget
-        arguments = (rounds, SAMPLES, case.name, case.rejected[0])
-        code = f"{before}\nfrom faults.load.memory import invoke; invoke{arguments}"
-        environment = os.environ | {"PYTHONPATH": os.pathsep.join(sys.path)}
-        output = subprocess.check_output([sys.executable, "-c", code], env=environment, timeout=3_000)
-    return [int(line) for line in output.splitlines()]
 
+def growth(rounds, before=""):
+    """Return how much more the last third of samples held than the middle one, as a part of that.
 
-def growth(found):
-    """Return how much more the last third held than the middle one, as a part of that. The first third warms up."""
-    third = len(found) // 3
+    The first third warms up. The process first runs the code `before`.
+    """
+    with running_upstream() as upstream:
+        rejected = upstream.publish(life_seconds=36_000, age_seconds=18_000)
+        code = f"{before}\nfrom faults.load.test_memory import invoke; invoke({rounds}, {rejected!r})"
+        variables = environment(upstream) | {"PYTHONPATH": os.pathsep.join(sys.path)}
+        output = subprocess.check_output([sys.executable, "-c", code], env=variables, timeout=3_000)
+    found, third = [int(line) for line in output.splitlines()], SAMPLES // 3
     middle, last = sorted(found[third : 2 * third]), sorted(found[-third:])
-    return last[third // 2] / middle[third // 2] - 1
+    grown = last[third // 2] / middle[third // 2] - 1
+    print(f"{found[-1] / 1e6:.1f} MB, in the last third {grown:+.2%}")
+    return grown
 
 
 def test_a_warm_function_does_not_grow():
-    found = measured(ROUNDS)
-    print(f"{found[-1] / 1e6:.1f} MB, in the last third {growth(found):+.2%}")
-    assert growth(found) < _A_LITTLE
+    assert growth(ROUNDS) < _A_LITTLE
 
 
 def test_a_planted_leak_is_seen():
-    assert growth(measured(120, before=LEAK)) > _A_LITTLE
+    assert growth(120, before=LEAK) > _A_LITTLE

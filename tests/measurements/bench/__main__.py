@@ -1,7 +1,11 @@
 """`make bench`: measure the functions and the client beside the alternatives that users have.
 
 Every figure stands beside a floor or a peer of the same run: compare ratios, not times. Servers are on loopback.
-Without --quick, docs/benchmarks.md and results.json are written anew for what was measured.
+Without --quick, the tables in docs/benchmarks.md are written anew for what was measured.
+
+- warm: a call of the client, beside other libraries
+- functions: cold starts and warm rotations, beside other handlers
+- herd: 500 threads meet an expired token, and a rejected one
 """
 
 from __future__ import annotations
@@ -10,20 +14,16 @@ import argparse
 import importlib
 import os
 import platform
+import re
 import shlex
 import sys
 import time
 from importlib.metadata import version
 
-from bench.measurement import Table, progress
-from bench.results import keep
+from demo.deployment import ROOT
 
-SUBJECTS = {
-    "warm": "a warm call of the client, beside other libraries",
-    "cold_start": "cold starts of both functions, beside other handlers",
-    "herd": "500 threads meet an expired token, and a rejected one",
-    "warm_rotation": "a rotation by a warm function, beside other ways to rotate and a replay of the same calls",
-}
+PAGE = ROOT / "docs" / "benchmarks.md"
+SUBJECTS = ("warm", "functions", "herd")
 LIBRARIES = (
     *("boto3", "botocore", "requests", "authlib"),
     *("aws-lambda-powertools", "aws-secretsmanager-caching", "google-auth"),
@@ -33,14 +33,9 @@ LIBRARIES = (
 def arguments() -> argparse.Namespace:
     """Parse the command line."""
     parser = argparse.ArgumentParser(
-        prog="python -m bench",
-        description=__doc__,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-        epilog="subjects:\n" + "\n".join(f"  {name:15}{text}" for name, text in SUBJECTS.items()),
+        prog="python -m bench", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument(
-        "subjects", nargs="*", metavar="subject", choices=SUBJECTS, help="what to measure (default: all)"
-    )
+    parser.add_argument("subjects", nargs="*", choices=SUBJECTS, help="what to measure (default: all)")
     parser.add_argument("--quick", action="store_true", help="fewer rounds and callers: to see that it runs")
     return parser.parse_args()
 
@@ -55,18 +50,18 @@ def conditions() -> str:
 
 
 def main() -> None:
-    """Measure the subjects, print their tables, and keep them."""
+    """Measure the subjects, print their tables, and put them in the page."""
     options = arguments()
-    print(conditions(), flush=True)
     for name in options.subjects or SUBJECTS:
-        started = time.monotonic()
-        progress(f"{name}: {SUBJECTS[name]}")
-        tables: list[Table] = importlib.import_module(f"bench.{name}").run(options.quick)
-        for table in tables:
-            print(table.markdown(), flush=True)
+        print(f"measuring: {name}", file=sys.stderr)
+        tables = importlib.import_module(f"bench.{name}").run(options.quick)
+        text = "\n".join([conditions(), *(table.markdown() for table in tables)])
+        print(text, flush=True)
         if not options.quick:
-            keep(name, conditions(), tables, SUBJECTS)
-        progress(f"{name}: took {time.monotonic() - started:.0f} s")
+            # Each subject has a mark, and its tables reach to the next one.
+            parts = re.split(r"(?=<!-- )", PAGE.read_text())
+            mark = f"<!-- `make bench ARGS={name}` writes this. -->\n"
+            PAGE.write_text("".join(f"{mark}\n{text}\n" if part.startswith(mark) else part for part in parts))
 
 
 if __name__ == "__main__":

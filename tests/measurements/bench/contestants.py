@@ -21,8 +21,7 @@ from aws_secretsmanager_caching import SecretCache, SecretCacheConfig
 from botocore.credentials import RefreshableCredentials
 from google.auth.transport.requests import AuthorizedSession
 
-from bench.upstream import Upstream
-from bench.upstream_server import TOKEN_SECRET
+from bench.upstream import API_PATH, TOKEN_PATH, TOKEN_SECRET
 from talend_token import TokenClient
 from talend_token.requests import TalendAuth
 
@@ -30,19 +29,19 @@ CLIENT = {"client_id": "abc", "client_secret": "s3cret"}
 # Long enough that only the contestant ends a request.
 TIMEOUT_SECONDS = 300
 
-# A way to get a token, in the environment `Upstream.consumer_environment`.
-Prepare = Callable[[Upstream], Callable[[], object]]
+# A way to get a token from `bench.upstream`, in its environment, with its URL and the first token's life in seconds.
+Prepare = Callable[[str, int], Callable[[], object]]
 
 
-def ours(_: Upstream) -> Callable[[], object]:
+def ours(_: str, __: int) -> Callable[[], object]:
     client = TokenClient()
     client.get_token()
     return lambda: client.get_token().access_token
 
 
-def floor(upstream: Upstream) -> Callable[[], object]:
+def floor(url: str, _: int) -> Callable[[], object]:
     """Return the least that a cache can be: a function that reads an attribute and the clock."""
-    held = upstream.url
+    held = url
 
     def read() -> object:
         time.monotonic()
@@ -55,7 +54,7 @@ def _secrets_client() -> Any:
     return boto3.session.Session().client("secretsmanager")
 
 
-def refreshable(_: Upstream) -> Callable[[], object]:
+def refreshable(_: str, __: int) -> Callable[[], object]:
     """Return botocore's own cache of what expires, with the secret as its source."""
     client = _secrets_client()
 
@@ -68,31 +67,26 @@ def refreshable(_: Upstream) -> Callable[[], object]:
     return lambda: credentials.get_frozen_credentials().access_key
 
 
-def caching(upstream: Upstream) -> Callable[[], object]:
-    cache = SecretCache(SecretCacheConfig(secret_refresh_interval=upstream.life_seconds), _secrets_client())
+def caching(_: str, life_seconds: int) -> Callable[[], object]:
+    cache = SecretCache(SecretCacheConfig(secret_refresh_interval=life_seconds), _secrets_client())
     cache.get_secret_string(TOKEN_SECRET)
     return lambda: json.loads(cache.get_secret_string(TOKEN_SECRET))["access_token"]
 
 
-def powertools(upstream: Upstream) -> Callable[[], object]:
-    provider = SecretsProvider(boto3_client=_secrets_client())
-
-    def call() -> object:
-        document: Any = provider.get(TOKEN_SECRET, transform="json", max_age=upstream.life_seconds)
-        return document["access_token"]
-
-    call()
-    return call
+def powertools(_: str, life_seconds: int) -> Callable[[], object]:
+    provider: Any = SecretsProvider(boto3_client=_secrets_client())
+    provider.get(TOKEN_SECRET, transform="json", max_age=life_seconds)
+    return lambda: provider.get(TOKEN_SECRET, transform="json", max_age=life_seconds)["access_token"]
 
 
-def _authlib_session(upstream: Upstream) -> OAuth2Session:
-    session = OAuth2Session(**CLIENT, token_endpoint=upstream.token_url, grant_type="client_credentials")
+def _authlib_session(url: str) -> OAuth2Session:
+    session = OAuth2Session(**CLIENT, token_endpoint=url + TOKEN_PATH, grant_type="client_credentials")
     session.fetch_token()
     return session
 
 
-def authlib(upstream: Upstream) -> Callable[[], object]:
-    session = _authlib_session(upstream)
+def authlib(url: str, _: int) -> Callable[[], object]:
+    session = _authlib_session(url)
 
     def call() -> object:
         session.ensure_active_token(session.token)
@@ -101,11 +95,11 @@ def authlib(upstream: Upstream) -> Callable[[], object]:
     return call
 
 
-def _google_credentials(upstream: Upstream) -> google.oauth2.credentials.Credentials:
+def _google_credentials(url: str) -> google.oauth2.credentials.Credentials:
     """Return credentials with a `refresh_handler`, which is the way to a token endpoint that is not Google's."""
 
     def refresh(_: Any, scopes: Any) -> tuple[str, datetime]:  # noqa: ARG001
-        answer = requests.post(upstream.token_url, data={"grant_type": "client_credentials"} | CLIENT, timeout=60)
+        answer = requests.post(url + TOKEN_PATH, data={"grant_type": "client_credentials"} | CLIENT, timeout=60)
         answer.raise_for_status()
         life = timedelta(seconds=answer.json()["expires_in"])
         # google-auth only knows times without a zone.
@@ -115,41 +109,22 @@ def _google_credentials(upstream: Upstream) -> google.oauth2.credentials.Credent
     return google.oauth2.credentials.Credentials(token, expiry=expiry, refresh_handler=refresh)
 
 
-def google_auth(upstream: Upstream) -> Callable[[], object]:
-    credentials = _google_credentials(upstream)
-
-    def call() -> object:
-        credentials.before_request(None, "GET", upstream.api_url, {})
-        return credentials.token
-
-    return call
-
-
-def _request(session: Callable[[], Any], url: str) -> Callable[[], object]:
-    def call() -> object:
-        with session() as opened:
-            return opened.get(url, timeout=TIMEOUT_SECONDS).status_code
-
-    return call
-
-
-def our_request(upstream: Upstream) -> Callable[[], object]:
+def our_request(url: str, _: int) -> Callable[[], object]:
     client = TokenClient()
     client.get_token()
-
-    def session() -> requests.Session:
-        opened = requests.Session()
-        opened.auth = TalendAuth(client)
-        return opened
-
-    return _request(session, upstream.api_url)
+    return lambda: requests.get(url + API_PATH, auth=TalendAuth(client), timeout=TIMEOUT_SECONDS).status_code
 
 
-def authlib_request(upstream: Upstream) -> Callable[[], object]:
-    session = _authlib_session(upstream)
-    return lambda: session.get(upstream.api_url, timeout=TIMEOUT_SECONDS).status_code
+def authlib_request(url: str, _: int) -> Callable[[], object]:
+    session = _authlib_session(url)
+    return lambda: session.get(url + API_PATH, timeout=TIMEOUT_SECONDS).status_code
 
 
-def google_request(upstream: Upstream) -> Callable[[], object]:
-    credentials = _google_credentials(upstream)
-    return _request(lambda: AuthorizedSession(credentials), upstream.api_url)
+def google_request(url: str, _: int) -> Callable[[], object]:
+    credentials = _google_credentials(url)
+
+    def call() -> object:
+        with AuthorizedSession(credentials) as session:
+            return session.get(url + API_PATH, timeout=TIMEOUT_SECONDS).status_code
+
+    return call

@@ -6,14 +6,16 @@ import logging
 import os
 import time
 from collections import Counter
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
+from functools import partial
 from typing import NamedTuple
 from unittest import mock
 
 from bench import contestants
 from bench.contestants import Prepare
-from bench.measurement import Spread, Table, at_once, in_turns
-from bench.upstream import Upstream
+from bench.measurement import Spread, Table, in_turns
+from bench.upstream import Upstream, environment, running_upstream
+from doubles.threads import in_threads
 
 CALLERS, QUICK_CALLERS = 500, 20
 ROUNDS = 3
@@ -29,7 +31,6 @@ EXPIRED = {
     "aws-secretsmanager-caching": contestants.caching,
     "Powertools": contestants.powertools,
     "authlib OAuth2Session": contestants.authlib,
-    "google-auth": contestants.google_auth,
 }
 REJECTED = {
     "**talend_token.requests**": contestants.our_request,
@@ -40,7 +41,7 @@ HEADER = ("", "callers", "reads and token calls", "invocations of renew", "succe
 NOTES = (
     f"Everything but the API answers after {LATENCY_SECONDS:g} s. Median of the rounds (minimum to maximum). A "
     "caller succeeds if it gets a token that works. Each caller's first token has expired, and a new one is "
-    "published or can be requested from the token endpoint."
+    "published or can be requested from the token endpoint. The start of the threads is in the seconds."
 )
 REJECTED_NOTES = (
     "The API rejects the token that each caller holds, and the published one too: it was revoked. A caller "
@@ -62,7 +63,7 @@ def run(quick: bool) -> list[Table]:
     """Let both herds loose on every contestant."""
     # It warns of each connection past the ten that boto3 and requests keep.
     logging.getLogger("urllib3").setLevel(logging.ERROR)
-    with Upstream() as upstream, mock.patch.dict(os.environ, upstream.consumer_environment):
+    with running_upstream() as upstream, mock.patch.dict(os.environ, environment(upstream)):
         return [
             _table("Many callers meet an expired token", upstream, EXPIRED, NOTES, quick),
             _table("Many callers meet a rejected token", upstream, REJECTED, REJECTED_NOTES, quick),
@@ -71,11 +72,9 @@ def run(quick: bool) -> list[Table]:
 
 def _table(title: str, upstream: Upstream, among: Mapping[str, Prepare], notes: str, quick: bool) -> Table:
     callers = QUICK_CALLERS if quick else CALLERS
-
-    def herd_of(prepare: Prepare) -> Callable[[], Herd]:
-        return lambda: _herd(upstream, prepare, callers, expired=among is EXPIRED)
-
-    found = in_turns({name: herd_of(prepare) for name, prepare in among.items()}, 1 if quick else ROUNDS)
+    expired = among is EXPIRED
+    herds = {name: partial(_herd, upstream, prepare, callers, expired=expired) for name, prepare in among.items()}
+    found = in_turns(herds, 1 if quick else ROUNDS)
     return Table(title, HEADER, [(name, f"{callers} threads", *_cells(herds)) for name, herds in found.items()], notes)
 
 
@@ -90,27 +89,29 @@ def _cells(herds: list[Herd]) -> tuple[str, str, str, str]:
 
 
 def _herd(upstream: Upstream, prepare: Prepare, callers: int, *, expired: bool) -> Herd:
-    upstream.ask("delay", 0)
-    upstream.publish(SHORT_LIFE_SECONDS if expired else LIFE_SECONDS)
-    call = prepare(upstream)
+    upstream.delay(0)
+    life_seconds = SHORT_LIFE_SECONDS if expired else LIFE_SECONDS
+    upstream.publish(life_seconds)
+    call = prepare(upstream.url(), life_seconds)
     if expired:
         upstream.publish(LIFE_SECONDS)
         time.sleep(SHORT_LIFE_SECONDS + 0.1)
     else:
-        upstream.ask("revoke")
-    upstream.ask("delay", LATENCY_SECONDS)
-    upstream.ask("take_requests")
-    results, seconds = at_once(call, callers)
-    operations = Counter(operation for operation, _ in upstream.ask("take_requests"))
-    renewals = sum(count for operation, count in operations.items() if operation.endswith("/invocations"))
-    working = upstream.ask("working")
-    return Herd(Counter(_end(result, working) for result in results), operations.total() - renewals, renewals, seconds)
+        upstream.revoke()
+    upstream.delay(LATENCY_SECONDS)
+    upstream.take_operations()
+    started = time.monotonic()
+    results = in_threads(call, callers)
+    seconds = time.monotonic() - started
+    operations = upstream.take_operations()
+    renewals = sum(operation.endswith("/invocations") for operation in operations)
+    return Herd(Counter(_end(result, upstream) for result in results), len(operations) - renewals, renewals, seconds)
 
 
-def _end(result: object, working: Mapping[str, int]) -> str:
+def _end(result: object, upstream: Upstream) -> str:
     """Return how a call ended, in a word. `result` is an access token, a status of the API, or an exception."""
     if isinstance(result, Exception):
         return type(result).__name__
     if isinstance(result, int):
         return WELL if result == 200 else str(result)
-    return WELL if working.get(str(result), 0) > time.time() else "an expired token"
+    return WELL if upstream.works(str(result)) else "an expired token"

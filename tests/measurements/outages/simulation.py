@@ -6,33 +6,28 @@ While the token endpoint is down, it fails each request at once, so the attempts
 
 from __future__ import annotations
 
-import heapq
 import random
 import statistics
 from collections.abc import Iterable, Iterator
+from contextlib import suppress
 from enum import Enum
 from typing import NamedTuple
 
 from doubles.system import CREDENTIALS, System
 from rotator.domain.errors import TokenUnavailable
 from rotator.domain.invocation import Trigger
-from rotator.domain.result import Outcome
 
 # A whole second, as the token document's times are.
 EPOCH = 1_795_472_990
-TALEND_LIFE_SECONDS = 1800
 # The template's default, rate(25 minutes).
 SCHEDULE_SECONDS = 1500
 WATCHDOG_SECONDS = 60
-# Lambda waits so long before it repeats an asynchronous invocation that failed [Lambda developer guide, error handling
-# for asynchronous invocation].
-LAMBDA_RETRY_SECONDS = (60, 120)
+# Lambda repeats an asynchronous invocation that failed after one minute and after two more [Lambda developer guide,
+# error handling for asynchronous invocation].
+LAMBDA_RETRIES_SECONDS = (0, 60, 180)
 LONGEST_MINUTES = 60
 OUTAGES_PER_LENGTH = 100
 SEED = 1
-
-# When `rotate` is invoked, why, and after how many seconds each a failure of it is repeated.
-type _Invocation = tuple[int, Trigger, tuple[int, ...]]
 
 
 class Clockwork(Enum):
@@ -90,40 +85,33 @@ def mean_minutes(some: Iterable[Cost], clockwork: Clockwork) -> float:
     return statistics.fmean(cost[clockwork] / 60 for cost in some)
 
 
-def seconds_without_token(outage: Outage, clockwork: Clockwork, *, life_seconds: int = TALEND_LIFE_SECONDS) -> int:
-    """Return for how many seconds the published token is expired, until the schedule's first tick after the outage.
-
-    `life_seconds` is what the server grants.
-    """
-    system = System(expires_in=life_seconds)
+def seconds_without_token(outage: Outage, clockwork: Clockwork) -> int:
+    """Return for how many seconds the first token is expired before it is replaced."""
+    system = System()
     system.clock.now = EPOCH
-    end = SCHEDULE_SECONDS + outage.ends_at
-    agenda = _agenda(outage, clockwork, end)
-    without = 0
-    while agenda:
-        at, trigger, retries = heapq.heappop(agenda)
+    system.rotate(Trigger.SCHEDULE)
+    first, attempts = system.published, iter(_attempts(outage, clockwork))
+    while system.published == first:
+        at, trigger = next(attempts)
         system.clock.now = EPOCH + at
         system.endpoint.answers = [_down()] if outage.starts_at <= at < outage.ends_at else []
-        expired_at = system.published.expires_at if at else system.clock.now
-        try:
-            if system.rotate(trigger).outcome is Outcome.ROTATED:
-                without += max(0, EPOCH + at - expired_at)
-        except TokenUnavailable:
-            if retries:
-                heapq.heappush(agenda, (at + retries[0], trigger, retries[1:]))
-    return without + max(0, EPOCH + end - system.published.expires_at)
+        with suppress(TokenUnavailable):
+            system.rotate(trigger)
+    return max(0, EPOCH + at - first.expires_at)
 
 
-def _agenda(outage: Outage, clockwork: Clockwork, end: int) -> list[_Invocation]:
-    """Return all invocations until `end`, as a heap."""
-    retries = LAMBDA_RETRY_SECONDS if clockwork is Clockwork.LAMBDA_RETRIES else ()
-    agenda: list[_Invocation] = [(at, Trigger.SCHEDULE, retries) for at in range(0, end + 1, SCHEDULE_SECONDS)]
+def _attempts(outage: Outage, clockwork: Clockwork) -> list[tuple[int, Trigger]]:
+    """Return when `rotate` is invoked, and why, until the schedule's first tick after the outage."""
+    end = SCHEDULE_SECONDS + outage.ends_at
+    ticks = range(SCHEDULE_SECONDS, end + 1, SCHEDULE_SECONDS)
+    # One of them replaces the token, so those after a tick that succeeds do not matter.
+    tries = LAMBDA_RETRIES_SECONDS if clockwork is Clockwork.LAMBDA_RETRIES else (0,)
+    attempts = [(tick + later, Trigger.SCHEDULE) for tick in ticks for later in tries]
     if clockwork is not Clockwork.LAMBDA_RETRIES:
-        agenda += [(at, Trigger.WATCHDOG, ()) for at in range(outage.watchdog_at, end + 1, WATCHDOG_SECONDS)]
+        attempts += [(at, Trigger.WATCHDOG) for at in range(outage.watchdog_at, end + 1, WATCHDOG_SECONDS)]
     if clockwork is Clockwork.ORACLE:
-        agenda.append((outage.ends_at, Trigger.MANUAL, ()))
-    heapq.heapify(agenda)
-    return agenda
+        attempts.append((outage.ends_at, Trigger.MANUAL))
+    return sorted(attempts)
 
 
 def _down() -> TokenUnavailable:
