@@ -130,7 +130,7 @@ class Page(httpx.SyncByteStream, httpx.AsyncByteStream):
 @pytest.mark.parametrize(
     ("version", "pace", "breaks_off", "chunks"),
     # At most 1 MiB, and for at most five seconds.
-    [(b"HTTP/2", 0, False, 16), (b"HTTP/2", 2.5, False, 3), (b"HTTP/2", 0, True, 1), (b"HTTP/1.1", 0, False, 0)],
+    [(b"HTTP/2", 0, False, 16), (b"HTTP/2", 1, False, 6), (b"HTTP/2", 0, True, 1), (b"HTTP/1.1", 0, False, 0)],
 )
 def test_a_page_is_read_within_limits(client, source, monkeypatch, adapter, version, pace, breaks_off, chunks):
     page, call = Page(), adapter(client)

@@ -2,6 +2,7 @@
 
 import sys
 import threading
+from contextlib import ExitStack
 
 import pytest
 
@@ -66,11 +67,18 @@ def test_a_call_that_ends_as_the_wait_times_out_has_ended(flights):
     assert made(flights) == ["key"]
 
 
-def test_a_signal_handler_gets_the_token_whose_read_it_interrupted():
-    """A caller that waits for too long makes the call itself."""
-    impatient, calls = SingleFlight(patience_seconds=0.01), []
-    impatient.do("key", lambda: calls.extend([*made(impatient), "interrupted"]))
-    assert calls == ["key", "interrupted"]
+def test_a_call_that_was_given_up_is_made_by_a_waiting_thread(under_way):
+    impatient = SingleFlight(patience_seconds=0.01)
+    with ExitStack() as calls:
+        calls.enter_context(under_way(lambda wait: impatient.do("key", wait)))
+        (flight,) = impatient._flights.values()
+
+        def give_up_later_than_another():
+            del flight.landed.wait
+            calls.enter_context(under_way(lambda wait: impatient.do("key", wait)))
+
+        when_waiting(impatient, give_up_later_than_another)
+        assert made(impatient) == ["key"]
 
 
 @pytest.mark.true_source
