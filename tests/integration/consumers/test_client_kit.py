@@ -12,7 +12,6 @@ from pathlib import Path
 from unittest.mock import Mock, patch
 
 import boto3
-import httpx
 import pytest
 import requests
 
@@ -23,15 +22,12 @@ from talend_token import TokenClient, _client
 from talend_token._http import AllowedOrigins
 from talend_token._single_flight import SingleFlight
 from talend_token._token import HeldToken
-from talend_token.httpx import TalendAuth as HttpxAuth
-from talend_token.requests import TalendAuth as RequestsAuth
-from talend_token.requests import _TokenRequest
+from talend_token.requests import TalendAuth, _TokenRequest
 from talend_token.secrets_manager import SecretsManagerSource
 
 HERE = Path(__file__).parent
 ROOT = HERE.parents[2]
 PAGE = (ROOT / "docs" / "other-languages.md").read_text()
-JAVA = shutil.which("java")
 # All scenarios pass with the provider. Java starts slowly, so these are the ones that differ most.
 CHOSEN = [
     ("provider", "401, and a newer token is published"),
@@ -44,24 +40,21 @@ SDK = ROOT / "tests" / "support" / "local_aws" / "node" / "sdk.mjs"
 NODE_CLIENT = [str(NODE), "--import", str(SDK), str(HERE / "with_node.mjs")]
 needs_node = pytest.mark.skipif(NODE is None, reason="Node.js is not installed: `make test` does it")
 each_scenario = pytest.mark.parametrize("scenario", SCENARIOS, ids=[scenario["name"] for scenario in SCENARIOS])
-# Without TLS there is no reason to load certificates.
-HTTPX = partial(httpx.Client, follow_redirects=True, verify=False)
 
 
 class InProcess:
-    """The client for Python with a library of HTTP and a clock that each command sets, as a process of its own."""
+    """The client for Python with requests and a clock that each command sets, in place of a process of its own."""
 
-    def __init__(self, make_session, auth, body, variables):
+    def __init__(self, variables):
         os.environ.update(variables)
         self._now = 0.0
         self._answers = []
-        self._session, self._body = make_session(), body
-        self._session.auth = auth(TokenClient(clock=lambda: self._now, monotonic=lambda: self._now))
+        self._session = requests.Session()
+        self._session.auth = TalendAuth(TokenClient(clock=lambda: self._now, monotonic=lambda: self._now))
 
     def _answer(self, command):
-        body = {self._body: command["body"]}
         try:
-            response = self._session.request(command["method"], command["url"], timeout=60, **body)
+            response = self._session.request(command["method"], command["url"], data=command["body"], timeout=60)
         except Exception as error:  # noqa: BLE001 (the kit looks at any of them)
             return {"id": command["id"], "error": f"{error!r} {error}"}
         return {"id": command["id"], "status": response.status_code}
@@ -78,10 +71,6 @@ class InProcess:
         return json.dumps(self._answers)
 
 
-WITH_REQUESTS = partial(InProcess, requests.Session, RequestsAuth, "data")
-WITH_HTTPX = partial(InProcess, HTTPX, HttpxAuth, "content")
-
-
 @pytest.fixture(autouse=True)
 def environ(monkeypatch):
     """The variables and the session of boto3 are those of one consumer."""
@@ -93,11 +82,8 @@ def environ(monkeypatch):
 @each_scenario
 @pytest.mark.parametrize(
     "start",
-    [
-        pytest.param(WITH_REQUESTS, id="requests"),
-        pytest.param(WITH_HTTPX, id="httpx"),
-        pytest.param(partial(Consumer, NODE_CLIENT), id="node", marks=needs_node),
-    ],
+    [InProcess, pytest.param(partial(Consumer, NODE_CLIENT), marks=needs_node)],
+    ids=["Python", "Node.js"],
 )
 def test_client_passes(scenario, start):
     assert play(scenario, start) == []
@@ -150,7 +136,7 @@ def shows_its_token(consumer):
     return consumer._session.auth._client.get_token().access_token
 
 
-ANSWERED, COPY = RequestsAuth._answered, _TokenRequest.copy
+ANSWERED, COPY = TalendAuth._answered, _TokenRequest.copy
 IGNORES_EXPIRY = (HeldToken, "remaining_seconds", lambda held, *_: held.issued_at)
 DOES_NOT_WAIT = (TokenClient, "_await_replacement", lambda *_: None)
 ASKS_AGAIN_AND_AGAIN = (_client, "_LONGEST_REFUSAL_SECONDS", 0)
@@ -162,12 +148,12 @@ FLAWS = {
     "401, and a renewal is needed": (_TokenRequest, "copy", loses_the_body),
     "superseded": DOES_NOT_WAIT,
     "in_progress": DOES_NOT_WAIT,
-    "every token is rejected": (RequestsAuth, "_answered", repeats_twice),
+    "every token is rejected": (TalendAuth, "_answered", repeats_twice),
     "a storm of 100": (SingleFlight, "do", lambda _, _key, call: call()),
     "too_soon": ASKS_AGAIN_AND_AGAIN,
     "budget_exhausted": (TokenClient, "_read_replacement", lambda *_: False),
     "renew fails": ASKS_AGAIN_AND_AGAIN,
-    "403": (RequestsAuth, "_answered", renews_on_any_status),
+    "403": (TalendAuth, "_answered", renews_on_any_status),
     "Secrets Manager is down, and the token is good": (_client, "_READ_PAUSE_SECONDS", 0),
     "Secrets Manager is down, and the token has expired": IGNORES_EXPIRY,
     "an outage that ends": (SecretsManagerSource, "read", cache(SecretsManagerSource.read)),
@@ -179,7 +165,7 @@ FLAWS = {
 @each_scenario
 def test_a_mistake_fails_its_scenario(scenario, monkeypatch):
     monkeypatch.setattr(*FLAWS[scenario["name"]])
-    assert play(scenario, WITH_REQUESTS)
+    assert play(scenario, InProcess)
 
 
 @needs_node
@@ -228,7 +214,7 @@ def classes(tmp_path_factory):
 def test_java_class_passes(classes, reader, name):
     (scenario,) = [scenario for scenario in SCENARIOS if scenario["name"] == name]
     steps = [{"world": {"local_reader": reader}}, *scenario["steps"]]
-    command = [JAVA, "-XX:TieredStopAtLevel=1", "-XX:+UseSerialGC", "-cp", str(classes), "Client", reader]
+    command = ["java", "-XX:TieredStopAtLevel=1", "-XX:+UseSerialGC", "-cp", str(classes), "Client", reader]
     assert play(scenario | {"steps": steps}, partial(Consumer, command)) == []
 
 
