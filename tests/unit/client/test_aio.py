@@ -167,7 +167,9 @@ def in_a_guest(call):
     return asyncio.run(host())
 
 
-@pytest.mark.parametrize("run", [lambda call: asyncio.run(call()), trio.run, in_a_guest])
+@pytest.mark.parametrize(
+    "run", [lambda call: asyncio.run(call()), trio.run, in_a_guest], ids=["asyncio", "trio", "trio in asyncio"]
+)
 def test_a_call_that_has_ended_is_made_again(tokens, source, aws_clock, run):
     threads = []
     source.on_read = lambda: threads.append(threading.current_thread())
