@@ -25,13 +25,15 @@ class Requests:
 
 
 class Httpx:
-    """An httpx.Client for each request."""
+    """An httpx.Client for each request, with the options `http`."""
+
+    http = HTTP
 
     def __init__(self, client, **options):
         self.auth = HttpxAuth(client, **options)
 
     def __call__(self, method, url, **options):
-        with httpx.Client(auth=self.auth, **HTTP) as client:
+        with httpx.Client(auth=self.auth, **self.http) as client:
             return client.request(method, url, **options)
 
 
@@ -40,7 +42,7 @@ class AsyncHttpx(Httpx):
 
     def __call__(self, method, url, **options):
         async def call():
-            async with httpx.AsyncClient(auth=self.auth, **HTTP) as client:
+            async with httpx.AsyncClient(auth=self.auth, **self.http) as client:
                 return await client.request(method, url, **options)
 
         return self.run(call)

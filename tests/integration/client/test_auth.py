@@ -5,15 +5,11 @@ import io
 import itertools
 import logging
 import re
-import threading
 
 import pytest
-import requests
 
-from doubles.threads import in_threads
 from integration.client.clients import AsyncHttpx, Httpx, Requests, TrioHttpx
 from talend_token import BodyNotRepeatable, HostNotAllowed, TokenUnavailable
-from talend_token.requests import TalendAuth as RequestsAuth
 
 CLIENTS = [Requests, Httpx, AsyncHttpx, TrioHttpx]
 # Only these can send a file or an iterable.
@@ -182,22 +178,3 @@ def test_other_authentication_is_left_alone(call, other_host, source):
     sent = [call.headers["authorization"] for call in other_host.calls]
     assert sent == ["Basic mine", "Basic dXNlcjpwYXNzd29yZA=="]
     assert source.reads == 0
-
-
-# --- many at once: `test_httpx.py` has tasks ---
-
-
-@pytest.mark.parametrize("call", [Requests], indirect=True)
-@pytest.mark.usefixtures("revoked")
-def test_many_threads_retry_once_each_and_renew_once(client, api, source):
-    auth, together, first_answers = RequestsAuth(client), threading.Barrier(100), iter(range(100))
-
-    def wait():
-        # All of them have sent the first token before the first one gets its 401.
-        if next(first_answers, None) is not None:
-            together.wait(30)
-
-    api.on_call = wait
-    assert in_threads(lambda: requests.get(api.url, auth=auth, timeout=30).status_code, 100) == [200] * 100
-    assert source.renewals == ["v1"]
-    assert api.tokens == ["token-of-v1"] * 100 + ["token-of-v2"] * 100

@@ -4,6 +4,7 @@ import io
 import json
 import os
 import sys
+from unittest.mock import Mock
 
 import boto3
 import pytest
@@ -19,45 +20,23 @@ SECRET = wire.secret(token="hunter2")
 ARN = f"arn:aws:secretsmanager:us-east-1:123456789012:secret:{NAME}-a1b2c3"
 
 
-class AWS:
-    """A boto3 session and its clients, with given answers or errors, which records their calls."""
-
-    def __init__(self):
-        self.read = SECRET
-        self.renewal = {"outcome": "rotated"}
-        self.function_error = {}
-        self.made = []
-        self.calls = []
-
-    def client(self, _service, **how):
-        self.made.append(how)
-        return self
-
-    def get_secret_value(self, **parameters):
-        return self._answer(parameters, self.read)
-
-    def invoke(self, **parameters):
-        answer = self._answer(parameters, self.renewal)
-        return {"Payload": io.BytesIO(json.dumps(answer).encode())} | self.function_error
-
-    def close(self):
-        """Do nothing, because there are no connections."""
-
-    def _answer(self, parameters, answer):
-        self.calls.append(parameters)
-        if isinstance(answer, Exception):
-            raise answer
-        return answer
-
-    @property
-    def event(self):
-        """Return the last event that was sent to the function."""
-        return json.loads(self.calls[-1]["Payload"])
+def renewal(**answer):
+    return {"Payload": io.BytesIO(json.dumps({"outcome": "rotated"} | answer).encode())}
 
 
 @pytest.fixture
 def aws():
-    return AWS()
+    """A boto3 session that is its own client."""
+    aws = Mock()
+    aws.client.return_value = aws
+    aws.get_secret_value.return_value = SECRET
+    aws.invoke.return_value = renewal()
+    return aws
+
+
+def event(aws):
+    """Return the event that was sent to the function."""
+    return json.loads(aws.invoke.call_args.kwargs["Payload"])
 
 
 @pytest.fixture
@@ -74,7 +53,7 @@ def test_the_published_token_is_read(source, aws):
     assert (token.access_token, token.expires_at) == ("hunter2", 1795474789)
     assert (token.version_id, token.api_url) == ("v1", "https://api.eu.cloud.talend.com")
     assert (published.issued_at, published.answered_at) == (1795472989, None)
-    assert aws.calls == [{"SecretId": NAME}]
+    aws.get_secret_value.assert_called_once_with(SecretId=NAME)
 
 
 @pytest.mark.parametrize(
@@ -82,7 +61,7 @@ def test_the_published_token_is_read(source, aws):
     [({"date": "Mon, 23 Nov 2026 22:29:49 GMT"}, 1795472989), ({}, None), ({"date": "yesterday"}, None)],
 )
 def test_the_answers_date_is_aws_s_time(source, aws, headers, answered_at):
-    aws.read = SECRET | {"ResponseMetadata": {"HTTPHeaders": headers}}
+    aws.get_secret_value.return_value = SECRET | {"ResponseMetadata": {"HTTPHeaders": headers}}
     assert source.read().answered_at == answered_at
 
 
@@ -92,7 +71,7 @@ def test_after_a_read_the_name_is_that_of_the_answer(aws):
     source.read()
     assert str(source) == f"token secret '{NAME}'"
     source.renew("v1")
-    assert aws.event["account"] == "default"
+    assert event(aws)["account"] == "default"
 
 
 def test_an_arn_decides_the_region_of_the_session_that_is_given(aws, monkeypatch):
@@ -100,13 +79,13 @@ def test_an_arn_decides_the_region_of_the_session_that_is_given(aws, monkeypatch
     source = SecretsManagerSource(ARN, "arn:aws:lambda:us-west-2:123456789012:function:renew", session=aws)
     source.renew("v1")
     source.read()
-    assert [made["region_name"] for made in aws.made] == ["us-west-2", "us-east-1"]
+    assert [made.kwargs["region_name"] for made in aws.client.call_args_list] == ["us-west-2", "us-east-1"]
 
 
 def test_time_limits_and_retries_are_set_and_not_inherited(source, aws):
     source.read()
     source.renew("v1")
-    reading, invoking = (made["config"] for made in aws.made)
+    reading, invoking = (made.kwargs["config"] for made in aws.client.call_args_list)
     assert (reading.connect_timeout, reading.read_timeout) == (2, 3)
     assert reading.retries == {"mode": "standard", "total_max_attempts": 2}
     # The renew function's timeout is 30 seconds.
@@ -136,7 +115,7 @@ NO_OBJECT = "it does not hold a token document: not a JSON object. Force a rotat
     ],
 )
 def test_a_failed_read_names_the_secret_the_cause_and_the_fix(source, aws, answer, problem):
-    aws.read = answer
+    aws.get_secret_value.side_effect = [answer]
     with pytest.raises(TokenUnavailable) as caught:
         source.read()
     assert str(caught.value) == f"token secret '{NAME}' cannot be read: {problem}"
@@ -171,7 +150,7 @@ def test_no_local_variable_shows_the_token_when_something_fails(source, monkeypa
 )
 def test_the_account_is_that_of_the_secrets_name(aws, form, name, account):
     SecretsManagerSource(form.format(name), "renew", session=aws).renew("v1")
-    assert aws.event.get("account") == account
+    assert event(aws).get("account") == account
 
 
 def test_the_environment_names_the_secret_and_the_renew_function(aws, monkeypatch):
@@ -183,18 +162,18 @@ def test_the_environment_names_the_secret_and_the_renew_function(aws, monkeypatc
     monkeypatch.setattr(boto3, "DEFAULT_SESSION", aws)
     assert source.read().token.version_id == "v1"
     source.renew("v1")
-    read, renewal = aws.calls
-    assert (read["SecretId"], renewal["FunctionName"]) == (NAME, "renew-of-the-stack")
-    assert aws.event == {"account": "default", "rejected_version_id": "v1"}
+    aws.get_secret_value.assert_called_once_with(SecretId=NAME)
+    assert aws.invoke.call_args.kwargs["FunctionName"] == "renew-of-the-stack"
+    assert event(aws) == {"account": "default", "rejected_version_id": "v1"}
 
 
 @pytest.mark.parametrize(
     ("members", "waiting_time"), [({"retry_after_seconds": 37}, 37), ({}, 0), ({"retry_after_seconds": None}, 0)]
 )
 def test_an_answer_is_returned_with_its_waiting_time(source, aws, members, waiting_time):
-    aws.renewal = {"outcome": "too_soon"} | members
-    renewal = source.renew("v1")
-    assert (renewal.outcome, renewal.retry_after_seconds) == ("too_soon", waiting_time)
+    aws.invoke.return_value = renewal(outcome="too_soon", **members)
+    answer = source.renew("v1")
+    assert (answer.outcome, answer.retry_after_seconds) == ("too_soon", waiting_time)
 
 
 @pytest.mark.parametrize(
@@ -208,7 +187,7 @@ def test_an_answer_is_returned_with_its_waiting_time(source, aws, members, waiti
     ],
 )
 def test_a_failed_invocation_is_reported_by_its_kind(source, aws, error, said, outcome, retry_after, may_show):
-    aws.renewal = error
+    aws.invoke.side_effect = error
     match = f"version v1 was rejected, and function 'renew' could not be invoked: .*{said}"
     with pytest.raises(RenewalFailed, match=match) as caught:
         source.renew("v1")
@@ -217,8 +196,7 @@ def test_a_failed_invocation_is_reported_by_its_kind(source, aws, error, said, o
 
 
 def test_a_failed_function_is_reported_with_its_message(source, aws):
-    aws.function_error = {"FunctionError": "Unhandled"}
-    aws.renewal = {"errorType": "LockUnavailable", "errorMessage": "the lock table cannot be asked"}
+    aws.invoke.return_value = renewal(errorMessage="the lock table cannot be asked") | {"FunctionError": "Unhandled"}
     with pytest.raises(RenewalFailed, match="'renew' failed to replace it: the lock table cannot be asked") as caught:
         source.renew("v1")
     assert (caught.value.outcome, caught.value.may_show) == ("failed", True)
@@ -235,4 +213,4 @@ def test_a_forked_process_makes_clients_of_its_own(source, aws, monkeypatch):
     for process, made in ((1, 1), (1, 1), (2, 2)):
         monkeypatch.setattr(os, "getpid", lambda process=process: process)
         source.read()
-        assert len(aws.made) == made
+        assert aws.client.call_count == made

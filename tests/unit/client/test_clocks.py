@@ -1,12 +1,12 @@
 """A wrong clock never lets a client return an expired token, and clocks that a consumer's tests stop are followed."""
 
 import time
-from contextlib import contextmanager
 
 import pytest
 import time_machine
 
 from doubles import InMemoryTokenSource
+from doubles.clock import START
 from talend_token import RenewalFailed, TokenClient, TokenUnavailable
 
 # --- clocks that are wrong ---
@@ -74,63 +74,27 @@ def test_an_answer_dated_before_the_token_was_issued_is_not_believed(client, sou
 
 # --- clocks that a consumer's tests stop ---
 
-START = 1795472989
 
-
-@contextmanager
-def with_time_machine():
-    """Move only the wall clock."""
-    with time_machine.travel(START, tick=False) as clocks:
-        yield clocks.shift
-
-
-@contextmanager
-def with_patches():
-    """Replace the functions of the module, as freezegun and `unittest.mock.patch("time.time")` do."""
-    now = [START]
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(time, "time", lambda: now[0])
-        patch.setattr(time, "monotonic", lambda: now[0])
-        yield lambda seconds: now.__setitem__(0, now[0] + seconds)
-
-
-STOPPED = pytest.mark.parametrize("stopped", [with_time_machine, with_patches])
-
-
-@pytest.fixture
-def timed():
-    """A token secret whose clock is the module's."""
-    return InMemoryTokenSource(lambda: time.time())
-
-
-@STOPPED
-@pytest.mark.parametrize("made", ["before", "after"])
-def test_a_token_ages_with_the_clock_of_a_test(stopped, timed, made):
-    client = TokenClient(timed)
-    with stopped() as advance:
-        timed.publish()
-        if made == "after":
-            client = TokenClient(timed)
-        assert client.get_token().version_id == "v1"
-        advance(24 * 60)
-        assert client.get_token().version_id == "v1"
-        assert timed.reads == 1
-        advance(16 * 60)
+def test_a_token_ages_with_the_clock_of_a_test():
+    """time-machine moves only the wall clock. The client is older than that."""
+    source = InMemoryTokenSource(lambda: time.time())
+    client = TokenClient(source)
+    with time_machine.travel(START, tick=False) as clock:
+        source.publish()
+        for minutes in (0, 24):
+            clock.shift(minutes * 60)
+            assert (client.get_token().version_id, source.reads) == ("v1", 1)
+        clock.shift(16 * 60)
         with pytest.raises(TokenUnavailable, match=r"version v1, .* expired"):
             client.get_token()
-        timed.publish()
-        assert client.get_token().version_id == "v2"
 
 
-@STOPPED
-def test_a_renewal_gives_up_although_the_clock_stands_still(stopped, timed, monkeypatch):
-    slept = []
-    monkeypatch.setattr(time, "sleep", slept.append)
-    with stopped():
-        timed.publish()
-        client = TokenClient(timed)
-        token = client.get_token()
-        timed.refuse("in_progress")
-        with pytest.raises(RenewalFailed, match="within 30 seconds"):
-            client.renew(token)
-    assert 25 < sum(slept) <= 30
+def test_a_renewal_gives_up_although_the_clock_stands_still(source, aws_clock, monkeypatch):
+    """Tests replace functions of the module after the client is created."""
+    client = TokenClient(source)
+    for name, function in (("time", aws_clock), ("monotonic", aws_clock), ("sleep", aws_clock.slept.append)):
+        monkeypatch.setattr(time, name, function)
+    source.refuse("in_progress")
+    with pytest.raises(RenewalFailed, match="within 30 seconds"):
+        client.renew(client.get_token())
+    assert 25 < sum(aws_clock.slept) <= 30

@@ -61,19 +61,6 @@ def test_a_url_without_a_host_is_not_allowed(url):
     assert not AllowedOrigins().allow(url, TOKEN)
 
 
-@pytest.mark.parametrize("body", [None, b"", "text", bytearray(b"x"), memoryview(b"x"), [b"x"], {"a": "b"}])
-def test_a_body_in_memory_has_no_position(body):
-    assert start_of("PUT", body) is None
-
-
-@pytest.mark.parametrize("size", [10, 3])
-def test_a_file_starts_where_it_is_and_stays_there(size):
-    file = io.BytesIO(bytes(size))
-    file.seek(3)
-    assert start_of("PUT", file) == 3
-    assert file.tell() == 3
-
-
 class File(io.BytesIO):
     """A file class of the user's own."""
 

@@ -16,11 +16,6 @@ def flights():
     return SingleFlight()
 
 
-@pytest.fixture
-def impatient():
-    return SingleFlight(patience_seconds=0.01)
-
-
 def when_waiting(flights, act):
     """Act when another thread begins to wait for the only flight."""
     (flight,) = flights._flights.values()
@@ -28,7 +23,7 @@ def when_waiting(flights, act):
     flight.landed.wait = lambda patience: (act(), wait(patience))[1]
 
 
-def failing(error, wait=lambda: None):
+def failing(error, wait):
     def call():
         wait()
         raise error
@@ -36,28 +31,11 @@ def failing(error, wait=lambda: None):
     return call
 
 
-def made(flights, key="key"):
+def made(flights):
     """Return the calls that the flights made for a new call."""
     calls = []
-    flights.do(key, lambda: calls.append(key))
+    flights.do("key", lambda: calls.append("key"))
     return calls
-
-
-def test_a_call_is_made_again_once_it_has_ended(flights):
-    assert made(flights) == ["key"]
-    assert made(flights) == ["key"]
-    with pytest.raises(TokenUnavailable):
-        flights.do("key", failing(TokenUnavailable("down")))
-    assert made(flights) == ["key"]
-
-
-def test_a_call_under_way_holds_up_only_callers_that_wait_for_it(flights, under_way):
-    calls = []
-    with under_way(lambda wait: flights.do("key", wait)) as end:
-        assert made(flights, "other") == ["other"]
-        flights.do_unless_under_way("key", lambda: calls.append(1))
-        assert not end.is_set()
-    assert calls == []
 
 
 def test_each_waiting_thread_gets_its_own_copy_of_the_failure(flights, under_way):
@@ -89,7 +67,8 @@ def test_a_call_that_ends_as_the_wait_times_out_has_ended(flights):
     assert made(flights) == ["key"]
 
 
-def test_a_call_that_was_given_up_is_made_by_a_waiting_thread(impatient, under_way):
+def test_a_call_that_was_given_up_is_made_by_a_waiting_thread(under_way):
+    impatient = SingleFlight(patience_seconds=0.01)
     with ExitStack() as calls:
         calls.enter_context(under_way(lambda wait: impatient.do("key", wait)))
         (flight,) = impatient._flights.values()
@@ -100,13 +79,6 @@ def test_a_call_that_was_given_up_is_made_by_a_waiting_thread(impatient, under_w
 
         when_waiting(impatient, give_up_later_than_another)
         assert made(impatient) == ["key"]
-
-
-def test_a_signal_handler_gets_the_token_whose_read_it_interrupted(impatient):
-    """A caller that waits for too long makes the call itself."""
-    calls = []
-    impatient.do("key", lambda: calls.extend([*made(impatient), "interrupted"]))
-    assert calls == ["key", "interrupted"]
 
 
 @pytest.mark.true_source
