@@ -16,7 +16,7 @@ from rotator.domain.errors import (
 from rotator.domain.invocation import Trigger
 from rotator.domain.result import Outcome
 from rotator.ports import Verdict
-from unit.service.conftest import act, age, answer, refused, unavailable, with_token
+from unit.service.conftest import act, answer, refused, unavailable, with_token
 
 
 @pytest.fixture
@@ -127,15 +127,6 @@ def test_a_stale_read_does_not_try_the_same_credentials_twice(changed):
 # --- the breaker ---
 
 
-def test_while_the_previous_credentials_work_the_breaker_stays_closed(changed):
-    """This costs one refused call per renewal, and `too_soon` keeps renewals a minute apart."""
-    for _ in range(3):
-        changed.endpoint.answers = [refused()]
-        age(changed)
-        assert changed.renew().outcome is Outcome.ROTATED
-    assert asked_with(changed) == ["new", "s3cret"] * 3
-
-
 def test_a_temporary_failure_of_previous_credentials_opens_no_breaker(changed):
     changed.endpoint.answers = [refused(), unavailable()]
     with pytest.raises(TokenUnavailable):
@@ -178,12 +169,6 @@ def test_the_rejected_token_again_is_an_error_and_opens_the_breaker(system):
     with pytest.raises(CircuitOpen):
         system.renew()
     assert (len(system.endpoint.calls), system.secrets.versions(TOKEN)) == (2, 1)
-
-
-def test_the_rejected_token_again_for_previous_credentials_is_an_error(changed):
-    changed.endpoint.answers = [refused(), answer(changed.published.access_token)]
-    with pytest.raises(RejectedTokenAgain):
-        changed.renew()
 
 
 # --- the probe ---

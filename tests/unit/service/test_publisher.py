@@ -1,7 +1,5 @@
 """A replacement by compare and swap costs one version, whatever other runs do and whatever they left staged."""
 
-import dataclasses
-
 import pytest
 
 from doubles.system import TOKEN
@@ -38,23 +36,6 @@ def test_a_run_that_lost_and_reads_stale_is_in_progress(system):
     assert lost.as_renewal()["version_id"] is None
 
 
-def test_two_first_rotations_at_once_publish_one_token(empty):
-    empty.lock.down = True
-    empty.secrets.before["stage"] = empty.rotate
-    assert empty.rotate().outcome is Outcome.SUPERSEDED
-    assert empty.published.access_token == access_token(2)
-
-
-def test_a_staged_token_that_another_run_promoted_is_reported_once(system):
-    system.lock.down = True
-    others = []
-    system.secrets.before["promote"] = lambda: others.append(system.rotate())
-    late = system.rotate()
-    assert (late.outcome, late.version_id) == (Outcome.SUPERSEDED, "v2")
-    assert (others[0].outcome, others[0].version_id) == (Outcome.ROTATED, "v2")
-    assert system.secrets.versions(TOKEN) == 2
-
-
 def test_a_token_published_since_the_first_read_is_not_reported(system):
     """It has both labels when this run looks for a staged token."""
     system.lock.down = True
@@ -82,28 +63,10 @@ def test_a_fresh_token_left_staged_is_promoted_without_a_token_call(trigger):
     assert "left staged" in system.invocation.warnings[0]
 
 
-def test_a_staged_token_older_than_the_published_is_not_promoted():
-    system = with_token(minutes=2)
-    older = dataclasses.replace(system.published, access_token="older", issued_at=system.published.issued_at - 1)
-    system.secrets.stage(TOKEN, "left", older.to_json())
-    assert system.rotate().version_id == "v2"
-
-
 def test_something_unreadable_left_staged_is_ignored(system):
     system.secrets.put(TOKEN, system.published.to_json().reveal())
     system.secrets._secrets[TOKEN].versions["v1"] = None
     assert system.rotate().version_id == "v2"
-
-
-def test_a_token_replaced_twice_by_hand_does_not_come_back(system):
-    good = system.published
-    for seconds in (1, 2):
-        system.clock.advance(seconds=seconds)
-        expired = dataclasses.replace(good, issued_at=good.issued_at - 1800, expires_at=good.issued_at)
-        system.secrets.put(TOKEN, expired.to_json().reveal(), f"by-hand-{seconds}")
-    assert system.secrets.label(TOKEN, "AWSPENDING") == "v1"
-    assert system.rotate().version_id == "v2"
-    assert system.published.access_token == access_token(2)
 
 
 @pytest.mark.parametrize("again", [False, True])
