@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 import renew
-from integration.handlers import CREDENTIALS, invoke
+from integration.conftest import CREDENTIALS, invoke
 from rotator.domain.errors import CircuitOpen, CredentialsRefused, InvalidEvent
 from talend_simulator import Answer
 

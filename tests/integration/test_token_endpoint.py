@@ -14,7 +14,7 @@ from rotator.adapters.bounded_http import BoundedSession
 from rotator.adapters.token_endpoint import HttpTokenEndpoint
 from rotator.domain.credentials import Credentials
 from rotator.domain.errors import CredentialsRefused, InvalidTokenResponse, TokenUnavailable
-from talend_simulator import Account, Answer, Close, Huge, Redirect, Reset, Stall, TalendSimulator
+from talend_simulator import Account, Answer, Close, Huge, Redirect, Reset, TalendSimulator
 
 SECRET_ID = "talend-token/default/credentials"
 SECRET = "hunter2:with a colon"
@@ -204,14 +204,6 @@ def test_a_registered_error_code_is_shown_and_nothing_else(talend, endpoint, bod
     with pytest.raises(CredentialsRefused, match=re.escape(f"answered 401{shown} for the credentials")) as caught:
         request(endpoint, talend.url)
     assert "hunter2" not in str(caught.value)
-
-
-@pytest.mark.parametrize(("inside_body", "seconds"), [(False, 0.2), (True, 0.2), (False, -5)])
-def test_a_server_that_stalls_is_left_at_the_deadline(talend, endpoint, inside_body, seconds):
-    talend.faults.add(Stall(inside_body=inside_body), times=1)
-    with pytest.raises(TokenUnavailable, match="could not be reached"):
-        request(endpoint, talend.url, seconds=seconds)
-    assert len(talend.token_calls()) <= 1
 
 
 @pytest.mark.parametrize(

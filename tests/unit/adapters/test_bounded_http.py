@@ -240,21 +240,6 @@ def test_an_earlier_limit_of_a_kept_connection_is_forgotten(session):
         assert get(session, url) == b"good"
 
 
-def test_a_connection_that_was_closed_meanwhile_is_made_anew(session):
-    closed = threading.Event()
-
-    def serve(connection):
-        read_request(connection)
-        connection.sendall(OK)
-        connection.shutdown(socket.SHUT_RDWR)
-        closed.set()
-
-    with raw_server(serve) as url:
-        assert get(session, url) == b"good"
-        assert closed.wait(5)
-        assert get(session, url) == b"good"
-
-
 @pytest.mark.parametrize("encrypted", [False, True])
 def test_a_connection_is_kept_and_a_cookie_is_not(session, tls, encrypted):
     connections, requests_seen = [], []

@@ -8,11 +8,11 @@ import pytest
 from botocore import xform_name
 from botocore.stub import Stubber
 
-from doubles.unreachable import unreachable
 from rotator.adapters.secrets_manager import SecretsManagerStore, secrets_manager_client
 from rotator.domain.errors import SecretStoreError
 from rotator.ports import SecretDescription
 from talend_token.document import Sensitive
+from unit.conftest import unreachable
 
 NAME = "talend-token/default/token"
 ARN = "arn:aws:secretsmanager:eu-west-1:123456789012:secret:talend-token/default/token-a1b2c3"
@@ -233,6 +233,6 @@ def test_an_answer_with_a_wrong_or_missing_member_is_named(client, monkeypatch, 
     assert caught.value.__context__ is None
 
 
-def test_an_unreachable_secrets_manager_is_named_by_the_sdks_error():
+def test_an_unreachable_secrets_manager_is_named_by_the_sdks_error(sdk):
     with pytest.raises(SecretStoreError, match="EndpointConnectionError"):
-        SecretsManagerStore(unreachable("secretsmanager")).read(NAME, "AWSCURRENT")
+        SecretsManagerStore(unreachable(sdk, "secretsmanager")).read(NAME, "AWSCURRENT")
