@@ -23,12 +23,9 @@ def test_the_variables_become_settings_that_name_the_secrets():
     )
     assert settings.credentials_secret("default") == "team/talend/default/credentials"
     assert settings.token_secret("finance") == "team/talend/finance/token"
-
-
-def test_an_existing_credentials_secret_is_only_for_account_default():
-    settings = Settings.from_environment(COMPLETE | {"CREDENTIALS_SECRET": "arn:existing"})
-    assert settings.credentials_secret("default") == "arn:existing"
-    assert settings.credentials_secret("finance") == "talend-token/finance/credentials"
+    existing = Settings.from_environment(COMPLETE | {"CREDENTIALS_SECRET": "arn:existing"})
+    assert existing.credentials_secret("default") == "arn:existing"
+    assert existing.credentials_secret("finance") == "talend-token/finance/credentials"
 
 
 @pytest.mark.parametrize(

@@ -107,14 +107,6 @@ def test_if_neither_can_be_read_the_first_problem_is_raised(changed):
     assert asked_with(changed) == []
 
 
-def test_without_previous_credentials_the_refusal_is_raised(system):
-    system.endpoint.answers = [refused()]
-    with pytest.raises(CredentialsRefused):
-        system.rotate()
-    assert system.invocation.credentials_refused
-    assert "unusable too" not in warnings(system)
-
-
 def test_a_stale_read_does_not_try_the_same_credentials_twice(changed):
     """The stale read returns the previous version as the current one."""
     changed.secrets.stale[CREDENTIALS] = changed.secrets.read(CREDENTIALS, "AWSPREVIOUS")
