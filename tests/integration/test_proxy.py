@@ -13,6 +13,7 @@ from integration.wire import NAME, answer, secret
 from rotator.adapters.secrets_manager import secrets_manager_client
 from rotator.adapters.token_endpoint import HttpTokenEndpoint
 from rotator.domain.credentials import Credentials
+from talend_token.errors import TokenUnavailable
 from talend_token.secrets_manager import SecretsManagerSource
 
 MARK = "seen-only-by-the-server"
@@ -111,3 +112,13 @@ def test_it_works_through_a_proxy_that_sees_no_clear_text(proxy, server, monkeyp
     # Nor the path, nor any other header than the tunnel's own.
     for text in (MARK, "oauth", "GetSecretValue", "access_token", "Authorization"):
         assert text.encode() not in proxy.seen
+
+
+def test_behind_a_proxy_an_unknown_authority_is_refused(proxy, server, monkeypatch):
+    monkeypatch.delenv("AWS_CA_BUNDLE")
+    monkeypatch.delenv("REQUESTS_CA_BUNDLE")
+    with server(secret()) as url:
+        monkeypatch.setenv("AWS_ENDPOINT_URL", url)
+        with pytest.raises(TokenUnavailable, match="SSLError"):
+            clients_read(url)
+    assert proxy.hosts
