@@ -263,20 +263,6 @@ def test_the_environments_proxy_is_asked_within_the_limit(session, monkeypatch):
             get(session, "https://api.invalid", seconds=LIMIT_SECONDS)
 
 
-@pytest.mark.parametrize("location", [b"http://127.0.0.1:1/", b"http://[::1/", b"http://\xff/"])
-def test_a_redirect_is_an_ordinary_answer_whose_body_is_not_read(session, location):
-    def serve(connection):
-        read_request(connection)
-        headers = b"Location: " + location + b"\r\nContent-Length: 99999999999"
-        connection.sendall(b"HTTP/1.1 307 Elsewhere\r\n" + headers + b"\r\n\r\n")
-        while True:
-            connection.sendall(b"a" * 65_536)
-
-    options = {"timeout": 5, "allow_redirects": False, "stream": True}
-    with raw_server(serve) as url, time_limit(5), session.post(url, **options) as response:
-        assert (response.status_code, response.next) == (307, None)
-
-
 @pytest.mark.parametrize("header", [b"Authorization Basic aHVudGVyMg==", b" continued: aHVudGVyMg==", b"X-\xff: \xfe"])
 def test_a_header_that_cannot_be_parsed_is_not_logged(session, caplog, header):
     caplog.set_level("WARNING")

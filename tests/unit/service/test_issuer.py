@@ -62,14 +62,6 @@ def test_refused_credentials_give_way_to_the_previous_ones(changed, trigger, sta
     assert changed.published.access_token == access_token(3)
 
 
-def test_unreadable_credentials_give_way_too(changed):
-    changed.secrets.put(CREDENTIALS, "no colon", "credentials-3")
-    changed.rotate()
-    assert asked_with(changed) == ["new"]
-    assert changed.invocation.credentials_refused
-    assert f"the previous ones are used if they work: credentials secret {CREDENTIALS!r}" in warnings(changed)
-
-
 def test_each_version_is_sent_to_its_own_api(changed):
     us = "https://api.us.cloud.talend.com"
     changed.secrets.put(CREDENTIALS, f'{{"id": "abc", "secret": "of-us", "api_url": "{us}"}}', "credentials-3")
