@@ -155,6 +155,12 @@ def test_the_rejected_token_again_is_an_error_and_opens_the_breaker(system):
     assert (len(system.endpoint.calls), system.secrets.versions(TOKEN)) == (2, 1)
 
 
+def test_the_rejected_token_again_for_previous_credentials_is_an_error(changed):
+    changed.endpoint.answers = [refused(), answer(changed.published.access_token)]
+    with pytest.raises(RejectedTokenAgain):
+        changed.renew()
+
+
 # --- the probe ---
 
 

@@ -1,5 +1,7 @@
 """A replacement by compare and swap costs one version, whatever other runs do and whatever they left staged."""
 
+import dataclasses
+
 import pytest
 
 from doubles.system import CREDENTIALS, TOKEN
@@ -62,6 +64,13 @@ def test_a_fresh_token_left_staged_is_promoted_without_a_token_call(trigger):
     assert (system.published.access_token, system.published.version_id) == (access_token(2), "v2")
     assert len(system.endpoint.calls) == 2
     assert "left staged" in system.invocation.warnings[0]
+
+
+def test_a_staged_token_older_than_the_published_is_not_promoted():
+    system = with_token(minutes=2)
+    older = dataclasses.replace(system.published, access_token="older", issued_at=system.published.issued_at - 1)
+    system.secrets.stage(TOKEN, "left", older.to_json())
+    assert system.rotate().version_id == "v2"
 
 
 def test_something_unreadable_left_staged_is_ignored(system):
