@@ -143,7 +143,7 @@ def test_a_failure_of_secrets_manager_leaves_the_published_token(system, operati
 @pytest.mark.parametrize(
     ("break_it", "problem"),
     [
-        (lambda system: system.endpoint.answers.append(unavailable()), "answered 503 for"),
+        (lambda system: system.endpoint.answers.append(unavailable()), r"answered 503 for .*\. Wait\."),
         (lambda system: system.endpoint.answers.append(answer("x", expires_in=10)), "valid for 10 s"),
         (lambda system: system.secrets.create(CREDENTIALS), f"{CREDENTIALS}.* has no value yet"),
     ],
