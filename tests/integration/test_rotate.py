@@ -9,7 +9,7 @@ import boto3
 import pytest
 import requests
 
-from integration.handlers import CREDENTIALS, TOKEN, invoke
+from integration.conftest import CREDENTIALS, TOKEN, invoke
 from rotator import bootstrap
 from rotator.domain.errors import (
     CredentialsRefused,

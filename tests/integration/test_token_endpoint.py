@@ -4,7 +4,6 @@ import gzip
 import json
 import re
 import select
-import traceback
 import zlib
 
 import pytest
@@ -14,8 +13,8 @@ from doubles.tls_server import tls_context
 from rotator.adapters.bounded_http import BoundedSession
 from rotator.adapters.token_endpoint import HttpTokenEndpoint
 from rotator.domain.credentials import Credentials
-from rotator.domain.errors import CredentialsRefused, InvalidTokenResponse, TokenEndpointError, TokenUnavailable
-from talend_simulator import Account, Answer, Close, Huge, Redirect, Reset, Stall, TalendSimulator
+from rotator.domain.errors import CredentialsRefused, InvalidTokenResponse, TokenUnavailable
+from talend_simulator import Account, Answer, Close, Huge, Redirect, Reset, TalendSimulator
 
 SECRET_ID = "talend-token/default/credentials"
 SECRET = "hunter2:with a colon"
@@ -117,6 +116,7 @@ def test_a_lasting_failure_is_retried_until_the_deadline(talend, endpoint, clock
     with pytest.raises(TokenUnavailable, match=f"after {attempts} attempts" if slept else "answered 503 for") as caught:
         request(endpoint, talend.url, seconds=seconds)
     assert (caught.value.status, caught.value.attempts, caught.value.retry_after) == (503, attempts, retry_after)
+    assert (caught.value.url, caught.value.secret_id) == (talend.token_url, SECRET_ID)
     assert clock.slept == slept
     assert len(talend.token_calls()) == attempts
 
@@ -206,14 +206,6 @@ def test_a_registered_error_code_is_shown_and_nothing_else(talend, endpoint, bod
     assert "hunter2" not in str(caught.value)
 
 
-@pytest.mark.parametrize(("inside_body", "seconds"), [(False, 0.2), (True, 0.2), (False, -5)])
-def test_a_server_that_stalls_is_left_at_the_deadline(talend, endpoint, inside_body, seconds):
-    talend.faults.add(Stall(inside_body=inside_body), times=1)
-    with pytest.raises(TokenUnavailable, match="could not be reached"):
-        request(endpoint, talend.url, seconds=seconds)
-    assert len(talend.token_calls()) <= 1
-
-
 @pytest.mark.parametrize(
     ("said", "error"),
     [
@@ -270,7 +262,7 @@ def test_an_answer_that_is_not_http_is_retried_and_named_by_type(endpoint, answe
 def test_a_host_that_cannot_be_reached_is_named_with_the_reason(endpoint, url, kind):
     with pytest.raises(TokenUnavailable, match=kind) as caught:
         request(endpoint, url)
-    assert url in str(caught.value)
+    assert (caught.value.url, caught.value.secret_id) == (f"{url}/security/oauth/token", SECRET_ID)
     assert caught.value.__context__ is None
 
 
@@ -288,13 +280,3 @@ def test_a_certificate_of_an_unknown_authority_is_refused(endpoint, tmp_path):
     server = raw_server(lambda _: None, tls_context(tmp_path))
     with server as url, pytest.raises(TokenUnavailable, match="SSLError"):
         request(endpoint, url)
-
-
-@pytest.mark.parametrize("fault", [Answer(401), Answer(503), Close(), Huge(1_000_000), Redirect("http://127.0.0.1:1/")])
-def test_no_failure_shows_the_credentials(talend, endpoint, fault):
-    talend.faults.add(fault, times=99)
-    with pytest.raises(TokenEndpointError) as caught:
-        request(endpoint, talend.url)
-    report = "".join(traceback.TracebackException.from_exception(caught.value, capture_locals=True).format())
-    # The Base64 of Basic authentication for these credentials starts like this.
-    assert not any(piece in report for piece in ("hunter2", "YWJjOmh1bnRlcj"))

@@ -2,6 +2,7 @@
 
 import boto3
 import pytest
+from botocore.config import Config
 from moto import mock_aws
 
 
@@ -31,3 +32,9 @@ def lock_table(aws, sdk):  # noqa: ARG001 (the table is made in it)
         KeySchema=[{"AttributeName": "id", "KeyType": "HASH"}],
     )
     return "locks"
+
+
+def unreachable(sdk, service):
+    """Return a client whose every call fails at once, because no server listens at its address."""
+    config = Config(retries={"total_max_attempts": 1})
+    return sdk.client(service, endpoint_url="http://127.0.0.1:1", config=config)

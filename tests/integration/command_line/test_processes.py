@@ -1,14 +1,11 @@
-"""The command as a process: pipes, its entry in `ps`, and a writer that is killed again and again."""
+"""The command as a process: its entry in `ps`, and a file that expires during a read."""
 
 import json
 import os
-import random
-import shutil
 import subprocess
 import sys
 import threading
 import time
-from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -21,12 +18,12 @@ FUNCTIONS = Path(__file__).parents[3] / "functions"
 
 
 class SecretsManager:
-    """Answers each read with a token, and publishes another one at the first read after an interval."""
+    """Answers each read with the same token."""
 
-    life, interval = 1800, 1500
-    version = issued_at = 0
+    life = 1800
 
     def __init__(self):
+        self.token = marked("of a process")
         self.goes_on = threading.Event()
         """Cleared, it does not answer."""
         self.goes_on.set()
@@ -34,13 +31,7 @@ class SecretsManager:
     def serve(self, connection):
         read_request(connection)
         self.goes_on.wait(60)
-        if time.time() > self.issued_at + self.interval:
-            self.version, self.issued_at = self.version + 1, int(time.time())
-        answer(connection, secret(self.version, self.token, issued_at=self.issued_at, life=self.life))
-
-    @property
-    def token(self):
-        return marked(f"of version {self.version}")
+        answer(connection, secret(token=self.token, issued_at=int(time.time()), life=self.life))
 
 
 @pytest.fixture
@@ -53,9 +44,9 @@ def start(aws):
     """Start the command in a process that uses that Secrets Manager."""
     processes = []
 
-    def start(*arguments, **pipes):
+    def start(*arguments):
         command = [sys.executable, "-m", "talend_token", *arguments]
-        processes.append(subprocess.Popen(command, env=environment, **pipes))
+        processes.append(subprocess.Popen(command, env=environment))
         return processes[-1]
 
     with raw_server(aws.serve) as url:
@@ -71,17 +62,8 @@ def start(aws):
         yield start
         for process in processes:
             process.kill()
-            process.communicate()
+            process.wait()
         aws.goes_on.set()
-
-
-def test_a_pipe_that_is_closed_early_is_not_a_traceback(start):
-    reader, writer = os.pipe()
-    os.close(reader)
-    process = start("token", stdout=writer, stderr=subprocess.PIPE)
-    os.close(writer)
-    assert process.communicate(timeout=60)[1] == b""
-    assert process.returncode == 141
 
 
 def test_the_command_takes_the_place_of_the_process(aws, start, tmp_path):
@@ -97,47 +79,11 @@ def test_the_command_takes_the_place_of_the_process(aws, start, tmp_path):
     assert process.wait(30) == 9
 
 
-@pytest.fixture
-def file(tmp_path):
-    folder = tmp_path / "tokens"
-    folder.mkdir()
-    yield folder / "token.json"
-    shutil.rmtree(folder)
-
-
-def test_a_file_expires_on_time_although_the_read_hangs(aws, start, file):
-    aws.life = 4
+def test_a_file_expires_on_time_although_the_read_hangs(aws, start, tmp_path):
+    aws.life, file = 4, tmp_path / "token.json"
     start("write", str(file))
     eventually(file.exists, 30)
     aws.goes_on.clear()
     expires_at = json.loads(file.read_text())["expires_at"]
     eventually(lambda: not file.exists(), 30)
     assert time.time() < expires_at
-
-
-def test_no_reader_sees_half_a_file_or_an_expired_token(aws, start, file):
-    """While writers are killed at random and started again.
-
-    A file that a killed writer leaves can expire before the next one has started. Here it is replaced long before that.
-    """
-    aws.life, aws.interval = 60, 1
-    chance = random.Random(17)
-    seen = set()
-
-    def look():
-        read_at = time.time()
-        with suppress(FileNotFoundError):
-            document = json.loads(file.read_text())
-            assert document["expires_at"] > read_at
-            seen.add(document["version_id"])
-
-    for number in range(1, 5):
-        process = start("write", str(file))
-        # Each writer has a file to keep before it is killed.
-        eventually(lambda number=number: look() or len(seen) >= number, 60)
-        killed_at = time.monotonic() + chance.uniform(0, 2)
-        while time.monotonic() < killed_at:
-            look()
-            time.sleep(0.002)
-        process.kill()
-        process.wait()

@@ -71,13 +71,13 @@ class InMemoryAWS:
         self.functions = dict.fromkeys((f"{name}-rotate", f"{name}-renew"), self._replace)
         self._add_account("default", f"{name}-DefaultAccount", prefix)
 
-    def add_account(self, account: str, main: str = "talend-token", prefix: str = "talend-token") -> None:
+    def add_account(self, account: str) -> None:
         """Deploy one more account, as infra/account.yaml does."""
-        name = f"{main}-{account}"
+        name = f"talend-token-{account}"
         self.stacks[name] = {"Parameters": [{"ParameterKey": "Account", "ParameterValue": account}]}
         self.resources[name] = {"Resources": STACK}
-        self.imports[f"{main}-SecretPrefix"].append(name)
-        self._add_account(account, f"{name}-Resources", prefix)
+        self.imports["talend-token-SecretPrefix"].append(name)
+        self._add_account(account, f"{name}-Resources", "talend-token")
 
     def _add_account(self, account: str, stack: str, prefix: str) -> None:
         alarms = ("TokenAlarm", "CredentialsRefusedAlarm", "VersionBudgetAlarm")

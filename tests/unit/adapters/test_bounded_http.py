@@ -240,21 +240,6 @@ def test_an_earlier_limit_of_a_kept_connection_is_forgotten(session):
         assert get(session, url) == b"good"
 
 
-def test_a_connection_that_was_closed_meanwhile_is_made_anew(session):
-    closed = threading.Event()
-
-    def serve(connection):
-        read_request(connection)
-        connection.sendall(OK)
-        connection.shutdown(socket.SHUT_RDWR)
-        closed.set()
-
-    with raw_server(serve) as url:
-        assert get(session, url) == b"good"
-        assert closed.wait(5)
-        assert get(session, url) == b"good"
-
-
 @pytest.mark.parametrize("encrypted", [False, True])
 def test_a_connection_is_kept_and_a_cookie_is_not(session, tls, encrypted):
     connections, requests_seen = [], []
@@ -276,20 +261,6 @@ def test_the_environments_proxy_is_asked_within_the_limit(session, monkeypatch):
         monkeypatch.setenv("HTTPS_PROXY", proxy)
         with pytest.raises(TIME_OUTS, match="timed out"):
             get(session, "https://api.invalid", seconds=LIMIT_SECONDS)
-
-
-@pytest.mark.parametrize("location", [b"http://127.0.0.1:1/", b"http://[::1/", b"http://\xff/"])
-def test_a_redirect_is_an_ordinary_answer_whose_body_is_not_read(session, location):
-    def serve(connection):
-        read_request(connection)
-        headers = b"Location: " + location + b"\r\nContent-Length: 99999999999"
-        connection.sendall(b"HTTP/1.1 307 Elsewhere\r\n" + headers + b"\r\n\r\n")
-        while True:
-            connection.sendall(b"a" * 65_536)
-
-    options = {"timeout": 5, "allow_redirects": False, "stream": True}
-    with raw_server(serve) as url, time_limit(5), session.post(url, **options) as response:
-        assert (response.status_code, response.next) == (307, None)
 
 
 @pytest.mark.parametrize("header", [b"Authorization Basic aHVudGVyMg==", b" continued: aHVudGVyMg==", b"X-\xff: \xfe"])

@@ -6,7 +6,6 @@ import boto3
 import pytest
 from botocore.exceptions import ClientError
 
-from doubles.unreachable import unreachable
 from rotator.adapters.circuit_breaker import DynamoDBCircuitBreaker
 from rotator.adapters.lock_table import lock_table_client
 from rotator.domain.errors import (
@@ -16,6 +15,7 @@ from rotator.domain.errors import (
     TokenRejectedByProbe,
     TokenUnavailable,
 )
+from unit.conftest import unreachable
 
 URL = "https://api.eu.cloud.talend.com/security/oauth/token"
 SECRET = "talend-token/default/credentials"
@@ -125,7 +125,7 @@ def missing(sdk):
 
 
 @pytest.mark.usefixtures("lock_table")
-@pytest.mark.parametrize("broken", [missing, lambda _: unreachable("dynamodb")], ids=["missing", "unreachable"])
+@pytest.mark.parametrize("broken", [missing, lambda sdk: unreachable(sdk, "dynamodb")], ids=["missing", "unreachable"])
 def test_without_the_table_every_call_goes_through(sdk, broken):
     breaker = DynamoDBCircuitBreaker(broken(sdk), "locks")
     refuse(breaker)

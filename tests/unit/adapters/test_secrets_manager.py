@@ -8,11 +8,11 @@ import pytest
 from botocore import xform_name
 from botocore.stub import Stubber
 
-from doubles.unreachable import unreachable
 from rotator.adapters.secrets_manager import SecretsManagerStore, secrets_manager_client
 from rotator.domain.errors import SecretStoreError
 from rotator.ports import SecretDescription
 from talend_token.document import Sensitive
+from unit.conftest import unreachable
 
 NAME = "talend-token/default/token"
 ARN = "arn:aws:secretsmanager:eu-west-1:123456789012:secret:talend-token/default/token-a1b2c3"
@@ -33,9 +33,9 @@ def version():
     return str(uuid.uuid4())
 
 
-def publish(client, text="one"):
+def publish(client):
     version_id = version()
-    client.put_secret_value(SecretId=NAME, SecretString=text, ClientRequestToken=version_id)
+    client.put_secret_value(SecretId=NAME, SecretString="one", ClientRequestToken=version_id)
     return version_id
 
 
@@ -90,13 +90,6 @@ def test_promotion_moves_the_label_from_the_version_that_was_read(store, client)
     current = store.read(NAME, "AWSCURRENT")
     assert (current.version_id, current.text.reveal()) == (staged, "two")
     assert store.read(NAME, "AWSPREVIOUS").version_id == published
-
-
-def test_every_version_has_its_creation_time(store, client):
-    assert store.created(NAME) == []
-    for text in ("one", "two", "three"):
-        publish(client, text)
-    assert store.created(NAME) == pytest.approx([time.time()] * 3, abs=60)
 
 
 def test_all_pages_of_versions_are_read_including_unlabeled_ones(client):
@@ -233,6 +226,6 @@ def test_an_answer_with_a_wrong_or_missing_member_is_named(client, monkeypatch, 
     assert caught.value.__context__ is None
 
 
-def test_an_unreachable_secrets_manager_is_named_by_the_sdks_error():
+def test_an_unreachable_secrets_manager_is_named_by_the_sdks_error(sdk):
     with pytest.raises(SecretStoreError, match="EndpointConnectionError"):
-        SecretsManagerStore(unreachable("secretsmanager")).read(NAME, "AWSCURRENT")
+        SecretsManagerStore(unreachable(sdk, "secretsmanager")).read(NAME, "AWSCURRENT")

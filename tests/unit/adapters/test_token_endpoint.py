@@ -4,7 +4,7 @@ import time
 
 import pytest
 
-from rotator.adapters.token_endpoint import _PERMANENT_STATUSES, _RETRYABLE_STATUSES, delay_seconds
+from rotator.adapters.token_endpoint import delay_seconds
 
 NOW = 1_795_472_989.0
 
@@ -50,7 +50,3 @@ def far_from_greenwich(monkeypatch):
 @pytest.mark.parametrize("zone", ["", " GMT", " -0000", " +0000"])
 def test_a_date_is_by_greenwich_wherever_the_function_runs(zone):
     assert delay_seconds(1, f"Mon, 23 Nov 2026 22:30:00{zone}", 1_795_473_000.0 - 11, 0) == 11
-
-
-def test_no_status_is_both_retryable_and_permanent():
-    assert not _RETRYABLE_STATUSES & _PERMANENT_STATUSES

@@ -1,14 +1,11 @@
 """Help, unexpected errors, pipes, interrupts and colors are the same for every command."""
 
 import io
-import os
 import re
 import runpy
-import subprocess
 import sys
 import time
 from importlib.metadata import PackageNotFoundError
-from pathlib import Path
 from unittest.mock import Mock
 
 import pytest
@@ -17,7 +14,6 @@ from talend_token._command_line import entry, screen
 from talend_token._command_line.failure import EXIT_CODES
 from talend_token._command_line.parser import parser
 
-FUNCTIONS = Path(__file__).parents[3] / "functions"
 COMMANDS = ("token", "status", "doctor", "rotate", "renew", "credentials", "exec", "write")
 
 
@@ -177,24 +173,6 @@ def test_an_output_without_unicode_gets_ascii(aws, terminal, monkeypatch):
 
 
 # --- the package ---
-
-IMPORTS = """\
-import sys, talend_token.secrets_manager
-print([name for name in sys.modules if "command" in name])
-from talend_token._command_line.entry import main
-main(["token", "--profile", "nix"])
-print(*(name.removeprefix("talend_token._command_line.") for name in sys.modules))
-"""
-
-
-@pytest.mark.true_source
-def test_the_client_and_each_command_import_no_other_command():
-    environment, command = os.environ | {"PYTHONPATH": str(FUNCTIONS)}, [sys.executable, "-c", IMPORTS]
-    of_the_client, of_token = subprocess.check_output(command, text=True, env=environment).splitlines()
-    assert of_the_client == "[]"
-    names = set(of_token.split())
-    assert {"aws", "entry", "failure", "parser", "place", "screen", "token_command"} <= names
-    assert [name for name in names if name.endswith("_command") and "." not in name] == ["token_command"]
 
 
 def test_the_package_is_the_command(aws, monkeypatch):

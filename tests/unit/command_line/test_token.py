@@ -1,8 +1,11 @@
-"""`token` prints a valid token and nothing else."""
+"""`token` prints a valid token and nothing else, and `exec` becomes a command with it in its environment."""
+
+import os
+import signal
 
 import pytest
 
-from doubles.aws import TOKEN
+from doubles.aws import API, TOKEN
 
 COMPANY, SALES = "company/sales/token", "talend-token/sales/token"
 KUBERNETES = (
@@ -80,3 +83,27 @@ def test_profile_and_region_are_those_of_the_aws_command(aws, terminal):
     aws.publish()
     assert terminal.run("token --profile work --region us-east-1") == 0
     assert aws.sessions == [{"profile_name": "work", "region_name": "us-east-1"}]
+
+
+class Replaced(BaseException):
+    """This process is another program now."""
+
+
+@pytest.mark.parametrize("command", ["exec -- job --json -x", "exec job --json -x"])
+def test_the_command_has_token_and_url_in_its_environment(aws, terminal, monkeypatch, command):
+    executed = []
+
+    def execvpe(*call):
+        executed.append(call)
+        raise Replaced
+
+    monkeypatch.setattr(os, "execvpe", execvpe)
+    token = aws.publish()
+    before = signal.getsignal(signal.SIGPIPE)
+    with pytest.raises(Replaced):
+        terminal.run(command)
+    # Python ignores SIGPIPE, which the command would inherit.
+    assert signal.signal(signal.SIGPIPE, before) is signal.SIG_DFL
+    environment = os.environ | {"TALEND_ACCESS_TOKEN": token, "TALEND_API_URL": API}
+    assert executed == [("job", ["job", "--json", "-x"], environment)]
+    assert "TALEND_ACCESS_TOKEN" not in os.environ

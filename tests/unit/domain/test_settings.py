@@ -8,7 +8,6 @@ from rotator.domain.settings import Settings
 COMPLETE = {
     "TALEND_API_URL": "https://api.eu.cloud.talend.com",
     "SECRET_PREFIX": "talend-token",
-    "CREDENTIALS_SECRET": "",
     "SCHEDULE_EXPRESSION": "rate(25 minutes)",
     "LOCK_TABLE": "locks",
     "STACK_NAME": "talend-token",
@@ -24,18 +23,15 @@ def test_the_variables_become_settings_that_name_the_secrets():
     )
     assert settings.credentials_secret("default") == "team/talend/default/credentials"
     assert settings.token_secret("finance") == "team/talend/finance/token"
-
-
-def test_an_existing_credentials_secret_is_only_for_account_default():
-    settings = Settings.from_environment(COMPLETE | {"CREDENTIALS_SECRET": "arn:existing"})
-    assert settings.credentials_secret("default") == "arn:existing"
-    assert settings.credentials_secret("finance") == "talend-token/finance/credentials"
+    existing = Settings.from_environment(COMPLETE | {"CREDENTIALS_SECRET": "arn:existing"})
+    assert existing.credentials_secret("default") == "arn:existing"
+    assert existing.credentials_secret("finance") == "talend-token/finance/credentials"
 
 
 @pytest.mark.parametrize(
     ("environment", "parts"),
     [
-        ({}, [f"{name} is missing" for name in sorted(COMPLETE.keys() - {"CREDENTIALS_SECRET"})]),
+        ({}, [f"{name} is missing" for name in sorted(COMPLETE)]),
         (COMPLETE | {"SECRET_PREFIX": "/", "TALEND_API_URL": "eu", "PROBE_PATH": "x"}, ["'/'", "'eu'", "'x'"]),
     ],
 )
@@ -64,12 +60,10 @@ def test_a_wrong_value_is_named(name, value):
     assert value in str(caught.value)
 
 
-def test_optional_variables_may_be_missing():
-    optional = ("CREDENTIALS_SECRET", "PROBE_PATH")
-    least = {name: value for name, value in COMPLETE.items() if name not in optional}
-    settings = Settings.from_environment(least)
-    assert settings == Settings.from_environment(COMPLETE | dict.fromkeys(optional, ""))
-    assert settings.probe_path == ""
+@pytest.mark.parametrize("optional", [{}, {"CREDENTIALS_SECRET": "", "PROBE_PATH": ""}])
+def test_optional_variables_may_be_missing_or_empty(optional):
+    settings = Settings.from_environment(COMPLETE | optional)
+    assert (settings.default_credentials_secret, settings.probe_path) == ("", "")
 
 
 ARN = "arn:aws:secretsmanager:eu-west-1:123456789012:secret:"

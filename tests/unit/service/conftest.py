@@ -1,7 +1,5 @@
 """The whole service over test doubles, and the failures that tests cause in it."""
 
-import dataclasses
-
 import pytest
 
 from doubles.system import CREDENTIALS, TOKEN, System
@@ -58,9 +56,3 @@ def exhaust(system, text=None):
     """Write so many versions that none are left for renewals."""
     for _ in range(40):
         system.secrets.put(TOKEN, text or system.published.to_json().reveal(), "v1")
-
-
-def age(system):
-    """Make the published token ten minutes older without letting time pass for the breaker."""
-    aged = dataclasses.replace(system.published, issued_at=system.published.issued_at - 600)
-    system.secrets.put(TOKEN, aged.to_json().reveal(), f"aged-{system.published_version}")

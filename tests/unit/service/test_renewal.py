@@ -4,10 +4,10 @@ import pytest
 
 from doubles.system import CREDENTIALS, TOKEN
 from doubles.token_endpoint import access_token
-from rotator.domain.errors import CircuitOpen, CredentialsRefused, LockUnavailable, TokenUnavailable
+from rotator.domain.errors import CircuitOpen, CredentialsRefused, LockUnavailable
 from rotator.domain.invocation import Trigger
 from rotator.domain.result import Outcome
-from unit.service.conftest import act, exhaust, refused, unavailable
+from unit.service.conftest import act, exhaust, refused
 
 OTHER_VERSION = "another-version-that-is-not-there"
 
@@ -89,13 +89,6 @@ def test_a_stale_read_is_answered_from_the_locks_record(system):
     assert (duplicate.outcome, duplicate.version_id) == (Outcome.SUPERSEDED, "v2")
     assert duplicate.as_rotation()["trigger"] == "schedule"
     assert calls(system) == 1
-
-
-def test_a_failed_renewal_releases_the_lock(system):
-    system.endpoint.answers = [unavailable()]
-    with pytest.raises(TokenUnavailable):
-        system.renew()
-    assert system.renew().outcome is Outcome.ROTATED
 
 
 # --- the version budget ---
