@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from talend_token._command_line.screen import Screen
 
 
-def run(options: Namespace, place: Place, _: Screen, clocks: Any) -> NoReturn:
+def run(options: Namespace, place: Place, _: Screen, __: Any) -> NoReturn:
     """Replace this process with the command, so that its signals and its exit code are those of the command.
 
     Raises:
@@ -27,7 +27,7 @@ def run(options: Namespace, place: Place, _: Screen, clocks: Any) -> NoReturn:
     command = options.cmd[1:] if options.cmd[:1] == ["--"] else options.cmd
     if not command:
         raise CommandError("exec needs a command: talend-token exec -- CMD.", USAGE)
-    token = valid_token(place, options.min_remaining, clocks).token
+    token = valid_token(place, options.min_remaining).token
     sys.stdout.flush()
     sys.stderr.flush()
     # Python ignores SIGPIPE, and the command would inherit that.

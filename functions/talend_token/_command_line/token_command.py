@@ -20,23 +20,22 @@ if TYPE_CHECKING:
     from talend_token._sources import Published
 
 
-def run(options: Namespace, place: Place, screen: Screen, clocks: Any) -> int:
+def run(options: Namespace, place: Place, screen: Screen, _: Any) -> int:
     """Print the token in the requested form."""
-    published = valid_token(place, options.min_remaining, clocks)
+    published = valid_token(place, options.min_remaining)
     forms = {None: _plain, "header": _header, "json": _json, "exec_credential": _exec_credential}
     screen.print(forms[options.form](published).reveal())
     return OK
 
 
-def valid_token(place: Place, min_remaining: float, clocks: Any) -> Published:
+def valid_token(place: Place, min_remaining: float) -> Published:
     """Return a published token that is valid for more than `min_remaining` seconds.
 
     Raises:
         CommandError: there is no such token, or it cannot be read.
     """
-    client = TokenClient(place, clock=clocks.time, monotonic=clocks.monotonic, sleep=clocks.sleep)
     try:
-        client.get_token(min_remaining)
+        TokenClient(place).get_token(min_remaining)
     except TokenUnavailable as error:
         raise CommandError(str(error), NO_TOKEN) from None
     return place.published

@@ -29,7 +29,8 @@ class TokenFile:
         self._path = Path(name)
         self._prefix = f".{self._path.name}."
         try:
-            self.content = self._read()
+            self.left = self._read()
+            """The document that another run has left, or None."""
             self._remove_leftovers()
         except OSError as error:
             raise self._failure(error) from None
@@ -56,13 +57,11 @@ class TokenFile:
                 raise
         except OSError as error:
             raise self._failure(error) from None
-        self.content = document
 
     def remove(self) -> None:
         """Remove the file, because its token has expired."""
         with suppress(FileNotFoundError):
             self._path.unlink()
-        self.content = None
 
     @property
     def is_missing(self) -> bool:
@@ -70,7 +69,6 @@ class TokenFile:
         return not self._path.exists()
 
     def _read(self) -> TokenDocument | None:
-        """Return the document that another run has left, or None."""
         if not self._check():
             return None
         with os.fdopen(os.open(self._path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK), "rb") as file:

@@ -65,9 +65,8 @@ class _Writer:
         self._held = HeldToken.none()
         self.failure: CommandError | None = None
         """The error of the last read, while the file still has a valid token."""
-        if file.content:
+        if left := file.left:
             # The token that another run has left is used if the secret cannot be read.
-            left = file.content
             token = Token(
                 left.access_token, expires_at=left.expires_at, version_id=left.version_id, api_url=left.api_url
             )

@@ -19,6 +19,7 @@ from talend_token.document import TokenDocument
 
 API = "https://api.eu.cloud.talend.com"
 TOKEN = "talend-token/default/token"
+_SERVICES = ("cloudformation", "cloudwatch", "lambda", "scheduler", "secretsmanager")
 STACK, ALARM = "AWS::CloudFormation::Stack", "AWS::CloudWatch::Alarm"
 
 
@@ -120,6 +121,7 @@ class InMemoryAWS:
         return self
 
     def client(self, service: str, **named: Any) -> Any:
+        assert service in _SERVICES
         self.configs[service] = named["config"]
         return _Client(self.call)
 
@@ -167,11 +169,16 @@ class InMemoryAWS:
         self.secrets[SecretId].append({"id": str(uuid.uuid4()), "text": SecretString, "created": self.clock()})
         return {}
 
-    def _list_secret_version_ids(self, SecretId: str, NextToken: str = "0", **_: Any) -> dict[str, Any]:  # noqa: N803
-        """Two a page."""
+    def _list_secret_version_ids(
+        self,
+        SecretId: str,  # noqa: N803
+        IncludeDeprecated: bool = False,  # noqa: N803
+        NextToken: str = "0",  # noqa: N803
+    ) -> dict[str, Any]:
+        """Two a page. Without the deprecated ones, only the versions that have a label."""
         if SecretId not in self.secrets:
             raise _error("ListSecretVersionIds", "ResourceNotFoundException")
-        start, versions = int(NextToken), self.secrets[SecretId]
+        start, versions = int(NextToken), self.secrets[SecretId][0 if IncludeDeprecated else -2 :]
         dates = [datetime.fromtimestamp(version["created"], UTC) for version in versions[start : start + 2]]
         page = {"Versions": [{"CreatedDate": date} for date in dates]}
         return page | ({"NextToken": str(start + 2)} if start + 2 < len(versions) else {})

@@ -93,6 +93,13 @@ def test_a_pair_that_the_rotator_would_refuse_is_not_stored(aws, terminal, typed
     assert stored(aws) == []
 
 
+def test_standard_input_is_named_if_it_is_not_text(terminal, aws, monkeypatch):
+    monkeypatch.setattr("sys.stdin", io.TextIOWrapper(io.BytesIO(b"\xff")))
+    assert terminal.run("credentials -") == 2
+    assert "talend-token: standard input is not UTF-8 text" in terminal.err
+    assert stored(aws) == []
+
+
 def test_a_broken_link_is_shown_instead_of_waiting(aws, clock, terminal, typed):
     answer_doctor(aws, ok=False, detail="answered 401. Store another pair.")
     typed("abc", SECRET)

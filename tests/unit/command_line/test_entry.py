@@ -34,11 +34,12 @@ def test_a_closed_pipe_is_141(aws, terminal, monkeypatch, stream, command):
     assert terminal.run(command) == 141
 
 
-def test_after_a_closed_pipe_the_interpreter_writes_to_the_null_device(monkeypatch, tmp_path):
+@pytest.mark.parametrize("streams", [("stdout", "stderr"), ("stderr", "stdout")])
+def test_after_a_closed_pipe_the_interpreter_writes_to_the_null_device(monkeypatch, tmp_path, streams):
     """Otherwise the interpreter would fail again when it ends."""
     with (tmp_path / "out").open("w") as out:
-        monkeypatch.setattr(sys, "stdout", out)
-        monkeypatch.setattr(sys, "stderr", io.StringIO())
+        for name, stream in zip(streams, (out, io.StringIO()), strict=True):
+            monkeypatch.setattr(sys, name, stream)
         assert entry._pipe_closed() == 141
         out.write("lost")
     assert (tmp_path / "out").read_text() == ""
@@ -131,10 +132,15 @@ def show_status(aws, terminal, monkeypatch):
 
 
 def test_a_terminal_gets_color_and_progress(aws, show_status):
+    aws.add_account("sales")
     aws.alarms_on = {"talend-token-DefaultAccount-TokenAlarm"}
     out, err = show_status()
-    assert "\x1b[32mfresh\x1b[0m" in out
-    assert "\x1b[31mTokenAlarm\x1b[0m" in out
+    headings, default, sales = out.splitlines()
+    assert re.fullmatch("\x1b\\[2maccount .* alarms\x1b\\[0m", headings)
+    assert re.fullmatch("default  \x1b\\[32mfresh  \x1b\\[0m .* \x1b\\[31mTokenAlarm\x1b\\[0m", default)
+    assert re.fullmatch("sales    \x1b\\[31mmissing\x1b\\[0m  - +- +- .* none", sales)
+    shown = screen.Screen({})
+    assert [shown.mark(ok) for ok in (True, False)] == ["\x1b[32m✓\x1b[0m", "\x1b[31m✗\x1b[0m"]
     assert err.startswith("\rreading stack 'talend-token' (0 s)")
     assert err.endswith("\r\x1b[K")
 
@@ -148,15 +154,31 @@ def test_no_color_and_a_dumb_terminal_get_text_alone(show_status, monkeypatch, n
     assert err == ""
 
 
-@pytest.mark.usefixtures("capsys")
-def test_progress_goes_on_until_the_block_ends(monkeypatch):
-    monkeypatch.setattr(sys.stderr, "isatty", lambda: True)
+class Buffered(io.TextIOWrapper):
+    """A terminal that shows only what is flushed."""
+
+    def __init__(self):
+        super().__init__(io.BytesIO(), encoding="utf-8")
+
+    def isatty(self):
+        return True
+
+    @property
+    def shown(self):
+        return self.buffer.getvalue().decode()
+
+
+def test_progress_is_shown_at_once_and_until_the_block_ends(monkeypatch):
+    monkeypatch.setattr(sys, "stdout", Buffered())
+    monkeypatch.setattr(sys, "stderr", Buffered())
     monkeypatch.setattr(screen, "_FRAME_SECONDS", 0.001)
     begun = time.monotonic()
     with screen.Screen({}).progress("waiting"):
-        while sys.stderr.getvalue().count("\rwaiting") < 3:
+        while sys.stderr.shown.count("\rwaiting") < 3:
             assert time.monotonic() < begun + 30
-    assert sys.stderr.getvalue().endswith("\r\x1b[K")
+    assert re.fullmatch(r"(\rwaiting \(\d+ s\))+\r\x1b\[K", sys.stderr.shown)
+    screen.Screen({}).print("at once")
+    assert sys.stdout.shown == "at once\n"
 
 
 def test_an_output_without_unicode_gets_ascii(aws, terminal, monkeypatch):
@@ -169,6 +191,7 @@ def test_an_output_without_unicode_gets_ascii(aws, terminal, monkeypatch):
     assert terminal.run("doctor") == 1
     printed = out.buffer.getvalue().decode()
     assert " ########.. " in printed
+    assert screen.Screen({}).bar(1.5) == "#" * 10
     assert printed.endswith("ok key: x\nno key: x\n")
 
 

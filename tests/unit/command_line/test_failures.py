@@ -5,7 +5,7 @@ import signal
 from pathlib import Path
 
 import pytest
-from botocore.exceptions import NoCredentialsError, ProfileNotFound, ReadTimeoutError
+from botocore.exceptions import ClientError, NoCredentialsError, ProfileNotFound, ReadTimeoutError
 
 from doubles import marked
 from doubles.aws import TOKEN
@@ -80,7 +80,9 @@ exhausted = given(answer={"outcome": "budget_exhausted", "retry_after_seconds": 
         ("token", given(get_secret_value="ThrottlingException"), 4, "try again"),
         ("token", given(get_secret_value="SomethingNew"), 1, "--debug"),
         ("status --stack nix", nothing, 6, "there is no stack 'nix' in eu-west-1. Check --stack, --region and"),
-        ("status", given(describe_stacks=UNREACHABLE), 4, "EndpointConnectionError"),
+        ("status", given(describe_stacks=UNREACHABLE), 4, "'talend-token': EndpointConnectionError. Check the network"),
+        ("status", given(describe_stacks=ClientError({}, "DescribeStacks")), 1, "'talend-token': unknown. Try again"),
+        ("status", given(describe_alarms=UNREACHABLE), 4, ": alarms: EndpointConnectionError"),
         ("status", given(list_imports=UNREACHABLE), 4, "EndpointConnectionError"),
         ("status", given(get_schedule=UNREACHABLE), 4, "EndpointConnectionError"),
         ("rotate", refused, 1, "account 'default': rotate failed: the credentials are refused. Fix them.$"),
@@ -103,7 +105,12 @@ exhausted = given(answer={"outcome": "budget_exhausted", "retry_after_seconds": 
         ("exec -- ./job", given(), 127, "exec: './job' is not found"),
         ("exec -- ./job", not_executable, 126, "exec: './job' cannot be executed: Permission denied"),
         ("exec -- true 'a\0b'", given(), 126, "'true' cannot be executed: not an argument"),
-        ("write token.json", given(age=1799), 6, "has expired, and no newer token is published. `talend-token doctor`"),
+        (
+            "write token.json",
+            given(age=1798),
+            6,
+            "version [0-9a-f-]{36} has expired, and no newer token is published. `t",
+        ),
         ("write --once no/token.json", given(), 2, "'no/token.json' cannot be written: No such .* Check folder 'no'"),
         # For root, too, who may read everything else.
         (f"write --once {'x' * 300}", given(), 2, "cannot be written: File name too long"),

@@ -16,7 +16,7 @@ SALES = "talend-token/sales/token"
 def published(aws):
     """Two accounts: one FRESH, five minutes after its rotation, and one STALE."""
     aws.add_account("sales")
-    for age in (90_000, 2000, 300):
+    for age in (90_000, 4000, 2000, 300):
         aws.publish(age=age)
     aws.publish(SALES, age=1690)
     return aws
@@ -28,7 +28,7 @@ def test_each_account_is_a_row(published, terminal):
     versions = [published.version(secret)[:8] for secret in (TOKEN, SALES)]
     assert terminal.out == (
         "account  state  left               published             version   next tick  today  alarms\n"
-        f"default  fresh  ████████░░ 25 min  2026-11-23 22:24:49Z  {versions[0]}  in 15 min  2/100  none\n"
+        f"default  fresh  ████████░░ 25 min  2026-11-23 22:24:49Z  {versions[0]}  in 15 min  3/100  none\n"
         f"sales    stale  █░░░░░░░░░ 109 s   2026-11-23 22:01:39Z  {versions[1]}  in 15 min  1/100  TokenAlarm\n"
         "alarms of the stack: DeadLettersAlarm\n"
     )
@@ -46,7 +46,7 @@ def test_json_is_one_document(published, terminal):
         "version_id": published.version(),
         "schedule": "rate(25 minutes)",
         "next_tick_at": 1795473890,
-        "versions_today": 2,
+        "versions_today": 3,
         "alarms": [],
     }
     assert json.loads(terminal.out) == {"stack": "talend-token", "accounts": [row], "alarms": []}
@@ -56,13 +56,14 @@ def test_json_is_one_document(published, terminal):
 @pytest.mark.parametrize(
     ("command", "shown"),
     [
-        ("status --json", ["default", "sales"]),
+        ("status --json", ["default", "africa", "sales"]),
         ("status --json --account sales", ["sales"]),
         ("status --json --account default", ["default"]),
     ],
 )
 def test_all_accounts_or_one_are_shown(published, terminal, command, shown):
     # A stack that uses the prefix for another purpose is not an account.
+    published.add_account("africa")
     published.imports["talend-token-SecretPrefix"].append("elsewhere")
     published.stacks["elsewhere"] = {}
     assert terminal.run(command) == 0
@@ -99,7 +100,8 @@ def test_check_exits_with_a_code_for_the_state(aws, terminal, age, fault, state,
     elif fault:
         aws.faults["get_secret_value"] = fault
     assert terminal.run("status --check --json") == exit_code
-    assert json.loads(terminal.out)["accounts"][0]["state"] == state
+    (row,) = json.loads(terminal.out)["accounts"]
+    assert (row["state"], row["remaining_seconds"] == 0) == (state, state == "expired")
     assert terminal.run("status --check") == exit_code
     assert terminal.run("status") == 0
 
@@ -132,7 +134,29 @@ def test_a_missing_right_leaves_a_question_mark_and_one_line(aws, terminal, oper
     (line,) = terminal.err.splitlines()
     assert f"{code} on {operation}" in line
     assert terminal.run("status") == 0
-    assert ("?" in terminal.out) == bool(unknown)
+    assert ("?" in terminal.out.split()) == bool(unknown)
+
+
+@pytest.mark.parametrize("number", range(4))
+def test_a_right_on_one_stack_may_be_missing(aws, terminal, number):
+    """The main stack is listed for its account and for its alarms, and so are the two stacks in it."""
+    aws.publish()
+
+    def deny(operation):
+        denied = operation == "list_stack_resources" and aws.calls.count(operation) == number + 1
+        aws.faults = {operation: "AccessDenied"} if denied else {}
+
+    aws.on_call = deny
+    assert terminal.run("status --json") == 0
+    assert "AccessDenied on list_stack_resources" in terminal.err
+
+
+def test_an_account_without_a_schedule_and_alarms_has_none(aws, terminal):
+    aws.publish()
+    aws.resources["talend-token-DefaultAccount"].clear()
+    assert terminal.run("status --json") == 0
+    (row,) = json.loads(terminal.out)["accounts"]
+    assert (row["schedule"], row["alarms"]) == (None, [])
 
 
 CRON = "cron(0/25 * * * ? *)"

@@ -79,9 +79,10 @@ def test_a_missing_secret_is_read_once(aws, terminal):
     assert aws.calls == ["get_secret_value", "describe_stacks"]
 
 
-def test_profile_and_region_are_those_of_the_aws_command(aws, terminal):
+@pytest.mark.parametrize("command", ["token", "status", "renew", "rotate"])
+def test_profile_and_region_are_those_of_the_aws_command(aws, terminal, command):
     aws.publish()
-    assert terminal.run("token --profile work --region us-east-1") == 0
+    assert terminal.run(f"{command} --profile work --region us-east-1") == 0
     assert aws.sessions == [{"profile_name": "work", "region_name": "us-east-1"}]
 
 

@@ -80,7 +80,8 @@ def test_a_new_token_or_a_removed_file_is_written_within_a_minute(aws, clock, fi
         if number == 1:
             file.unlink()
         if number == 3:
-            aws.publish()
+            # It was issued in the same second as the first one.
+            aws.publish(age=180)
 
     watch(act, ends_at=4)
     assert clock.slept == [60] * 4
@@ -112,18 +113,23 @@ def test_an_older_version_that_is_read_for_a_moment_is_not_written(aws, file, wa
 
 
 @pytest.mark.parametrize(
-    ("fault", "date_error", "exit_code"),
+    ("fault", "late", "date_error", "exit_code"),
     [
-        (UNREACHABLE, 0, 4),
-        ("AccessDeniedException", 0, 5),
-        ("ResourceNotFoundException", 0, 6),
+        (UNREACHABLE, 0, 0, 4),
+        ("AccessDeniedException", 0, 0, 5),
+        ("ResourceNotFoundException", 0, 0, 6),
+        # This machine's clock is late.
+        (UNREACHABLE, 900, 900, 4),
         # A wrong date of an answer never lets a file stay for longer.
-        (UNREACHABLE, -900, 4),
+        (UNREACHABLE, 0, -900, 4),
     ],
 )
-def test_with_aws_down_the_file_stays_until_it_expires(aws, clock, terminal, file, watch, fault, date_error, exit_code):
+def test_with_aws_down_the_file_stays_until_it_expires(
+    aws, clock, terminal, file, watch, fault, late, date_error, exit_code
+):
     aws.publish()
-    expires_at = clock() + 1800
+    aws.date_error = late
+    expires_at = clock() + 1800 - late
     reads = []
 
     def act(number):
@@ -196,6 +202,12 @@ def test_an_expired_file_is_removed_before_aws_is_asked(aws, clock, file, once, 
     assert once() == exit_code
     assert seen == [minutes == 0]
     assert file.exists() == (minutes == 0 or fault is None)
+
+
+def test_a_file_is_written_in_the_last_second_in_which_it_may_be_there(aws, file, once):
+    aws.publish(age=1797)
+    assert once() == 0
+    assert version_in(file) == aws.version()
 
 
 # --- the command after a change ---
