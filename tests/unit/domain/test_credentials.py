@@ -84,6 +84,7 @@ MALFORMED = pytest.mark.parametrize(
         ('{"id": "abc", "secret": "hunter2\\udfff"}', r"U\+DFFF"),
         ('{"id": "a:bc", "secret": "hunter2"}', "colon in its ID"),
         ('{"id": "abc", "secret": "x", "api_url": {"hunter2": 1}}', "'api_url'"),
+        ('{"id": "abc", "secret": "x", "api_url": 5}', "'api_url'"),
         ('{"id": "abc", "secret": "x", "api_url": "http://hunter2"}', "'api_url'"),
     ],
 )
