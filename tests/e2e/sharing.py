@@ -3,7 +3,6 @@
 # How many times faster than the clock. At 60 a minute is a second.
 SPEEDS = {
     "test_consumer": 1,
-    "test_lifecycle": 1,
     "test_renewal": 1,
     "test_update": 1,
     "test_operations": 60,
