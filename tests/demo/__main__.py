@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import os
 import signal
 import subprocess
 import sys
@@ -37,7 +36,7 @@ FASTEST_SPEED = 100.0
 SCHEDULED_ROTATIONS = 3
 CONSUMERS = 5
 # About the time that a call of a real API takes.
-API_SECONDS = 0.2
+API_SECONDS = 0.5
 COMMAND_LINE = ROOT / "infra" / "tools"
 SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
@@ -195,25 +194,12 @@ def _interrupt(*_: object) -> NoReturn:
     raise KeyboardInterrupt
 
 
-def _end_with_parent() -> None:
-    """Interrupt this process when the one that started it, `make` or a shell, has been killed."""
-    parent = os.getppid()
-
-    def watch() -> None:
-        while os.getppid() == parent:
-            time.sleep(0.5)
-        os.kill(os.getpid(), signal.SIGTERM)
-
-    threading.Thread(target=watch, name="parent", daemon=True).start()
-
-
 def main() -> int:
     """Run the demonstration and return the exit status."""
     options = arguments()
     # Also SIGINT, because a shell starts background processes with SIGINT ignored.
     for number in SIGNALS:
         signal.signal(number, _interrupt)
-    _end_with_parent()
     started = time.time()
     try:
         with Demo(options.speed) as demo:

@@ -1,6 +1,6 @@
 """Deploying with exactly the documented rights: every option, tags, a service role, an update and a deletion.
 
-The token stays what it is meanwhile. `tests/template/test_deployment_policy.py` says which resources get the tags.
+The token stays what it is meanwhile. `tests/template/test_policies.py` says which resources get the tags.
 """
 
 import json
