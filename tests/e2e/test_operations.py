@@ -122,25 +122,7 @@ def test_credentials_alarm_fires_on_fallback_and_clears_on_valid_pair(deployment
     alarm.ends()
 
 
-# --- failed runs, events, logs --------------------------------------------------------------------
-
-
-def test_a_failed_run_raises_once_and_is_not_a_dead_letter(deployment):
-    """The watchdog's next tick repeats it, and its error is in the log."""
-    event = {"reason": f"to fail {uuid.uuid4()}"}
-    with without_schedules(deployment.aws, "Watchdog"), token_endpoint_down(deployment):
-        deployment.functions.invoke(
-            FunctionName=deployment["RotateFunctionName"], InvocationType="Event", Payload=json.dumps(event)
-        )
-
-        def failures():
-            return [line["message"] for line in deployment.logs() if line.get("reason") == event["reason"]]
-
-        # A second run ends after the first, and nothing has repeated the first until then.
-        eventually(failures)
-        deployment.invoke({})
-        assert failures() == ["failed"]
-    assert [letter for letter in deployment.dead_letters() if letter.get("requestPayload") == event] == []
+# --- logs --------------------------------------------------------------------
 
 
 def test_an_invocation_writes_one_line_of_its_own(deployment):
