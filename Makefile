@@ -27,6 +27,8 @@ export PIP_CACHE_DIR ?= $(ENVIRONMENTS)/cache/pip
 export PIP_ROOT_USER_ACTION := ignore
 export __SAM_CLI_APP_DIR := $(ENVIRONMENTS)/sam-cli
 export SAM_CLI_TELEMETRY := 0
+# Many container images set it. Then each start of the SAM CLI, the AWS CLI and pytest compiles their modules again.
+unexport PYTHONDONTWRITEBYTECODE
 # functions/Makefile packages the functions with this interpreter.
 export PYTHON := $(ENVIRONMENTS)/sam/bin/python
 
