@@ -146,20 +146,14 @@ def template():
 
 
 @pytest.fixture(scope="module")
-def deployed(request, template):
-    """Return a new stack, which has no credentials."""
+def deployment(request, template):
+    """Return a stack with good credentials and a published token."""
     speed = getattr(request.module, "SPEED", 1)
-    with local_deployment(speed, concurrency=32) as new:
+    with local_deployment(speed, concurrency=32) as deployment:
         # In real time no schedule fires during the tests. A rare one leaves more of the day's versions to renewals, and
         # the watchdog's minutes would come between two steps of a test.
-        new.deploy(template, {"ScheduleExpression": "rate(1 day)"} if speed == 1 else {})
+        deployment.deploy(template, {"ScheduleExpression": "rate(1 day)"} if speed == 1 else {})
         if speed == 1:
-            switch_schedule(new.aws, "Watchdog", "DISABLED")
-        yield new
-
-
-@pytest.fixture(scope="module")
-def deployment(deployed):
-    """Return that stack with good credentials and a published token."""
-    deployed.get_first_token()
-    return deployed
+            switch_schedule(deployment.aws, "Watchdog", "DISABLED")
+        deployment.get_first_token()
+        yield deployment

@@ -68,15 +68,15 @@ def test_the_schedules_of_an_account_rotate_that_account(deployment, accounts):
 def test_a_broken_account_never_delays_another(deployment, accounts):
     """Its token endpoint takes the requests and answers none, so that each of its runs lasts as long as it may."""
     broken, healthy = accounts["overseas"], [accounts["sales"], deployment]
-    before, failed = [account.published()["VersionId"] for account in healthy], []
-    left = broken.published()["VersionId"]
+    before, failed = {account.published()["VersionId"] for account in healthy}, []
     broken.talend.faults.add(Stall(), times=None)
     try:
         eventually(lambda: broken.talend.stalled)
+        left = broken.published()["VersionId"]
 
         def look():
             failed.extend(account.stack.name for account in healthy if not account.works())
-            kept = set(before) & {account.published()["VersionId"] for account in healthy}
+            kept = before & {account.published()["VersionId"] for account in healthy}
             return not kept and not broken.works()
 
         eventually(look)

@@ -19,8 +19,9 @@ POLICY = json.loads((ROOT / "infra" / "deployment-policy.json").read_text())
 STATEMENTS = {statement["Sid"]: statement for statement in POLICY["Statement"]}
 # The statements that the role that deploys needs beside a service role, as docs/companies.md says.
 OPERATOR = ("Stacks", "Artifacts", "PassRoles")
+NETWORK = ("SubnetIds", "SecurityGroupIds")
 # Options that a deployed stack shows.
-SEEN = ("KmsKeyArn", "PermissionsBoundaryArn", "SubnetIds", "SecurityGroupIds")
+SEEN = ("KmsKeyArn", "PermissionsBoundaryArn", *NETWORK)
 SERVICE, SERVICE_ROLE = "cloudformation.amazonaws.com", "cloudformation-talend-token"
 
 
@@ -104,19 +105,22 @@ def create(client, template, name, parameters, **options):
 
 
 def settings(deployment):
-    """Return the key of each secret, the boundary of each role and the network of each function, without repetition."""
-    secrets = [deployment[f"{part}SecretArn"] for part in ("Credentials", "Token")]
-    roles = [deployment.resource(f"{part}Role") for part in ("Rotate", "Renew", "Scheduler")]
-    functions = [deployment[f"{part}FunctionName"] for part in ("Rotate", "Renew")]
-    found = [deployment.functions.get_function_configuration(FunctionName=name) for name in functions]
-    networks = [function.get("VpcConfig", {}) for function in found]
-    described = [deployment.aws.client("iam").get_role(RoleName=name)["Role"] for name in roles]
+    """Return the different keys of the secrets, boundaries of the roles and networks of the functions."""
+    secrets = [
+        deployment.secrets.describe_secret(SecretId=deployment[f"{of}SecretArn"]) for of in ("Credentials", "Token")
+    ]
+    names = [deployment.resource(f"{of}Role") for of in ("Rotate", "Renew", "Scheduler")]
+    boundaries = [
+        deployment.aws.client("iam").get_role(RoleName=name)["Role"].get("PermissionsBoundary", {}) for name in names
+    ]
+    functions = [deployment[f"{of}FunctionName"] for of in ("Rotate", "Renew")]
+    networks = [
+        deployment.functions.get_function_configuration(FunctionName=name).get("VpcConfig", {}) for name in functions
+    ]
     return {
-        "KmsKeyArn": {deployment.secrets.describe_secret(SecretId=secret)["KmsKeyId"] for secret in secrets},
-        "PermissionsBoundaryArn": {
-            role.get("PermissionsBoundary", {}).get("PermissionsBoundaryArn", "") for role in described
-        },
-        **{part: {",".join(net.get(part, [])) for net in networks} for part in SEEN[2:]},
+        "KmsKeyArn": {secret["KmsKeyId"] for secret in secrets},
+        "PermissionsBoundaryArn": {boundary.get("PermissionsBoundaryArn", "") for boundary in boundaries},
+        **{part: {",".join(network.get(part, [])) for network in networks} for part in NETWORK},
     }
 
 
@@ -144,7 +148,7 @@ def test_the_documented_rights_deploy_update_and_delete(aws, template, deploymen
 def test_without_options_and_service_role_the_same_rights_suffice(aws, packaged, every_option):
     client = operator(aws, "alone", *STATEMENTS).client("cloudformation")
     assert create(client, packaged, "talend-token-alone", {}) == set()
-    for alone in ("SubnetIds", "SecurityGroupIds"):
+    for alone in NETWORK:
         with pytest.raises(ClientError, match="Set both SubnetIds and SecurityGroupIds"):
             create(client, packaged, "talend-token-half", {alone: every_option[alone]})
 
