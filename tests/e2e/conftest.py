@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 import requests
 
-from demo.deployment import BUILT, ROOT, SAM, STACK_NAME, deploy, physical_id, switch_schedule
+from demo.deployment import BUILT, ROOT, STACK_NAME, deploy, physical_id, switch_schedule
 from e2e.logs import changes_by_hand, check_logs
 from local_aws import ENVIRONMENTS, LOGS_VARIABLE, LocalAWS
 from local_aws.waiting import eventually
@@ -87,14 +87,11 @@ class Deployment:
         return self.invoke({"rejected_version_id": version_id}, "Renew")
 
     def run(self, *command):
-        """Run the AWS or SAM CLI as an operator would, in another terminal."""
-        path = {"aws": ENVIRONMENTS / "awscli" / "bin" / "aws", "sam": SAM / "sam"}[command[0]]
+        """Run the AWS CLI as an operator would, in another terminal."""
+        command = [ENVIRONMENTS / "awscli" / "bin" / command[0], *command[1:]]
         environment = self.aws.subprocess_environment()
-        finished = subprocess.run(
-            [path, *command[1:]], env=environment, capture_output=True, text=True, cwd=ROOT, check=False
-        )
+        finished = subprocess.run(command, env=environment, capture_output=True, text=True, cwd=ROOT, check=False)
         assert finished.returncode == 0, finished.stdout + finished.stderr
-        return finished.stdout
 
     def log_lines(self, group, since=0.0):
         """Return what a log group has received since a moment, line by line."""

@@ -9,6 +9,8 @@ import pytest
 from template.conftest import ROOT, make
 
 MAKEFILES = [ROOT / "Makefile", ROOT / "functions" / "Makefile"]
+
+
 # --- pip 21.3.1, as Amazon Linux 2023 has it ---
 
 
