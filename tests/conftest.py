@@ -1,4 +1,4 @@
-"""Divides the tests among processes, and adds the end of the local AWS's log to the report of a failed test."""
+"""Orders the tests, and adds the end of the local AWS's log to the report of a failed test."""
 
 import functools
 import os
@@ -8,7 +8,6 @@ import pytest
 from botocore.loaders import JSONFileLoader, Loader
 from hypothesis import HealthCheck, settings
 
-from e2e.sharing import group_of
 from local_aws import LOGS_VARIABLE
 
 pytest_plugins = ["faults.leaks.plugin"]
@@ -19,8 +18,8 @@ settings.load_profile("any machine")
 
 TAIL_BYTES = 12_000
 COVERING = {"unit", "integration"}
-# Folders of files that take a minute or more.
-LONG = ("e2e", "load", "matrix", "search")
+# Folders of files that take a minute or more, and the files that take several.
+LONG, LONGEST = ("e2e", "load", "matrix", "search"), ("test_docs", "test_operations")
 
 
 @pytest.fixture(scope="session", autouse=True)
@@ -50,18 +49,6 @@ def models_read_once():
         yield
 
 
-@pytest.hookimpl(optionalhook=True)
-def pytest_xdist_make_scheduler(config, log):
-    """Give each process whole files, and the modules that share a deployment to one process."""
-    from xdist.scheduler import LoadFileScheduling
-
-    class ByDeployment(LoadFileScheduling):
-        def _split_scope(self, nodeid):
-            return group_of(super()._split_scope(nodeid))
-
-    return ByDeployment(config, log)
-
-
 def pytest_collection_modifyitems(items):
     """Run what takes longest first, so that no process is left alone with it at the end.
 
@@ -70,7 +57,7 @@ def pytest_collection_modifyitems(items):
     for item in items:
         if not COVERING.intersection(item.path.parts):
             item.add_marker("no_cover")
-    items.sort(key=lambda item: (item.path.parent.name not in LONG, group_of(str(item.path)) == str(item.path)))
+    items.sort(key=lambda item: (item.path.parent.name not in LONG, item.path.stem not in LONGEST))
 
 
 @pytest.hookimpl(wrapper=True)

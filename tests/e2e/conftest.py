@@ -1,27 +1,23 @@
 """The project's own templates, deployed by the SAM CLI to a local AWS, beside a Talend simulator.
 
-A deployment takes ten seconds, so modules whose time runs at the same speed share one (`SPEEDS`). Each module leaves
-it with good credentials, enabled schedules and the one stack. At the end of every module, all that functions have
-logged on any local AWS is held against the specification of their logs.
+A module has one deployment, whose time runs as many times faster than the clock as the module's `SPEED` says. At the
+end of every module, all that functions have logged on any local AWS is held against the specification of their logs.
 """
 
 import json
 import os
 import subprocess
 import time
-from concurrent.futures import ThreadPoolExecutor
-from contextlib import ExitStack, contextmanager
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
 import requests
 
-from demo.deployment import BUILT, ROOT, SAM, STACK_NAME, deploy, physical_id, without_schedules
+from demo.deployment import BUILT, ROOT, STACK_NAME, deploy, physical_id, switch_schedule
 from e2e.logs import changes_by_hand, check_logs
-from e2e.sharing import ALONE, SPEEDS
 from local_aws import ENVIRONMENTS, LOGS_VARIABLE, LocalAWS
 from local_aws.waiting import eventually
-from releases import checkout, release
 from talend_simulator import Account, Settings, TalendSimulator
 
 
@@ -91,14 +87,11 @@ class Deployment:
         return self.invoke({"rejected_version_id": version_id}, "Renew")
 
     def run(self, *command):
-        """Run the AWS or SAM CLI as an operator would, in another terminal."""
-        path = {"aws": ENVIRONMENTS / "awscli" / "bin" / "aws", "sam": SAM / "sam"}[command[0]]
+        """Run the AWS CLI as an operator would, in another terminal."""
+        command = [ENVIRONMENTS / "awscli" / "bin" / command[0], *command[1:]]
         environment = self.aws.subprocess_environment()
-        finished = subprocess.run(
-            [path, *command[1:]], env=environment, capture_output=True, text=True, cwd=ROOT, check=False
-        )
+        finished = subprocess.run(command, env=environment, capture_output=True, text=True, cwd=ROOT, check=False)
         assert finished.returncode == 0, finished.stdout + finished.stderr
-        return finished.stdout
 
     def log_lines(self, group, since=0.0):
         """Return what a log group has received since a moment, line by line."""
@@ -149,82 +142,15 @@ def template():
     return BUILT
 
 
-@pytest.fixture(scope="session")
-def dists(tmp_path_factory):
-    """Return the artifacts of this tree as a release, built in two folders."""
-    folders = [checkout(tmp_path_factory.mktemp("release") / name) for name in ("one", "another-folder")]
-    with ThreadPoolExecutor() as pool:
-        for done in pool.map(release, folders):
-            assert done.returncode == 0, done.stderr
-    return [folder / "dist" for folder in folders]
-
-
-@pytest.fixture(scope="session")
-def dist(dists):
-    return dists[0]
-
-
 @pytest.fixture(scope="module")
-def speed(request):
-    """Return how many times faster than the clock the module's time runs: at 1, no schedule fires during a test."""
-    return SPEEDS[request.path.stem]
-
-
-class SharedDeployment:
-    """The deployment of the module that runs, kept for the next module if that wants the same one."""
-
-    # A secret takes 100 versions a day. Renewals need a part of them.
-    MOST_VERSIONS = 45
-
-    def __init__(self):
-        self._open = ExitStack()
-        self._made_of = None
-        self._deployment = None
-
-    def of(self, template, speed):
-        if (template, speed) != self._made_of or len(self._deployment.versions()) > self.MOST_VERSIONS:
-            self.close()
-            self._deployment = self._deploy(template, speed)
-            self._made_of = (template, speed)
-        return self._deployment
-
-    def close(self):
-        self._open.close()
-        self._made_of = None
-
-    def _deploy(self, template, speed):
-        deployment = self._open.enter_context(local_deployment(speed, concurrency=32))
-        # In real time no schedule fires during the tests. A rare one leaves more of the day's versions to renewals.
+def deployment(request, template):
+    """Return a stack with good credentials and a published token."""
+    speed = getattr(request.module, "SPEED", 1)
+    with local_deployment(speed, concurrency=32) as deployment:
+        # In real time no schedule fires during the tests. A rare one leaves more of the day's versions to renewals, and
+        # the watchdog's minutes would come between two steps of a test.
         deployment.deploy(template, {"ScheduleExpression": "rate(1 day)"} if speed == 1 else {})
+        if speed == 1:
+            switch_schedule(deployment.aws, "Watchdog", "DISABLED")
         deployment.get_first_token()
-        return deployment
-
-
-SHARED = pytest.StashKey[SharedDeployment]()
-
-
-@pytest.fixture(scope="session")
-def shared(pytestconfig):
-    pytestconfig.stash[SHARED] = SharedDeployment()
-    yield pytestconfig.stash[SHARED]
-    pytestconfig.stash[SHARED].close()
-
-
-@pytest.hookimpl(wrapper=True)
-def pytest_runtest_teardown(item, nextitem):
-    """End a deployment that the next test does not use: its schedules would go on beside other tests."""
-    yield
-    if SHARED in item.config.stash and "shared" not in getattr(nextitem, "fixturenames", ()):
-        item.config.stash[SHARED].close()
-
-
-@pytest.fixture(scope="module")
-def deployment(request, shared, template, speed):
-    """Return the deployment that the module may use: it has good credentials and a published token."""
-    if request.path.stem in ALONE:
-        shared.close()
-    deployment = shared.of(template, speed)
-    # Its minutes are real ones there, and would come between two steps of a test.
-    with without_schedules(deployment.aws, *(["Watchdog"] if speed == 1 else [])):
-        deployment.began = time.time()
         yield deployment

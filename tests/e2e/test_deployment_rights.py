@@ -1,17 +1,17 @@
 """Deploying with exactly the documented rights: every option, tags, a service role, an update and a deletion.
 
-`tests/template/test_deployment_policy.py` says which resources get the tags.
+The token stays what it is meanwhile. `tests/template/test_policies.py` says which resources get the tags.
 """
 
 import json
 import re
 
 import pytest
-from botocore.exceptions import WaiterError
+from botocore.exceptions import ClientError, WaiterError
 
-from demo.deployment import ROOT, STACK_NAME, DeploymentError, deploy, sam
+from demo.deployment import ROOT, STACK_NAME, sam
 from demo.roles import Role
-from e2e.company import company_parameters
+from e2e.breakage import force_rotation
 from e2e.conftest import local_deployment
 from local_aws.inline_function import create_role
 
@@ -19,6 +19,9 @@ POLICY = json.loads((ROOT / "infra" / "deployment-policy.json").read_text())
 STATEMENTS = {statement["Sid"]: statement for statement in POLICY["Statement"]}
 # The statements that the role that deploys needs beside a service role, as docs/companies.md says.
 OPERATOR = ("Stacks", "Artifacts", "PassRoles")
+NETWORK = ("SubnetIds", "SecurityGroupIds")
+# Options that a deployed stack shows.
+SEEN = ("KmsKeyArn", "PermissionsBoundaryArn", *NETWORK)
 SERVICE, SERVICE_ROLE = "cloudformation.amazonaws.com", "cloudformation-talend-token"
 
 
@@ -35,8 +38,22 @@ def aws(deployment):
 
 @pytest.fixture(scope="module")
 def every_option(aws):
-    key = aws.client("kms").create_key()["KeyMetadata"]["Arn"]
-    return {"KmsKeyArn": key, "AlarmEmail": "ops@example.com"} | company_parameters(aws)
+    """Create a key, a network, and a boundary with all that the functions need; return the parameters for them."""
+    ec2 = aws.client("ec2")
+    vpc = ec2.create_vpc(CidrBlock="10.0.0.0/16")["Vpc"]["VpcId"]
+    document = json.dumps({"Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Action": "*", "Resource": "*"}]})
+    boundary = aws.client("iam").create_policy(PolicyName="boundary", PolicyDocument=document)
+    return {
+        "KmsKeyArn": new_key(aws),
+        "AlarmEmail": "ops@example.com",
+        "SubnetIds": ec2.create_subnet(VpcId=vpc, CidrBlock="10.0.0.0/24")["Subnet"]["SubnetId"],
+        "SecurityGroupIds": ec2.create_security_group(VpcId=vpc, GroupName="x", Description="x")["GroupId"],
+        "PermissionsBoundaryArn": boundary["Policy"]["Arn"],
+    }
+
+
+def new_key(aws):
+    return aws.client("kms").create_key()["KeyMetadata"]["Arn"]
 
 
 @pytest.fixture(scope="module")
@@ -87,25 +104,53 @@ def create(client, template, name, parameters, **options):
     return set()
 
 
+def settings(deployment):
+    """Return the different keys of the secrets, boundaries of the roles and networks of the functions."""
+    secrets = [
+        deployment.secrets.describe_secret(SecretId=deployment[f"{of}SecretArn"]) for of in ("Credentials", "Token")
+    ]
+    names = [deployment.resource(f"{of}Role") for of in ("Rotate", "Renew", "Scheduler")]
+    boundaries = [
+        deployment.aws.client("iam").get_role(RoleName=name)["Role"].get("PermissionsBoundary", {}) for name in names
+    ]
+    functions = [deployment[f"{of}FunctionName"] for of in ("Rotate", "Renew")]
+    networks = [
+        deployment.functions.get_function_configuration(FunctionName=name).get("VpcConfig", {}) for name in functions
+    ]
+    return {
+        "KmsKeyArn": {secret["KmsKeyId"] for secret in secrets},
+        "PermissionsBoundaryArn": {boundary.get("PermissionsBoundaryArn", "") for boundary in boundaries},
+        **{part: {",".join(network.get(part, [])) for network in networks} for part in NETWORK},
+    }
+
+
 def test_the_documented_rights_deploy_update_and_delete(aws, template, deployment, environment, every_option):
     deployment.get_first_token()
     assert deployment.works()
-    key = aws.client("kms").create_key()["KeyMetadata"]["Arn"]
-    parameters = dict.fromkeys(every_option, "") | {"KmsKeyArn": key, "LogRetentionDays": "7"}
+    published = deployment.published()["VersionId"]
+    assert settings(deployment) == {name: {every_option[name]} for name in SEEN}
+    updated = dict.fromkeys(every_option, "") | {"KmsKeyArn": new_key(aws), "LogRetentionDays": "7"}
     # CloudFormation remembers the service role.
-    deployment.deploy(template, parameters, STACK_NAME, "--tags", "cost-center=4712", environment=environment)
-    assert deployment.secrets.describe_secret(SecretId=deployment["TokenSecretArn"])["KmsKeyId"] == key
+    deployment.deploy(template, updated, STACK_NAME, "--tags", "cost-center=4712", environment=environment)
+    assert settings(deployment) == {name: {updated[name]} for name in SEEN}
+    assert deployment.published()["VersionId"] == published
 
+    published = force_rotation(deployment)["version_id"]
     # The SAM CLI reports the parts of nested stacks that it may not read as kept.
     assert "Kept" not in sam(environment, "delete", "--stack-name", STACK_NAME, "--no-prompts")
     nested = (f"{STACK_NAME}-DefaultAccount", f"{STACK_NAME}-Monitoring")
     alarms = aws.client("cloudwatch").describe_alarms()["MetricAlarms"]
     assert not [alarm for alarm in alarms if alarm["AlarmName"].startswith(nested)]
+    assert deployment.published()["VersionId"] == published
+    assert deployment.secrets.get_secret_value(SecretId=deployment["CredentialsSecretArn"])["SecretString"]
 
 
-def test_without_options_and_service_role_the_same_rights_suffice(aws, packaged):
+def test_without_options_and_service_role_the_same_rights_suffice(aws, packaged, every_option):
     client = operator(aws, "alone", *STATEMENTS).client("cloudformation")
     assert create(client, packaged, "talend-token-alone", {}) == set()
+    for alone in NETWORK:
+        with pytest.raises(ClientError, match="Set both SubnetIds and SecurityGroupIds"):
+            create(client, packaged, "talend-token-half", {alone: every_option[alone]})
 
 
 @pytest.mark.parametrize("sid", STATEMENTS)
@@ -116,15 +161,6 @@ def test_without_any_statement_creating_the_stack_fails(aws, packaged, every_opt
     missing = create(client, packaged, f"talend-token-{sid.lower()}", every_option, RoleARN=role)
     assert missing
     assert missing <= set(STATEMENTS[sid]["Action"])
-
-
-@pytest.mark.parametrize("sid", OPERATOR)
-@pytest.mark.usefixtures("environment")
-def test_without_any_statement_the_sam_cli_fails(aws, template, service_role, sid):
-    environment = operator(aws, f"without-{sid}", *{*OPERATOR} - {sid}).environment()
-    parameters, options = {"SecretPrefix": "talend-token-other"}, ("--role-arn", service_role)
-    with pytest.raises(DeploymentError, match="|".join(f"perform: {action} " for action in STATEMENTS[sid]["Action"])):
-        deploy(aws, template, parameters, "talend-token-other", *options, environment=environment)
 
 
 def test_the_documented_denial_keeps_roles_inside_the_boundary(aws, packaged, every_option):

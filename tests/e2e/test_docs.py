@@ -28,7 +28,8 @@ ELSEWHERE = {
     "make help": "tests/template/test_docs.py compares the targets",
     "make format": "it changes the sources",
     "make check": "CI runs it first",
-    "sam remote invoke Consumer --stack-name talend-consumer": "it calls Talend: see tests/e2e/test_consumer.py",
+    "sam build --template-file infra/consumer.yaml --build-dir .aws-sam/consumer": "`make build` runs it",
+    "sam remote invoke Consumer --stack-name talend-consumer": "it calls Talend: see tests/e2e/test_renewal.py",
 }
 
 # Commands that a reader types at a terminal, and those that stand for them here.

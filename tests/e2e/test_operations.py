@@ -6,16 +6,21 @@ because the local AWS does not read the members of a JSON log line and draws not
 """
 
 import json
+import time
 import uuid
 from collections import Counter
 
 import pytest
 
-from demo.deployment import without_schedules
+from demo.deployment import switch_schedule, without_schedules
 from e2e.alarms import Alarm, alarm_states
 from e2e.breakage import denied, token_endpoint_down
 from local_aws.waiting import eventually
 
+# A minute is a second.
+SPEED = 60
+QUIET_MINUTES = 10
+SECOND = "staging"
 LOG_GROUPS = ("/aws/lambda/talend-token-rotate", "/aws/lambda/talend-token-renew")
 
 
@@ -117,25 +122,7 @@ def test_credentials_alarm_fires_on_fallback_and_clears_on_valid_pair(deployment
     alarm.ends()
 
 
-# --- failed runs, events, logs --------------------------------------------------------------------
-
-
-def test_a_failed_run_raises_once_and_is_not_a_dead_letter(deployment):
-    """The watchdog's next tick repeats it, and its error is in the log."""
-    event = {"reason": f"to fail {uuid.uuid4()}"}
-    with without_schedules(deployment.aws, "Watchdog"), token_endpoint_down(deployment):
-        deployment.functions.invoke(
-            FunctionName=deployment["RotateFunctionName"], InvocationType="Event", Payload=json.dumps(event)
-        )
-
-        def failures():
-            return [line["message"] for line in deployment.logs() if line.get("reason") == event["reason"]]
-
-        # A second run ends after the first, and nothing has repeated the first until then.
-        eventually(failures)
-        deployment.invoke({})
-        assert failures() == ["failed"]
-    assert [letter for letter in deployment.dead_letters() if letter.get("requestPayload") == event] == []
+# --- logs --------------------------------------------------------------------
 
 
 def test_an_invocation_writes_one_line_of_its_own(deployment):
@@ -150,3 +137,64 @@ def test_an_invocation_writes_one_line_of_its_own(deployment):
     # The platform's lines, the metrics, and the stack trace of an error that Lambda logs.
     others = [line for line in lines if not {"function_request_id", "type", "_aws", "stackTrace"} & line.keys()]
     assert others == []
+
+
+# --- a second stack, which shares nothing with the first one ---------------------------------------
+
+
+@pytest.fixture(scope="module")
+def second(deployment, template):
+    """Return a second stack with its own token. Its prefix begins with the first one's."""
+    second = deployment.beside().deploy(template, {"SecretPrefix": "talend-token/staging"}, SECOND)
+    waits_quietly(second)
+    second.get_first_token()
+    yield second
+    cloudformation = deployment.aws.client("cloudformation")
+    cloudformation.delete_stack(StackName=SECOND)
+    cloudformation.get_waiter("stack_delete_complete").wait(StackName=SECOND, WaiterConfig={"Delay": 0.1})
+
+
+def waits_quietly(stack):
+    """Wait for some minutes and for the alarm that tells of a stack without credentials."""
+    eventually(lambda: len(stack.logs()) >= QUIET_MINUTES)
+    eventually(lambda: alarm_states(stack)["TokenAlarm"] == "ALARM")
+    assert Counter(alarm_states(stack).values()) == {"ALARM": 1, "OK": 5}
+    assert {line["trigger"] for line in stack.logs()} <= {"watchdog", "schedule"}
+    # On a slow machine, a tick may find the one before it in progress.
+    assert {line["message"] for line in stack.logs()} <= {"waiting_for_credentials", "in_progress"}
+    assert {line["level"] for line in stack.logs()} == {"INFO"}
+    assert not stack.has_token()
+
+
+def test_a_stack_without_credentials_waits_quietly_and_then_begins(second):
+    # New credentials start a rotation by themselves, so the first token does not wait for a tick.
+    first, *_ = eventually(lambda: [line for line in second.logs() if line["message"] == "rotated"])
+    assert (first["trigger"], first["reason"]) == ("manual", "credentials changed")
+    eventually(lambda: set(alarm_states(second).values()) == {"OK"})
+    assert second.dead_letters() == []
+
+
+@pytest.mark.parametrize("order", [1, -1], ids=["first", "second"])
+def test_a_dead_stack_is_not_hidden_by_a_healthy_one(deployment, second, order):
+    dead, alive = [deployment, second][::order]
+
+    def alarms():
+        return [alarm_states(stack)["TokenAlarm"] for stack in (dead, alive)]
+
+    eventually(lambda: alarms() == ["OK", "OK"])
+    for schedule in ("Schedule", "Watchdog"):
+        switch_schedule(deployment.aws, schedule, "DISABLED", dead.stack.name)
+    try:
+        eventually(lambda: alarms()[0] == "ALARM")
+        assert alarms()[1] == "OK"
+    finally:
+        for schedule in ("Schedule", "Watchdog"):
+            switch_schedule(deployment.aws, schedule, "ENABLED", dead.stack.name)
+
+
+def test_a_stack_ignores_the_credentials_of_another(deployment, second):
+    """The wildcard of the first one's rule crosses slashes, so it receives the second one's events."""
+    since = time.time()
+    second.put_credentials(json.dumps({"id": second.account.client_id, "secret": second.account.client_secret}))
+    (line,) = eventually(lambda: [line for line in deployment.logs(since=since) if line["trigger"] == "manual"])
+    assert (line["message"], line.get("account"), line["level"]) == ("ignored", None, "INFO")

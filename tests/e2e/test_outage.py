@@ -8,6 +8,8 @@ from e2e.breakage import force_rotation, publish_a_short_token, token_endpoint_d
 from local_aws.waiting import eventually
 from talend_simulator import HtmlAnswer
 
+# A minute is a second.
+SPEED = 60
 # The alarm's three minutes.
 ALARM_BELOW_SECONDS = 3
 

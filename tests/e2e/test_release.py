@@ -1,4 +1,4 @@
-"""A release: built twice the same, whole, described by what is in it, and refused where versions disagree."""
+"""A release: built twice the same, whole, described by what is in it, and deployed over the previous one."""
 
 import hashlib
 import json
@@ -6,12 +6,37 @@ import os
 import re
 import shutil
 import subprocess
+import tempfile
+import threading
 import zipfile
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 
 import pytest
 
+from demo.deployment import BUILT_CONSUMER, deploy_consumer, resources
+from e2e.breakage import age_the_token, revoke_tokens
 from local_aws import ENVIRONMENTS
-from releases import NAME, ROOT, VERSION, commit, documented, release, run
+from local_aws.waiting import eventually
+from releases import NAME, ROOT, VERSION, checkout, commit, documented, release, run, unpack_previous_package
+
+# A busy machine would take the time of these calls from the deployment.
+PAUSE_SECONDS = 0.05
+
+
+@pytest.fixture(scope="module")
+def dists(tmp_path_factory):
+    """Return the artifacts of this tree as a release, built in two folders."""
+    folders = [checkout(tmp_path_factory.mktemp("release") / name) for name in ("one", "another-folder")]
+    with ThreadPoolExecutor() as pool:
+        for done in pool.map(release, folders):
+            assert done.returncode == 0, done.stderr
+    return [folder / "dist" for folder in folders]
+
+
+@pytest.fixture(scope="module")
+def dist(dists):
+    return dists[0]
 
 
 @pytest.fixture(scope="module")
@@ -113,6 +138,97 @@ def test_the_sdist_makes_the_released_wheel(dist, tmp_path):
     subprocess.run(hatchling, cwd=tmp_path / f"talend_token-{VERSION}", check=True, env=environment)
     (wheel,) = tmp_path.glob("*.whl")
     assert wheel.read_bytes() == (dist / wheel.name).read_bytes()
+
+
+# --- it updates the previous one while consumers call ---
+
+
+@pytest.fixture(scope="module")
+def template(tmp_path_factory):
+    """Have the release before this one deployed."""
+    return unpack_previous_package(tmp_path_factory.mktemp("previous"))
+
+
+@pytest.fixture(scope="module")
+def consumer(deployment):
+    """Return the name of a deployed function with the previous release's client."""
+    stack = deploy_consumer(deployment.aws, BUILT_CONSUMER, deployment.stack, deployment.talend.url)
+    return stack.outputs["ConsumerFunctionName"]
+
+
+@contextmanager
+def repeating(call):
+    """Make one call after the other while the block runs, and yield the list of how each went."""
+    results, stopping = [], threading.Event()
+
+    def run():
+        while not stopping.wait(PAUSE_SECONDS):
+            try:
+                results.append(call())
+            except Exception as error:  # noqa: BLE001 (the test shows it)
+                results.append(error)
+
+    thread = threading.Thread(target=run)
+    thread.start()
+    try:
+        go_on(results)
+        yield results
+    finally:
+        stopping.set()
+        thread.join()
+
+
+def go_on(results):
+    made = len(results)
+    eventually(lambda: len(results) > made + 2, 30)
+
+
+def state(deployment):
+    """Return all that an update must not change: the ids of resources, the outputs, the versions of both secrets."""
+    stack = deployment.stack.name
+    (described,) = deployment.aws.client("cloudformation").describe_stacks(StackName=stack)["Stacks"]
+    found = {output["OutputKey"]: output["OutputValue"] for output in described["Outputs"]}
+    found |= {one["LogicalResourceId"]: one["PhysicalResourceId"] for one in resources(deployment.aws, stack)}
+    for secret in ("CredentialsSecretArn", "TokenSecretArn"):
+        versions = deployment.secrets.list_secret_version_ids(SecretId=deployment[secret])["Versions"]
+        found |= {version["VersionId"]: version["VersionStages"] for version in versions}
+    # Each version of the layer is a resource of its own, and the ones before stay.
+    return {name: value for name, value in found.items() if not name.startswith("ClientLayer")}
+
+
+def deploy_as_documented(deployment, dist):
+    """Deploy the release and one more account in a folder where nothing but the release is."""
+    environment = deployment.aws.subprocess_environment()
+    environment["PATH"] = f"{ENVIRONMENTS / 'sam' / 'bin'}:{os.environ['PATH']}"
+    with tempfile.TemporaryDirectory() as folder:
+        shutil.copy(dist / f"{NAME}.zip", folder)
+        done = run(documented("Deploy"), folder, **environment)
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
+def test_an_update_fails_no_call_and_replaces_nothing(deployment, consumer, dist):
+    seen, replaced = deployment.published()["VersionId"], age_the_token(deployment)
+    before = state(deployment)
+
+    def consume():
+        return json.load(deployment.functions.invoke(FunctionName=consumer)["Payload"]).get("status")
+
+    def renew():
+        return deployment.reject(seen).get("outcome")
+
+    with repeating(consume) as consuming:
+        with repeating(deployment.works) as reading, repeating(renew) as renewing:
+            deploy_as_documented(deployment, dist)
+            after = state(deployment)
+            assert [(name, after.get(name)) for name, value in before.items() if after.get(name) != value] == []
+            for results in (consuming, reading, renewing):
+                go_on(results)
+        # A client of the previous release has the new functions replace its token.
+        revoke_tokens(deployment)
+        go_on(consuming)
+    assert deployment.published()["VersionId"] != replaced
+    assert [set(results) for results in (consuming, reading, renewing)] == [{200}, {True}, {"superseded"}]
+    assert deployment.secrets.describe_secret(SecretId="talend-token/sales/token")["Name"]
 
 
 # --- what is no release ---

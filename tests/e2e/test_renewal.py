@@ -1,4 +1,4 @@
-"""Consumers that all get the same 401, with the deployed functions and real parallel invocations."""
+"""Consumers that get a 401: a thousand that ask at once, those that send an event, and the deployed examples."""
 
 import json
 import os
@@ -10,12 +10,14 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from demo.deployment import ROOT
+from demo.deployment import API_PATH, BUILT_CONSUMER, ROOT, deploy, deploy_consumer
 from e2e.breakage import publish_an_old_token, revoke_tokens
 from local_aws.waiting import eventually
 from talend_simulator import Stall
 
 CONSUMERS = 1000
+# Each has its own execution environment, client and token.
+DEPLOYED = 12
 
 
 @pytest.fixture
@@ -119,3 +121,59 @@ def test_without_the_lock_table_rotation_goes_on_and_renewals_fail(deployment, r
         assert deployment.invoke(event)["outcome"] == "rotated"
     assert deployment.works()
     assert eventually(lambda: [line for line in deployment.logs() if "without the lock" in str(line.get("warnings"))])
+
+
+# --- the deployed examples ---
+
+
+def call(deployment, consumer):
+    """Return the answer of a deployed consumer."""
+    answer = deployment.functions.invoke(FunctionName=consumer.outputs["ConsumerFunctionName"])
+    return json.load(answer["Payload"])
+
+
+def herd(deployment, consumer, meanwhile):
+    """Call every consumer once, with all their requests at the API at once, and return the answers."""
+    settings = deployment.talend.settings
+    settings.api_seconds = 600
+    with ThreadPoolExecutor(DEPLOYED) as pool:
+        try:
+            answers = [pool.submit(call, deployment, consumer) for _ in range(DEPLOYED)]
+            eventually(lambda: deployment.talend.stalled == DEPLOYED)
+            meanwhile()
+        finally:
+            settings.api_seconds = 0
+            deployment.talend.release()
+        return [answer.result() for answer in answers]
+
+
+def api_calls(deployment, after):
+    return [entry.status for entry in deployment.talend.journal.entries(after=after) if entry.path == API_PATH]
+
+
+def test_consumers_with_one_401_cost_one_token_call(deployment):
+    consumer = deploy_consumer(deployment.aws, BUILT_CONSUMER, deployment.stack, deployment.talend.url)
+    published = publish_an_old_token(deployment)
+    # Cold starts: from here on each of them holds the published token.
+    started = herd(deployment, consumer, lambda: None)
+    token_calls, asked = len(deployment.talend.token_calls()), len(deployment.talend.journal)
+    answers = herd(deployment, consumer, lambda: revoke_tokens(deployment))
+    workers = [one for one in deployment.aws.workers() if one["function"] == consumer.outputs["ConsumerFunctionName"]]
+    assert len(workers) == DEPLOYED
+    assert started == answers == [{"status": 200, "tasks": 0}] * DEPLOYED
+    assert sorted(api_calls(deployment, asked)) == [200] * DEPLOYED + [401] * DEPLOYED
+    assert len(deployment.talend.token_calls()) - token_calls == 1
+    assert deployment.published()["VersionId"] != published
+
+
+def test_a_consumer_in_node_heals_itself_after_a_revocation(deployment):
+    parameters = {name: deployment[name] for name in ("ConsumerPolicyArn", "TokenSecretArn", "RenewFunctionName")}
+    consumer = deploy(deployment.aws, ROOT / "infra" / "consumer-node.yaml", parameters, "talend-consumer-node")
+    published = publish_an_old_token(deployment)
+    assert call(deployment, consumer) == {"status": 200, "tasks": 0}
+    revoke_tokens(deployment)
+    token_calls, asked = len(deployment.talend.token_calls()), len(deployment.talend.journal)
+    assert [call(deployment, consumer)["status"] for _ in range(3)] == [200, 200, 200]
+    assert api_calls(deployment, asked) == [401, 200, 200, 200]
+    assert len(deployment.talend.token_calls()) - token_calls == 1
+    assert deployment.published()["VersionId"] != published

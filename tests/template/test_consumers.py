@@ -1,6 +1,6 @@
 """The example consumer, and the optional stack for consumers in other AWS accounts.
 
-`tests/e2e/test_consumer.py` and `test_renewal.py` deploy both; `test_rights.py` shows what the second one grants.
+`tests/e2e/test_renewal.py` deploys both; `tests/e2e/test_rights.py` shows what the second one grants.
 """
 
 import ast

@@ -82,12 +82,6 @@ def test_the_packaged_sdk_does_what_the_whole_one_does(package, tmp_path):
     assert answers[0] == answers[1]
 
 
-def test_the_packaged_sdk_knows_no_other_service(package):
-    folders = {path.name for path in (package / "botocore" / "data").iterdir() if path.is_dir()}
-    assert folders == trim.OPERATIONS.keys()
-    assert sum(path.stat().st_size for path in (package / "botocore" / "data").rglob("*.json")) < 400_000
-
-
 def test_the_package_is_pure_python_and_runs_on_every_processor(package):
     assert [path for path in package.rglob("*") if path.suffix in (".so", ".pyd", ".dylib")] == []
 

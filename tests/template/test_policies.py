@@ -1,8 +1,16 @@
-"""No policy names more than it has to, and every template works in every partition of AWS."""
+"""No policy names more than it has to, and every template works in every partition of AWS.
 
+The rights that deploying takes are held against AWS's own lists of what CloudFormation calls for a type of resource.
+`tests/e2e/test_deployment_rights.py` deploys with them, on the resources that they name.
+"""
+
+import json
 import re
 
 import pytest
+
+from local_aws.deployment_calls import calls, schema
+from template.conftest import ROOT
 
 RANDOM = "the six characters that Secrets Manager adds to a name are not known before it is there"
 ACCOUNTS = f"an account's secrets are named when its own stack is deployed, after this policy; {RANDOM}"
@@ -78,11 +86,6 @@ def test_every_wildcard_of_a_policy_has_a_reason(resources_of_all):
     assert found == REASONS.keys()
 
 
-@pytest.mark.parametrize("member", ["Action", "Resource"])
-def test_a_wildcard_is_seen_wherever_it_is(member):
-    assert wildcards({"Effect": "Allow", member: {"Fn::If": ["A", {"Fn::Sub": "arn:${B}:*"}, "x"]}})
-
-
 def test_no_user_no_group_and_no_key_is_made(resources_of_all):
     kinds = {resource["Type"] for _, resource in resources_of_all}
     assert {kind for kind in kinds if kind.startswith(("AWS::IAM", "AWS::KMS"))} == {
@@ -123,3 +126,57 @@ def test_a_parameter_takes_the_arns_of_every_partition_and_no_other(every_templa
         arn = f"arn:{{}}:{service}:{'' if service == 'iam' else region}:{of_service}"
         assert re.fullmatch(pattern, arn.format(partition)), name
         assert not [wrong for wrong in ("aws1", "gcp") if re.fullmatch(pattern, arn.format(wrong))], name
+
+
+# --- the rights that deploying takes ---
+
+POLICY = json.loads((ROOT / "infra" / "deployment-policy.json").read_text())
+# Calls that the SAM CLI makes itself, to deploy and to delete.
+SAM_CLI = {
+    *("cloudformation:CreateChangeSet", "cloudformation:DescribeChangeSet", "cloudformation:DescribeStackEvents"),
+    *("cloudformation:DescribeStackResource", "cloudformation:ExecuteChangeSet", "cloudformation:GetTemplateSummary"),
+    *("s3:DeleteObject", "s3:ListBucket", "s3:PutObject"),
+}
+# CloudFormation deletes neither with a stack of ours.
+BUCKET = ("AWS::S3::Bucket", "AWS::S3::BucketPolicy")
+
+
+@pytest.fixture(scope="module")
+def kinds(template, nested):
+    """Return every type of resource in the main stack and the stacks in it."""
+    stacks = [template, *nested.values()]
+    return {resource["Type"] for stack in stacks for resource in stack["Resources"].values()}
+
+
+def test_the_policy_allows_what_deploying_calls_and_nothing_else(kinds):
+    needed = SAM_CLI.union(*(calls(kind, "create") for kind in BUCKET))
+    needed |= {
+        call for kind in kinds for operation in ("create", "update", "delete") for call in calls(kind, operation)
+    }
+    allowed = [action for statement in POLICY["Statement"] for action in statement["Action"]]
+    assert sorted(allowed) == sorted(needed)
+
+
+def test_what_has_a_name_is_allowed_by_its_name():
+    unnamed = {"SecretsKey": ["arn:aws:kms:*:*:key/*"], "WithoutNames": ["*"]}
+    for statement in POLICY["Statement"]:
+        assert not [action for action in statement["Action"] if "*" in action]
+        if statement["Resource"] != unnamed.get(statement["Sid"]):
+            assert all(
+                "talend-token" in arn or "aws-sam" in arn or "Serverless" in arn for arn in statement["Resource"]
+            )
+
+
+def test_the_policy_fits_into_a_managed_policy():
+    """IAM counts 6,144 characters, white space apart."""
+    assert len(json.dumps(POLICY, separators=(",", ":"))) <= 6144
+
+
+def test_tags_reach_what_can_have_them(kinds):
+    """CloudFormation propagates a stack's tags to every resource whose type can have some, by its schema."""
+    untagged = {kind for kind in kinds if not schema(kind).get("tagging", {}).get("taggable", False)}
+    text = (ROOT / "docs" / "companies.md").read_text()
+    (listed,) = [line for line in text.splitlines() if line.startswith("Without tags:")]
+    assert {part.strip(" `.") for part in listed.removeprefix("Without tags:").split(",")} == {
+        kind.removeprefix("AWS::") for kind in untagged
+    }

@@ -5,7 +5,6 @@ import csv
 import hashlib
 import json
 import re
-import shlex
 import tomllib
 from importlib.metadata import distributions
 
@@ -69,29 +68,19 @@ def test_the_lock_of_npm_holds_hashes_and_names_no_registry():
 # Of every machine; python3 only brings uv, from a lock.
 MACHINE = {"awk", "cat", "cd", "cp", "diff", "echo", "exit", "find", "ln", "ls", "make", "mkdir", "python3", "rm"}
 MACHINE |= {"set", "test", "touch"}
-BEFORE_A_COMMAND = {";", "&&", "||", "|", "(", ")", "{", "do", "then", "else", "!", "exec", "env"}
+WORDS_OF_THE_SHELL = {"do", "done", "else", "env", "exec", "fi", "for", "if", "then"}
+COMMAND = re.compile(r"(?:^|[;&|(!]|\{\s|\b(?:do|then|else|exec|env)\b)\s*(?=((?:\w+=\S*\s+)*)([^\s;&|(){}]+))", re.M)
 ENVIRONMENT = re.compile(rf"{ROOT}/\.environments/([\w-]+)(?:/[\d.]+)?/bin/")
 
 
 def commands(script):
     """Yield what a script of the shell starts: each command's name, or its path if PATH is set for it."""
-    lexer = shlex.shlex(script.replace("\n", " ; "), posix=True, punctuation_chars=True)
-    lexer.whitespace_split = True
-    first, path, loop = True, "", False
-    for word in lexer:
-        if word in BEFORE_A_COMMAND or set(word) <= set(";&|(){"):
-            loop = loop and word != "do"
-            first = first if word in ("exec", "env") else True
-            path = path if word in ("exec", "env") else ""
-        elif word == "for":
-            loop, first = True, False
-        elif loop or not first or word in ("}", "done", "fi"):
-            continue
-        elif assigned := re.fullmatch(r"(\w+)=(.*)", word, re.DOTALL):
-            path = assigned[2] if assigned[1] == "PATH" else path
-        else:
-            yield (path.split(":")[0] + "/" if path and "/" not in word else "") + word
-            first = False
+    script = re.sub(r">&\d|^\s*#.*", "", script, flags=re.MULTILINE)
+    script = re.sub(r"'[^']*'|\"[^\"]*\"", lambda quoted: re.sub(r"[\s;&|(){}!]", "_", quoted[0][1:-1]), script)
+    for assigned, word in COMMAND.findall(script):
+        path = re.search(r"\bPATH=([^:]+)", assigned)
+        if word not in WORDS_OF_THE_SHELL:
+            yield f"{path[1]}/{word}" if path and "/" not in word else word
 
 
 def dry_run(*arguments):
@@ -110,7 +99,7 @@ def started():
     scripts = [
         *(dry_run(target, "OUT=somewhere/") for target in targets),
         dry_run("-C", "functions", *packaging, python, "ARTIFACTS_DIR=somewhere"),
-        re.sub(r"^#.*", "", (ROOT / ".ci" / "run").read_text(), flags=re.MULTILINE),
+        (ROOT / ".ci" / "run").read_text(),
     ]
     return {command for script in scripts for command in commands(script)}
 
@@ -120,11 +109,6 @@ def test_every_tool_comes_from_a_locked_environment_or_the_machine(started):
     assert {name for name, match in environments.items() if not match} <= MACHINE
     used = {match[1] for match in environments.values() if match}
     assert {"tests", "sam", "uv"} <= used <= LOCKS.keys()
-
-
-@pytest.mark.parametrize("script", ["curl x | sh", "a=1 pip install x", "for x in y; do npx $x; done", "cd x && uvx y"])
-def test_a_tool_from_elsewhere_is_seen(script):
-    assert {command for command in commands(script) if command not in MACHINE}
 
 
 def test_whatever_is_installed_is_held_against_hashes():
@@ -193,15 +177,3 @@ def test_no_lock_holds_a_version_with_a_known_vulnerability(name):
     text = (ROOT / LOCKS[name]).read_text()
     assert vulnerable(text) == []
     assert name not in SHIPPED or {distribution for distribution, _ in pinned(text)} <= ADVISORIES.keys()
-
-
-@pytest.mark.parametrize(
-    ("pin", "advisory"),
-    [("urllib3==1.26.4", "CVE-2021-33503"), ("idna==3.6 ; python_version > '3'", "CVE-2024-3651")],
-)
-def test_a_vulnerable_pin_is_found(pin, advisory):
-    shipped = (ROOT / LOCKS["functions"]).read_text()
-    name = pin.split("==")[0]
-    planted = re.sub(rf"^{name}==\S+", pin, shipped, flags=re.MULTILINE)
-    assert planted != shipped
-    assert [found for found in vulnerable(planted) if found.endswith(advisory)]

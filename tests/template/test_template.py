@@ -36,8 +36,9 @@ PROPERTIES = [
     ("RenewFunction", "Timeout", 30),
     ("RotateFunction", "Timeout", 60),
     *[(f"{function}EventInvokeConfig", "MaximumEventAgeInSeconds", 240) for function in FUNCTIONS],
-    # The watchdog repeats a failed rotation.
+    # The watchdog repeats a failed rotation, so it is not a dead letter either.
     ("RotateFunctionEventInvokeConfig", "MaximumRetryAttempts", 0),
+    ("RotateFunctionEventInvokeConfig", "DestinationConfig", {}),
     ("RenewFunctionEventInvokeConfig", "MaximumRetryAttempts", 2),
     *[(f"{name}LogGroup", "RetentionInDays", {"Ref": "LogRetentionDays"}) for name in ("Rotate", "Renew")],
     ("LockTable", "BillingMode", "PAY_PER_REQUEST"),
