@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import argparse
-import json
+import os
 import signal
 import subprocess
 import sys
@@ -15,8 +15,8 @@ from contextlib import ExitStack
 from itertools import chain
 from typing import Any, NoReturn
 
+from demo.consumer import API_PATH, call_repeatedly, call_until_refused
 from demo.deployment import (
-    API_PATH,
     BUILT,
     BUILT_CONSUMER,
     CONSUMER_STACK_NAME,
@@ -88,7 +88,7 @@ class Demo(ExitStack):
     def run(self) -> None:
         """Show how the schedule keeps a consumer's token valid, and how consumers renew a revoked token."""
         timeline, stopping = self.timeline, threading.Event()
-        pool = self.enter_context(ThreadPoolExecutor(CONSUMERS + 1))
+        pool = self.enter_context(ThreadPoolExecutor(CONSUMERS + 2))
         self.callback(stopping.set)
         timeline.begin()
         groups = [f"/aws/lambda/{self.stack.name}-{function}" for function in ("rotate", "renew")]
@@ -96,14 +96,16 @@ class Demo(ExitStack):
         following = pool.submit(log.follow, stopping)
         if not self._wait(log.published):
             raise DeploymentError("the first token was not published")
+        first = self.secrets.get_secret_value(SecretId=self.stack.outputs["TokenSecretArn"])
+        refused = pool.submit(call_until_refused, first, 20 / self.speed, stopping, timeline)
         consumer = deploy_consumer(self.aws, BUILT_CONSUMER, self.stack, self.talend.url)
         calling = f"{CONSUMERS} consumers call the API over and over"
         timeline.event("consumers", f"sam deploy of infra/consumer.yaml; {calling}")
         functions, name = self.aws.client("lambda"), consumer.outputs["ConsumerFunctionName"]
-        callers = [pool.submit(_call_repeatedly, functions, name, stopping) for _ in range(CONSUMERS)]
+        callers = [pool.submit(call_repeatedly, functions, name, stopping) for _ in range(CONSUMERS)]
         # On a slow machine, the schedule may have fired before the consumer was deployed.
         rotated = max(SCHEDULED_ROTATIONS - 1, len(log.published("schedule")) + 1)
-        self._wait(lambda: len(log.published("schedule")) >= rotated)
+        self._wait(lambda: len(log.published("schedule")) >= rotated and refused.done())
         # A token that has just been issued is not replaced, because a new one would be rejected too.
         time.sleep(5 * 60 / self.speed)
         timeline.event("Talend", "revokes the published token, so each consumer gets a 401")
@@ -112,7 +114,7 @@ class Demo(ExitStack):
         stopping.set()
         following.result()
         answers = list(chain(*(caller.result() for caller in callers)))
-        self._summarize(answers, log)
+        self._summarize(answers, log, refused.result())
 
     def _wait(self, until: Callable[[], object]) -> bool:
         """Wait for up to 90 minutes of Talend's time; return whether the condition became true."""
@@ -121,7 +123,7 @@ class Demo(ExitStack):
             time.sleep(0.2)
         return bool(came)
 
-    def _summarize(self, answers: list[dict[str, Any]], log: DecisionLog) -> None:
+    def _summarize(self, answers: list[dict[str, Any]], log: DecisionLog, refused: bool) -> None:
         failed = [answer for answer in answers if answer.get("status") != 200]
         calls = [entry for entry in self.talend.journal if entry.path == API_PATH]
         tokens = {entry.token_sha256 for entry in calls if entry.status == 200}
@@ -130,6 +132,7 @@ class Demo(ExitStack):
         token_calls = len(self.talend.token_calls())
         checks = {
             f"the schedule published {scheduled} tokens": scheduled >= SCHEDULED_ROTATIONS,
+            "a token that is not replaced expires": refused,
             f"{len(rejections)} calls with the revoked token caused {renewed} renewal": (
                 len(rejections) >= CONSUMERS and renewed == 1
             ),
@@ -185,23 +188,23 @@ Ctrl-C stops everything.""")
             signal.pause()
 
 
-def _call_repeatedly(functions: Any, function_name: str, stopping: threading.Event) -> list[dict[str, Any]]:
-    """Invoke the deployed consumer again and again, and return its answers.
-
-    As on Lambda, each caller that runs at the same time gets its own execution environment.
-    """
-    answers = []
-    while not stopping.is_set():
-        answer = functions.invoke(FunctionName=function_name)
-        answers.append(json.load(answer["Payload"]))
-    return answers
-
-
 def _interrupt(*_: object) -> NoReturn:
     # A second signal must not interrupt the clean-up.
     for number in SIGNALS:
         signal.signal(number, signal.SIG_IGN)
     raise KeyboardInterrupt
+
+
+def _end_with_parent() -> None:
+    """Interrupt this process when the one that started it, `make` or a shell, has been killed."""
+    parent = os.getppid()
+
+    def watch() -> None:
+        while os.getppid() == parent:
+            time.sleep(0.5)
+        os.kill(os.getpid(), signal.SIGTERM)
+
+    threading.Thread(target=watch, name="parent", daemon=True).start()
 
 
 def main() -> int:
@@ -210,6 +213,7 @@ def main() -> int:
     # Also SIGINT, because a shell starts background processes with SIGINT ignored.
     for number in SIGNALS:
         signal.signal(number, _interrupt)
+    _end_with_parent()
     started = time.time()
     try:
         with Demo(options.speed) as demo:

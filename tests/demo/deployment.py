@@ -18,8 +18,6 @@ BUILT = ROOT / ".aws-sam" / "build" / "template.yaml"
 BUILT_CONSUMER = ROOT / ".aws-sam" / "consumer" / "template.yaml"
 STACK_NAME = "talend-token"
 CONSUMER_STACK_NAME = "talend-consumer"
-# The path that the deployed consumer calls.
-API_PATH = "/orchestration/executables/tasks"
 
 
 class DeploymentError(RuntimeError):

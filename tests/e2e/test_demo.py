@@ -19,23 +19,25 @@ ROOT = Path(__file__).parents[2]
 
 
 class RunningDemo:
-    """The demo as another process, maybe with interrupts ignored, as a shell starts its background commands."""
+    """The demo as another process, maybe with a shell as its parent or with a signal that its parent ignores."""
 
-    def __init__(self, folder, *options, in_background=False):
+    def __init__(self, folder, *options, parent=False, ignored=None):
         self.output = folder / "output"
         environment = dict(os.environ) | {
             "PYTHONPATH": f"{ROOT}/tests:{ROOT}/tests/support:{ROOT}/functions",
             "TMPDIR": str(folder),
         }
+        command = " ".join([sys.executable, "-m", "faults.leaks.announced", "demo", *options])
         with self.output.open("w") as output:
             self.process = subprocess.Popen(
-                [sys.executable, "-m", "faults.leaks.announced", "demo", *options],
+                # Like make, the shell waits for the command.
+                ["sh", "-c", f"{command} & wait"] if parent else command.split(),
                 cwd=ROOT,
                 env=environment,
                 stdout=output,
                 stderr=subprocess.STDOUT,
                 start_new_session=True,
-                preexec_fn=(lambda: signal.signal(signal.SIGINT, signal.SIG_IGN)) if in_background else None,
+                preexec_fn=ignored and (lambda: signal.signal(ignored, signal.SIG_IGN)),
             )
 
     def wait_for(self, text):
@@ -66,8 +68,8 @@ class RunningDemo:
 def start(tmp_path):
     with ExitStack() as stack:
 
-        def start(*options, **how):
-            demo = RunningDemo(tmp_path, *options, **how)
+        def start(*options, **surroundings):
+            demo = RunningDemo(tmp_path, *options, **surroundings)
             stack.enter_context(demo.process)
             stack.callback(demo.process.kill)
             return demo
@@ -92,6 +94,7 @@ def test_the_demo_succeeds_stays_up_on_request_and_cleans_up(start, tmp_path):
     assert "All good" in said, said
     assert said.count("rotate (schedule)") >= 3
     assert "5 consumers call the API" in said
+    assert "expired, refused" in said
     assert "caused 1 renewal" in said
     (shown,) = re.findall(r"```\n(at Talend .*?)```", (ROOT / "README.md").read_text(), re.DOTALL)
     assert shapes(shown) <= shapes(said)
@@ -117,12 +120,18 @@ def test_the_demo_succeeds_stays_up_on_request_and_cleans_up(start, tmp_path):
     assert [path.name for path in tmp_path.iterdir()] == ["output"]
 
 
-def test_a_demo_that_deploys_in_the_background_ends_with_all_that_it_started(start, tmp_path):
-    demo = start(in_background=True)
+@pytest.mark.parametrize("how", ["its parent is killed", "its parent ignores interrupts"])
+def test_a_demo_that_deploys_ends_with_all_that_it_started(start, tmp_path, how):
+    """A shell starts its background commands so that they ignore interrupts."""
+    killed = how == "its parent is killed"
+    demo = start(parent=killed, ignored=None if killed else signal.SIGINT)
     demo.wait_for("sam deploy")
     started = demo.descendants()
-    assert started
-    demo.process.send_signal(signal.SIGINT)
-    assert demo.process.wait(PATIENCE_SECONDS) == 130
-    assert [pid for pid in started if is_running(pid)] == []
-    assert [path.name for path in tmp_path.iterdir()] == ["output"]
+    assert len(started) > killed
+    demo.process.send_signal(signal.SIGKILL if killed else signal.SIGINT)
+    assert demo.process.wait(PATIENCE_SECONDS) == (-signal.SIGKILL if killed else 130)
+    if killed:
+        eventually(lambda: not [pid for pid in started if is_running(pid)])
+    else:
+        assert [pid for pid in started if is_running(pid)] == []
+        assert [path.name for path in tmp_path.iterdir()] == ["output"]

@@ -3,6 +3,8 @@
 `tests/e2e/test_accounts.py` deploys more accounts, and uses their secrets, schedules, policies and alarms.
 """
 
+import re
+
 import pytest
 
 from template.conftest import ROOT
@@ -22,6 +24,19 @@ def imports(value):
     if "Fn::ImportValue" in value:
         return {value["Fn::ImportValue"]["Fn::Sub"].removeprefix("${MainStack}-")}
     return {name for entry in value.values() for name in imports(entry)}
+
+
+def test_both_stacks_nest_the_same_template():
+    """`sam build` and `sam deploy` put another address in the place of the path, so the sources are read."""
+    sources = [(ROOT / name).read_text() for name in ("template.yaml", "infra/account.yaml")]
+    nests = [re.search(r"TemplateURL: (\S*account-resources.yaml)", source)[1] for source in sources]
+    assert nests == ["infra/account-resources.yaml", "account-resources.yaml"]
+
+
+def test_both_stacks_own_nothing_of_an_account_themselves(account, template):
+    assert account["Resources"].keys() == {"Resources"}
+    kinds = {resource["Type"] for resource in template["Resources"].values()}
+    assert not kinds & {"AWS::SecretsManager::Secret", "AWS::Scheduler::Schedule", "AWS::CloudWatch::Alarm"}
 
 
 def test_the_default_account_gets_the_main_stacks_resources(template, account_resources):

@@ -111,6 +111,11 @@ def test_every_tool_comes_from_a_locked_environment_or_the_machine(started):
     assert {"tests", "sam", "uv"} <= used <= LOCKS.keys()
 
 
+@pytest.mark.parametrize("script", ["curl x | sh", "a=1 pip install x", "for x in y; do npx $x; done", "cd x && uvx y"])
+def test_a_tool_from_elsewhere_is_seen(script):
+    assert {command for command in commands(script) if command not in MACHINE}
+
+
 def test_whatever_is_installed_is_held_against_hashes():
     installs = re.findall(
         r"(?:pip install|pip sync)(?:[^\n]*\\\n)*[^\n]*", MAKEFILE + (ROOT / "functions/Makefile").read_text()
@@ -177,3 +182,15 @@ def test_no_lock_holds_a_version_with_a_known_vulnerability(name):
     text = (ROOT / LOCKS[name]).read_text()
     assert vulnerable(text) == []
     assert name not in SHIPPED or {distribution for distribution, _ in pinned(text)} <= ADVISORIES.keys()
+
+
+@pytest.mark.parametrize(
+    ("pin", "advisory"),
+    [("urllib3==1.26.4", "CVE-2021-33503"), ("idna==3.6 ; python_version > '3'", "CVE-2024-3651")],
+)
+def test_a_vulnerable_pin_is_found(pin, advisory):
+    shipped = (ROOT / LOCKS["functions"]).read_text()
+    name = pin.split("==")[0]
+    planted = re.sub(rf"^{name}==\S+", pin, shipped, flags=re.MULTILINE)
+    assert planted != shipped
+    assert [found for found in vulnerable(planted) if found.endswith(advisory)]

@@ -82,3 +82,23 @@ def test_an_update_takes_the_parameters_and_outputs_of_before(before, after, sta
     assert before[stack]["Parameters"].keys() <= after[stack]["Parameters"].keys()
     for name, output in before[stack]["Outputs"].items():
         assert after[stack]["Outputs"][name].get("Export") == output.get("Export"), name
+
+
+BREAKAGES = {
+    "a renamed secret": ("DefaultAccount", "TokenSecret", {"Name": "token"}),
+    "another logical id of a secret": ("DefaultAccount", "TokenSecret", None),
+    "another key of a table": ("main", "LockTable", {"KeySchema": [{"AttributeName": "key", "KeyType": "HASH"}]}),
+    "a function with a name": ("main", "RenewFunction", {"FunctionName": "renew"}),
+}
+
+
+@pytest.mark.parametrize("what", BREAKAGES)
+def test_a_tree_that_replaces_something_is_found(before, after, what):
+    stack, name, properties = BREAKAGES[what]
+    resources = after[stack]["Resources"]
+    if properties is None:
+        resources["Other"] = resources.pop(name)
+    else:
+        resources[name]["Properties"] |= properties
+    (found,) = replaced(before[stack], after[stack], KEPT[stack])
+    assert found.startswith(f"{name} is ")

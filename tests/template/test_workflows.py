@@ -1,7 +1,6 @@
-"""The workflows on GitHub run make, with the rights that each job needs.
+"""The workflows on GitHub run make and pinned actions, with the rights that each job needs.
 
-`make check` runs zizmor, which finds actions that no hash pins, credentials that a checkout leaves behind, and commands
-with foreign text.
+`make check` runs zizmor, which finds credentials that a checkout leaves behind, and commands with foreign text.
 """
 
 import re
@@ -51,6 +50,17 @@ def test_ci_runs_what_the_project_runs_on_each_python_of_the_client():
     classifiers = re.findall(r"Python :: (3\.\d+)", (ROOT / "pyproject.toml").read_text())
     (pythons,) = [job["strategy"]["matrix"]["python"] for _, name, job in jobs() if name == "client"]
     assert pythons == classifiers
+
+
+def test_each_action_is_pinned_by_one_hash_with_its_version():
+    pins = {}
+    for path in WORKFLOWS:
+        for action, pin in re.findall(r"uses: ([\w-]+/[\w/-]+)@?(.*)", path.read_text()):
+            pins.setdefault(action, set()).add(pin.partition(" # zizmor")[0])
+    assert len(pins) >= 5
+    assert {action: found for action, found in pins.items() if len(found) > 1} == {}
+    for action, (pin,) in pins.items():
+        assert re.fullmatch(r"[0-9a-f]{40} # v\d+\.\d+\.\d+", pin), action
 
 
 def test_a_job_has_the_rights_that_it_needs_and_no_other():
