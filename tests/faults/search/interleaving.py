@@ -8,8 +8,8 @@ from __future__ import annotations
 
 import random
 import threading
-from collections.abc import Callable, Hashable, Mapping
-from typing import Any, ClassVar
+from collections.abc import Callable, Hashable
+from typing import ClassVar
 
 from doubles.system import CREDENTIALS, TOKEN
 from faults.histories.outside import Died, Frame, killed
@@ -18,6 +18,10 @@ from faults.search.world import SearchedWorld
 from rotator.domain.result import Result
 from rotator.domain.token_response import TokenResponse
 from rotator.ports import Probed, SecretVersion
+from talend_token._sources import Published, Renewal
+
+# The runs of a scenario store fewer versions than this.
+_MOST_NEW_VERSIONS = 9
 
 
 class _Abandoned(BaseException):
@@ -223,13 +227,13 @@ class Interleaving:
             tuple((run.at, run.done, run.slept_at == world.steps, tuple(run.history)) for run in self._runs),
             self.was_killed,
             system.clock.now,
-            tuple((frozenset(secret.labels.items()), tuple(secret.created)) for secret in secrets),
+            tuple((frozenset(secret.labels.items()), *secret.created[-_MOST_NEW_VERSIONS:]) for secret in secrets),
             tuple((key, at, version and version.version_id) for key, (at, version) in world.store._before.items()),
             frozenset(system.lock._until.items()),
             frozenset(system.lock._results.items()),
             frozenset(system.breaker._open_until.items()),
             (
-                len(world.talend._tokens),
+                len(world.talend._ends),
                 world.talend._last,
                 frozenset(world.talend.accounts),
                 frozenset(world.known_rejected),
@@ -256,9 +260,10 @@ def _known(answer: object) -> Hashable:
             return type(answer).__name__, str(answer)
         case list():
             return tuple(answer)
-        case Mapping():
-            found: Mapping[str, Any] = answer
-            return found.get("VersionId")
+        case Published():
+            return answer.token.version_id
+        case Renewal():
+            return answer.outcome, answer.retry_after_seconds
         case Hashable():
             return answer
     raise TypeError(type(answer))
