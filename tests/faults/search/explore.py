@@ -5,7 +5,7 @@ Two schedules that lead to the same state have the same future, so one of them s
 
 from __future__ import annotations
 
-from collections.abc import Callable, Hashable
+from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from faults.search.interleaving import Interleaving
@@ -69,7 +69,7 @@ class _Search:
     """The schedule that is played, and those that are still to be played."""
 
     preemptions: int | None
-    states: set[Hashable] = field(default_factory=set)
+    states: set[int] = field(default_factory=set)
     waiting: list[tuple[str, int]] = field(default_factory=lambda: [("", 0)])
     """The schedules to continue, each with its preemptions."""
     given: str = ""
@@ -82,7 +82,7 @@ class _Search:
             return self.given[len(played)]
         state = interleaving.state()
         if self.preemptions is not None:
-            state = (state, self.used, played[-1:].lower())
+            state = hash((state, self.used, played[-1:].lower()))
         options = interleaving.options() if state not in self.states else []
         self.states.add(state)
         for letter in options[1:]:
