@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
+from functools import lru_cache
 
 from talend_token import InvalidTokenDocument
 from talend_token.document import Sensitive, TokenDocument
@@ -20,6 +21,15 @@ class InvariantBroken(AssertionError):
     """A rule does not hold. The message has versions and times, never a token."""
 
 
+@lru_cache
+def document_in(text: Sensitive[str] | None) -> TokenDocument | None:
+    """Return the document in the text of a token secret; None if readers cannot read it."""
+    try:
+        return TokenDocument.from_json(text) if text else None
+    except InvalidTokenDocument:
+        return None
+
+
 @dataclass(frozen=True)
 class Sight:
     """The token secret at one moment. `version_id` and `text` are those of AWSCURRENT, or None without one."""
@@ -33,10 +43,7 @@ class Sight:
     @property
     def document(self) -> TokenDocument | None:
         """The published document; None if readers cannot read it."""
-        try:
-            return TokenDocument.from_json(self.text) if self.text else None
-        except InvalidTokenDocument:
-            return None
+        return document_in(self.text)
 
 
 @dataclass

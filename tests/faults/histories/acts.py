@@ -7,21 +7,15 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable
-from contextlib import suppress
 from dataclasses import dataclass, field
 
 from doubles.system import CREDENTIALS, TOKEN
 from faults.histories.incidents import Act, Named, Plan
-from faults.histories.outside import Died, Frame
 from faults.histories.talend import LIFE_SECONDS
 from faults.histories.world import World
 from faults.invariants import VERSIONS_A_DAY
-from rotator.domain.errors import RotatorError
 from rotator.domain.invocation import Trigger
 from talend_token.document import TokenDocument
-
-# A tick this soon after one of the schedule's own is that tick delivered twice.
-_SAME_TICK_SECONDS = 55
 
 
 def play(world: World, history: Iterable[Act]) -> None:
@@ -41,15 +35,14 @@ def play(world: World, history: Iterable[Act]) -> None:
 
 @dataclass(frozen=True)
 class Rotate(Act):
-    """`rotate` is invoked by an operator, or by schedule or watchdog besides the times at which they are due."""
+    """`rotate` is invoked by an operator, or by the watchdog besides the times at which it is due."""
 
     trigger: Trigger = Trigger.MANUAL
     plan: Plan = field(default_factory=dict)
     dry_run: bool = False
 
     def play(self, world: World) -> None:
-        on_time = self.trigger is Trigger.SCHEDULE and world.now() - world.last_tick <= _SAME_TICK_SECONDS
-        is_free = on_time or self.trigger is Trigger.WATCHDOG or self.dry_run
+        is_free = self.trigger is Trigger.WATCHDOG or self.dry_run
         if is_free or world.ledger.operator_acts(world.now()):
             world.rotate(self.trigger, self.plan, dry_run=self.dry_run)
 
@@ -66,29 +59,6 @@ class Call(Act):
 
     def play(self, world: World) -> None:
         world.consumers[self.consumer].call(self.plan)
-
-
-@dataclass(frozen=True)
-class LateRenewal(Act):
-    """`renew` is invoked for the version that was published before this one."""
-
-    plan: Plan = field(default_factory=dict)
-
-    def play(self, world: World) -> None:
-        before = world.system.secrets.label(TOKEN, "AWSPREVIOUS")
-        if before:
-            with suppress(RotatorError, Died), world.outside.at_work(Frame(self.plan)):
-                world.renew(before)
-
-
-@dataclass(frozen=True)
-class Restart(Act):
-    """A consumer's process is started anew."""
-
-    consumer: int = 0
-
-    def play(self, world: World) -> None:
-        world.consumers[self.consumer].restart()
 
 
 @dataclass(frozen=True)
@@ -122,7 +92,7 @@ class Revoke(Act):
     """The published token is revoked."""
 
     def play(self, world: World) -> None:
-        world.talend.revoke(world.published_token())
+        world.talend.revoked.add(world.published_token())
 
 
 @dataclass(frozen=True)
@@ -156,8 +126,9 @@ class PutByHand(Act):
             return
         now = math.floor(world.now())
         begin = now - LIFE_SECONDS if self.what is ByHand.EXPIRED else now
-        token = world.talend.new(LIFE_SECONDS, LIFE_SECONDS)
-        document = TokenDocument(token, "Bearer", begin, begin + LIFE_SECONDS, "https://api.eu.cloud.talend.com")
+        document = TokenDocument(
+            world.talend.new(LIFE_SECONDS), "Bearer", begin, begin + LIFE_SECONDS, "https://api.eu.cloud.talend.com"
+        )
         text = "no document" if self.what is ByHand.GARBAGE else document.to_json().reveal()
         with world.by_hand():
             world.system.secrets.put(TOKEN, text, f"hand-{world.count()}")
@@ -194,14 +165,6 @@ class ChangeCredentials(Act):
             world.system.secrets.put(CREDENTIALS, text, f"credentials-{number + 1}")
         if self.announced:
             world.credentials_changed(world.now(), self.plan)
-
-
-@dataclass(frozen=True)
-class DeleteAccounts(Act):
-    """All credentials that are stored are refused from now on."""
-
-    def play(self, world: World) -> None:
-        world.talend.accounts.clear()
 
 
 # --- the world ---

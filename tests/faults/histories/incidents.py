@@ -57,22 +57,6 @@ class Stale:
     """A read shows the version before, if it was replaced a moment ago."""
 
 
-class Oddity(Named):
-    """An unusual answer of the authorization server."""
-
-    SAME = "the last token again"
-    SHORT = "a token that is valid for two minutes"
-    TINY = "a token that is valid for less than the minimum"
-    LIE = "a token that expires before its stated time"
-
-
-@dataclass(frozen=True)
-class Odd:
-    """The next token call has an unusual answer."""
-
-    oddity: Oddity
-
-
 @dataclass(frozen=True)
 class Meanwhile:
     """An act happens just before the call."""
@@ -80,6 +64,6 @@ class Meanwhile:
     act: Act
 
 
-type Incident = Fail | Die | Slow | Stale | Odd | Meanwhile
+type Incident = Fail | Die | Slow | Stale | Meanwhile
 type Plan = Mapping[int, Incident]
 """The incidents by the number of the outside call at which they happen, counted from 0."""

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 
-from faults.histories.incidents import Act, Die, Fail, Incident, Meanwhile, Odd, Plan, Slow, Stale
+from faults.histories.incidents import Act, Die, Fail, Incident, Meanwhile, Plan, Slow, Stale
 from rotator.domain.invocation import Trigger
 
 # A slow run within a slow run within a third one. Whatever would be due deeper down is late.
@@ -58,8 +58,6 @@ class Outside:
     slow: set[str] = field(default_factory=set)
     stale: bool = False
     frames: list[Frame] = field(default_factory=list)
-    count: int = 0
-    """How many outside calls there were."""
     at_call: Callable[[str], None] = lambda _: None
     """Called with the name of each outside call before it, so that other runs can continue meanwhile."""
     answered: Callable[[str, object], None] = lambda *_: None
@@ -102,7 +100,6 @@ class Outside:
     ) -> T:
         incident = frame.plan.get(len(frame.calls))
         frame.calls.append(name)
-        self.count += 1
         match incident:
             case Meanwhile(act) if len(self.frames) < DEEPEST:
                 self.perform(act)
@@ -128,10 +125,6 @@ class Outside:
     def reads_stale(self) -> bool:
         """Return True if the read that is under way shows the version before."""
         return self.stale or isinstance(self.frame.incident, Stale)
-
-    def odd(self) -> Odd | None:
-        """Return the unusual answer of the token call that is under way, if it has one."""
-        return self.frame.incident if isinstance(self.frame.incident, Odd) else None
 
     def _check_time(self, frame: Frame) -> None:
         if self.now() >= frame.ends_at:

@@ -37,11 +37,6 @@ _CODES = (
     "ThrottlingException",
     "AccessDeniedException",
     "ResourceNotFoundException",
-    "InvalidRequestException",
-    "DecryptionFailure",
-    "InternalServiceError",
-    "ReadTimeoutError",
-    "EndpointConnectionError",
 )
 _STAGES = ("AWSCURRENT", "AWSPREVIOUS", "AWSPENDING")
 
@@ -109,8 +104,7 @@ class Store:
         was = {stage: self.inner.read(secret_id, stage) for stage in _STAGES}
         yield
         for stage, before in was.items():
-            now = self.inner.read(secret_id, stage)
-            if (before and before.version_id) != (now and now.version_id):
+            if (before and before.version_id) != self.inner.label(secret_id, stage):
                 self._before[secret_id, stage] = (self.outside.now(), before)
 
     def _errors(self, operation: str, secret_id: str) -> list[Callable[[], Exception]]:
@@ -205,8 +199,7 @@ class Endpoint:
                 raise TokenUnavailable(url, secret_id, "could not be reached (ReadTimeout)", "Wait.")
             if not self.talend.knows(credentials):
                 raise refuse()
-            odd = self.outside.odd()
-            body = self.talend.issue(odd.oddity if odd else None, self.published())
+            body = self.talend.issue(self.published())
             frame.token_calls += 1
             issued.append(True)
             return TokenResponse(credentials, requested_at, json.dumps(body).encode())

@@ -5,7 +5,7 @@ from __future__ import annotations
 import itertools
 import math
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import replace
 from typing import Any
 
@@ -16,7 +16,7 @@ from faults.histories.ledger import CLOCK_SECONDS, FORCED_A_DAY, SCHEDULE_SECOND
 from faults.histories.outside import DEEPEST, Died, Frame, Outside
 from faults.histories.ports import Breaker, Endpoint, Lock, Probe, Store
 from faults.histories.talend import Talend
-from faults.invariants import DAY_SECONDS, InvariantBroken, Sight, Witness
+from faults.invariants import DAY_SECONDS, InvariantBroken, Sight, Witness, document_in
 from faults.journal import Journal
 from log_specification import CREDENTIALS_CHANGED
 from rotator.domain.errors import RotatorError
@@ -24,14 +24,11 @@ from rotator.domain.invocation import Invocation, Trigger
 from rotator.domain.policy import TokenState, state_of
 from rotator.domain.result import Outcome, Result
 from rotator.service.rotator import Rotator
-from talend_token import InvalidTokenDocument
 from talend_token.document import TokenDocument
 
 WATCHDOG_SECONDS = 60
 ROTATE_SECONDS = 60
 RENEW_SECONDS = 30
-# The watchdog replaces a token in the last sixth of the time for which it is valid, but at most five minutes early.
-STALE_FRACTION = 6
 
 
 class World:
@@ -51,7 +48,7 @@ class World:
         self.outside = Outside(self.system.clock, lambda act: act.play(self), self.wait)
         self.talend = Talend(self.now, {"abc"})
         self.ledger = Ledger()
-        self.store = Store(self.system.secrets, self.outside, self.ledger, self._changed)
+        self.store = Store(self.system.secrets, self.outside, self.ledger, self.observe)
         self.checked: set[str] = set()
         """The access tokens that the probe did not reject."""
         self.rotator = self._rotator()
@@ -70,7 +67,7 @@ class World:
         )
         self.journal = Journal(self.system.clock)
         self.next_watchdog = self.start + watchdog_phase
-        self.next_schedule = self.last_tick = self.start
+        self.next_schedule = self.start
         self.observe()
 
     def _rotator(self) -> Rotator:
@@ -99,7 +96,6 @@ class World:
             due, trigger = min((self.next_schedule, Trigger.SCHEDULE), (self.next_watchdog, Trigger.WATCHDOG))
             self._go_on_to(due)
             if trigger is Trigger.SCHEDULE:
-                self.last_tick = self.now()
                 self.next_schedule += SCHEDULE_SECONDS
             else:
                 # A tick of the watchdog that is a minute late counts as the next one.
@@ -114,18 +110,10 @@ class World:
 
     def rotate(self, trigger: Trigger, plan: Plan | None = None, **event: Any) -> None:
         """Invoke `rotate`. It may fail or be killed, and the world continues."""
-        began = self.system.clock()
-        invocation = Invocation(trigger, began + ROTATE_SECONDS, **event)
-        try:
-            frame = Frame(plan or {}, trigger, invocation.ends_at)
-            result = self._invoke(frame, invocation, self.rotator.rotate)
-        except (RotatorError, Died):
-            return
-        document = self.document(result.version_id)
-        if trigger is not Trigger.WATCHDOG or result.outcome is not Outcome.FRESH or document is None:
-            return
-        if document.remaining_seconds(began) < document.life_seconds / STALE_FRACTION - CLOCK_SECONDS:
-            raise InvariantBroken(f"the watchdog has left version {result.version_id} to expire")
+        invocation = Invocation(trigger, self.system.clock() + ROTATE_SECONDS, **event)
+        frame = Frame(plan or {}, trigger, invocation.ends_at)
+        with suppress(RotatorError, Died):
+            self._invoke(frame, invocation, self.rotator.rotate)
 
     def credentials_changed(self, changed_at: float, plan: Plan | None = None) -> None:
         """Invoke `rotate` as EventBridge does after other credentials were stored. Its events have whole seconds."""
@@ -133,7 +121,6 @@ class World:
 
     def renew(self, version_id: str) -> Result:
         """Invoke `renew` for the consumer at work, and raise its errors."""
-        # A late renewal may name a token that works, which no consumer has seen rejected.
         if not self.talend.works(self.token(version_id)):
             self.known_rejected.add(self.token(version_id))
         ends_at = self.system.clock() + RENEW_SECONDS
@@ -189,7 +176,7 @@ class World:
             self.ledger.published(frame, before, sight)
             self.journal.saw(sight)
             new = sight.document
-            if new and new.expires_at > self.talend.stated_end(new.access_token) + CLOCK_SECONDS:
+            if new and new.expires_at > self.talend.end(new.access_token) + CLOCK_SECONDS:
                 raise InvariantBroken(f"version {sight.version_id} is valid for longer than the server granted")
         self.witness.look(sight, wanted=frame.trigger in (Trigger.MANUAL, Trigger.REJECTED))
 
@@ -210,11 +197,7 @@ class World:
 
     def document(self, version_id: str | None) -> TokenDocument | None:
         """Return the document that a version of the token secret holds, or None."""
-        text = self.system.secrets._secrets[TOKEN].versions.get(version_id or "")
-        try:
-            return TokenDocument.from_json(text) if text else None
-        except InvalidTokenDocument:
-            return None
+        return document_in(self.system.secrets._secrets[TOKEN].versions.get(version_id or ""))
 
     def token(self, version_id: str | None) -> str:
         """Return the access token in a version of the token secret; empty if there is none."""
@@ -247,9 +230,6 @@ class World:
             raise InvariantBroken(f"the quota of versions was met, for {met[-1]}")
         met.clear()
 
-    def _changed(self) -> None:
-        self.observe()
-
     def _end(self, token: str) -> float:
         # The functions' clock may be behind the server's by as much as it is corrected.
-        return self.talend.stated_end(token) + abs(self.ahead)
+        return self.talend.end(token) + abs(self.ahead)

@@ -8,8 +8,8 @@ from __future__ import annotations
 
 import random
 import threading
-from collections.abc import Callable, Hashable, Mapping
-from typing import Any, ClassVar
+from collections.abc import Callable, Hashable
+from typing import ClassVar
 
 from doubles.system import CREDENTIALS, TOKEN
 from faults.histories.outside import Died, Frame, killed
@@ -18,6 +18,10 @@ from faults.search.world import SearchedWorld
 from rotator.domain.result import Result
 from rotator.domain.token_response import TokenResponse
 from rotator.ports import Probed, SecretVersion
+from talend_token._sources import Published, Renewal
+
+# The runs of a scenario store fewer versions than this.
+_MOST_NEW_VERSIONS = 9
 
 
 class _Abandoned(BaseException):
@@ -56,8 +60,8 @@ class _Run:
         self.slept_at: int | None = None
         """The step at which it began to sleep."""
         self.frames: list[Frame] = []
-        self.history: list[Hashable] = []
-        """All that it has learned, which decides its next step."""
+        self.history = 0
+        """A hash of all that it has learned, which decides its next step."""
         self.worker: _Worker | None = None
 
 
@@ -137,7 +141,7 @@ class Interleaving:
         self.schedule += letter
         self.world.steps += 1
         if run.at == "start":
-            run.history.append((self.world.witness.publications, *(other.done for other in self._runs)))
+            run.history = hash((self.world.witness.publications, *(other.done for other in self._runs)))
         run.killed, run.slept_at = letter.isupper(), None
         self.world.outside.frames = run.frames
         if run is not stopped:
@@ -211,33 +215,37 @@ class Interleaving:
     # --- states ---
 
     def _learned(self, name: str, answer: object) -> None:
-        self._running.history.append(
-            (name, _known(answer), self.world.system.clock.now, self.world.witness.publications)
-        )
+        run, world = self._running, self.world
+        run.history = hash((run.history, name, _known(answer), world.system.clock.now, world.witness.publications))
 
-    def state(self) -> Hashable:
-        """Return all that decides what can still happen. Equal states have the same future."""
+    def state(self) -> int:
+        """Return a hash of all that decides what can still happen. Equal states have the same future.
+
+        The states themselves would fill the memory, and two hashes of 64 bits are not equal by chance.
+        """
         world, system = self.world, self.world.system
         secrets = [system.secrets._secrets[name] for name in (TOKEN, CREDENTIALS)]
-        return (
-            tuple((run.at, run.done, run.slept_at == world.steps, tuple(run.history)) for run in self._runs),
-            self.was_killed,
-            system.clock.now,
-            tuple((frozenset(secret.labels.items()), tuple(secret.created)) for secret in secrets),
-            tuple((key, at, version and version.version_id) for key, (at, version) in world.store._before.items()),
-            frozenset(system.lock._until.items()),
-            frozenset(system.lock._results.items()),
-            frozenset(system.breaker._open_until.items()),
+        return hash(
             (
-                len(world.talend._tokens),
-                world.talend._last,
-                frozenset(world.talend.accounts),
-                frozenset(world.known_rejected),
-            ),
-            frozenset(world.ledger._requested.items()),
-            frozenset(world.ledger._excused.items()),
-            frozenset((version, frozenset(after)) for version, after in world.witness._successors.items()),
-            frozenset(world.tokens_before or ()),
+                tuple((run.at, run.done, run.slept_at == world.steps, run.history) for run in self._runs),
+                self.was_killed,
+                system.clock.now,
+                tuple((frozenset(secret.labels.items()), *secret.created[-_MOST_NEW_VERSIONS:]) for secret in secrets),
+                tuple((key, at, version and version.version_id) for key, (at, version) in world.store._before.items()),
+                frozenset(system.lock._until.items()),
+                frozenset(system.lock._results.items()),
+                frozenset(system.breaker._open_until.items()),
+                (
+                    len(world.talend._ends),
+                    world.talend._last,
+                    frozenset(world.talend.accounts),
+                    frozenset(world.known_rejected),
+                ),
+                frozenset(world.ledger._requested.items()),
+                frozenset(world.ledger._excused.items()),
+                frozenset((version, frozenset(after)) for version, after in world.witness._successors.items()),
+                frozenset(world.tokens_before or ()),
+            )
         )
 
 
@@ -256,9 +264,10 @@ def _known(answer: object) -> Hashable:
             return type(answer).__name__, str(answer)
         case list():
             return tuple(answer)
-        case Mapping():
-            found: Mapping[str, Any] = answer
-            return found.get("VersionId")
+        case Published():
+            return answer.token.version_id
+        case Renewal():
+            return answer.outcome, answer.retry_after_seconds
         case Hashable():
             return answer
     raise TypeError(type(answer))

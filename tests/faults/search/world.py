@@ -43,7 +43,7 @@ class SearchedWorld(World):
     def __init__(self, scenario: Scenario) -> None:
         self.point: Callable[[str], bool] = lambda _: False
         self.steps = 0
-        super().__init__(consumers=len(scenario.actors), probe=True)
+        super().__init__(consumers=len(scenario.actors) if "consumer" in scenario.actors else 0, probe=True)
         self.journal = Journal(lambda: self.system.clock.now + self.steps * _STEP_SECONDS)
         self.next_watchdog = self.next_schedule = math.inf
         self.scenario = scenario
@@ -61,7 +61,7 @@ class SearchedWorld(World):
         self._publish()
         self._break()
         if self.scenario.is_rejected:
-            self.talend.revoke(self.token(self.rejected))
+            self.talend.revoked.add(self.token(self.rejected))
 
     def wait(self, seconds: float) -> None:
         """Sleep until the run is chosen again. Time passes if all other runs have ended or sleep."""
@@ -83,7 +83,7 @@ class SearchedWorld(World):
             self._pass(age - 2 * _LATER_SECONDS)
             self.rotate(Trigger.MANUAL)
             self.known_rejected.add(self.published_token())
-            self.talend.revoke(self.published_token())
+            self.talend.revoked.add(self.published_token())
             self._pass(_LATER_SECONDS)
             with self.by_hand():
                 self.system.secrets.promote(TOKEN, "v1", "v2")
@@ -96,8 +96,8 @@ class SearchedWorld(World):
             self._pass(_STAGED_SECONDS[scenario.staged])
         if scenario.versions == "spent":
             created = self.system.secrets._secrets[TOKEN].created
-            while renewals_left([moment for _, moment in created], self.now(), SCHEDULE_SECONDS):
-                created.append((f"earlier-{len(created)}", self.now() - 3600))
+            while left := renewals_left([moment for _, moment in created], self.now(), SCHEDULE_SECONDS):
+                created += [("earlier", self.now() - 3600)] * left
             self.observe()
 
     def _stage(self) -> None:
@@ -170,7 +170,7 @@ class SearchedWorld(World):
         with self.store.changing(CREDENTIALS):
             self.system.secrets.put(CREDENTIALS, f"{client_id}:s3cret", f"credentials-of-{number}")
         changed_at = self.now()
-        self.tokens_before = set(self.talend._tokens)
+        self.tokens_before = set(self.talend._ends)
         self.point("event")
         self.credentials_changed(changed_at)
 
