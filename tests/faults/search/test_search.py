@@ -28,6 +28,9 @@ KEPT = [
     "schedule manual lock=down: aaaaaaabbbabb",
     # Credentials changed while another run was publishing a token of the previous ones.
     "changed schedule: bbbbbbbaaaabb",
+    # The server repeated itself, and a run published the token again that the other one had just published.
+    "changed changed lock=down endpoint=repeats: aaaaabbbbaaaabbbbbbbbbbbb",
+    "changed manual lock=down endpoint=repeats: aaaaabbbbaaaabbbbbbbbbbbb",
 ]
 PLAY = [line for line in [os.environ.get("FAULTS_PLAY", "")] if line]
 
