@@ -23,7 +23,7 @@ from local_aws import LocalAWS
 # One module a service, in this order: CloudFormation wraps what the others have replaced.
 SERVICES = (
     *("secrets_manager", "lambda_runtime", "schedules", "metrics", "alarms"),
-    *("cloudformation", "nested_stacks", "service_role", "policies"),
+    *("cloudformation", "service_role", "policies"),
 )
 HOST = "127.0.0.1"
 
