@@ -10,7 +10,7 @@ The server ends with its functions when `stop` is called, and by itself when thi
 
 - `server.py` is the process. It imports a module for each service, whose docstring says what it corrects in ministack.
 - `lambda_runtime.py` runs functions, each in a process of `worker.py` that `runtime_api.py` feeds.
-- `fixtures.py`, `inline_function.py`, `listener.py`, `waiting.py` and `another_account.py` are for tests.
+- `listener.py`, `roles.py` and `waiting.py` are for tests.
 """
 
 import functools
@@ -145,11 +145,6 @@ class LocalAWS:
         process.stdout.close()
         shutil.rmtree(self.directory, ignore_errors=True)
 
-    @property
-    def server_pid(self) -> int | None:
-        """The process id of the server, None when it is not running."""
-        return self._process.pid if self._process else None
-
     def workers(self) -> list[dict[str, Any]]:
         """Return the `function`, the `pid` and whether it is `busy` of each function process that exists."""
         found: list[dict[str, Any]] = self._ask("workers")
@@ -188,9 +183,11 @@ class LocalAWS:
     def subprocess_environment(self) -> dict[str, str]:
         """Return this process's environment without its variables for AWS and for `make`, and `environment` over it.
 
-        The SAM CLI keeps an installation id in the folder that is named, instead of in the home folder.
+        The SAM CLI keeps an installation id in the folder that is named, instead of in the home folder. Without the
+        bytecode of its modules, which it may write, half of the time of a deployment would be their compilation.
         """
-        ours = {name: value for name, value in os.environ.items() if not name.startswith(("AWS_", "MAKE", "ARGS"))}
+        others = ("AWS_", "MAKE", "ARGS", "PYTHONDONTWRITEBYTECODE")
+        ours = {name: value for name, value in os.environ.items() if not name.startswith(others)}
         return ours | self.environment() | {"__SAM_CLI_APP_DIR": str(ENVIRONMENTS / "sam-cli")}
 
     def client(self, service: str) -> Any:

@@ -1,7 +1,7 @@
 """The server process: `python -m local_aws.server`, in the environment that holds ministack and nowhere else.
 
-It prints one line, `{"endpoint_url": ...}`, when it is ready. It ends, with every function that it runs, on SIGTERM, on
-SIGINT, and when its standard input reaches its end: a parent that is killed takes it along.
+It prints one line, `{"endpoint_url": ...}`, when it is ready. It ends, with every function that it runs, when its
+standard input reaches its end: a parent that is killed takes it along.
 """
 
 import argparse
@@ -11,10 +11,8 @@ import json
 import logging
 import os
 import shutil
-import signal
 import socket
 import sys
-import threading
 from pathlib import Path
 from typing import Any
 
@@ -103,7 +101,7 @@ class Application:
 
 
 async def serve(listener: socket.socket, port: int) -> None:
-    """Serve until a signal or the end of the input; requests that still run are not waited for."""
+    """Serve until the end of the input; requests that still run are not waited for."""
     from hypercorn.asyncio import serve as hypercorn_serve
     from hypercorn.config import Config
     from ministack.app import app
@@ -117,26 +115,10 @@ async def serve(listener: socket.socket, port: int) -> None:
     serving = asyncio.ensure_future(
         hypercorn_serve(Application(app, port), config, shutdown_trigger=asyncio.Event().wait)
     )
-    stopping = asyncio.ensure_future(_end())
+    stopping = asyncio.ensure_future(asyncio.to_thread(sys.stdin.buffer.read))
     await asyncio.wait([serving, stopping], return_when=asyncio.FIRST_COMPLETED)
     if serving.done():
         serving.result()
-
-
-async def _end() -> None:
-    """Wait for a signal or for the end of the input."""
-    ended = asyncio.Event()
-    loop = asyncio.get_running_loop()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        loop.add_signal_handler(number, ended.set)
-
-    def until_end_of_input() -> None:
-        while os.read(sys.stdin.fileno(), 4096):
-            pass
-        loop.call_soon_threadsafe(ended.set)
-
-    threading.Thread(target=until_end_of_input, daemon=True, name="end-of-input").start()
-    await ended.wait()
 
 
 def main() -> None:
