@@ -7,12 +7,10 @@ import time
 from types import SimpleNamespace
 from urllib.parse import urlencode
 
-import pytest
 from oauthlib.oauth2 import BackendApplicationServer, RequestValidator
 
 from doubles import marked
 from integration.handlers import CREDENTIALS, invoke
-from rotator.domain.errors import CredentialsRefused
 from talend_simulator.faults import Fault
 from talend_simulator.messages import Response
 
@@ -70,30 +68,12 @@ class AuthorizationServer(Fault):
         return self._server.verify_request("/anything", "GET", None, headers, ["api"])[0]
 
 
-@pytest.fixture
-def server(talend, secrets):
+def test_server_accepts_a_rotated_token(published, talend, secrets):
     server = AuthorizationServer()
-    talend.faults.add(server, times=None)
+    talend.faults.add(server)
     secrets.put_secret_value(SecretId=CREDENTIALS, SecretString=f"abc:{SECRET}")
-    return server
-
-
-def test_server_accepts_a_rotated_token(published, server):
     assert invoke({})["outcome"] == "rotated"
     document = published()
     assert server.accepts(document.token_type, document.access_token)
     assert not server.accepts("Bearer", "another")
     assert 890 < document.remaining_seconds(time.time()) <= 900
-
-
-@pytest.mark.usefixtures("server")
-@pytest.mark.parametrize("pair", [f"abc:{SECRET}x", "abd:nothing"], ids=["a wrong secret", "an unknown client"])
-def test_refusal_is_final_and_named_by_its_registered_code(secrets, talend, capsys, pair):
-    for _ in range(2):
-        secrets.put_secret_value(SecretId=CREDENTIALS, SecretString=pair)
-    # The registered code and nothing else of the body (RFC 6749 section 5.2).
-    with pytest.raises(CredentialsRefused, match=r"answered 401 \(invalid_client\) for"):
-        invoke({})
-    assert "error_description" not in capsys.readouterr().out
-    # The current credentials once, and the previous ones once.
-    assert [call.status for call in talend.token_calls()] == [401, 401]
