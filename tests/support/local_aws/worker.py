@@ -20,6 +20,8 @@ from local_aws.runtime_api import Invocation, Outcome, RuntimeAPI
 
 # AWS gives up after 10 seconds, and starts once more with the function's own timeout as the limit.
 INIT_SECONDS = 10.0
+# A processor starts one after the other, so that of many the first ones are soon at work.
+STARTING = threading.Semaphore(os.cpu_count() or 1)
 
 
 class Worker:
@@ -70,10 +72,11 @@ class Worker:
 
     def _initialise(self, request_id: str) -> Outcome | None:
         """Start the process and wait until it asks for work; an outcome says why it does not."""
-        self._process = process = self._start()
-        threading.Thread(target=lambda: self._exit.set_result(process.wait()), daemon=True).start()
         initialised = self._api.initialised
-        self._wait_for(initialised, INIT_SECONDS + self.function.timeout_seconds)
+        with STARTING:
+            self._process = process = self._start()
+            threading.Thread(target=lambda: self._exit.set_result(process.wait()), daemon=True).start()
+            self._wait_for(initialised, INIT_SECONDS + self.function.timeout_seconds)
         if not initialised.done():
             return self._failure(request_id)
         refused = initialised.result()
