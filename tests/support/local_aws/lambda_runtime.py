@@ -117,7 +117,7 @@ running: Workers
 def patch(options: argparse.Namespace) -> None:
     """Put the workers in the place of ministack's executors."""
     global running
-    running = Workers(options.lambda_python, options.concurrency)
+    running = Workers(Path(options.lambda_python), options.concurrency)
     lambda_svc._execute_function_dispatch = running.execute
     lambda_svc.invalidate_worker = running.invalidate
     lambda_svc._emit_lambda_metrics = lambda *_, **__: None

@@ -1,7 +1,9 @@
-"""The server process: `python -m local_aws.server`, in the environment that holds ministack and nowhere else.
+"""The server process: `python -m local_aws.server OPTIONS`, in the environment that holds ministack and nowhere else.
 
-It prints one line, `{"endpoint_url": ...}`, when it is ready. It ends, with every function that it runs, when its
-standard input reaches its end: a parent that is killed takes it along.
+OPTIONS is an object in JSON: those of `LocalAWS`, the server's private `directory`, which it removes at the end, and
+`lambda_python`, an interpreter that has awslambdaric and boto3. It prints one line, `{"endpoint_url": ...}`, when it is
+ready. It ends, with every function that it runs, when its standard input reaches its end: a parent that is killed takes
+it along.
 """
 
 import argparse
@@ -13,7 +15,6 @@ import os
 import shutil
 import socket
 import sys
-from pathlib import Path
 from typing import Any
 
 from local_aws import LocalAWS
@@ -26,25 +27,14 @@ SERVICES = (
 HOST = "127.0.0.1"
 
 
-def arguments() -> argparse.Namespace:
-    """Parse the command line."""
-    parser = argparse.ArgumentParser(prog="python -m local_aws.server", description=__doc__)
-    parser.add_argument("--directory", type=Path, required=True, help="private folder, removed at the end")
-    parser.add_argument("--lambda-python", type=Path, required=True, help="interpreter that has awslambdaric and boto3")
-    parser.add_argument("--schedule-speed", type=float, required=True, help="schedules fire this many times faster")
-    parser.add_argument("--concurrency", type=int, required=True, help="runs of one function at the same moment")
-    parser.add_argument("--retry-base-seconds", required=True, help="pause before an asynchronous retry")
-    return parser.parse_args()
-
-
 def own_environment(options: argparse.Namespace, port: int) -> None:
     """Replace this process's environment: ministack takes its settings from it, and nothing of the host may leak in."""
     path = os.environ.get("PATH", os.defpath)
     os.environ.clear()
     os.environ.update(
         PATH=path,
-        HOME=str(options.directory),
-        TMPDIR=str(options.directory),
+        HOME=options.directory,
+        TMPDIR=options.directory,
         LANG="C.UTF-8",
         AUTH="true",
         BIND_HOST=HOST,
@@ -57,7 +47,7 @@ def own_environment(options: argparse.Namespace, port: int) -> None:
         LOG_LEVEL="INFO",
         # As on AWS; by default ministack sets it by the memory of the machine.
         LAMBDA_ACCOUNT_CONCURRENCY="1000",
-        LAMBDA_ASYNC_RETRY_BASE_SECONDS=options.retry_base_seconds,
+        LAMBDA_ASYNC_RETRY_BASE_SECONDS=str(options.retry_base_seconds),
     )
 
 
@@ -123,7 +113,7 @@ async def serve(listener: socket.socket, port: int) -> None:
 
 def main() -> None:
     """Run the server, and end it with all that it started."""
-    options = arguments()
+    options = argparse.Namespace(**json.loads(sys.argv[1]))
     listener = socket.create_server((HOST, 0), backlog=1024)
     port = listener.getsockname()[1]
     own_environment(options, port)
