@@ -1,7 +1,4 @@
-"""`make demo`: run to its end, used from a second terminal, and interrupted.
-
-`tests/integration/local_aws/test_server.py` kills what starts a local AWS.
-"""
+"""`make demo`: run to its end, used from a second terminal, and interrupted."""
 
 import os
 import re

@@ -13,7 +13,7 @@ from demo.deployment import ROOT, STACK_NAME, sam
 from demo.roles import Role
 from e2e.breakage import force_rotation
 from e2e.conftest import local_deployment
-from local_aws.inline_function import create_role
+from local_aws.roles import create_role
 
 POLICY = json.loads((ROOT / "infra" / "deployment-policy.json").read_text())
 STATEMENTS = {statement["Sid"]: statement for statement in POLICY["Statement"]}

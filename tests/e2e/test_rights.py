@@ -16,7 +16,7 @@ from demo.roles import Role
 from e2e.conftest import local_deployment
 from e2e.rights import Rights
 from e2e.rights_probes import EXISTING, PREFIX, System
-from local_aws.another_account import ANOTHER, session_in_another_account
+from local_aws.roles import ANOTHER, session_in_another_account
 from talend_token.errors import TalendTokenError
 
 NEIGHBOUR = "neighbour"

@@ -6,15 +6,15 @@ with LocalAWS(schedule_speed=60) as aws:
     subprocess.run(["sam", "deploy"], env=aws.subprocess_environment(), check=True)
 ```
 
-The server ends with its functions when `stop` is called, and by itself when this process is gone, however it went.
+The server ends with its functions when `stop` is called, and by itself when this process is gone, however it went. Its
+log, with what functions write in it, goes with it, or stays in the folder that the variable LOCAL_AWS_LOGS names.
 
 - `server.py` is the process. It imports a module for each service, whose docstring says what it corrects in ministack.
 - `lambda_runtime.py` runs functions, each in a process of `worker.py` that `runtime_api.py` feeds.
-- `fixtures.py`, `inline_function.py`, `listener.py`, `waiting.py` and `another_account.py` are for tests.
+- `listener.py`, `roles.py` and `waiting.py` are for tests.
 """
 
 import functools
-import itertools
 import json
 import os
 import select
@@ -56,8 +56,6 @@ class LocalAWS:
     """A local AWS that runs from `start` (or `with`) to `stop`.
 
     - `schedule_speed`: how many times faster than the clock schedules fire.
-    - `log`: the server's log file, with what functions write in it; None is a file that goes with the server, or stays
-      in the folder that the variable LOCAL_AWS_LOGS names.
     - `concurrency`: runs of one function at the same moment; more callers wait.
     - `retry_base_seconds`: pause before a failed asynchronous invocation is tried again, doubled each time (AWS: 60).
     """
@@ -65,22 +63,15 @@ class LocalAWS:
     region = "eu-central-1"
     account_id = "123456789012"
 
-    def __init__(
-        self,
-        *,
-        schedule_speed: float = 1.0,
-        log: Path | None = None,
-        concurrency: int = 16,
-        retry_base_seconds: float = 1.0,
-    ) -> None:
+    def __init__(self, *, schedule_speed: float = 1.0, concurrency: int = 16, retry_base_seconds: float = 1.0) -> None:
         self.endpoint_url = ""
         self.directory = Path()
         """The server's own folder, for as long as it runs."""
-        self._log = log
         self._options = {
-            "--schedule-speed": str(schedule_speed),
-            "--concurrency": str(concurrency),
-            "--retry-base-seconds": str(retry_base_seconds),
+            "schedule_speed": schedule_speed,
+            "concurrency": concurrency,
+            "retry_base_seconds": retry_base_seconds,
+            "lambda_python": str(ENVIRONMENTS / "lambda-runtime" / "bin" / "python"),
         }
         self._process: subprocess.Popen[bytes] | None = None
         self._clients: dict[str, Any] = {}
@@ -100,15 +91,11 @@ class LocalAWS:
         if not python.exists():
             raise LocalAWSError(f"No interpreter at {python}: `make test` sets the environment 'local-aws' up.")
         self.directory = Path(tempfile.mkdtemp(prefix="local-aws-"))
-        options = self._options | {
-            "--directory": str(self.directory),
-            "--lambda-python": str(ENVIRONMENTS / "lambda-runtime" / "bin" / "python"),
-        }
-        lasting = os.environ.get(LOGS_VARIABLE)
-        log = self._log or (Path(lasting, f"{self.directory.name}.log") if lasting else self.directory / "server.log")
+        options = json.dumps(self._options | {"directory": str(self.directory)})
+        log = Path(os.environ.get(LOGS_VARIABLE, self.directory), f"{self.directory.name}.log")
         with log.open("w+b") as file:
             self._process = subprocess.Popen(
-                [python, "-m", "local_aws.server", *itertools.chain(*options.items())],
+                [python, "-m", "local_aws.server", options],
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
                 stderr=file,
@@ -144,11 +131,6 @@ class LocalAWS:
             process.wait()
         process.stdout.close()
         shutil.rmtree(self.directory, ignore_errors=True)
-
-    @property
-    def server_pid(self) -> int | None:
-        """The process id of the server, None when it is not running."""
-        return self._process.pid if self._process else None
 
     def workers(self) -> list[dict[str, Any]]:
         """Return the `function`, the `pid` and whether it is `busy` of each function process that exists."""
@@ -188,9 +170,11 @@ class LocalAWS:
     def subprocess_environment(self) -> dict[str, str]:
         """Return this process's environment without its variables for AWS and for `make`, and `environment` over it.
 
-        The SAM CLI keeps an installation id in the folder that is named, instead of in the home folder.
+        The SAM CLI keeps an installation id in the folder that is named, instead of in the home folder. Without the
+        bytecode of its modules, which it may write, half of the time of a deployment would be their compilation.
         """
-        ours = {name: value for name, value in os.environ.items() if not name.startswith(("AWS_", "MAKE", "ARGS"))}
+        others = ("AWS_", "MAKE", "ARGS", "PYTHONDONTWRITEBYTECODE")
+        ours = {name: value for name, value in os.environ.items() if not name.startswith(others)}
         return ours | self.environment() | {"__SAM_CLI_APP_DIR": str(ENVIRONMENTS / "sam-cli")}
 
     def client(self, service: str) -> Any:

@@ -12,7 +12,7 @@ from ministack.services import lambda_svc
 
 @dataclass(frozen=True)
 class Function:
-    """One version of one function: ministack's record of it, read."""
+    """Ministack's record of a function, read. No template here publishes versions of one."""
 
     record: Mapping[str, Any]
 
@@ -26,16 +26,6 @@ class Function:
     def name(self) -> str:
         """The function's name."""
         return str(self.config["FunctionName"])
-
-    @property
-    def arn(self) -> str:
-        """The ARN without a qualifier."""
-        return ":".join(self.config["FunctionArn"].split(":")[:7])
-
-    @property
-    def key(self) -> str:
-        """One worker may serve all records with the same key."""
-        return f"{self.arn}:{self.config.get('Version', '$LATEST')}"
 
     @property
     def timeout_seconds(self) -> int:
@@ -64,9 +54,7 @@ class Function:
     def _layer_folders(self) -> list[Path]:
         """Return the folders of libraries in the layers, of which the last one wins on Lambda."""
         archives = [lambda_svc._resolve_layer_zip(layer) for layer in self.config.get("Layers") or ()]
-        layers = [Path(lambda_svc._provided_runtime_code_dir(archive)) for archive in reversed(archives)]
-        parts = (f"python/lib/{self.config['Runtime']}/site-packages", "python")
-        return [layer / part for layer in layers for part in parts]
+        return [Path(lambda_svc._provided_runtime_code_dir(archive), "python") for archive in reversed(archives)]
 
     def environment(self) -> dict[str, str]:
         """Return the variables that Lambda documents, with the role's credentials, and the function's own.
@@ -74,7 +62,7 @@ class Function:
         The endpoint of this AWS is added, by which boto3 finds it. Nothing comes from the host.
         """
         own = (self.config.get("Environment") or {}).get("Variables") or {}
-        region = self.arn.split(":")[3]
+        region = self.config["FunctionArn"].split(":")[3]
         return {
             "PATH": "/usr/local/bin:/usr/bin:/bin:/opt/bin",
             "LANG": "en_US.UTF-8",
@@ -83,7 +71,7 @@ class Function:
             "AWS_ENDPOINT_URL": f"http://{os.environ['MINISTACK_HOST']}:{os.environ['GATEWAY_PORT']}",
             **own,
             # From here on a function's own variables do not count: Lambda refuses them.
-            **execution_credentials(dict(self.config) | {"FunctionArn": self.arn}),
+            **execution_credentials(dict(self.config)),
             "_HANDLER": self.config["Handler"],
             "AWS_DEFAULT_REGION": region,
             "AWS_EXECUTION_ENV": f"AWS_Lambda_{self.config['Runtime']}",

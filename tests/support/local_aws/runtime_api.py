@@ -9,9 +9,10 @@ import socket
 import threading
 from concurrent.futures import Future
 from dataclasses import dataclass
-from http.server import BaseHTTPRequestHandler
 from queue import SimpleQueue
 from typing import Any, Literal
+
+from loopback import HttpHandler
 
 PREFIX = "/2018-06-01/runtime"
 RESULT_PATH = re.compile(rf"{PREFIX}/invocation/(?P<id>[^/]+)/(?P<kind>response|error)")
@@ -72,9 +73,7 @@ class RuntimeAPI:
         return outcome
 
 
-class _Connection(BaseHTTPRequestHandler):
-    protocol_version = "HTTP/1.1"
-    disable_nagle_algorithm = True
+class _Connection(HttpHandler):
     # The head and the body of an answer leave together.
     wbufsize = -1
     server: Any
@@ -84,7 +83,18 @@ class _Connection(BaseHTTPRequestHandler):
         with contextlib.suppress(ConnectionError):
             super().handle()
 
-    def do_GET(self) -> None:
+    def answer(self, body: bytes) -> None:
+        if self.command == "GET":
+            self._next()
+            return
+        if self.path == f"{PREFIX}/init/error":
+            self.server.initialised.set_result(Outcome(body, "error"))
+        elif match := RESULT_PATH.fullmatch(self.path):
+            status: Literal["success", "error"] = "error" if match["kind"] == "error" else "success"
+            self.server.pending.pop(match["id"]).set_result(Outcome(body, status))
+        self.send(202, {})
+
+    def _next(self) -> None:
         if not self.server.initialised.done():
             self.server.initialised.set_result(None)
         taken = self.server.next.get()
@@ -99,24 +109,4 @@ class _Connection(BaseHTTPRequestHandler):
             "lambda-runtime-invoked-function-arn": invocation.function_arn,
             "lambda-runtime-trace-id": invocation.trace_id,
         }
-        self._send(200, invocation.payload, headers)
-
-    def do_POST(self) -> None:
-        body = self.rfile.read(int(self.headers["content-length"]))
-        if self.path == f"{PREFIX}/init/error":
-            self.server.initialised.set_result(Outcome(body, "error"))
-        elif match := RESULT_PATH.fullmatch(self.path):
-            status: Literal["success", "error"] = "error" if match["kind"] == "error" else "success"
-            self.server.pending.pop(match["id"]).set_result(Outcome(body, status))
-        self._send(202, b"", {})
-
-    def _send(self, status: int, body: bytes, headers: dict[str, str]) -> None:
-        self.send_response_only(status)
-        for name, value in headers.items():
-            self.send_header(name, value)
-        self.send_header("content-length", str(len(body)))
-        self.end_headers()
-        self.wfile.write(body)
-
-    def log_request(self, *_: Any) -> None:
-        pass
+        self.send(200, headers, invocation.payload)

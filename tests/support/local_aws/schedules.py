@@ -1,12 +1,12 @@
 """Schedules by a clock that can run faster than the wall's, fired with the rights of the schedule's role.
 
 As it comes, ministack looks for due schedules every 10 seconds, checks no rights when it invokes a target, retries no
-asynchronous invocation, knows no dead-letter queue of a schedule, and remembers when a deleted schedule of the same
-name has last fired. Replaced are the clock and the interval of EventBridge Scheduler's ticker and the hand-over to the
-target. A rule of EventBridge invokes a function only if the function's resource policy allows it.
+asynchronous invocation, and knows no dead-letter queue of a schedule. Replaced are the clock and the interval of
+EventBridge Scheduler's ticker and the hand-over to the target. A rule of EventBridge invokes a function only if the
+function's resource policy allows it.
 
-What differs from AWS: at() is read on the faster clock, the flexible window is ignored, and only functions are invoked
-with the rights of the schedule's role.
+What differs from AWS: a schedule's dates and at() are on the faster clock, the flexible window is ignored, and only
+functions are invoked with the rights of the schedule's role.
 """
 
 import argparse
@@ -34,40 +34,17 @@ class Clock:
         # ministack's tickers sleep by the module that this stands in for.
         self.sleep = time.sleep
 
-    def at(self, wall_time: float) -> float:
-        """Return this clock's time for a time of the wall clock, in seconds since the epoch."""
-        return self._started + (wall_time - self._started) * self._speed
-
     def time(self) -> float:
-        """Return this clock's time."""
-        return self.at(time.time())
+        """Return this clock's time, in seconds since the epoch."""
+        return self._started + (time.time() - self._started) * self._speed
 
 
 def patch(options: argparse.Namespace) -> None:
-    """Give the ticker the clock, a short tick, and the hand-over."""
-    clock, tick = Clock(options.schedule_speed), scheduler._tick_schedules
-
-    def tick_after_anchoring() -> None:
-        _anchor(clock)
-        tick()
-
+    """Give the ticker the clock and a short tick, and replace the hand-over."""
     scheduler._SCHEDULE_TICK_INTERVAL = TICK_SECONDS
-    # A schedule shows the true date of its creation; only the ticker lives in the other time.
-    scheduler._now = time.time
-    scheduler.time = clock
-    scheduler._tick_schedules = tick_after_anchoring
+    scheduler.time = Clock(options.schedule_speed)
     eventbridge._invoke_target = _with_rights(eventbridge._invoke_target)
     eventbridge._dispatch_to_lambda = _invoke_function
-
-
-def _anchor(clock: Clock) -> None:
-    """Count from a schedule's creation."""
-    last_fired = scheduler._schedule_last_fired
-    for key, schedule in list(scheduler._schedules._data.items()):
-        created_at = clock.at(schedule["CreationDate"])
-        # A one-time schedule that has ever fired is not looked at again.
-        if last_fired.get(key, 0.0) < created_at and not schedule["ScheduleExpression"].startswith("at("):
-            last_fired[key] = created_at
 
 
 def _with_rights(invoke_target: Callable[..., None]) -> Callable[..., None]:

@@ -1,15 +1,17 @@
 """Secrets Manager with AWS's documented semantics, over ministack's own storage.
 
 As it comes, ministack forgets versions, lets two of them hold one label, writes over a version, knows no quota and no
-RemoveRegionsFromReplication, and asks no KMS key. The operations that are wrong are replaced here, by the rules of
-`secret_versions`; records keep ministack's shape, so that CloudFormation, IAM and the "Secret Label Updated" event work
-on. The functions and their operators use no binary values.
+RemoveRegionsFromReplication, and asks no KMS key. The operations that are wrong are replaced here. The rules are those
+of the API reference (botocore's service model "secretsmanager" carries its text) and of the user guide's quotas. Where
+both leave something open, "recorded" marks an answer of AWS. The functions and their operators use no binary values.
+
+A secret is a record of ministack's: `Versions` maps a VersionId to `SecretString`, `CreatedDate` and `Stages`, its
+labels, so that the other operations, CloudFormation, IAM and the "Secret Label Updated" event work on.
 """
 
 import argparse
 import contextvars
 import json
-import threading
 import time
 import uuid
 from collections.abc import Callable
@@ -22,78 +24,113 @@ from ministack.services import kms
 from ministack.services import secretsmanager as service
 from ministack.services.cloudformation import provisioners
 
-from local_aws import secret_versions
-from local_aws.secret_versions import CURRENT, DAY_SECONDS, PENDING, PREVIOUS, Record, Refusal, holder_of
-
+DAY_SECONDS = 24 * 60 * 60
+# How long a version is kept at least; shorter where schedules are sped up, as 58 of their ticks are a day there too.
+kept_seconds: float = DAY_SECONDS
+# The user guide's quota of versions of one secret.
+VERSIONS_QUOTA = 100
+CURRENT, PENDING, PREVIOUS = "AWSCURRENT", "AWSPENDING", "AWSPREVIOUS"
 # It encrypts a secret that names no key, and every caller in the account may use it.
 AWS_MANAGED_KEY = "alias/aws/secretsmanager"
 
+Record = dict[str, Any]
 Response = tuple[int, dict[str, str], bytes]
 Handler = Callable[[Record], Response]
 
-# A check and the write that follows it are one step for every other thread.
-_lock = threading.RLock()
-# Whose request this is; None inside the server (CloudFormation), where no caller's rights are in question.
-_access_key: contextvars.ContextVar[str | None] = contextvars.ContextVar("access_key", default=None)
+# Whose request this is.
+_access_key: contextvars.ContextVar[str] = contextvars.ContextVar("access_key")
+
+
+class Refusal(Exception):
+    """An operation is refused; `code` is AWS's name of the error."""
+
+    def __init__(self, code: str, message: str) -> None:
+        super().__init__(message)
+        self.code = code
 
 
 def patch(options: argparse.Namespace) -> None:
     """Replace what is wrong."""
-    secret_versions.kept_seconds = DAY_SECONDS / options.schedule_speed
+    global kept_seconds
+    kept_seconds = DAY_SECONDS / options.schedule_speed
     service._create_secret = _handler(create_secret)
     service._put_secret_value = _handler(put_secret_value)
-    service._update_secret_version_stage = _handler(update_secret_version_stage)
     service._get_secret_value = _handler(get_secret_value)
     service._list_secret_version_ids = _handler(list_secret_version_ids)
-    service._describe_secret = _without_empty_members(service._describe_secret)
     service.handle_request = _with_removal_and_caller(service.handle_request)
-    create = _create_from_template(provisioners._sm_secret_create)
-    provisioners._sm_secret_create = create
-    provisioners._RESOURCE_HANDLERS["AWS::SecretsManager::Secret"]["create"] = create
+    of_template = provisioners._RESOURCE_HANDLERS["AWS::SecretsManager::Secret"]
+    of_template["create"] = _create_from_template(of_template["create"])
 
 
 def create_secret(request: Record) -> Record:
     """CreateSecret: with a value the first version is AWSCURRENT, without one there is no version at all."""
-    name, token = request["Name"], _token_of(request)
+    name = request["Name"]
     if name in service._secrets:
         raise Refusal("ResourceExistsException", f"The operation failed because the secret {name} already exists.")
     service._store_new_secret(name, kms_key_id=request.get("KmsKeyId"), tags=request.get("Tags"))
     secret = service._secrets[name]
     secret["Versions"] = {}
-    if "SecretString" in request:
-        _changed(secret, secret_versions.add_version(secret, token, request["SecretString"], [CURRENT], _now()))
-    return _identity(secret) | ({"VersionId": token} if secret["Versions"] else {})
+    return put_secret_value(request | {"SecretId": name}) if "SecretString" in request else _identity(secret)
 
 
 def put_secret_value(request: Record) -> Record:
     """PutSecretValue: a new version under the request's token; a repetition of the same request does nothing."""
-    secret, token, text = _secret(request, to_change=True), _token_of(request), request["SecretString"]
-    if not secret_versions.already_stored(secret, token, text):
+    secret, text = _secret(request, to_change=True), request["SecretString"]
+    versions, version_id = secret["Versions"], request.get("ClientRequestToken") or str(uuid.uuid4())
+    if version_id not in versions:
         _check_key(secret, "kms:GenerateDataKey", "kms:Decrypt")
         # "If this operation creates the first version for the secret", it is AWSCURRENT whatever was asked for.
-        labels = [*(request.get("VersionStages") or [CURRENT]), *([] if secret["Versions"] else [CURRENT])]
-        _changed(secret, secret_versions.add_version(secret, token, text, labels, _now()))
-    return _identity(secret) | {"VersionId": token, "VersionStages": secret["Versions"][token]["Stages"]}
+        labels = {*(request.get("VersionStages") or [CURRENT]), *([] if versions else [CURRENT])}
+        now = round(time.time(), 3)
+        _make_room(versions, now)
+        versions[version_id] = {"SecretString": text, "CreatedDate": now, "Stages": []}
+        _attach(secret, version_id, labels)
+    elif versions[version_id]["SecretString"] != text:
+        message = f"You can't use ClientRequestToken {version_id} because that value is already in use for a version."
+        raise Refusal("ResourceExistsException", message)
+    return _identity(secret) | {"VersionId": version_id, "VersionStages": versions[version_id]["Stages"]}
 
 
-def update_secret_version_stage(request: Record) -> Record:
-    """UpdateSecretVersionStage: attach, move or remove one label."""
-    secret = _secret(request, to_change=True)
-    source, target = request.get("RemoveFromVersionId"), request.get("MoveToVersionId")
-    _changed(secret, secret_versions.move(secret, request["VersionStage"], source=source, target=target))
-    return _identity(secret)
+def _make_room(versions: Record, now: float) -> None:
+    """ "It does not remove versions created less than 24 hours ago" (PutSecretValue), nor any version with a label."""
+    before = now - kept_seconds
+    old = [known for known, version in versions.items() if not version["Stages"] and version["CreatedDate"] <= before]
+    surplus = max(len(versions) + 1 - VERSIONS_QUOTA, 0)
+    if surplus > len(old):
+        message = f"The secret has {len(versions)} versions, and none that can be removed."
+        raise Refusal("LimitExceededException", message)
+    for version_id in old[:surplus]:
+        del versions[version_id]
+
+
+def _attach(secret: Record, version_id: str, labels: set[str]) -> None:
+    """Move labels to a new version, and AWSPREVIOUS to the version that lost AWSCURRENT."""
+    versions = secret["Versions"]
+    replaced = versions.get(_holder(secret, CURRENT)) if CURRENT in labels else None
+    moved = labels | {PREVIOUS} if replaced else labels
+    for version in versions.values():
+        version["Stages"] = [label for label in version["Stages"] if label not in moved]
+    if replaced:
+        # Recorded: a version that a new one replaces loses AWSPENDING together with AWSCURRENT.
+        replaced["Stages"] = [label for label in replaced["Stages"] if label != PENDING] + [PREVIOUS]
+    # Recorded: labels are answered in alphabetical order.
+    versions[version_id]["Stages"] = sorted(labels)
+    secret["LastChangedDate"] = int(time.time())
+    service._sync_replicas(secret)
+    for label in labels - {PENDING, PREVIOUS}:
+        service._emit_secret_label_updated(secret, label, version_id)
 
 
 def get_secret_value(request: Record) -> Record:
     """GetSecretValue: by VersionId, by VersionStage, by both if they agree, else AWSCURRENT."""
     secret = _secret(request)
     version_id, label = request.get("VersionId"), request.get("VersionStage")
-    found: str = version_id or holder_of(secret, label or CURRENT) or ""
+    found: str = version_id or _holder(secret, label or CURRENT) or ""
     version = secret["Versions"].get(found)
     if version is None:
-        raise secret_versions.no_value(
-            f"VersionId: {version_id}" if version_id else f"staging label: {label or CURRENT}"
-        )
+        what = f"VersionId: {version_id}" if version_id else f"staging label: {label or CURRENT}"
+        message = f"Secrets Manager can't find the specified secret value for {what}"
+        raise Refusal("ResourceNotFoundException", message)
     if label and label not in version["Stages"]:
         message = "You provided a VersionStage that is not associated to the provided VersionId."
         raise Refusal("InvalidRequestException", message)
@@ -123,27 +160,16 @@ def remove_regions_from_replication(request: Record) -> Record:
 
 
 def _handler(behaviour: Callable[[Record], Record]) -> Handler:
-    """Make ministack's kind of handler of an operation, one request at a time."""
+    """Make ministack's kind of handler of an operation."""
 
     def handle(request: Record) -> Response:
         try:
-            with _lock:
-                answer: Response = json_response(behaviour(request))
+            answer: Response = json_response(behaviour(request))
         except Refusal as refusal:
             answer = error_response_json(refusal.code, str(refusal))
         return answer
 
     return handle
-
-
-def _now() -> float:
-    """Return the seconds since the epoch, to the millisecond as AWS answers."""
-    return round(time.time(), 3)
-
-
-def _token_of(request: Record) -> str:
-    """Return the ClientRequestToken, which becomes the VersionId; SDKs send one with every request."""
-    return request.get("ClientRequestToken") or str(uuid.uuid4())
 
 
 def _secret(request: Record, *, to_change: bool = False) -> Record:
@@ -158,6 +184,11 @@ def _secret(request: Record, *, to_change: bool = False) -> Record:
     return secret
 
 
+def _holder(secret: Record, label: str) -> str | None:
+    """Return the version that a label is attached to; a label has one at the most."""
+    return next((version_id for version_id, version in secret["Versions"].items() if label in version["Stages"]), None)
+
+
 def _identity(secret: Record) -> Record:
     return {"ARN": secret["ARN"], "Name": secret["Name"]}
 
@@ -168,27 +199,19 @@ def _summary(version_id: str, version: Record) -> Record:
     return {"VersionId": version_id, "CreatedDate": version["CreatedDate"]} | labels
 
 
-def _changed(secret: Record, moved: list[tuple[str, str]]) -> None:
-    secret["LastChangedDate"] = _now()
-    service._sync_replicas(secret)
-    for label, version_id in moved:
-        if label not in (PENDING, PREVIOUS):
-            service._emit_secret_label_updated(secret, label, version_id)
-
-
 def _check_key(secret: Record, *actions: str) -> None:
     """Hold the caller to its rights on a customer managed key.
 
     "If the secret is encrypted using a customer-managed key ..., then you also need kms:Decrypt permissions for that
     key" (API, GetSecretValue); PutSecretValue needs kms:GenerateDataKey too.
     """
-    name, caller = secret.get("KmsKeyId") or AWS_MANAGED_KEY, _access_key.get()
-    if name.endswith(AWS_MANAGED_KEY) or caller is None:
+    name = secret.get("KmsKeyId") or AWS_MANAGED_KEY
+    if name.endswith(AWS_MANAGED_KEY):
         return
     context = {"kms:ViaService": f"secretsmanager.{get_region()}.amazonaws.com"}
     for action in actions:
         arn = kms._resolve_key(name)["Arn"]
-        if enforce(caller, action, "kms", get_region(), resource_arn=arn, service_context=context):
+        if enforce(_access_key.get(), action, "kms", get_region(), resource_arn=arn, service_context=context):
             raise Refusal("AccessDeniedException", "Access to KMS is not allowed")
 
 
@@ -199,22 +222,8 @@ def _with_removal_and_caller(handle_request: Callable[..., Any]) -> Callable[...
     async def handle(method: str, path: str, headers: Any, body: bytes, query: Any) -> Any:
         if headers.get("x-amz-target", "").endswith(".RemoveRegionsFromReplication"):
             return remove(json.loads(body))
-        caller = _access_key.set(extract_access_key_id(headers, query) or "")
-        try:
-            return await handle_request(method, path, headers, body, query)
-        finally:
-            _access_key.reset(caller)
-
-    return handle
-
-
-def _without_empty_members(describe: Handler) -> Handler:
-    """ "Secrets Manager only returns fields that have a value in the response" (API, DescribeSecret)."""
-
-    def handle(request: Record) -> Response:
-        status, headers, body = describe(request)
-        answer = {member: value for member, value in json.loads(body).items() if value}
-        return status, headers, json.dumps(answer).encode()
+        _access_key.set(extract_access_key_id(headers, query) or "")
+        return await handle_request(method, path, headers, body, query)
 
     return handle
 
@@ -223,11 +232,10 @@ def _create_from_template(create: Callable[..., Any]) -> Callable[..., Any]:
     """Create a secret as CloudFormation does: a name that is taken fails, and without a value there is no version."""
 
     def handle(logical_id: str, properties: Record, stack_name: str) -> Any:
-        with _lock:
-            if properties.get("Name") in service._secrets:
-                raise ValueError(f"The operation failed because the secret {properties['Name']} already exists.")
-            name, attributes = create(logical_id, properties, stack_name)
-            service._secrets[name]["Versions"] = {}
-            return name, attributes
+        if properties.get("Name") in service._secrets:
+            raise ValueError(f"The operation failed because the secret {properties['Name']} already exists.")
+        name, attributes = create(logical_id, properties, stack_name)
+        service._secrets[name]["Versions"] = {}
+        return name, attributes
 
     return handle

@@ -1,7 +1,9 @@
-"""The server process: `python -m local_aws.server`, in the environment that holds ministack and nowhere else.
+"""The server process: `python -m local_aws.server OPTIONS`, in the environment that holds ministack and nowhere else.
 
-It prints one line, `{"endpoint_url": ...}`, when it is ready. It ends, with every function that it runs, on SIGTERM, on
-SIGINT, and when its standard input reaches its end: a parent that is killed takes it along.
+OPTIONS is an object in JSON: those of `LocalAWS`, the server's private `directory`, which it removes at the end, and
+`lambda_python`, an interpreter that has awslambdaric and boto3. It prints one line, `{"endpoint_url": ...}`, when it is
+ready. It ends, with every function that it runs, when its standard input reaches its end: a parent that is killed takes
+it along.
 """
 
 import argparse
@@ -11,11 +13,8 @@ import json
 import logging
 import os
 import shutil
-import signal
 import socket
 import sys
-import threading
-from pathlib import Path
 from typing import Any
 
 from local_aws import LocalAWS
@@ -23,20 +22,9 @@ from local_aws import LocalAWS
 # One module a service, in this order: CloudFormation wraps what the others have replaced.
 SERVICES = (
     *("secrets_manager", "lambda_runtime", "schedules", "metrics", "alarms"),
-    *("cloudformation", "nested_stacks", "service_role", "policies"),
+    *("cloudformation", "service_role", "policies"),
 )
 HOST = "127.0.0.1"
-
-
-def arguments() -> argparse.Namespace:
-    """Parse the command line."""
-    parser = argparse.ArgumentParser(prog="python -m local_aws.server", description=__doc__)
-    parser.add_argument("--directory", type=Path, required=True, help="private folder, removed at the end")
-    parser.add_argument("--lambda-python", type=Path, required=True, help="interpreter that has awslambdaric and boto3")
-    parser.add_argument("--schedule-speed", type=float, required=True, help="schedules fire this many times faster")
-    parser.add_argument("--concurrency", type=int, required=True, help="runs of one function at the same moment")
-    parser.add_argument("--retry-base-seconds", required=True, help="pause before an asynchronous retry")
-    return parser.parse_args()
 
 
 def own_environment(options: argparse.Namespace, port: int) -> None:
@@ -45,8 +33,8 @@ def own_environment(options: argparse.Namespace, port: int) -> None:
     os.environ.clear()
     os.environ.update(
         PATH=path,
-        HOME=str(options.directory),
-        TMPDIR=str(options.directory),
+        HOME=options.directory,
+        TMPDIR=options.directory,
         LANG="C.UTF-8",
         AUTH="true",
         BIND_HOST=HOST,
@@ -59,7 +47,7 @@ def own_environment(options: argparse.Namespace, port: int) -> None:
         LOG_LEVEL="INFO",
         # As on AWS; by default ministack sets it by the memory of the machine.
         LAMBDA_ACCOUNT_CONCURRENCY="1000",
-        LAMBDA_ASYNC_RETRY_BASE_SECONDS=options.retry_base_seconds,
+        LAMBDA_ASYNC_RETRY_BASE_SECONDS=str(options.retry_base_seconds),
     )
 
 
@@ -103,7 +91,7 @@ class Application:
 
 
 async def serve(listener: socket.socket, port: int) -> None:
-    """Serve until a signal or the end of the input; requests that still run are not waited for."""
+    """Serve until the end of the input; requests that still run are not waited for."""
     from hypercorn.asyncio import serve as hypercorn_serve
     from hypercorn.config import Config
     from ministack.app import app
@@ -117,31 +105,15 @@ async def serve(listener: socket.socket, port: int) -> None:
     serving = asyncio.ensure_future(
         hypercorn_serve(Application(app, port), config, shutdown_trigger=asyncio.Event().wait)
     )
-    stopping = asyncio.ensure_future(_end())
+    stopping = asyncio.ensure_future(asyncio.to_thread(sys.stdin.buffer.read))
     await asyncio.wait([serving, stopping], return_when=asyncio.FIRST_COMPLETED)
     if serving.done():
         serving.result()
 
 
-async def _end() -> None:
-    """Wait for a signal or for the end of the input."""
-    ended = asyncio.Event()
-    loop = asyncio.get_running_loop()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        loop.add_signal_handler(number, ended.set)
-
-    def until_end_of_input() -> None:
-        while os.read(sys.stdin.fileno(), 4096):
-            pass
-        loop.call_soon_threadsafe(ended.set)
-
-    threading.Thread(target=until_end_of_input, daemon=True, name="end-of-input").start()
-    await ended.wait()
-
-
 def main() -> None:
     """Run the server, and end it with all that it started."""
-    options = arguments()
+    options = argparse.Namespace(**json.loads(sys.argv[1]))
     listener = socket.create_server((HOST, 0), backlog=1024)
     port = listener.getsockname()[1]
     own_environment(options, port)

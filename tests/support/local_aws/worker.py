@@ -1,18 +1,16 @@
 """One execution environment: a process that runs one function's handler under the real `awslambdaric`."""
 
 import contextlib
-import ctypes
 import json
 import os
 import shutil
 import signal
 import subprocess
-import sys
 import tempfile
 import threading
 import time
 from collections.abc import Sequence
-from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
+from concurrent.futures import FIRST_COMPLETED, Future, wait
 from pathlib import Path
 from typing import Any
 
@@ -22,16 +20,8 @@ from local_aws.runtime_api import Invocation, Outcome, RuntimeAPI
 
 # AWS gives up after 10 seconds, and starts once more with the function's own timeout as the limit.
 INIT_SECONDS = 10.0
-PR_SET_PDEATHSIG = 1
-LIBC = ctypes.CDLL(None) if sys.platform == "linux" else None
-# The kernel kills workers when the thread that started them ends, that is with the server.
-STARTER = ThreadPoolExecutor(1, thread_name_prefix="lambda-workers")
-
-
-def _die_with_parent() -> None:
-    """Have the kernel kill this process when the thread that started it is gone, even by SIGKILL."""
-    if LIBC is not None:
-        LIBC.prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
+# A processor starts one after the other, so that of many the first ones are soon at work.
+STARTING = threading.Semaphore(os.cpu_count() or 1)
 
 
 class Worker:
@@ -82,10 +72,11 @@ class Worker:
 
     def _initialise(self, request_id: str) -> Outcome | None:
         """Start the process and wait until it asks for work; an outcome says why it does not."""
-        self._process = process = STARTER.submit(self._start).result()
-        threading.Thread(target=lambda: self._exit.set_result(process.wait()), daemon=True).start()
         initialised = self._api.initialised
-        self._wait_for(initialised, INIT_SECONDS + self.function.timeout_seconds)
+        with STARTING:
+            self._process = process = self._start()
+            threading.Thread(target=lambda: self._exit.set_result(process.wait()), daemon=True).start()
+            self._wait_for(initialised, INIT_SECONDS + self.function.timeout_seconds)
         if not initialised.done():
             return self._failure(request_id)
         refused = initialised.result()
@@ -111,7 +102,6 @@ class Worker:
             stdout=self._output,
             stderr=self._output,
             start_new_session=True,
-            preexec_fn=_die_with_parent,
         )
 
     def _run(self, invocation: Invocation) -> Outcome:

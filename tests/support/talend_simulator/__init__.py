@@ -9,7 +9,6 @@ with TalendSimulator(settings=Settings(speed=60)) as talend:
 ```
 """
 
-from talend_simulator.accounts import Account
 from talend_simulator.endpoints import TOKEN_LIFE_SECONDS, TOKEN_PATH, Settings
 from talend_simulator.faults import (
     Amend,
@@ -27,7 +26,7 @@ from talend_simulator.faults import (
 )
 from talend_simulator.server import Broken
 from talend_simulator.simulator import TalendSimulator
-from talend_simulator.tokens import fingerprint
+from talend_simulator.tokens import Account, fingerprint
 
 __all__ = [
     "TOKEN_LIFE_SECONDS",

@@ -5,13 +5,12 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Self
 
-from talend_simulator.accounts import Account
 from talend_simulator.connection import Connection, Stalls
 from talend_simulator.endpoints import TOKEN_PATH, Endpoints, Settings
 from talend_simulator.faults import Close, Fault, FaultQueue
 from talend_simulator.messages import Request
 from talend_simulator.server import Broken, Server
-from talend_simulator.tokens import Tokens
+from talend_simulator.tokens import Account, Tokens
 
 
 @dataclass(frozen=True)
@@ -31,17 +30,6 @@ class JournalEntry:
     token_sha256: str | None
 
 
-class Journal(list[JournalEntry]):
-    """Every request, in the order of the answers.
-
-    A request is written down before the first byte of its answer leaves, so a client that has the answer finds it here.
-    """
-
-    def entries(self, *, after: int = 0) -> list[JournalEntry]:
-        """Return all but the first `after` entries."""
-        return self[after:]
-
-
 class TalendSimulator:
     """Talend Cloud at `url` within `with`. A client needs nothing but HTTP.
 
@@ -58,7 +46,8 @@ class TalendSimulator:
         self.settings = settings or Settings()
         self.accounts = {account.client_id: account for account in known}
         self.faults = FaultQueue()
-        self.journal = Journal()
+        self.journal: list[JournalEntry] = []
+        """Every request, written down before the first byte of its answer: who has the answer finds it here."""
         self._stalls = Stalls()
         self._server = Server(0, self._exchange, self._stalls)
         self.url = f"http://127.0.0.1:{self._server.port}"

@@ -1,4 +1,4 @@
-"""Access tokens: what they look like, and which of them are valid."""
+"""Service accounts and their access tokens: what they look like, and which tokens are valid."""
 
 import base64
 import hashlib
@@ -10,7 +10,37 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from talend_simulator.accounts import Account
+MANAGE_USERS = "TMC_USER_MANAGEMENT"
+USE_ENGINES = "TMC_ENGINE_USE"
+# Talend Cloud APIs user guide, "Creating a service account with account/service-accounts".
+DOCUMENTED_PERMISSIONS = (
+    "TMC_SERVICE_ACCOUNT_MANAGEMENT",
+    MANAGE_USERS,
+    USE_ENGINES,
+    "TMC_ROLE_MANAGEMENT",
+    "AUDIT_LOGS_VIEW",
+)
+
+
+@dataclass(frozen=True)
+class Account:
+    """A service account. ID and secret are random by default: 32 and 64 base64url characters, as seen in the field.
+
+    The audit event `secret.minted` [PEP 578] announces the secret to the tests that look for leaks.
+    """
+
+    client_id: str = field(default_factory=lambda: secrets.token_urlsafe(24))
+    client_secret: str = field(default_factory=lambda: secrets.token_urlsafe(48), repr=False)
+    permissions: tuple[str, ...] = DOCUMENTED_PERMISSIONS
+    name: str = "simulated-service-account"
+
+    def __post_init__(self) -> None:
+        sys.audit("secret.minted", self.client_secret)
+
+    @property
+    def credentials(self) -> str:
+        """`ID:secret`, as an operator stores it in the credentials secret."""
+        return f"{self.client_id}:{self.client_secret}"
 
 
 def fingerprint(access_token: str) -> str:
@@ -45,7 +75,7 @@ class Tokens:
         now = self._clock()
         claims = self._claims(account, int(now) + clock_error_seconds, life_seconds)
         access_token = self._signed(claims)
-        # Only these parts differ from token to token; see `talend_simulator.Account`.
+        # Only these parts differ from token to token; see `Account`.
         for part in (claims["jti"], access_token.rpartition(".")[2]):
             sys.audit("secret.minted", part)
         # The claims are whole seconds, rounded down, so they never promise more than the simulator honors.

@@ -13,8 +13,8 @@ NOW = ISSUED + 1200
 FRESH, STALE, INVALID = TokenState
 
 
-def document(life=1800, issued_at=ISSUED, access_token="token"):
-    return TokenDocument(access_token, "Bearer", issued_at, issued_at + life, "https://api.eu.cloud.talend.com")
+def document(life=1800, issued_at=ISSUED, of="token"):
+    return TokenDocument(of, "Bearer", issued_at, issued_at + life, "https://api.eu.cloud.talend.com")
 
 
 def by(trigger, **members):
@@ -114,10 +114,10 @@ def test_the_rejected_version_is_not_promoted():
 
 @pytest.mark.parametrize(("token", "age", "promoted"), [("other", 0, True), ("other", -1, False), ("token", 0, False)])
 def test_a_staged_token_is_not_promoted_if_it_is_older_than_the_published_one_or_the_same(token, age, promoted):
-    published = document(issued_at=ISSUED - age, access_token=token)
+    published = document(issued_at=ISSUED - age, of=token)
     assert may_promote(by(Trigger.MANUAL), document(), published, ISSUED + 10) is promoted
 
 
 @pytest.mark.parametrize(("trigger", "promoted"), [(Trigger.WATCHDOG, False), (Trigger.REJECTED, True)])
 def test_only_renewals_promote_a_staged_token_that_expires_earlier(trigger, promoted):
-    assert may_promote(by(trigger), document(590, issued_at=NOW), document(access_token="other"), NOW) is promoted
+    assert may_promote(by(trigger), document(590, issued_at=NOW), document(of="other"), NOW) is promoted
