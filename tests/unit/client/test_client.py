@@ -22,6 +22,7 @@ def test_the_first_token_is_read_when_it_is_needed(client, source, aws_clock):
     assert token.expires_at == math.floor(aws_clock()) + 1800
     assert source.reads == 1
     assert repr(client) == "TokenClient(token secret 'talend-token/default/token')"
+    assert repr(type(client).__new__(type(client))) == "TokenClient(not configured)"
 
 
 def test_a_fresh_token_costs_no_input_or_output_and_no_lock(client, source, aws_clock):

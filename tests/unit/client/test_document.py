@@ -114,6 +114,7 @@ PAIR = CredentialsPair("hunter2", "hunter2")
 def test_no_way_of_printing_shows_it(hidden, shown, form):
     assert "hunter2" not in form(hidden)
     assert shown in form(hidden)
+    assert repr(VALUE) == "<sensitive>"
 
 
 @pytest.mark.parametrize("hidden", [TOKEN, VALUE])

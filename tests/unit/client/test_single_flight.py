@@ -31,10 +31,10 @@ def failing(error, wait):
     return call
 
 
-def made(flights):
+def made(flights, key="key"):
     """Return the calls that the flights made for a new call."""
     calls = []
-    flights.do("key", lambda: calls.append("key"))
+    flights.do(key, lambda: calls.append(key))
     return calls
 
 
@@ -65,6 +65,15 @@ def test_a_call_that_ends_as_the_wait_times_out_has_ended(flights):
 
     flights._flights = GivenUp()
     assert made(flights) == ["key"]
+
+
+def test_a_call_under_way_holds_up_only_callers_that_wait_for_it(flights, under_way):
+    calls = []
+    with under_way(lambda wait: flights.do("key", wait)) as end:
+        assert made(flights, "other") == ["other"]
+        flights.do_unless_under_way("key", lambda: calls.append(1))
+        assert not end.is_set()
+    assert calls == []
 
 
 def test_a_call_that_was_given_up_is_made_by_a_waiting_thread(under_way):

@@ -168,13 +168,14 @@ class Buffered(io.TextIOWrapper):
         return self.buffer.getvalue().decode()
 
 
-def test_progress_is_shown_at_once_and_until_the_block_ends(monkeypatch):
+@pytest.mark.parametrize(("frame_seconds", "frames"), [(60, 1), (0.001, 3)])
+def test_progress_is_shown_at_once_and_until_the_block_ends(monkeypatch, frame_seconds, frames):
     monkeypatch.setattr(sys, "stdout", Buffered())
     monkeypatch.setattr(sys, "stderr", Buffered())
-    monkeypatch.setattr(screen, "_FRAME_SECONDS", 0.001)
+    monkeypatch.setattr(screen, "_FRAME_SECONDS", frame_seconds)
     begun = time.monotonic()
     with screen.Screen({}).progress("waiting"):
-        while sys.stderr.shown.count("\rwaiting") < 3:
+        while sys.stderr.shown.count("\rwaiting") < frames:
             assert time.monotonic() < begun + 30
     assert re.fullmatch(r"(\rwaiting \(\d+ s\))+\r\x1b\[K", sys.stderr.shown)
     screen.Screen({}).print("at once")

@@ -256,7 +256,15 @@ def test_the_schedule_is_checked_for_the_new_tokens_validity():
     assert "tokens that are valid for 600 s" in check(system)[1]["schedule"][1]
 
 
-def test_without_a_token_the_schedule_is_checked_for_30_minutes(empty):
-    empty.endpoint.answers = [unavailable()]
-    good = "rate(25 minutes) is often enough for tokens that are valid for 1800 s"
-    assert check(empty)[1]["schedule"] == (True, good)
+@pytest.mark.parametrize(
+    ("expression", "is_good", "detail"),
+    [
+        ("rate(25 minutes)", True, "rate(25 minutes) is often enough for tokens that are valid for 1800 s"),
+        ("cron(0/25 * * * ? *)", False, "gaps of 25, 25, 10 minutes"),
+    ],
+)
+def test_without_a_token_the_schedule_is_checked_for_30_minutes(expression, is_good, detail):
+    system = System(schedule_expression=expression)
+    system.endpoint.answers = [unavailable()]
+    found = check(system)[1]["schedule"]
+    assert (found[0], detail in found[1]) == (is_good, True)
