@@ -10,7 +10,8 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from demo.deployment import API_PATH, BUILT_CONSUMER, ROOT, deploy, deploy_consumer
+from demo.consumer import API_PATH
+from demo.deployment import BUILT_CONSUMER, ROOT, deploy, deploy_consumer
 from e2e.breakage import publish_an_old_token, revoke_tokens
 from local_aws.waiting import eventually
 from talend_simulator import Stall
