@@ -19,7 +19,6 @@ from dataclasses import dataclass
 from multiprocessing.connection import Connection
 from typing import Any, Literal
 
-type Invoke = Callable[[], dict[str, Any]]
 type Kill = tuple[int, Literal["before", "after"]]
 """The number of a call, from 0, and whether it is about to be sent or has just been answered."""
 
@@ -41,20 +40,13 @@ class Run:
     connected: set[str]
     """Addresses and programs that the process used, according to the interpreter."""
     killed: bool
-    answer: dict[str, Any] | None = None
-    error: str = ""
-    log: str = ""
-
-    @property
-    def outcome(self) -> str | None:
-        return self.answer["outcome"] if self.answer else None
 
 
-def run(invoke: Invoke, log: Callable[[], str], kill: Kill | None = None) -> Run:
-    """Call `invoke` in a forked process, until it is killed."""
+def run(invoke: Callable[[], object], kill: Kill | None = None) -> Run:
+    """Call `invoke` in a forked process, to its end or until it is killed."""
     fork = multiprocessing.get_context("fork")
     reading, writing = fork.Pipe(duplex=False)
-    process = fork.Process(target=_invoke, args=(invoke, log, kill, writing), daemon=True)
+    process = fork.Process(target=_invoke, args=(invoke, kill, writing), daemon=True)
     with warnings.catch_warnings():
         # The other threads only serve the forked process, and hold no lock that it needs.
         warnings.simplefilter("ignore", DeprecationWarning)
@@ -66,11 +58,11 @@ def run(invoke: Invoke, log: Callable[[], str], kill: Kill | None = None) -> Run
             name, value = reading.recv()
             said[name].append(value)
     process.join()
-    killed = process.exitcode == -signal.SIGKILL
-    return Run(said["call"], set(said["address"]), set(said["connected"]), killed, **dict(said["end"]))
+    assert process.exitcode in (0, -signal.SIGKILL), "the run failed, and its process has printed how"
+    return Run(said["call"], set(said["address"]), set(said["connected"]), process.exitcode != 0)
 
 
-def _invoke(invoke: Invoke, log: Callable[[], str], kill: Kill | None, report: Connection) -> None:
+def _invoke(invoke: Callable[[], object], kill: Kill | None, report: Connection) -> None:
     """Run in the forked process."""
     signal.alarm(_LONGEST_SECONDS)
     get_response, calls = http.client.HTTPConnection.getresponse, 0
@@ -98,8 +90,4 @@ def _invoke(invoke: Invoke, log: Callable[[], str], kill: Kill | None, report: C
 
     http.client.HTTPConnection.getresponse = getresponse  # type: ignore[assignment, method-assign]
     sys.addaudithook(audit)
-    try:
-        report.send(("end", ("answer", invoke())))
-    except Exception as error:  # noqa: BLE001 (Lambda takes any, and so does the parent)
-        report.send(("end", ("error", f"{type(error).__name__}: {error}")))
-    report.send(("end", ("log", log())))
+    invoke()

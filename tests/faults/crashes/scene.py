@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any, override
 
 from faults.crashes.process import Kill, Run, run
-from faults.matrix.cases import Case
+from faults.matrix.cases import Case, Ending
 from faults.matrix.columns import State, Trigger
 from faults.matrix.world import World
 from log_line import LOST, Line
@@ -22,7 +22,7 @@ REFUSED_PAIR = "with a current pair that is refused"
 # As in the template.
 FUNCTION_SECONDS = {"rotate": 60, "renew": 30}
 # A machine that is busy answers late.
-_PATIENCE_SECONDS = 10
+PATIENCE_SECONDS = 10
 
 
 @dataclass(frozen=True)
@@ -44,9 +44,8 @@ class Scene(Case):
 
     def __init__(self, world: World, scenario: Scenario) -> None:
         super().__init__(world, scenario.trigger, scenario.state)
-        world.with_sockets(_PATIENCE_SECONDS)
-        if scenario.detail == WITH_A_PROBE:
-            world.with_environment(PROBE_PATH="/account/users")
+        self._has_probe = scenario.detail == WITH_A_PROBE
+        self._start()
         self.lines: list[Line] = []
         if scenario.detail == REFUSED_PAIR:
             self.store_credentials(f"{self.account.client_id}:mistyped")
@@ -80,31 +79,51 @@ class Scene(Case):
         return token.client_id if token else None
 
     def begin(self, kill: Kill | None = None) -> Run:
-        """Run what the scenario is about, or its duplicate."""
-        return self._invoke(*self._first, kill)
+        """Run what the scenario is about in a process of its own, which calls AWS and Talend in this one."""
+        function, event = self._first
+        began = self.world.clock()
 
-    def act(self, trigger: Trigger) -> Run:
+        def invoke() -> None:
+            self.world.with_sockets()
+            self._start()
+            self.world.invoke(function, event, FUNCTION_SECONDS[function])
+
+        went = run(invoke, kill)
+        self.lines.append(Line(began, self.world.clock(), LOST, self.name))
+        if self.broken:
+            raise self.broken
+        return went
+
+    def again(self) -> Ending:
+        """Run in this process what the scenario is about, after it was killed, or its duplicate."""
+        return self.invoke(*self._first)
+
+    def act(self, trigger: Trigger) -> Ending:
         """Run the function that the trigger is for. A consumer has read what is published now."""
         self.trigger = trigger
         self.reject_what_is_published()
-        return self._invoke(*self.event())
+        return self.invoke(*self.event())
 
-    def _invoke(self, function: str, event: dict[str, Any], kill: Kill | None = None) -> Run:
-        world, began = self.world, self.world.clock()
-        seconds = FUNCTION_SECONDS[function]
-        went = run(lambda: world.invoke(function, event, seconds), world.output.getvalue, kill)
+    @override
+    def invoke(self, function: str, event: dict[str, Any]) -> Ending:
+        began, self.seconds = self.world.clock(), FUNCTION_SECONDS[function]
+        ending = super().invoke(function, event)
         if self.broken:
             raise self.broken
-        sight, records = self.sight(), [json.loads(line) for line in went.log.splitlines()]
         # A run that meets another one answers with the version that it has found.
-        if went.answer and went.outcome != "in_progress":
-            assert went.answer["version_id"] == sight.version_id, "the answer names what is not published"
-        lines = [Line.of(record, sight.at) for record in records if "duration_seconds" in record]
-        self.lines += lines or [Line(began, sight.at, LOST, self.name)]
-        return went
+        if ending.answer and ending.kind != "in_progress":
+            assert ending.answer["version_id"] == ending.after.version_id, "the answer names what is not published"
+        records = [json.loads(line) for line in ending.output.splitlines()]
+        lines = [Line.of(record, ending.after.at) for record in records if "duration_seconds" in record]
+        self.lines += lines or [Line(began, ending.after.at, LOST, self.name)]
+        return ending
 
     @override
     def _ends(self, access_token: str) -> float:
         token = self.world.talend.tokens.live(access_token)
         assert token is not None, "the published token is not of this Talend, or has expired"
         return token.expires_at
+
+    def _start(self) -> None:
+        if self._has_probe:
+            self.world.with_environment(PROBE_PATH="/account/users")

@@ -30,7 +30,7 @@ def measured(rounds, before=""):
     """Return samples of the resident set of a process that invokes both functions. It first runs the code `before`."""
     with running_world() as world:
         case = Case(world, Trigger.MANUAL, State.STALE)
-        world.with_sockets(patience_seconds=10)
+        world.with_sockets()
         versions, at_first = case.versions(), copy.deepcopy(case.versions())
 
         def forget():

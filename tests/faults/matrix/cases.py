@@ -194,6 +194,9 @@ class Case:
         function, event = self.event()
         if self.trigger is Trigger.REJECTED:
             self.reported.add(self.rejected[1])
+        return self.invoke(function, event)
+
+    def invoke(self, function: str, event: dict[str, Any]) -> Ending:
         before, asked = self.sight(), len(self.world.talend.token_calls())
         answer, error = None, None
         try:

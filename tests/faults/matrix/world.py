@@ -91,7 +91,8 @@ class World:
     healthy: Rotator
     rotator: Rotator
 
-    def __init__(self) -> None:
+    def __init__(self, patience_seconds: float) -> None:
+        self._patience_seconds = patience_seconds
         self.clock = VirtualTime()
         self.aws = AwsWire()
         self.talend = TalendSimulator(clock=self.clock)
@@ -137,13 +138,13 @@ class World:
         self.talend.faults.clear()
         self.talend.settings.change(asdict(Settings()))
 
-    def with_sockets(self, patience_seconds: float = PATIENCE_SECONDS) -> None:
-        """The functions call AWS through sockets until `calm`, and wait so long for each answer."""
+    def with_sockets(self) -> None:
+        """The functions call AWS through sockets until `calm`."""
         for service, server in self.aws_servers.items():
             self.patch.setenv(f"AWS_ENDPOINT_URL_{SERVICES[service]}", f"http://127.0.0.1:{server.server_address[1]}")
         for module in (lock_table, secrets_manager):
-            self.patch.setattr(module, "Config", lambda **it: Config(**it | {"read_timeout": patience_seconds}))
-        self.patch.setattr(token_endpoint, "_READ_SECONDS", patience_seconds)
+            self.patch.setattr(module, "Config", lambda **it: Config(**it | {"read_timeout": self._patience_seconds}))
+        self.patch.setattr(token_endpoint, "_READ_SECONDS", self._patience_seconds)
         self._over_sockets = self._over_sockets or self.cold_start()
         self.rotator = self._over_sockets
 
@@ -182,8 +183,9 @@ def lock_records() -> Any:
 
 
 @contextmanager
-def running_world() -> Iterator[World]:
-    world = World()
+def running_world(patience_seconds: float = PATIENCE_SECONDS) -> Iterator[World]:
+    """Yield a world in which the functions wait so long for an answer through sockets."""
+    world = World(patience_seconds)
     with pytest.MonkeyPatch.context() as patch, world.talend, ExitStack() as resources:
         world.aws_servers = {service: resources.enter_context(world.aws.server(service)) for service in SERVICES}
         for name, value in (ENVIRONMENT | {"TALEND_API_URL": world.talend.url}).items():
