@@ -8,7 +8,7 @@ import sys
 from faults.matrix.aws_faults import UNLOCK
 from faults.matrix.cases import Case
 from faults.matrix.columns import State, Trigger
-from faults.matrix.world import lock_records, running_world
+from faults.matrix.world import running_world
 from faults.size import chosen
 
 # Two invocations each: a rotation and a renewal.
@@ -38,7 +38,7 @@ def measured(rounds, before=""):
             if world.aws.names()[-1] == UNLOCK:
                 versions.clear()
                 versions.update(copy.deepcopy(at_first))
-                lock_records().clear()
+                world.memory.items.clear()
                 world.talend.journal.clear()
                 world.aws.calls.clear()
 

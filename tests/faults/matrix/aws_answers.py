@@ -8,12 +8,11 @@ from dataclasses import replace
 from functools import partial
 from typing import Any
 
-from botocore.awsrequest import AWSResponse
-
 from faults.matrix import aws_faults as aws
 from faults.matrix.aws_wire import AwsCall, Interference, Serve, answers, at
 from faults.matrix.columns import Expectation, Expected, State, Trigger, healthy
 from faults.matrix.faults import Fault
+from talend_simulator.messages import Response
 
 # A run asks it if a label is on no version, because there may be no such secret.
 _DESCRIBE = "DescribeSecret of the token"
@@ -60,14 +59,13 @@ def rows() -> Iterator[Fault]:
 
 def _published(name: str, trigger: Trigger, state: State) -> Expected:
     expected = aws.says("UnexpectedAnswer")(trigger, state)
-    # A secret's first version becomes the current one by itself.
-    return replace(expected, publishes=name == aws.PROMOTE or state is State.ABSENT)
+    return replace(expected, publishes=aws.publishes(name, state))
 
 
 def _answered_with(body: bytes) -> Interference:
     """Serve the call, and replace the answer."""
 
-    def answer(call: AwsCall, serve: Serve) -> AWSResponse:
+    def answer(call: AwsCall, serve: Serve) -> Response:
         serve()
         return call.answer(200, body, "text/html")
 

@@ -6,15 +6,14 @@ from collections.abc import Callable, Iterator
 from dataclasses import replace
 from decimal import Decimal
 
-from botocore.awsrequest import AWSResponse
 from botocore.exceptions import ConnectTimeoutError, ReadTimeoutError
 
 from faults.matrix.aws_wire import ALWAYS, AwsCall, Interference, Serve, answers, at, error, lost, raises
 from faults.matrix.cases import Case
 from faults.matrix.columns import ByCell, Expectation, Expected, State, Trigger, asks, healthy, needs_nothing, refused
 from faults.matrix.faults import Fault, each, row
-from faults.matrix.world import lock_records
 from talend_simulator import Answer
+from talend_simulator.messages import Response
 
 # The status and the code of each failure, as AWS documents them.
 _PASSING = {"throttled": (400, "ThrottlingException"), "internal error": (500, "InternalServiceError")}
@@ -83,9 +82,9 @@ def rows() -> Iterator[Fault]:
     gone = error(400, "ResourceNotFoundException")
     yield Fault("lock table gone", at(TABLE, gone), unlocked, makes(LOCK))
     for name in (*SECRETS, LOCK, UNLOCK):
-        yield repeatable(row_at(name, "the answer is lost, once", healthy, lost, times=1), name)
+        yield row_at(name, "the answer is lost, once", healthy, lost, times=1)
     for name in (STAGE, PROMOTE, LOCK):
-        yield repeatable(row_at(name, "every answer is lost", _though_lost(name), lost), name)
+        yield row_at(name, "every answer is lost", _though_lost(name), lost)
 
     for name in (LET_GO, OPEN_BREAKER):
         for kind in ("denied", "throttled", "internal error"):
@@ -93,7 +92,7 @@ def rows() -> Iterator[Fault]:
         yield refused_and(name, "time-out", raises(ReadTimeoutError))
         yield refused_and(name, "the answer is lost", lost, done=True)
     locked = Expected("in_progress", 0)
-    yield Fault("another run has the lock", at(LOCK, _after_another_run), locked, makes(LOCK))
+    yield Fault("another run has the lock", _lock_by_another_run, locked, makes(LOCK))
 
 
 def _failures(name: str, kinds: dict[str, tuple[int, str]]) -> Iterator[Fault]:
@@ -118,19 +117,6 @@ def row_at(name: str, kind: str, expected: Expectation, how: Interference, *, ti
     return Fault(f"{name}: {kind}", at(name, how, times=times), expected, makes(name))
 
 
-def repeatable(fault: Fault, name: str) -> Fault:
-    """Leave out what moto does wrong: it takes AWSCURRENT from a secret's only version if that is put once more."""
-
-    def is_repeatable(state: State) -> bool:
-        return (name, state) != (STAGE, State.ABSENT)
-
-    return replace(
-        fault,
-        arm=lambda case: fault.arm(case) if is_repeatable(case.state) else None,
-        hits=lambda trigger, state: fault.hits(trigger, state) and is_repeatable(state),
-    )
-
-
 def refused_and(name: str, kind: str, how: Interference, *, done: bool = False) -> Fault:
     """A lock that was not released keeps other runs off. A refusal that was not stored opens the breaker of this
     process all the same."""
@@ -145,13 +131,17 @@ def refused_and(name: str, kind: str, how: Interference, *, done: bool = False) 
     return row(f"credentials are refused, and {name}: {kind}", arm, expected)
 
 
-def _after_another_run(_: AwsCall, serve: Serve) -> AWSResponse:
+def _lock_by_another_run(case: Case) -> None:
     """Another run has made the same call just before, so its record differs by the run that wrote it."""
-    serve()
-    for record in lock_records().values():
-        expiry = record.attrs["in_progress_expiration"]
-        expiry.value = str(Decimal(expiry.value) + 1)
-    return serve()
+
+    def serve_after_another(_: AwsCall, serve: Serve) -> Response:
+        serve()
+        for record in case.world.memory.items.values():
+            expiry = record["in_progress_expiration"]
+            expiry["N"] = str(Decimal(expiry["N"]) + 1)
+        return serve()
+
+    at(LOCK, serve_after_another)(case)
 
 
 # --- expectations ---
@@ -179,4 +169,9 @@ def unlocked(trigger: Trigger, state: State) -> Expected:
 
 def _though_lost(name: str) -> Expectation:
     expected = _expected(name, "ReadTimeoutError")
-    return lambda trigger, state: replace(expected(trigger, state), publishes=name == PROMOTE)
+    return lambda trigger, state: replace(expected(trigger, state), publishes=publishes(name, state))
+
+
+def publishes(name: str, state: State) -> bool:
+    """Return whether a call moves AWSCURRENT. A secret's first version becomes the current one by itself."""
+    return name == PROMOTE or (name == STAGE and state is State.ABSENT)

@@ -1,4 +1,4 @@
-"""The wire between the SDK's clients and moto, where answers of AWS are replaced, lost or delayed.
+"""The wire between the SDK's clients and the AWS in memory, where answers of AWS are replaced, lost or delayed.
 
 The clients build, sign, parse and retry as they always do, because only the HTTP response is replaced.
 """
@@ -10,17 +10,16 @@ import json
 import re
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
 import botocore
 import botocore.session
 from botocore.awsrequest import AWSPreparedRequest, AWSResponse
-from botocore.compat import HTTPHeaders
 from botocore.exceptions import ConnectTimeoutError, HTTPClientError, ReadTimeoutError
 from moto.core.botocore_stubber import MockRawResponse
-from moto.core.models import botocore_stubber
 
+from faults.matrix.aws_memory import AwsMemory, Members
 from talend_simulator.connection import Connection, Stalls
 from talend_simulator.messages import Request, Response
 from talend_simulator.server import Server
@@ -34,32 +33,32 @@ class AwsCall:
     """One request of a client. `name` is short and readable, such as `GetSecretValue of the token`."""
 
     name: str
-    request: AWSPreparedRequest = field(repr=False)
 
-    def answer(self, status: int, body: bytes, content_type: str = "application/x-amz-json-1.1") -> AWSResponse:
+    def answer(self, status: int, body: bytes, content_type: str = "application/x-amz-json-1.1") -> Response:
         headers = {"Content-Type": content_type, "x-amzn-RequestId": "00000000-0000-4000-8000-000000000000"}
-        return AWSResponse(self.request.url, status, headers, MockRawResponse(body))  # type: ignore[arg-type]
+        return Response(status, body, headers)
 
-    def error(self, status: int, code: str) -> AWSResponse:
+    def error(self, status: int, code: str) -> Response:
         """Return an error in AWS's JSON protocol."""
         return self.answer(status, json.dumps({"__type": code, "message": f"{code} for this test"}).encode())
 
 
-type Serve = Callable[[], AWSResponse]
-type Interference = Callable[[AwsCall, Serve], AWSResponse]
+type Serve = Callable[[], Response]
+type Interference = Callable[[AwsCall, Serve], Response]
 
 
 class AwsWire:
     """Every call of the clients of sessions that are made while it is installed, and what interferes with them."""
 
-    def __init__(self) -> None:
+    def __init__(self, memory: AwsMemory) -> None:
+        self._memory = memory
         self.calls: list[AwsCall] = []
         self.interference: Interference | None = None
         self.after_each: Callable[[], None] = lambda: None
 
     @contextmanager
     def installed(self) -> Iterator[None]:
-        """Take moto's place in each session that is made in the block."""
+        """Answer in the place of AWS in each session that is made in the block."""
         botocore.register_initializer(self._install)
         try:
             yield
@@ -67,33 +66,32 @@ class AwsWire:
             botocore.unregister_initializer(self._install)
 
     def _install(self, session: botocore.session.Session) -> None:
-        session.unregister("before-send", botocore_stubber)  # type: ignore[arg-type]
         session.register("before-send", self._send)  # type: ignore[arg-type]
 
     def _send(self, request: AWSPreparedRequest, **_: Any) -> AWSResponse | None:
         # A request to a loopback port is sent, and comes back here from the server there.
-        return None if request.url.startswith("http://127.0.0.1:") else self.serve(request)
+        if request.url.startswith("http://127.0.0.1:"):
+            return None
+        target: Any = request.headers["X-Amz-Target"]
+        answer = self.serve(target.decode(), request.body)
+        return AWSResponse(request.url, answer.status, answer.headers, MockRawResponse(answer.body))  # type: ignore[arg-type]
 
     def names(self) -> list[str]:
         return [call.name for call in self.calls]
 
-    def serve(self, request: AWSPreparedRequest) -> AWSResponse:
+    def serve(self, target: str, body: Any) -> Response:
         """Answer one request of a client.
 
         Raises:
             HTTPClientError: there is no answer.
         """
-        call = _call_of(request)
+        operation, members = target.partition(".")[2], json.loads(body)
+        call = AwsCall(_name_of(operation, members))
         self.calls.append(call)
 
-        def serve() -> AWSResponse:
-            try:
-                response = botocore_stubber("before-send", request)
-            except KeyError:
-                # moto raises it if there is no such secret.
-                return call.error(400, "ResourceNotFoundException")
-            assert response is not None, f"moto does not know {call.name}"
-            return response
+        def serve() -> Response:
+            answer = self._memory.answer(operation, members)
+            return call.answer(400 if "__type" in answer else 200, json.dumps(answer).encode())
 
         try:
             return self.interference(call, serve) if self.interference else serve()
@@ -101,21 +99,17 @@ class AwsWire:
             self.after_each()
 
     @contextmanager
-    def server(self, service: str) -> Iterator[Server]:
-        """Serve one service on a loopback port, for faults of connections."""
+    def server(self) -> Iterator[Server]:
+        """Serve on a loopback port, for faults of connections."""
 
         def exchange(request: Request, connection: Connection) -> None:
-            headers = HTTPHeaders()
-            for name, value in request.headers.items():
-                headers[name] = value.encode()  # type: ignore[assignment]
-            url = f"https://{service}.eu-west-1.amazonaws.com/"
             try:
-                answer = self.serve(AWSPreparedRequest(request.method, url, headers, request.body, stream_output=False))
+                answer = self.serve(request.headers["X-Amz-Target"], request.body)
             except HTTPClientError:
                 # The call may have been made, but its answer is lost.
                 connection.reset()
-                return
-            connection.send(Response(answer.status_code, answer.content, dict(answer.headers)))
+            else:
+                connection.send(answer)
 
         server = Server(0, exchange, Stalls())
         server.start()
@@ -125,19 +119,14 @@ class AwsWire:
             server.stop()
 
 
-def _call_of(request: AWSPreparedRequest) -> AwsCall:
-    # `DynamoDB_20120810.GetItem`, which the SDK has signed and encoded.
-    prefix, operation = request.headers["X-Amz-Target"].decode().split(".")  # type: ignore[union-attr]
-    members = json.loads(request.body)  # type: ignore[arg-type]
-    if prefix == "secretsmanager":
-        part = members.get("SecretId", members.get("Name")).rpartition("/")[2]
+def _name_of(operation: str, members: Members) -> str:
+    if "SecretId" in members:
+        part = members["SecretId"].rpartition("/")[2]
         stage = members.get("VersionStage", "AWSCURRENT")
         label = f" {stage}" if operation == "GetSecretValue" and stage != "AWSCURRENT" else ""
-        return AwsCall(f"{operation} of the {part}{label}", request)
-    if operation.endswith("Item"):
-        item = (members.get("Key") or members["Item"])["id"]["S"]
-        operation += " of the lock" if item.startswith("talend-token#") else " of the breaker"
-    return AwsCall(operation, request)
+        return f"{operation} of the {part}{label}"
+    key = (members.get("Key") or members["Item"])["id"]["S"]
+    return f"{operation} of the {'lock' if key.startswith('talend-token#') else 'breaker'}"
 
 
 # --- interferences ---
@@ -149,7 +138,7 @@ def at(names: str, how: Interference, *, times: int = ALWAYS) -> Callable[[Any],
     def arm(case: Any) -> None:
         met = itertools.count()
 
-        def interfere(call: AwsCall, serve: Serve) -> AWSResponse:
+        def interfere(call: AwsCall, serve: Serve) -> Response:
             return how(call, serve) if re.fullmatch(names, call.name) and next(met) < times else serve()
 
         case.world.aws.interference = interfere
@@ -166,13 +155,13 @@ def answers(status: int, body: bytes) -> Interference:
 
 
 def raises(kind: type[ReadTimeoutError | ConnectTimeoutError]) -> Interference:
-    def fail(call: AwsCall, _: Serve) -> AWSResponse:
-        raise kind(endpoint_url=call.request.url)
+    def fail(*_: object) -> Response:
+        raise kind(endpoint_url="https://aws.invalid")
 
     return fail
 
 
-def lost(call: AwsCall, serve: Serve) -> AWSResponse:
+def lost(_: AwsCall, serve: Serve) -> Response:
     """Serve the call, and lose the answer."""
     serve()
-    raise ReadTimeoutError(endpoint_url=call.request.url)
+    raise ReadTimeoutError(endpoint_url="https://aws.invalid")

@@ -19,6 +19,7 @@ import pytest
 from faults.invariants import InvariantBroken, Sight, Witness
 from faults.matrix.columns import LIFE_SECONDS, State, Trigger
 from faults.matrix.world import PREFIX, World
+from local_aws.secret_versions import add_version, holder_of
 from rotator.domain.errors import RotatorError
 from talend_simulator import Account, fingerprint
 from talend_token.document import Sensitive, TokenDocument
@@ -68,7 +69,7 @@ class Case:
         self._tokens: list[str] = []
         self.seconds = 60.0
         for part in ("credentials", "token"):
-            world.aws_client.create_secret(Name=self.secret_id(part))
+            world.memory.create(self.secret_id(part))
         self.store_credentials(self.account.credentials)
         self._earlier: dict[str, Any] = {}
         self._prepare(state)
@@ -84,27 +85,17 @@ class Case:
         return f"{PREFIX}/{self.name}/{part}"
 
     def versions(self, part: str = "token") -> dict[str, Any]:
-        """Return the versions of a secret as moto keeps them."""
-        return self.world.secrets_manager().secrets[self.secret_id(part)].versions  # type: ignore[no-any-return]
+        """Return the versions of a secret by id, as `AwsMemory` keeps them."""
+        return self.world.memory.secrets[self.secret_id(part)]["Versions"]  # type: ignore[no-any-return]
 
-    def put(self, part: str, value: str | bytes, *stages: str, age_seconds: float = 0) -> None:
-        """Make a version and move labels to it, as Secrets Manager does and moto does not."""
-        versions, version_id = self.versions(part), str(uuid.uuid4())
-        for version in versions.values():
-            had = version["version_stages"]
-            kept = [stage for stage in had if stage not in stages and stage != "AWSPREVIOUS"]
-            moved = "AWSCURRENT" in stages and "AWSCURRENT" in had
-            previous = "AWSPREVIOUS" in had and "AWSCURRENT" not in stages
-            version["version_stages"] = [*kept, "AWSPREVIOUS"] if moved or previous else kept
-        versions[version_id] = {
-            "createdate": int(self.world.clock() - age_seconds),
-            "version_id": version_id,
-            "version_stages": list(stages),
-        }
-        if isinstance(value, str):
-            versions[version_id]["secret_string"] = value
-        else:
-            versions[version_id]["secret_binary"] = base64.b64encode(value).decode()
+    def put(self, part: str, value: str | bytes, *labels: str, age_seconds: float = 0) -> None:
+        """Add a version with these labels."""
+        version_id, secret = str(uuid.uuid4()), self.world.memory.secrets[self.secret_id(part)]
+        text = value if isinstance(value, str) else ""
+        add_version(secret, version_id, text, list(labels), self.world.clock() - age_seconds)
+        if isinstance(value, bytes):
+            del secret["Versions"][version_id]["SecretString"]
+            secret["Versions"][version_id]["SecretBinary"] = base64.b64encode(value).decode()
 
     def store_credentials(self, value: str | bytes) -> None:
         self.put("credentials", value, "AWSCURRENT")
@@ -128,7 +119,7 @@ class Case:
     def reading_earlier[T](self, serve: Callable[[], T]) -> T:
         """Return what `serve` answers while the version before is shown."""
         with pytest.MonkeyPatch.context() as patch:
-            patch.setattr(self.world.secrets_manager().secrets[self.secret_id("token")], "versions", self._earlier)
+            patch.setitem(self.world.memory.secrets[self.secret_id("token")], "Versions", self._earlier)
             return serve()
 
     def _prepare(self, state: State) -> None:
@@ -158,13 +149,12 @@ class Case:
 
     def sight(self) -> Sight:
         versions = self.versions()
-        current = [version for version in versions.values() if "AWSCURRENT" in version["version_stages"]]
-        assert len(current) <= 1, "two versions hold AWSCURRENT"
+        version_id = holder_of({"Versions": versions}, "AWSCURRENT")
         return Sight(
             at=self.world.clock(),
-            version_id=current[0]["version_id"] if current else None,
-            text=Sensitive(current[0]["secret_string"]) if current else None,
-            created=tuple(version["createdate"] for version in versions.values()),
+            version_id=version_id,
+            text=Sensitive(versions[version_id]["SecretString"]) if version_id else None,
+            created=tuple(version["CreatedDate"] for version in versions.values()),
         )
 
     def look(self) -> None:

@@ -112,7 +112,7 @@ def kept() -> Iterator[Fault]:
             yield Fault(f"{name}: {how}", partial(broken, how, keeps), healthy, hits)
     for name in (aws.READ_TOKEN, aws.LOCK, aws.STAGE, aws.PROMOTE, aws.UNLOCK):
         title = f"{name}: done, and its connection reset, once"
-        yield aws.repeatable(Fault(title, partial(_reset_after, name), healthy, aws.makes(name)), name)
+        yield Fault(title, partial(_reset_after, name), healthy, aws.makes(name))
 
 
 def broken(how: Broken, keeps: tuple[Keep, ...], case: Case) -> None:

@@ -133,7 +133,7 @@ def _refused_and_previous(how: Interference, *, times: int = ALWAYS) -> Arm:
 
 
 def _delete(case: Case) -> None:
-    del case.world.secrets_manager().secrets[case.secret_id("credentials")]
+    del case.world.memory.secrets[case.secret_id("credentials")]
 
 
 def _store_the_pair(case: Case) -> None:
@@ -141,5 +141,5 @@ def _store_the_pair(case: Case) -> None:
 
 
 def _create(case: Case) -> None:
-    case.world.aws_client.create_secret(Name=case.secret_id("credentials"))
+    case.world.memory.create(case.secret_id("credentials"))
     _store_the_pair(case)
