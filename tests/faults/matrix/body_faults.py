@@ -147,5 +147,5 @@ def _encoded(encoding: str, compress: Callable[[bytes], bytes] = bytes) -> Wire:
 
 @cache
 def _bomb(compress: Callable[[bytes], bytes] = gzip.compress) -> bytes:
-    """Return fifty megabytes, compressed to fifty kilobytes or less."""
-    return compress(bytes(50_000_000))
+    """Return five megabytes, compressed to five kilobytes or less."""
+    return compress(bytes(5_000_000))

@@ -37,10 +37,10 @@ def world():
 
 
 @pytest.mark.parametrize(("number", "fault"), [pytest.param(*entry, id=entry[1].name) for entry in matrix.ROWS])
-def test_a_fault_does_no_harm_and_the_next_healthy_run_recovers(world, subtests, number, fault):
+def test_a_fault_does_no_harm_and_the_next_healthy_run_recovers(world, number, fault):
     for trigger, state in matrix.cells(fault, number):
-        with subtests.test(trigger=str(trigger), state=str(state)):
-            matrix.play(world, fault, trigger, state)
+        print(f"{trigger} of {state}")
+        matrix.play(world, fault, trigger, state)
 
 
 @pytest.mark.parametrize(("trigger", "state"), matrix.COLUMNS)
