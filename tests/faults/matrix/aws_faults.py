@@ -1,10 +1,13 @@
-"""Rows of the matrix: failures of each call of AWS that a run makes, and of the lock table while a run ends badly."""
+"""Rows of the matrix: each call of AWS that a run makes fails, or something other than AWS answers in its place."""
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from decimal import Decimal
+from functools import partial
+from typing import Any
 
 from botocore.exceptions import ConnectTimeoutError, ReadTimeoutError
 
@@ -142,6 +145,86 @@ def _lock_by_another_run(case: Case) -> None:
         return serve()
 
     at(LOCK, serve_after_another)(case)
+
+
+# --- a status of 200 that is not from AWS ---
+
+# A run asks it if a label is on no version, because there may be no such secret.
+_DESCRIBE = "DescribeSecret of the token"
+_PAGE = b"<!DOCTYPE html><html><body>Sign in to the network</body></html>"
+_MEMBERS = ("ARN", "VersionId", "VersionStages", "SecretString", "CreatedDate", "Versions", "Item")
+_BODIES = {
+    "a page": _PAGE,
+    "nothing": b"",
+    "{}": b"{}",
+    "null": b"null",
+    "a list": b"[]",
+    "a string": b'"OK"',
+    "half of JSON": b'{"ARN": "arn:aws:secretsmanager:eu-west-1',
+    "an object of others": b'{"status": "ok", "VersionId": 1, "Versions": null, "Item": 7}',
+    "a list in each member": b'{"ARN": [], "VersionId": [], "VersionStages": [[]], "SecretString": [], "Item": []}',
+    "a number in each member": json.dumps(dict.fromkeys((*_MEMBERS, "VersionIdsToStages", "Attributes"), 7)).encode(),
+}
+# The SDK reads these as DynamoDB's own answer to a write.
+_LIKE_DYNAMODB = ("a page", "nothing", "{}", "half of JSON", "an object of others", "a list in each member")
+_NUMBER = {"ARN": "arn", "VersionId": "v", "VersionStages": ["AWSCURRENT"], "CreatedDate": 1, "SecretString": 7}
+
+
+def other_answers() -> Iterator[Fault]:
+    unexpected = says("UnexpectedAnswer. The answer is not from Secrets Manager", asked=False)
+    for kind, body in _BODIES.items():
+        title, how = f"200 with {kind}", answers(200, body)
+        for name in SECRETS:
+            yield row_at(name, title, says("UnexpectedAnswer", asked=name in (STAGE, PROMOTE)), how)
+        absent = lambda _, state: state is State.ABSENT  # noqa: E731
+        yield Fault(f"{_DESCRIBE}: {title}", at(_DESCRIBE, how), unexpected, absent)
+        yield row_at(LOCK, title, healthy if kind in _LIKE_DYNAMODB else unlocked, how)
+        for name in (UNLOCK, READ_BREAKER, CLOSE_BREAKER):
+            yield row_at(name, title, healthy, how)
+        for name in (LET_GO, OPEN_BREAKER):
+            yield refused_and(name, title, how)
+    number = answers(200, json.dumps(_NUMBER).encode())
+    for name in READS:
+        yield row_at(name, "200 with a number as the value", says("UnexpectedAnswer", asked=False), number)
+    for name in (STAGE, PROMOTE):
+        yield row_at(name, "done, and 200 with a page", partial(_published, name), _answered_with(_PAGE))
+    yield row_at(LOCK, "done, and 200 with null", unlocked, _answered_with(b"null"))
+    yield from _strange_records()
+
+
+def _published(name: str, trigger: Trigger, state: State) -> Expected:
+    expected = says("UnexpectedAnswer")(trigger, state)
+    return replace(expected, publishes=publishes(name, state))
+
+
+def _answered_with(body: bytes) -> Interference:
+    """Serve the call, and replace the answer."""
+
+    def answer(call: AwsCall, serve: Serve) -> Response:
+        serve()
+        return call.answer(200, body, "text/html")
+
+    return answer
+
+
+def _strange_records() -> Iterator[Fault]:
+    """The answer says that the lock is taken, but no run has written its record."""
+    records: dict[str, tuple[dict[str, Any], Expectation]] = {
+        "no record": ({}, Expected("in_progress", 0)),
+        "an empty record": ({"Item": {}}, unlocked),
+        "a record without a status": ({"Item": {"id": {"S": "talend-token#1"}}}, unlocked),
+        "a record of nothing": ({"Item": _completed("null")}, unlocked),
+        "a record of others": ({"Item": _completed('{"outcome": "rotated"}')}, unlocked),
+        "a record that is not JSON": ({"Item": _completed("rotated")}, unlocked),
+    }
+    for kind, (item, expected) in records.items():
+        body = {"__type": "ConditionalCheckFailedException", "message": "taken"} | item
+        yield row_at(LOCK, f"taken, with {kind}", expected, answers(400, json.dumps(body).encode()))
+
+
+def _completed(data: str) -> dict[str, dict[str, str]]:
+    expiry = {"N": "99999999999"}
+    return {"id": {"S": "talend-token#1"}, "status": {"S": "COMPLETED"}, "expiration": expiry, "data": {"S": data}}
 
 
 # --- expectations ---
