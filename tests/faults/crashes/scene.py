@@ -14,7 +14,6 @@ import re
 import signal
 import sys
 import warnings
-from collections import defaultdict
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
@@ -32,25 +31,7 @@ type Kill = tuple[int, Literal["before", "after"]]
 """The number of a call, from 0, and whether it is about to be sent or has just been answered."""
 
 _REQUEST = re.compile(rb"(\w+ \S+) HTTP/1\.1\r\n(?:.*^X-Amz-Target: *[^\r\n]*?(\w+)\r$)?", re.M | re.S | re.I)
-# Every way out that Python knows of: https://docs.python.org/3/library/audit_events.html
-_WAYS_OUT = ("socket.connect", "socket.sendto", "socket.sendmsg")
-_PROGRAMS = ("subprocess.Popen", "os.posix_spawn", "os.exec", "os.system")
 _LONGEST_SECONDS = 60
-
-
-@dataclass(frozen=True)
-class Run:
-    """One invocation."""
-
-    calls: list[str]
-    """Its calls to the outside, with the one that it was killed at."""
-    addresses: set[str]
-    """`host:port` of its calls."""
-    connected: set[str]
-    """Addresses and programs that the process used, according to the interpreter."""
-    killed: bool
-
-
 WITH_A_PROBE = "with a probe"
 # The last run, a minute ago, was refused, so that the circuit is about to be half open.
 AFTER_A_REFUSAL = "after a refusal"
@@ -115,8 +96,12 @@ class Scene(Case):
         token = self.world.talend.tokens.live(self.published.access_token) if self.published else None
         return token.client_id if token else None
 
-    def begin(self, kill: Kill | None = None) -> Run:
-        """Run what the scenario is about in a process of its own, which calls AWS and Talend in this one."""
+    def begin(self, kill: Kill | None = None) -> list[str]:
+        """Run what the scenario is about in a process of its own, which calls AWS and Talend in this one.
+
+        Returns:
+            Its calls to the outside, with the one that it was killed at.
+        """
         function, event = self._first
         began = self.world.clock()
 
@@ -125,11 +110,11 @@ class Scene(Case):
             self._start()
             self.world.invoke(function, event, FUNCTION_SECONDS[function])
 
-        went = _forked(invoke, kill)
+        calls = _forked(invoke, kill)
         self.lines.append(Line(began, self.world.clock(), LOST, self.name))
         if self.broken:
             raise self.broken
-        return went
+        return calls
 
     def again(self) -> Ending:
         """Run in this process what the scenario is about, after it was killed, or its duplicate."""
@@ -169,8 +154,8 @@ class Scene(Case):
 # --- the forked process ---
 
 
-def _forked(invoke: Callable[[], object], kill: Kill | None = None) -> Run:
-    """Call `invoke` in a forked process, to its end or until it is killed."""
+def _forked(invoke: Callable[[], object], kill: Kill | None) -> list[str]:
+    """Call `invoke` in a forked process, to its end or until it is killed, and return its calls."""
     fork = multiprocessing.get_context("fork")
     reading, writing = fork.Pipe(duplex=False)
     process = fork.Process(target=_invoke, args=(invoke, kill, writing), daemon=True)
@@ -179,14 +164,13 @@ def _forked(invoke: Callable[[], object], kill: Kill | None = None) -> Run:
         warnings.simplefilter("ignore", DeprecationWarning)
         process.start()
     writing.close()
-    said: defaultdict[str, list[Any]] = defaultdict(list)
+    called: list[str] = []
     with reading, suppress(EOFError):
         while True:
-            name, value = reading.recv()
-            said[name].append(value)
+            called.append(reading.recv())
     process.join()
-    assert process.exitcode in (0, -signal.SIGKILL), "the run failed, and its process has printed how"
-    return Run(said["call"], set(said["address"]), set(said["connected"]), process.exitcode != 0)
+    assert process.exitcode == (-signal.SIGKILL if kill else 0), "if the run failed, its process has printed how"
+    return called
 
 
 def _invoke(invoke: Callable[[], object], kill: Kill | None, report: Connection) -> None:
@@ -202,13 +186,8 @@ def _invoke(invoke: Callable[[], object], kill: Kill | None, report: Connection)
         nonlocal calls
         if event == "http.client.send" and (request := _REQUEST.match(arguments[1])):
             calls += 1
-            report.send(("call", (request[2] or request[1]).decode()))
-            report.send(("address", f"{arguments[0].host}:{arguments[0].port}"))
+            report.send((request[2] or request[1]).decode())
             die_at("before")
-        elif event in _WAYS_OUT:
-            report.send(("connected", ":".join(map(str, arguments[1][:2]))))
-        elif event in _PROGRAMS:
-            report.send(("connected", event))
 
     def getresponse(connection: http.client.HTTPConnection) -> http.client.HTTPResponse:
         response = get_response(connection)

@@ -16,10 +16,9 @@ from typing import Any
 
 import pytest
 
-from faults.leaks.announced import FILE_VARIABLE
 from faults.leaks.frames import Watch
 from faults.leaks.outlets import listen, tap
-from faults.leaks.search import Leak, Marks
+from faults.leaks.search import FILE_VARIABLE, Leak, Marks
 
 _NAME = "nothing-leaks"
 ROOT = Path(__file__).resolve().parents[3]

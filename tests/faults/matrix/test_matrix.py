@@ -3,10 +3,7 @@
 import collections
 import itertools
 import json
-import time
-from typing import Any
 
-import boto3
 import pytest
 from botocore.retries.quota import RetryQuota
 
@@ -25,19 +22,7 @@ from faults.matrix.columns import Expected, State, Trigger, healthy
 from faults.matrix.faults import row
 from faults.matrix.world import running_world
 from faults.size import chosen
-from rotator.adapters import token_endpoint
-from rotator.adapters.lock_table import lock_table_client
-from rotator.adapters.probe import HttpProbe
-from rotator.adapters.secrets_manager import secrets_manager_client
-from rotator.domain.invocation import Invocation
-from rotator.domain.invocation import Trigger as InvocationTrigger
-from rotator.ports import Verdict
-from talend_simulator import Broken, TalendSimulator
-from talend_token.document import TokenDocument
-
-# As in the template.
-RENEW_SECONDS = 30
-
+from talend_simulator import Broken
 
 COLUMNS = list(itertools.product(Trigger, State))
 GROUPS = {
@@ -94,7 +79,6 @@ def _check(case, expected, ending):
     assert expected.logs in ending.output, f"not {expected.logs!r}: {ending.output}"
     warnings = _unexpected_warnings(expected, ending)
     assert warnings == [], f"unexpected: {warnings}"
-    assert case.shown(ending) == [], "a secret is shown"
     if ending.error is not None:
         assert is_of_the_contract(ending.error, case.name), f"not of the contract: {ending.problem}"
         assert ending.published == expected.publishes, "a run that raises has published"
@@ -227,46 +211,3 @@ def test_harm_that_is_done_at_any_call_is_noticed(world, name):
 
     with pytest.raises(AssertionError, match="not a complete token document"):
         play(world, row("planted", arm, Expected("rotated", 1)), Trigger.MANUAL, State.FRESH)
-
-
-# --- connections and credentials in more than one run ---
-
-
-@pytest.mark.parametrize(("how", "pauses"), [(Broken.RESET, 1), (Broken.CLOSED, 0)])
-def test_a_broken_connection_to_the_token_endpoint_costs_an_attempt(world, how, pauses):
-    case = Case(world, Trigger.MANUAL, State.FRESH)
-    connection_faults.broken(how, (connection_faults.token_endpoint,), case)
-    assert case.run().kind == "rotated"
-    assert len(world.clock.slept) == pauses
-
-
-def test_the_probe_keeps_no_connection():
-    """A connection that it kept would have died by the next rotation, and there is no second attempt."""
-    with TalendSimulator() as talend:
-        document = TokenDocument("any", "Bearer", 0, 1, talend.url)
-        assert HttpProbe().probe(document, "/account/users", time.time() + 20).verdict is Verdict.REJECTED
-        deadline = time.monotonic() + 5
-        # It counts the connections that are open, and leaves them open.
-        while talend.break_kept(Broken.RESET):
-            assert time.monotonic() < deadline, "a connection is kept"
-
-
-@pytest.mark.usefixtures("world")
-def test_the_silence_of_every_connection_fits_into_a_renewal():
-    """The rows about silence wait for less, so this is about the limits themselves."""
-    session = boto3.session.Session()
-    clients: list[Any] = [make(session) for make in (secrets_manager_client, lock_table_client)]
-    silences = [client.meta.config.read_timeout for client in clients]
-    renewal = Invocation(InvocationTrigger.REJECTED, RENEW_SECONDS)
-    assert sum(silences) + token_endpoint._READ_SECONDS < renewal.token_deadline
-
-
-def test_refused_credentials_cost_one_more_call_a_renewal(world):
-    """One circuit breaker: while the previous credentials work, each renewal tries the current ones once."""
-    case = Case(world, Trigger.REJECTED, State.FRESH)
-    case.store_credentials(f"{case.account.client_id}:mistyped")
-    for _ in range(3):
-        ending = case.run()
-        assert (ending.kind, ending.token_calls) == ("rotated", 2)
-        world.tick()
-        case.reject_what_is_published()
