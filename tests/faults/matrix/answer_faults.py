@@ -10,7 +10,7 @@ from functools import cache
 from typing import Any
 
 from faults.matrix.columns import invalid, published, unavailable
-from faults.matrix.faults import NO_TIME_TO_WAIT, Fault, Wire, each, http, plain, row, table
+from faults.matrix.faults import NO_TIME_TO_WAIT, Fault, Wire, by_text, each, http, plain, row, table
 from talend_simulator import Amend, Answer, Close, Drip, HtmlAnswer, Huge, Reset, Stall, Truncate
 
 type Form = Callable[[bytes], bytes]
@@ -110,25 +110,13 @@ _COMPRESSED: dict[str, tuple[str, Callable[[bytes], bytes]]] = {
     "gzip with a blank": ("gzip ", gzip.compress),
     "gzip among others": ("utf-8, gzip , none", gzip.compress),
 }
-_NOT_JSON = {
-    "nothing": b"",
-    "white space": b" \r\n ",
-    "JSON's null": b"null",
-    "a JSON array": b"[]",
-    "a JSON string": b'"token"',
-    "a number": b"1800",
-    "form encoding": b"access_token=a&token_type=Bearer&expires_in=1800",
-    "XML": b"<token>a</token>",
-    "wrong charset": '{"access_token": "a", "note": "très"}'.encode("latin-1"),
-    "an overlong UTF-8 sequence": b'{"access_token": "\xc0\x80"}',
-    "half of UTF-16": '{"access_token": "a"}'.encode("utf-16")[:-1],
-    "deep nesting": b"[" * 100_000,
-    "deep nesting inside": b'{"a":' * 50_000,
-    "a number of 5000 digits": b'{"expires_in": ' + b"9" * 5000 + b"}",
-    "single quotes": b"{'access_token': 'a'}",
-    "two JSON objects": b'{"access_token": "a"}{"access_token": "b"}',
-    "a NUL": b"\x00",
-}
+_NOT_JSON = (
+    *(b"", b" \r\n ", b"null", b"[]", b'"token"', b"1800", b"access_token=a&token_type=Bearer&expires_in=1800"),
+    *(b"<token>a</token>", '{"access_token": "a", "note": "très"}'.encode("latin-1"), b'{"access_token": "\xc0\x80"}'),
+    *('{"access_token": "a"}'.encode("utf-16")[:-1], b"[" * 100_000, b'{"a":' * 50_000),
+    *(b'{"expires_in": ' + b"9" * 5000 + b"}", b"{'access_token': 'a'}", b'{"access_token": "a"}{"access_token": "b"}'),
+    b"\x00",
+)
 _ODD_JSON: dict[str, Callable[[bytes], bytes]] = {
     "a byte order mark": lambda body: b"\xef\xbb\xbf" + body,
     "UTF-16": lambda body: body.decode().encode("utf-16"),
@@ -137,38 +125,12 @@ _ODD_JSON: dict[str, Callable[[bytes], bytes]] = {
     "members twice": lambda body: b'{"access_token": "first", "token_type": "mac", "expires_in": 1, ' + body[1:],
     "NaN": lambda body: b'{"expires_in": NaN, "a": NaN, ' + body[1:-1].partition(b', "expires_in"')[0] + b"}",
 }
-_BAD_TOKENS: dict[str, Any] = {
-    "an empty": "",
-    "a number as": 1800,
-    "null as": None,
-    "true as": True,
-    "a list as": ["a"],
-    "an object as": {"a": "b"},
-    "a line break in the": "abc\ndef",
-    "a header injected by the": "abc\r\nX-Injected: yes",
-    "a NUL in the": "abc\0def",
-    "a tab in the": "abc\tdef",
-    "a DEL in the": "abc\x7fdef",
-    "a C1 control character in the": "abc\x85def",
-    "a space in the": "abc def",
-    "a space before the": " abc",
-    "a line break after the": "abc\n",
-    "a letter with an accent in the": "abcé",
-    "an emoji in the": "abc\U0001f511",
-    "half a surrogate pair in the": "abc\ud83d",
-    "a byte order mark before the": "\ufeffabc",
-    "white space only as": "  ",
-    "a too long": "a" * 70_000,
-}
-_BAD_TYPES: dict[str, Any] = {
-    "mac": "mac",
-    "an empty": "",
-    "Basic": "Basic",
-    "Bearer twice as": "Bearer Bearer",
-    "a number as": 1,
-    "null as": None,
-    "a list as": ["Bearer"],
-}
+_BAD_TOKENS: tuple[Any, ...] = (
+    *("", 1800, None, True, ["a"], {"a": "b"}, "abc\ndef", "abc\r\nX-Injected: yes", "abc\0def", "abc\tdef"),
+    *("abc\x7fdef", "abc\x85def", "abc def", " abc", "abc\n", "abcé", "abc\U0001f511", "abc\ud83d", "\ufeffabc", "  "),
+    "a" * 70_000,
+)
+_BAD_TYPES = ("mac", "", "Basic", "Bearer Bearer", 1, None, ["Bearer"])
 _MORE: Any = {
     "refresh_token": "r",
     "scope": None,
@@ -186,14 +148,16 @@ def bodies() -> Iterator[Fault]:
     yield row("200 with HTML", HtmlAnswer(), not_json)
     yield row("truncated JSON", Truncate(), not_json)
     json_type = {"Content-Type": "application/json"}
-    yield from table("200 with {}", not_json, _NOT_JSON, lambda body: Answer(200, body, json_type))
+    yield from table("200 with {}", not_json, by_text(_NOT_JSON), lambda body: Answer(200, body, json_type))
     yield from table("JSON with {}", published(), _ODD_JSON, lambda spell: Wire(lambda body: http(spell(body))))
 
     for without in ("access_token", "token_type"):
         yield row(f"no {without}", Amend(without=(without,)), invalid(f"'{without}'"))
-    yield from table("{} access_token", invalid(), _BAD_TOKENS, lambda token: Amend({"access_token": token}))
+    yield from table("access_token {}", invalid(), by_text(_BAD_TOKENS), lambda token: Amend({"access_token": token}))
     bad_type = invalid("'token_type' is not Bearer")
-    yield from table("{} token_type", bad_type, _BAD_TYPES, lambda token_type: Amend({"token_type": token_type}))
+    yield from table(
+        "token_type {}", bad_type, by_text(_BAD_TYPES), lambda token_type: Amend({"token_type": token_type})
+    )
     for token_type in ("bearer", "BEARER", "bEaReR"):
         yield row(f"token_type {token_type}", Amend({"token_type": token_type}), published())
     yield row("more members than documented", Amend(_MORE), published())

@@ -11,7 +11,7 @@ from typing import Any
 
 from botocore.exceptions import ConnectTimeoutError, ReadTimeoutError
 
-from faults.matrix.aws_wire import ALWAYS, AwsCall, Interference, Serve, answers, at, error, lost, raises
+from faults.matrix.aws_wire import ALWAYS, Interference, Serve, answers, at, error, lost, raises, response
 from faults.matrix.cases import Case
 from faults.matrix.columns import ByCell, Expectation, Expected, State, Trigger, asks, healthy, needs_nothing, refused
 from faults.matrix.faults import Fault, each, row
@@ -137,7 +137,7 @@ def refused_and(name: str, kind: str, how: Interference, *, done: bool = False) 
 def _lock_by_another_run(case: Case) -> None:
     """Another run has made the same call just before, so its record differs by the run that wrote it."""
 
-    def serve_after_another(_: AwsCall, serve: Serve) -> Response:
+    def serve_after_another(serve: Serve) -> Response:
         serve()
         for record in case.world.memory.items.values():
             expiry = record["in_progress_expiration"]
@@ -200,9 +200,9 @@ def _published(name: str, trigger: Trigger, state: State) -> Expected:
 def _answered_with(body: bytes) -> Interference:
     """Serve the call, and replace the answer."""
 
-    def answer(call: AwsCall, serve: Serve) -> Response:
+    def answer(serve: Serve) -> Response:
         serve()
-        return call.answer(200, body, "text/html")
+        return response(200, body, "text/html")
 
     return answer
 

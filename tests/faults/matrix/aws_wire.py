@@ -10,7 +10,6 @@ import json
 import re
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
 from typing import Any
 
 import botocore
@@ -28,23 +27,8 @@ from talend_simulator.server import Server
 ALWAYS = 1_000
 
 
-@dataclass(frozen=True)
-class AwsCall:
-    """One request of a client. `name` is short and readable, such as `GetSecretValue of the token`."""
-
-    name: str
-
-    def answer(self, status: int, body: bytes, content_type: str = "application/x-amz-json-1.1") -> Response:
-        headers = {"Content-Type": content_type, "x-amzn-RequestId": "00000000-0000-4000-8000-000000000000"}
-        return Response(status, body, headers)
-
-    def error(self, status: int, code: str) -> Response:
-        """Return an error in AWS's JSON protocol."""
-        return self.answer(status, json.dumps({"__type": code, "message": f"{code} for this test"}).encode())
-
-
 type Serve = Callable[[], Response]
-type Interference = Callable[[AwsCall, Serve], Response]
+type Interference = Callable[[Serve], Response]
 
 
 class AwsWire:
@@ -52,8 +36,9 @@ class AwsWire:
 
     def __init__(self, memory: AwsMemory) -> None:
         self._memory = memory
-        self.calls: list[AwsCall] = []
-        self.interference: Interference | None = None
+        self.calls: list[str] = []
+        """Short names of all calls, such as `GetSecretValue of the token`."""
+        self.interference: Callable[[str, Serve], Response] | None = None
         self.after_each: Callable[[], None] = lambda: None
 
     @contextmanager
@@ -76,9 +61,6 @@ class AwsWire:
         answer = self.serve(target.decode(), request.body)
         return AWSResponse(request.url, answer.status, answer.headers, MockRawResponse(answer.body))  # type: ignore[arg-type]
 
-    def names(self) -> list[str]:
-        return [call.name for call in self.calls]
-
     def serve(self, target: str, body: Any) -> Response:
         """Answer one request of a client.
 
@@ -86,15 +68,15 @@ class AwsWire:
             HTTPClientError: there is no answer.
         """
         operation, members = target.partition(".")[2], json.loads(body)
-        call = AwsCall(_name_of(operation, members))
-        self.calls.append(call)
+        name = _name_of(operation, members)
+        self.calls.append(name)
 
         def serve() -> Response:
             answer = self._memory.answer(operation, members)
-            return call.answer(400 if "__type" in answer else 200, json.dumps(answer).encode())
+            return response(400 if "__type" in answer else 200, json.dumps(answer).encode())
 
         try:
-            return self.interference(call, serve) if self.interference else serve()
+            return self.interference(name, serve) if self.interference else serve()
         finally:
             self.after_each()
 
@@ -138,30 +120,37 @@ def at(names: str, how: Interference, *, times: int = ALWAYS) -> Callable[[Any],
     def arm(case: Any) -> None:
         met = itertools.count()
 
-        def interfere(call: AwsCall, serve: Serve) -> Response:
-            return how(call, serve) if re.fullmatch(names, call.name) and next(met) < times else serve()
+        def interfere(name: str, serve: Serve) -> Response:
+            return how(serve) if re.fullmatch(names, name) and next(met) < times else serve()
 
         case.world.aws.interference = interfere
 
     return arm
 
 
+def response(status: int, body: bytes, content_type: str = "application/x-amz-json-1.1") -> Response:
+    headers = {"Content-Type": content_type, "x-amzn-RequestId": "00000000-0000-4000-8000-000000000000"}
+    return Response(status, body, headers)
+
+
 def error(status: int, code: str) -> Interference:
-    return lambda call, _: call.error(status, code)
+    """Answer with an error in AWS's JSON protocol."""
+    body = json.dumps({"__type": code, "message": f"{code} for this test"}).encode()
+    return lambda _: response(status, body)
 
 
 def answers(status: int, body: bytes) -> Interference:
-    return lambda call, _: call.answer(status, body, "text/html")
+    return lambda _: response(status, body, "text/html")
 
 
 def raises(kind: type[ReadTimeoutError | ConnectTimeoutError]) -> Interference:
-    def fail(*_: object) -> Response:
+    def fail(_: Serve) -> Response:
         raise kind(endpoint_url="https://aws.invalid")
 
     return fail
 
 
-def lost(_: AwsCall, serve: Serve) -> Response:
+def lost(serve: Serve) -> Response:
     """Serve the call, and lose the answer."""
     serve()
     raise ReadTimeoutError(endpoint_url="https://aws.invalid")

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 from faults.invariants import VERSIONS_A_DAY
 from faults.matrix import aws_faults as aws
-from faults.matrix.aws_wire import ALWAYS, AwsCall, Serve, at
+from faults.matrix.aws_wire import ALWAYS, Serve, at
 from faults.matrix.cases import Case
 from faults.matrix.columns import LIFE_SECONDS, Expectation, Expected, State, Trigger, healthy
 from faults.matrix.faults import Arm, Fault
@@ -34,7 +34,7 @@ def _another_run_before(name: str) -> Arm:
     """The label moves between the read and the swap."""
 
     def arm(case: Case) -> None:
-        def publish(_: AwsCall, serve: Serve) -> Response:
+        def publish(serve: Serve) -> Response:
             case.world.aws.interference = None
             case.publish(case.issue(LIFE_SECONDS))
             return serve()
@@ -57,7 +57,7 @@ def _stale(title: str, name: str, expected: Expectation, *, times: int = ALWAYS,
         # The time that a busy machine takes does not count.
         clock, ends_at = case.world.clock, case.world.clock.ahead + seconds
 
-        def read(_: AwsCall, serve: Serve) -> Response:
+        def read(serve: Serve) -> Response:
             return case.reading_earlier(serve) if clock.ahead < ends_at else serve()
 
         at(name, read, times=times)(case)

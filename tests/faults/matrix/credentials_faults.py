@@ -8,6 +8,7 @@ from __future__ import annotations
 import base64
 import re
 import textwrap
+import unicodedata
 from collections.abc import Callable, Iterator
 
 from botocore.exceptions import ReadTimeoutError
@@ -148,8 +149,6 @@ def _create(case: Case) -> None:
 
 # --- what operators paste along with credentials: nothing is sent, and the error names the fix ---
 
-_CONTROL = "(a control character or line break)"
-
 
 def _base64(encode: Callable[[str], bytes]) -> Text:
     return lambda pair: base64.b64encode(encode(pair)).decode()
@@ -187,46 +186,19 @@ _ENCODED: dict[str, Text] = {
     "a header with the pair itself": "Authorization: Basic ID:SECRET",
     "the pair itself after Basic": "Basic ID:SECRET",
 }
-_AROUND = {
-    "a byte order mark read as Windows-1252": ("ï»¿ID:SECRET", "U+00EF (LATIN SMALL LETTER I WITH DIAERESIS)"),
-    "a byte order mark read as UTF-16": ("\ufffeID:SECRET", f"U+FFFE {_CONTROL}"),
-    "a no-break space before": ("\u00a0ID:SECRET", "U+00A0 (NO-BREAK SPACE)"),
-    "a no-break space after": ("ID:SECRET\u00a0", "U+00A0 (NO-BREAK SPACE)"),
-    "a narrow no-break space after": ("ID:SECRET\u202f", "U+202F (NARROW NO-BREAK SPACE)"),
-    "an ideographic space before": ("\u3000ID:SECRET", "U+3000 (IDEOGRAPHIC SPACE)"),
-    "a zero-width space before": ("\u200bID:SECRET", "U+200B (ZERO WIDTH SPACE)"),
-    "a zero-width space after": ("ID:SECRET\u200b", "U+200B (ZERO WIDTH SPACE)"),
-    "a left-to-right mark before": ("\u200eID:SECRET", "U+200E (LEFT-TO-RIGHT MARK)"),
-    "a left-to-right mark after": ("ID:SECRET\u200e", "U+200E (LEFT-TO-RIGHT MARK)"),
-    "curly quotes": ("\u201cID:SECRET\u201d", "U+201C (LEFT DOUBLE QUOTATION MARK)"),
-    "single curly quotes": ("\u2018ID:SECRET\u2019", "U+2018 (LEFT SINGLE QUOTATION MARK)"),
-    "low quotes": ("\u201eID:SECRET\u201c", "U+201E (DOUBLE LOW-9 QUOTATION MARK)"),
-    "guillemets": ("«ID:SECRET»", "U+00AB (LEFT-POINTING DOUBLE ANGLE QUOTATION MARK)"),
-    "a line separator after": ("ID:SECRET\u2028", "U+2028 (LINE SEPARATOR)"),
-    "a next line after": ("ID:SECRET\x85", f"U+0085 {_CONTROL}"),
-    "a bullet": ("\u2022 ID:SECRET", "U+2022 (BULLET)"),
-}
-_INSIDE = {
-    "a zero-width joiner": ("\u200d", "U+200D (ZERO WIDTH JOINER)"),
-    "a word joiner": ("\u2060", "U+2060 (WORD JOINER)"),
-    "a byte order mark inside": ("\ufeff", "U+FEFF (ZERO WIDTH NO-BREAK SPACE)"),
-    "a soft hyphen": ("\u00ad", "U+00AD (SOFT HYPHEN)"),
-    "an en dash": ("\u2013", "U+2013 (EN DASH)"),
-    "a minus sign": ("\u2212", "U+2212 (MINUS SIGN)"),
-    "an ellipsis": ("\u2026", "U+2026 (HORIZONTAL ELLIPSIS)"),
-    "a Cyrillic letter": ("\u0430", "U+0430 (CYRILLIC SMALL LETTER A)"),
-    "a fullwidth letter": ("\uff21", "U+FF21 (FULLWIDTH LATIN CAPITAL LETTER A)"),
-    "a combining accent": ("\u0301", "U+0301 (COMBINING ACUTE ACCENT)"),
-    "a replacement character": ("\ufffd", "U+FFFD (REPLACEMENT CHARACTER)"),
-    "a tag": ("\U000e0041", "U+E0041 (TAG LATIN CAPITAL LETTER A)"),
-    "a tabulator": ("\t", f"U+0009 {_CONTROL}"),
-    "a DEL": ("\x7f", f"U+007F {_CONTROL}"),
-}
+# A byte order mark read as Windows-1252 and as UTF-16, spaces, invisible marks, and quotes.
+_AROUND = (
+    *("ï»¿ID:SECRET", "\ufffeID:SECRET", "\u00a0ID:SECRET", "ID:SECRET\u00a0", "ID:SECRET\u202f"),
+    *("\u3000ID:SECRET", "\u200bID:SECRET", "ID:SECRET\u200b", "\u200eID:SECRET", "ID:SECRET\u200e"),
+    *("\u201cID:SECRET\u201d", "\u2018ID:SECRET\u2019", "\u201eID:SECRET\u201c", "«ID:SECRET»", "ID:SECRET\u2028"),
+    *("ID:SECRET\x85", "\u2022 ID:SECRET"),
+)
+_INSIDE = "\u200d\u2060\ufeff\u00ad\u2013\u2212\u2026\u0430\uff21\u0301\ufffd\U000e0041\t\x7f"
 _OTHERS: dict[str, tuple[Text, str]] = {
     "a fullwidth colon": ("ID\uff1aSECRET", "no colon"),
     "UTF-16 read as single bytes": (
         lambda pair: pair.encode("utf-16-le").decode("latin-1"),
-        f"U+0000 {_CONTROL} at position 2 of its ID",
+        "U+0000 (a control character or line break) at position 2 of its ID",
     ),
     "a zero-width space in the ID, as JSON": (
         '{"id": "\\u200bID", "secret": "SECRET"}',
@@ -239,11 +211,17 @@ _OTHERS: dict[str, tuple[Text, str]] = {
 def pasted() -> Iterator[Fault]:
     for name, text in _ENCODED.items():
         yield malformed(f"pasted: {name}", text, "Store the plain text 'ID:secret'")
-    for name, (value, says) in _AROUND.items():
+    for value in _AROUND:
         # Secrets of the simulator have 64 characters.
         where = "65 of its secret" if value.startswith("ID") else "1 of its ID"
-        yield malformed(f"pasted: {name}", value, f"{says} at position {where}")
-    for name, (character, says) in _INSIDE.items():
-        yield malformed(f"pasted: {name}", f"ID:BEGIN{character}END", f"{says} at position 10 of its secret")
+        foreign = value.replace("ID:SECRET", "")[0]
+        yield malformed(f"pasted: {value!a}", value, f"{_called(foreign)} at position {where}")
+    for foreign in _INSIDE:
+        value = f"ID:BEGIN{foreign}END"
+        yield malformed(f"pasted: {value!a}", value, f"{_called(foreign)} at position 10 of its secret")
     for name, (other, says) in _OTHERS.items():
         yield malformed(f"pasted: {name}", other, says)
+
+
+def _called(character: str) -> str:
+    return f"U+{ord(character):04X} ({unicodedata.name(character, 'a control character or line break')})"
