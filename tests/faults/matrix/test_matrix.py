@@ -4,7 +4,6 @@ import itertools
 import json
 
 import pytest
-from botocore.retries.quota import RetryQuota
 
 from faults.matrix import (
     answer_faults,
@@ -24,7 +23,6 @@ from faults.size import chosen
 from rotator.adapters import token_endpoint
 from rotator.domain.invocation import Invocation
 from rotator.domain.invocation import Trigger as InvocationTrigger
-from talend_simulator import Broken
 
 COLUMNS = list(itertools.product(Trigger, State))
 GROUPS = {
@@ -193,18 +191,6 @@ def harm_after(name):
 def test_another_ending_than_the_expected_one_is_noticed(world, arm, expected, says):
     with pytest.raises(AssertionError, match=says):
         play(world, row("planted", arm, expected), Trigger.MANUAL, State.FRESH)
-
-
-@pytest.mark.parametrize("how", [Broken.RESET, Broken.SILENT])
-@pytest.mark.parametrize(
-    ("keep", "kind"),
-    [(connection_faults.secrets_manager, "SecretStoreError"), (connection_faults.lock_table, "LockUnavailable")],
-)
-def test_a_client_that_repeats_nothing_meets_the_broken_connection(world, how, keep, kind):
-    case = Case(world, Trigger.REJECTED, State.FRESH)
-    connection_faults.broken(how, (keep,), case)
-    world.patch.setattr(RetryQuota, "acquire", lambda *_: False)
-    assert case.run().kind == kind
 
 
 def test_the_silence_of_every_connection_fits_into_a_renewal():

@@ -19,8 +19,7 @@ from botocore.retries.quota import RetryQuota
 
 import renew
 import rotate
-from faults.matrix.aws_memory import AwsMemory
-from faults.matrix.aws_wire import AwsWire
+from faults.matrix.aws_wire import AwsMemory, AwsWire
 from rotator import bootstrap
 from rotator.adapters import lock_table, secrets_manager, token_endpoint
 from rotator.adapters.telemetry import reported
