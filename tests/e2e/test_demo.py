@@ -24,7 +24,7 @@ class RunningDemo:
             "PYTHONPATH": f"{ROOT}/tests:{ROOT}/tests/support:{ROOT}/functions",
             "TMPDIR": str(folder),
         }
-        command = " ".join([sys.executable, "-m", "faults.leaks.announced", "demo", *options])
+        command = " ".join([sys.executable, "-m", "faults.leaks.search", "demo", *options])
         with self.output.open("w") as output:
             self.process = subprocess.Popen(
                 # Like make, the shell waits for the command.

@@ -124,7 +124,7 @@ def test_any_event_is_answered_or_refused_with_nothing_written(world, function):
             assert answer["outcome"] in OUTCOMES[function]
             seen[answer["outcome"]] += 1
         if refusal is InvalidEvent:
-            assert not [name for name in world.aws.names() if "Get" not in name and "Describe" not in name]
+            assert not [name for name in world.aws.calls if "Get" not in name and "Describe" not in name]
             assert case.sight().version_id == before
         reason = event.get("reason") if isinstance(event, dict) else None
         # An error names unknown members, but not their values.
@@ -138,59 +138,25 @@ def test_any_event_is_answered_or_refused_with_nothing_written(world, function):
     assert seen.keys() >= {"rotate": {"rotated", "fresh", "ignored"}, "renew": {"superseded"}}[function]
 
 
-def members(*names_of_members):
-    return st.fixed_dictionaries({}, optional=dict.fromkeys(names_of_members, anything | st.just("Bearer")))
-
-
-DOCUMENT = ("access_token", "token_type", "issued_at", "expires_at", "api_url")
-RESPONSE = ("access_token", "token_type", "expires_in", "scope")
-
-
-def read_response(text):
-    response = TokenResponse(CREDENTIALS, 1_795_472_989.5, text if isinstance(text, bytes) else text.encode())
-    document, _ = read_token_response(response)
-    assert TokenDocument.from_json(document.to_json()) == document
-
-
 CREDENTIALS = Credentials("talend-token/any/credentials", "v1", "id", "secret", API)
-# How a kind of text is parsed and refused, and what is tried.
 PARSERS: dict[str, Any] = {
-    "credentials": (
-        lambda text: parse_credentials("talend-token/any/credentials", "v1", Sensitive(text), API),
-        CredentialsError,
-        texts | anything.map(json.dumps) | texts.map(lambda end: f"{STRANGE}{end}"),
-        ['{"id": "\ud800", "secret": "x"}'],
-    ),
-    "a token document": (
-        lambda text: TokenDocument.from_json(Sensitive(text)),
-        InvalidTokenDocument,
-        texts | (anything | members(*DOCUMENT)).map(json.dumps),
-        ['{"access_token": "a", "token_type": "Bearer", "issued_at": 0, "expires_at": 1e999, "api_url": "https://a"}'],
-    ),
+    "credentials": (lambda text: parse_credentials("any/credentials", "v1", Sensitive(text), API), CredentialsError),
+    "a token document": (lambda text: TokenDocument.from_json(Sensitive(text)), InvalidTokenDocument),
     "a token response": (
-        read_response,
+        lambda text: read_token_response(TokenResponse(CREDENTIALS, 0, text.encode(errors="surrogatepass"))),
         InvalidTokenResponse,
-        st.binary(max_size=200) | (anything | members(*RESPONSE)).map(json.dumps),
-        [
-            '{"access_token": "a", "token_type": "Bearer", "expires_in": 1e999}',
-            '{"access_token": "a.e30.c", "token_type": "bearer", "expires_in": NaN}',
-            # A crash reporter showed it as a variable.
-            json.dumps({"access_token": "a", "token_type": STRANGE}),
-        ],
     ),
 }
+members = ("access_token", "token_type", "expires_in", "scope", "issued_at", "expires_at", "api_url", "id", "secret")
+nearly_valid = st.fixed_dictionaries({}, optional=dict.fromkeys(members, anything | st.just("Bearer")))
 
 
 @pytest.mark.parametrize("kind", PARSERS)
-def test_any_text_is_valid_or_refused_without_being_shown(kind):
-    parse, refusal, strategy, kept = PARSERS[kind]
-
-    def attack(text):
-        try:
-            parse(text)
-        except refusal as error:
-            assert STRANGE not in f"{error} {error!r}"  # noqa: PT017 (most texts are refused, a few are not)
-
-    for text in (*kept, "[" * 100_000):
-        attack(text)
-    examples(400)(given(strategy)(attack))()
+@examples(400)
+@given(text=texts | (anything | nearly_valid).map(json.dumps) | texts.map(lambda end: f"{STRANGE}{end}"))
+def test_any_text_is_valid_or_refused_without_being_shown(kind, text):
+    parse, refusal = PARSERS[kind]
+    try:
+        parse(text)
+    except refusal as error:
+        assert STRANGE not in f"{error} {error!r}"  # noqa: PT017 (most texts are refused, a few are not)

@@ -27,12 +27,6 @@ def witness():
     return witness
 
 
-def test_a_new_version_counts_as_a_publication(witness):
-    witness.look(sight("v1"))
-    witness.look(sight("v2", "next"))
-    assert witness.publications == 1
-
-
 @pytest.mark.parametrize(
     ("seen", "says"),
     [

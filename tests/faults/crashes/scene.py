@@ -1,19 +1,37 @@
-"""A case of the matrix whose runs can be killed, at a time that the experiment moves."""
+"""A case of the matrix at a time that the experiment moves, whose run can be killed with SIGKILL at a chosen call.
+
+The run has a process that is forked for it. Every HTTP library of Python passes through `http.client`, so each call to
+the outside is noticed there.
+"""
 
 from __future__ import annotations
 
+import http.client
 import json
+import multiprocessing
+import os
+import re
+import signal
+import sys
+import warnings
+from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
-from typing import Any, override
+from multiprocessing.connection import Connection
+from typing import Any, Literal, override
 
-from faults.crashes.process import Kill, Run, run
-from faults.matrix.cases import Case
+from faults.matrix.cases import Case, Ending
 from faults.matrix.columns import State, Trigger
 from faults.matrix.world import World
 from log_line import LOST, Line
 from talend_simulator import Answer
 from talend_token.document import TokenDocument
 
+type Kill = tuple[int, Literal["before", "after"]]
+"""The number of a call, from 0, and whether it is about to be sent or has just been answered."""
+
+_REQUEST = re.compile(rb"(\w+ \S+) HTTP/1\.1\r\n(?:.*^X-Amz-Target: *[^\r\n]*?(\w+)\r$)?", re.M | re.S | re.I)
+_LONGEST_SECONDS = 60
 WITH_A_PROBE = "with a probe"
 # The last run, a minute ago, was refused, so that the circuit is about to be half open.
 AFTER_A_REFUSAL = "after a refusal"
@@ -22,7 +40,7 @@ REFUSED_PAIR = "with a current pair that is refused"
 # As in the template.
 FUNCTION_SECONDS = {"rotate": 60, "renew": 30}
 # A machine that is busy answers late.
-_PATIENCE_SECONDS = 10
+PATIENCE_SECONDS = 10
 
 
 @dataclass(frozen=True)
@@ -44,9 +62,8 @@ class Scene(Case):
 
     def __init__(self, world: World, scenario: Scenario) -> None:
         super().__init__(world, scenario.trigger, scenario.state)
-        world.with_sockets(_PATIENCE_SECONDS)
-        if scenario.detail == WITH_A_PROBE:
-            world.with_environment(PROBE_PATH="/account/users")
+        self._has_probe = scenario.detail == WITH_A_PROBE
+        self._start()
         self.lines: list[Line] = []
         if scenario.detail == REFUSED_PAIR:
             self.store_credentials(f"{self.account.client_id}:mistyped")
@@ -79,32 +96,104 @@ class Scene(Case):
         token = self.world.talend.tokens.live(self.published.access_token) if self.published else None
         return token.client_id if token else None
 
-    def begin(self, kill: Kill | None = None) -> Run:
-        """Run what the scenario is about, or its duplicate."""
-        return self._invoke(*self._first, kill)
+    def begin(self, kill: Kill | None = None) -> list[str]:
+        """Run what the scenario is about in a process of its own, which calls AWS and Talend in this one.
 
-    def act(self, trigger: Trigger) -> Run:
+        Returns:
+            Its calls to the outside, with the one that it was killed at.
+        """
+        function, event = self._first
+        began = self.world.clock()
+
+        def invoke() -> None:
+            self.world.with_sockets()
+            self._start()
+            self.world.invoke(function, event, FUNCTION_SECONDS[function])
+
+        calls = _forked(invoke, kill)
+        self.lines.append(Line(began, self.world.clock(), LOST, self.name))
+        if self.broken:
+            raise self.broken
+        return calls
+
+    def again(self) -> Ending:
+        """Run in this process what the scenario is about, after it was killed, or its duplicate."""
+        return self.invoke(*self._first)
+
+    def act(self, trigger: Trigger) -> Ending:
         """Run the function that the trigger is for. A consumer has read what is published now."""
         self.trigger = trigger
         self.reject_what_is_published()
-        return self._invoke(*self.event())
+        return self.invoke(*self.event())
 
-    def _invoke(self, function: str, event: dict[str, Any], kill: Kill | None = None) -> Run:
-        world, began = self.world, self.world.clock()
-        seconds = FUNCTION_SECONDS[function]
-        went = run(lambda: world.invoke(function, event, seconds), world.output.getvalue, kill)
+    @override
+    def invoke(self, function: str, event: dict[str, Any]) -> Ending:
+        began, self.seconds = self.world.clock(), FUNCTION_SECONDS[function]
+        ending = super().invoke(function, event)
         if self.broken:
             raise self.broken
-        sight, records = self.sight(), [json.loads(line) for line in went.log.splitlines()]
         # A run that meets another one answers with the version that it has found.
-        if went.answer and went.outcome != "in_progress":
-            assert went.answer["version_id"] == sight.version_id, "the answer names what is not published"
-        lines = [Line.of(record, sight.at) for record in records if "duration_seconds" in record]
-        self.lines += lines or [Line(began, sight.at, LOST, self.name)]
-        return went
+        if ending.answer and ending.kind != "in_progress":
+            assert ending.answer["version_id"] == ending.after.version_id, "the answer names what is not published"
+        records = [json.loads(line) for line in ending.output.splitlines()]
+        lines = [Line.of(record, ending.after.at) for record in records if "duration_seconds" in record]
+        self.lines += lines or [Line(began, ending.after.at, LOST, self.name)]
+        return ending
 
     @override
     def _ends(self, access_token: str) -> float:
         token = self.world.talend.tokens.live(access_token)
         assert token is not None, "the published token is not of this Talend, or has expired"
         return token.expires_at
+
+    def _start(self) -> None:
+        if self._has_probe:
+            self.world.with_environment(PROBE_PATH="/account/users")
+
+
+# --- the forked process ---
+
+
+def _forked(invoke: Callable[[], object], kill: Kill | None) -> list[str]:
+    """Call `invoke` in a forked process, to its end or until it is killed, and return its calls."""
+    fork = multiprocessing.get_context("fork")
+    reading, writing = fork.Pipe(duplex=False)
+    process = fork.Process(target=_invoke, args=(invoke, kill, writing), daemon=True)
+    with warnings.catch_warnings():
+        # The other threads only serve the forked process, and hold no lock that it needs.
+        warnings.simplefilter("ignore", DeprecationWarning)
+        process.start()
+    writing.close()
+    called: list[str] = []
+    with reading, suppress(EOFError):
+        while True:
+            called.append(reading.recv())
+    process.join()
+    assert process.exitcode == (-signal.SIGKILL if kill else 0), "if the run failed, its process has printed how"
+    return called
+
+
+def _invoke(invoke: Callable[[], object], kill: Kill | None, report: Connection) -> None:
+    """Run in the forked process."""
+    signal.alarm(_LONGEST_SECONDS)
+    get_response, calls = http.client.HTTPConnection.getresponse, 0
+
+    def die_at(moment: str) -> None:
+        if kill == (calls - 1, moment):
+            os.kill(os.getpid(), signal.SIGKILL)
+
+    def audit(event: str, arguments: tuple[Any, ...]) -> None:
+        nonlocal calls
+        if event == "http.client.send" and (request := _REQUEST.match(arguments[1])):
+            calls += 1
+            report.send((request[2] or request[1]).decode())
+            die_at("before")
+
+    def getresponse(connection: http.client.HTTPConnection) -> http.client.HTTPResponse:
+        response = get_response(connection)
+        die_at("after")
+        return response
+
+    http.client.HTTPConnection.getresponse = getresponse  # type: ignore[assignment, method-assign]
+    sys.addaudithook(audit)
+    invoke()

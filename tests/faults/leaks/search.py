@@ -1,10 +1,17 @@
-"""Marked secrets, and the search for them and for any piece of them, in whatever form they turn up."""
+"""Marked secrets, and the search for them and for any piece of them, in whatever form they turn up.
+
+`python -m faults.leaks.search MODULE ...` runs a module, and writes each secret that it mints to the file that the
+environment names, which the process that runs the tests reads.
+"""
 
 from __future__ import annotations
 
 import base64
 import html
+import os
 import re
+import runpy
+import sys
 import threading
 from collections import OrderedDict, deque
 from collections.abc import Iterator
@@ -13,6 +20,7 @@ from urllib.parse import unquote
 
 # The audit event [PEP 578] of a new secret: its one argument is the part that must not be shown.
 MINTED = "secret.minted"
+FILE_VARIABLE = "ANNOUNCED_SECRETS"
 PIECE = 8
 # A shorter one is a word that a test made up, and is found elsewhere too.
 _SHORTEST = 11
@@ -122,3 +130,10 @@ def _from_hex(run: str) -> str:
     digits = run.replace("\\x", "")
     # A secret may begin in the middle of what the expression took for a byte.
     return f"{bytes.fromhex(digits).decode('latin-1')} {bytes.fromhex(digits[1:-1]).decode('latin-1')}"
+
+
+if __name__ == "__main__":
+    file = os.open(os.environ[FILE_VARIABLE], os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
+    sys.addaudithook(lambda event, arguments: event == MINTED and os.write(file, f"{arguments[0]}\n".encode()))
+    del sys.argv[0]
+    runpy.run_module(sys.argv[0], run_name="__main__", alter_sys=True)

@@ -1,20 +1,22 @@
-"""Rows of the matrix: failures of each call of AWS that a run makes, and of the lock table while a run ends badly."""
+"""Rows of the matrix: each call of AWS that a run makes fails, or something other than AWS answers in its place."""
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from decimal import Decimal
+from functools import partial
+from typing import Any
 
-from botocore.awsrequest import AWSResponse
 from botocore.exceptions import ConnectTimeoutError, ReadTimeoutError
 
-from faults.matrix.aws_wire import ALWAYS, AwsCall, Interference, Serve, answers, at, error, lost, raises
+from faults.matrix.aws_wire import ALWAYS, Interference, Serve, answers, at, error, lost, raises, response
 from faults.matrix.cases import Case
 from faults.matrix.columns import ByCell, Expectation, Expected, State, Trigger, asks, healthy, needs_nothing, refused
 from faults.matrix.faults import Fault, each, row
-from faults.matrix.world import lock_records
 from talend_simulator import Answer
+from talend_simulator.messages import Response
 
 # The status and the code of each failure, as AWS documents them.
 _PASSING = {"throttled": (400, "ThrottlingException"), "internal error": (500, "InternalServiceError")}
@@ -83,9 +85,9 @@ def rows() -> Iterator[Fault]:
     gone = error(400, "ResourceNotFoundException")
     yield Fault("lock table gone", at(TABLE, gone), unlocked, makes(LOCK))
     for name in (*SECRETS, LOCK, UNLOCK):
-        yield repeatable(row_at(name, "the answer is lost, once", healthy, lost, times=1), name)
+        yield row_at(name, "the answer is lost, once", healthy, lost, times=1)
     for name in (STAGE, PROMOTE, LOCK):
-        yield repeatable(row_at(name, "every answer is lost", _though_lost(name), lost), name)
+        yield row_at(name, "every answer is lost", _though_lost(name), lost)
 
     for name in (LET_GO, OPEN_BREAKER):
         for kind in ("denied", "throttled", "internal error"):
@@ -93,7 +95,7 @@ def rows() -> Iterator[Fault]:
         yield refused_and(name, "time-out", raises(ReadTimeoutError))
         yield refused_and(name, "the answer is lost", lost, done=True)
     locked = Expected("in_progress", 0)
-    yield Fault("another run has the lock", at(LOCK, _after_another_run), locked, makes(LOCK))
+    yield Fault("another run has the lock", _lock_by_another_run, locked, makes(LOCK))
 
 
 def _failures(name: str, kinds: dict[str, tuple[int, str]]) -> Iterator[Fault]:
@@ -118,19 +120,6 @@ def row_at(name: str, kind: str, expected: Expectation, how: Interference, *, ti
     return Fault(f"{name}: {kind}", at(name, how, times=times), expected, makes(name))
 
 
-def repeatable(fault: Fault, name: str) -> Fault:
-    """Leave out what moto does wrong: it takes AWSCURRENT from a secret's only version if that is put once more."""
-
-    def is_repeatable(state: State) -> bool:
-        return (name, state) != (STAGE, State.ABSENT)
-
-    return replace(
-        fault,
-        arm=lambda case: fault.arm(case) if is_repeatable(case.state) else None,
-        hits=lambda trigger, state: fault.hits(trigger, state) and is_repeatable(state),
-    )
-
-
 def refused_and(name: str, kind: str, how: Interference, *, done: bool = False) -> Fault:
     """A lock that was not released keeps other runs off. A refusal that was not stored opens the breaker of this
     process all the same."""
@@ -145,13 +134,97 @@ def refused_and(name: str, kind: str, how: Interference, *, done: bool = False) 
     return row(f"credentials are refused, and {name}: {kind}", arm, expected)
 
 
-def _after_another_run(_: AwsCall, serve: Serve) -> AWSResponse:
+def _lock_by_another_run(case: Case) -> None:
     """Another run has made the same call just before, so its record differs by the run that wrote it."""
-    serve()
-    for record in lock_records().values():
-        expiry = record.attrs["in_progress_expiration"]
-        expiry.value = str(Decimal(expiry.value) + 1)
-    return serve()
+
+    def serve_after_another(serve: Serve) -> Response:
+        serve()
+        for record in case.world.memory.items.values():
+            expiry = record["in_progress_expiration"]
+            expiry["N"] = str(Decimal(expiry["N"]) + 1)
+        return serve()
+
+    at(LOCK, serve_after_another)(case)
+
+
+# --- a status of 200 that is not from AWS ---
+
+# A run asks it if a label is on no version, because there may be no such secret.
+_DESCRIBE = "DescribeSecret of the token"
+_PAGE = b"<!DOCTYPE html><html><body>Sign in to the network</body></html>"
+_MEMBERS = ("ARN", "VersionId", "VersionStages", "SecretString", "CreatedDate", "Versions", "Item")
+_BODIES = {
+    "a page": _PAGE,
+    "nothing": b"",
+    "{}": b"{}",
+    "null": b"null",
+    "a list": b"[]",
+    "a string": b'"OK"',
+    "half of JSON": b'{"ARN": "arn:aws:secretsmanager:eu-west-1',
+    "an object of others": b'{"status": "ok", "VersionId": 1, "Versions": null, "Item": 7}',
+    "a list in each member": b'{"ARN": [], "VersionId": [], "VersionStages": [[]], "SecretString": [], "Item": []}',
+    "a number in each member": json.dumps(dict.fromkeys((*_MEMBERS, "VersionIdsToStages", "Attributes"), 7)).encode(),
+}
+# The SDK reads these as DynamoDB's own answer to a write.
+_LIKE_DYNAMODB = ("a page", "nothing", "{}", "half of JSON", "an object of others", "a list in each member")
+_NUMBER = {"ARN": "arn", "VersionId": "v", "VersionStages": ["AWSCURRENT"], "CreatedDate": 1, "SecretString": 7}
+
+
+def other_answers() -> Iterator[Fault]:
+    unexpected = says("UnexpectedAnswer. The answer is not from Secrets Manager", asked=False)
+    for kind, body in _BODIES.items():
+        title, how = f"200 with {kind}", answers(200, body)
+        for name in SECRETS:
+            yield row_at(name, title, says("UnexpectedAnswer", asked=name in (STAGE, PROMOTE)), how)
+        absent = lambda _, state: state is State.ABSENT  # noqa: E731
+        yield Fault(f"{_DESCRIBE}: {title}", at(_DESCRIBE, how), unexpected, absent)
+        yield row_at(LOCK, title, healthy if kind in _LIKE_DYNAMODB else unlocked, how)
+        for name in (UNLOCK, READ_BREAKER, CLOSE_BREAKER):
+            yield row_at(name, title, healthy, how)
+        for name in (LET_GO, OPEN_BREAKER):
+            yield refused_and(name, title, how)
+    number = answers(200, json.dumps(_NUMBER).encode())
+    for name in READS:
+        yield row_at(name, "200 with a number as the value", says("UnexpectedAnswer", asked=False), number)
+    for name in (STAGE, PROMOTE):
+        yield row_at(name, "done, and 200 with a page", partial(_published, name), _answered_with(_PAGE))
+    yield row_at(LOCK, "done, and 200 with null", unlocked, _answered_with(b"null"))
+    yield from _strange_records()
+
+
+def _published(name: str, trigger: Trigger, state: State) -> Expected:
+    expected = says("UnexpectedAnswer")(trigger, state)
+    return replace(expected, publishes=publishes(name, state))
+
+
+def _answered_with(body: bytes) -> Interference:
+    """Serve the call, and replace the answer."""
+
+    def answer(serve: Serve) -> Response:
+        serve()
+        return response(200, body, "text/html")
+
+    return answer
+
+
+def _strange_records() -> Iterator[Fault]:
+    """The answer says that the lock is taken, but no run has written its record."""
+    records: dict[str, tuple[dict[str, Any], Expectation]] = {
+        "no record": ({}, Expected("in_progress", 0)),
+        "an empty record": ({"Item": {}}, unlocked),
+        "a record without a status": ({"Item": {"id": {"S": "talend-token#1"}}}, unlocked),
+        "a record of nothing": ({"Item": _completed("null")}, unlocked),
+        "a record of others": ({"Item": _completed('{"outcome": "rotated"}')}, unlocked),
+        "a record that is not JSON": ({"Item": _completed("rotated")}, unlocked),
+    }
+    for kind, (item, expected) in records.items():
+        body = {"__type": "ConditionalCheckFailedException", "message": "taken"} | item
+        yield row_at(LOCK, f"taken, with {kind}", expected, answers(400, json.dumps(body).encode()))
+
+
+def _completed(data: str) -> dict[str, dict[str, str]]:
+    expiry = {"N": "99999999999"}
+    return {"id": {"S": "talend-token#1"}, "status": {"S": "COMPLETED"}, "expiration": expiry, "data": {"S": data}}
 
 
 # --- expectations ---
@@ -179,4 +252,9 @@ def unlocked(trigger: Trigger, state: State) -> Expected:
 
 def _though_lost(name: str) -> Expectation:
     expected = _expected(name, "ReadTimeoutError")
-    return lambda trigger, state: replace(expected(trigger, state), publishes=name == PROMOTE)
+    return lambda trigger, state: replace(expected(trigger, state), publishes=publishes(name, state))
+
+
+def publishes(name: str, state: State) -> bool:
+    """Return whether a call moves AWSCURRENT. A secret's first version becomes the current one by itself."""
+    return name == PROMOTE or (name == STAGE and state is State.ABSENT)

@@ -1,4 +1,4 @@
-"""The wire between the SDK's clients and moto, where answers of AWS are replaced, lost or delayed.
+"""As much of AWS as the functions use, in memory, and the wire to it, where answers are replaced, lost or delayed.
 
 The clients build, sign, parse and retry as they always do, because only the HTTP response is replaced.
 """
@@ -10,17 +10,17 @@ import json
 import re
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from decimal import Decimal
 from typing import Any
 
 import botocore
 import botocore.session
+from botocore import xform_name
 from botocore.awsrequest import AWSPreparedRequest, AWSResponse
-from botocore.compat import HTTPHeaders
 from botocore.exceptions import ConnectTimeoutError, HTTPClientError, ReadTimeoutError
 from moto.core.botocore_stubber import MockRawResponse
-from moto.core.models import botocore_stubber
 
+from local_aws.secret_versions import Record, Refusal, add_version, already_stored, holder_of, move, no_value
 from talend_simulator.connection import Connection, Stalls
 from talend_simulator.messages import Request, Response
 from talend_simulator.server import Server
@@ -29,37 +29,24 @@ from talend_simulator.server import Server
 ALWAYS = 1_000
 
 
-@dataclass(frozen=True)
-class AwsCall:
-    """One request of a client. `name` is short and readable, such as `GetSecretValue of the token`."""
-
-    name: str
-    request: AWSPreparedRequest = field(repr=False)
-
-    def answer(self, status: int, body: bytes, content_type: str = "application/x-amz-json-1.1") -> AWSResponse:
-        headers = {"Content-Type": content_type, "x-amzn-RequestId": "00000000-0000-4000-8000-000000000000"}
-        return AWSResponse(self.request.url, status, headers, MockRawResponse(body))  # type: ignore[arg-type]
-
-    def error(self, status: int, code: str) -> AWSResponse:
-        """Return an error in AWS's JSON protocol."""
-        return self.answer(status, json.dumps({"__type": code, "message": f"{code} for this test"}).encode())
-
-
-type Serve = Callable[[], AWSResponse]
-type Interference = Callable[[AwsCall, Serve], AWSResponse]
+type Members = dict[str, Any]
+type Serve = Callable[[], Response]
+type Interference = Callable[[Serve], Response]
 
 
 class AwsWire:
     """Every call of the clients of sessions that are made while it is installed, and what interferes with them."""
 
-    def __init__(self) -> None:
-        self.calls: list[AwsCall] = []
-        self.interference: Interference | None = None
+    def __init__(self, memory: AwsMemory) -> None:
+        self._memory = memory
+        self.calls: list[str] = []
+        """Short names of all calls, such as `GetSecretValue of the token`."""
+        self.interference: Callable[[str, Serve], Response] | None = None
         self.after_each: Callable[[], None] = lambda: None
 
     @contextmanager
     def installed(self) -> Iterator[None]:
-        """Take moto's place in each session that is made in the block."""
+        """Answer in the place of AWS in each session that is made in the block."""
         botocore.register_initializer(self._install)
         try:
             yield
@@ -67,55 +54,47 @@ class AwsWire:
             botocore.unregister_initializer(self._install)
 
     def _install(self, session: botocore.session.Session) -> None:
-        session.unregister("before-send", botocore_stubber)  # type: ignore[arg-type]
         session.register("before-send", self._send)  # type: ignore[arg-type]
 
     def _send(self, request: AWSPreparedRequest, **_: Any) -> AWSResponse | None:
         # A request to a loopback port is sent, and comes back here from the server there.
-        return None if request.url.startswith("http://127.0.0.1:") else self.serve(request)
+        if request.url.startswith("http://127.0.0.1:"):
+            return None
+        target: Any = request.headers["X-Amz-Target"]
+        answer = self.serve(target.decode(), request.body)
+        return AWSResponse(request.url, answer.status, answer.headers, MockRawResponse(answer.body))  # type: ignore[arg-type]
 
-    def names(self) -> list[str]:
-        return [call.name for call in self.calls]
-
-    def serve(self, request: AWSPreparedRequest) -> AWSResponse:
+    def serve(self, target: str, body: Any) -> Response:
         """Answer one request of a client.
 
         Raises:
             HTTPClientError: there is no answer.
         """
-        call = _call_of(request)
-        self.calls.append(call)
+        operation, members = target.partition(".")[2], json.loads(body)
+        name = _name_of(operation, members)
+        self.calls.append(name)
 
-        def serve() -> AWSResponse:
-            try:
-                response = botocore_stubber("before-send", request)
-            except KeyError:
-                # moto raises it if there is no such secret.
-                return call.error(400, "ResourceNotFoundException")
-            assert response is not None, f"moto does not know {call.name}"
-            return response
+        def serve() -> Response:
+            answer = self._memory.answer(operation, members)
+            return response(400 if "__type" in answer else 200, json.dumps(answer).encode())
 
         try:
-            return self.interference(call, serve) if self.interference else serve()
+            return self.interference(name, serve) if self.interference else serve()
         finally:
             self.after_each()
 
     @contextmanager
-    def server(self, service: str) -> Iterator[Server]:
-        """Serve one service on a loopback port, for faults of connections."""
+    def server(self) -> Iterator[Server]:
+        """Serve on a loopback port, for faults of connections."""
 
         def exchange(request: Request, connection: Connection) -> None:
-            headers = HTTPHeaders()
-            for name, value in request.headers.items():
-                headers[name] = value.encode()  # type: ignore[assignment]
-            url = f"https://{service}.eu-west-1.amazonaws.com/"
             try:
-                answer = self.serve(AWSPreparedRequest(request.method, url, headers, request.body, stream_output=False))
+                answer = self.serve(request.headers["X-Amz-Target"], request.body)
             except HTTPClientError:
                 # The call may have been made, but its answer is lost.
                 connection.reset()
-                return
-            connection.send(Response(answer.status_code, answer.content, dict(answer.headers)))
+            else:
+                connection.send(answer)
 
         server = Server(0, exchange, Stalls())
         server.start()
@@ -125,19 +104,135 @@ class AwsWire:
             server.stop()
 
 
-def _call_of(request: AWSPreparedRequest) -> AwsCall:
-    # `DynamoDB_20120810.GetItem`, which the SDK has signed and encoded.
-    prefix, operation = request.headers["X-Amz-Target"].decode().split(".")  # type: ignore[union-attr]
-    members = json.loads(request.body)  # type: ignore[arg-type]
-    if prefix == "secretsmanager":
-        part = members.get("SecretId", members.get("Name")).rpartition("/")[2]
+def _name_of(operation: str, members: Members) -> str:
+    if "SecretId" in members:
+        part = members["SecretId"].rpartition("/")[2]
         stage = members.get("VersionStage", "AWSCURRENT")
         label = f" {stage}" if operation == "GetSecretValue" and stage != "AWSCURRENT" else ""
-        return AwsCall(f"{operation} of the {part}{label}", request)
-    if operation.endswith("Item"):
-        item = (members.get("Key") or members["Item"])["id"]["S"]
-        operation += " of the lock" if item.startswith("talend-token#") else " of the breaker"
-    return AwsCall(operation, request)
+        return f"{operation} of the {part}{label}"
+    key = (members.get("Key") or members["Item"])["id"]["S"]
+    return f"{operation} of the {'lock' if key.startswith('talend-token#') else 'breaker'}"
+
+
+# --- what answers if nothing interferes ---
+
+_CONDITION = re.compile(r"attribute_(not_)?exists\((#\w+)\)|(#\w+) (=|<=|<) (:\w+)")
+
+
+class AwsMemory:
+    """One account in one Region. `clock` dates versions."""
+
+    def __init__(self, clock: Callable[[], float]) -> None:
+        self._clock = clock
+        self.secrets: dict[str, Record] = {}
+        """The secrets by name, as `secret_versions` describes them."""
+        self.items: dict[str, Members] = {}
+        """The items of the lock table by key."""
+
+    def answer(self, operation: str, members: Members) -> Members:
+        """Return the members of the answer, or of an error."""
+        try:
+            answer: Members = getattr(self, f"_{xform_name(operation)}")(members)
+        except Refusal as refusal:
+            return {"__type": refusal.code, "message": str(refusal)}
+        return answer
+
+    # --- Secrets Manager ---
+
+    def create(self, name: str) -> None:
+        """Make a secret without a value."""
+        self.secrets[name] = {"ARN": f"arn:aws:secretsmanager:eu-west-1:123456789012:secret:{name}", "Versions": {}}
+
+    def _secret(self, members: Members) -> Record:
+        if members["SecretId"] not in self.secrets:
+            raise Refusal("ResourceNotFoundException", "Secrets Manager can't find the specified secret.")
+        return self.secrets[members["SecretId"]]
+
+    def _get_secret_value(self, members: Members) -> Members:
+        secret, label = self._secret(members), members["VersionStage"]
+        found = holder_of(secret, label)
+        if not found:
+            raise no_value(f"staging label: {label}")
+        version = secret["Versions"][found]
+        value = {name: version[name] for name in ("CreatedDate", "SecretString", "SecretBinary") if name in version}
+        return {"ARN": secret["ARN"], "VersionId": found, "VersionStages": version["Stages"]} | value
+
+    def _describe_secret(self, members: Members) -> Members:
+        secret = self._secret(members)
+        labels = {version_id: version["Stages"] for version_id, version in secret["Versions"].items()}
+        return {"ARN": secret["ARN"], "VersionIdsToStages": labels}
+
+    def _list_secret_version_ids(self, members: Members) -> Members:
+        secret = self._secret(members)
+        versions = secret["Versions"].items()
+        found = [{"VersionId": version_id, "CreatedDate": version["CreatedDate"]} for version_id, version in versions]
+        return {"ARN": secret["ARN"], "Versions": found}
+
+    def _put_secret_value(self, members: Members) -> Members:
+        secret, version_id, text = self._secret(members), members["ClientRequestToken"], members["SecretString"]
+        if not already_stored(secret, version_id, text):
+            # The first version becomes the current one by itself.
+            asked = [*members["VersionStages"], *([] if secret["Versions"] else ["AWSCURRENT"])]
+            add_version(secret, version_id, text, asked, self._clock())
+        return {
+            "ARN": secret["ARN"],
+            "VersionId": version_id,
+            "VersionStages": secret["Versions"][version_id]["Stages"],
+        }
+
+    def _update_secret_version_stage(self, members: Members) -> Members:
+        secret = self._secret(members)
+        source, target = members.get("RemoveFromVersionId"), members["MoveToVersionId"]
+        move(secret, members["VersionStage"], source=source, target=target)
+        return {"ARN": secret["ARN"]}
+
+    # --- DynamoDB ---
+
+    def _get_item(self, members: Members) -> Members:
+        item = self.items.get(members["Key"]["id"]["S"])
+        return {"Item": item} if item else {}
+
+    def _put_item(self, members: Members) -> Members:
+        key = members["Item"]["id"]["S"]
+        if not _holds(members, self.items.get(key, {})):
+            answer = {"__type": "ConditionalCheckFailedException", "message": "The conditional request failed"}
+            return answer | self._get_item({"Key": members["Item"]})
+        self.items[key] = members["Item"]
+        return {}
+
+    def _update_item(self, members: Members) -> Members:
+        names, values = members["ExpressionAttributeNames"], members["ExpressionAttributeValues"]
+        item = self.items.setdefault(members["Key"]["id"]["S"], dict(members["Key"]))
+        setting, _, removing = members["UpdateExpression"].partition(" REMOVE ")
+        item |= {names[name]: values[value] for name, value in re.findall(r"(#\w+) = (:\w+)", setting)}
+        for name in re.findall(r"#\w+", removing):
+            item.pop(names[name], None)
+        return {}
+
+    def _delete_item(self, members: Members) -> Members:
+        self.items.pop(members["Key"]["id"]["S"], None)
+        return {}
+
+
+def _holds(members: Members, item: Members) -> bool:
+    """Return whether a condition holds, which is alternatives of conditions that are joined by AND."""
+    names, values = members.get("ExpressionAttributeNames", {}), members.get("ExpressionAttributeValues", {})
+
+    def is_true(found: re.Match[str]) -> bool:
+        negated, asked_for, name, operator, value = found.groups()
+        if asked_for:
+            return (names[asked_for] in item) is not bool(negated)
+        if names[name] not in item:
+            return False
+        held, other = _plain(item[names[name]]), _plain(values[value])
+        return bool({"=": held == other, "<": held < other, "<=": held <= other}[operator])
+
+    alternatives = members.get("ConditionExpression", "").split(" OR ")
+    return any(all(map(is_true, _CONDITION.finditer(alternative))) for alternative in alternatives)
+
+
+def _plain(value: Members) -> Any:
+    return Decimal(value["N"]) if "N" in value else value["S"]
 
 
 # --- interferences ---
@@ -149,30 +244,37 @@ def at(names: str, how: Interference, *, times: int = ALWAYS) -> Callable[[Any],
     def arm(case: Any) -> None:
         met = itertools.count()
 
-        def interfere(call: AwsCall, serve: Serve) -> AWSResponse:
-            return how(call, serve) if re.fullmatch(names, call.name) and next(met) < times else serve()
+        def interfere(name: str, serve: Serve) -> Response:
+            return how(serve) if re.fullmatch(names, name) and next(met) < times else serve()
 
         case.world.aws.interference = interfere
 
     return arm
 
 
+def response(status: int, body: bytes, content_type: str = "application/x-amz-json-1.1") -> Response:
+    headers = {"Content-Type": content_type, "x-amzn-RequestId": "00000000-0000-4000-8000-000000000000"}
+    return Response(status, body, headers)
+
+
 def error(status: int, code: str) -> Interference:
-    return lambda call, _: call.error(status, code)
+    """Answer with an error in AWS's JSON protocol."""
+    body = json.dumps({"__type": code, "message": f"{code} for this test"}).encode()
+    return lambda _: response(status, body)
 
 
 def answers(status: int, body: bytes) -> Interference:
-    return lambda call, _: call.answer(status, body, "text/html")
+    return lambda _: response(status, body, "text/html")
 
 
 def raises(kind: type[ReadTimeoutError | ConnectTimeoutError]) -> Interference:
-    def fail(call: AwsCall, _: Serve) -> AWSResponse:
-        raise kind(endpoint_url=call.request.url)
+    def fail(_: Serve) -> Response:
+        raise kind(endpoint_url="https://aws.invalid")
 
     return fail
 
 
-def lost(call: AwsCall, serve: Serve) -> AWSResponse:
+def lost(serve: Serve) -> Response:
     """Serve the call, and lose the answer."""
     serve()
-    raise ReadTimeoutError(endpoint_url=call.request.url)
+    raise ReadTimeoutError(endpoint_url="https://aws.invalid")

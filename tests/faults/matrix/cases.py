@@ -5,7 +5,6 @@ from __future__ import annotations
 import base64
 import copy
 import itertools
-import json
 import math
 import re
 import uuid
@@ -19,6 +18,7 @@ import pytest
 from faults.invariants import InvariantBroken, Sight, Witness
 from faults.matrix.columns import LIFE_SECONDS, State, Trigger
 from faults.matrix.world import PREFIX, World
+from local_aws.secret_versions import add_version, holder_of
 from rotator.domain.errors import RotatorError
 from talend_simulator import Account, fingerprint
 from talend_token.document import Sensitive, TokenDocument
@@ -65,10 +65,9 @@ class Case:
         self.broken: InvariantBroken | None = None
         """The first rule that did not hold, in case the caller of AWS swallows the error."""
         self.witness = Witness(refused=lambda token: fingerprint(token) in self.reported, ends=self._ends)
-        self._tokens: list[str] = []
         self.seconds = 60.0
         for part in ("credentials", "token"):
-            world.aws_client.create_secret(Name=self.secret_id(part))
+            world.memory.create(self.secret_id(part))
         self.store_credentials(self.account.credentials)
         self._earlier: dict[str, Any] = {}
         self._prepare(state)
@@ -84,27 +83,17 @@ class Case:
         return f"{PREFIX}/{self.name}/{part}"
 
     def versions(self, part: str = "token") -> dict[str, Any]:
-        """Return the versions of a secret as moto keeps them."""
-        return self.world.secrets_manager().secrets[self.secret_id(part)].versions  # type: ignore[no-any-return]
+        """Return the versions of a secret by id, as `AwsMemory` keeps them."""
+        return self.world.memory.secrets[self.secret_id(part)]["Versions"]  # type: ignore[no-any-return]
 
-    def put(self, part: str, value: str | bytes, *stages: str, age_seconds: float = 0) -> None:
-        """Make a version and move labels to it, as Secrets Manager does and moto does not."""
-        versions, version_id = self.versions(part), str(uuid.uuid4())
-        for version in versions.values():
-            had = version["version_stages"]
-            kept = [stage for stage in had if stage not in stages and stage != "AWSPREVIOUS"]
-            moved = "AWSCURRENT" in stages and "AWSCURRENT" in had
-            previous = "AWSPREVIOUS" in had and "AWSCURRENT" not in stages
-            version["version_stages"] = [*kept, "AWSPREVIOUS"] if moved or previous else kept
-        versions[version_id] = {
-            "createdate": int(self.world.clock() - age_seconds),
-            "version_id": version_id,
-            "version_stages": list(stages),
-        }
-        if isinstance(value, str):
-            versions[version_id]["secret_string"] = value
-        else:
-            versions[version_id]["secret_binary"] = base64.b64encode(value).decode()
+    def put(self, part: str, value: str | bytes, *labels: str, age_seconds: float = 0) -> None:
+        """Add a version with these labels."""
+        version_id, secret = str(uuid.uuid4()), self.world.memory.secrets[self.secret_id(part)]
+        text = value if isinstance(value, str) else ""
+        add_version(secret, version_id, text, list(labels), self.world.clock() - age_seconds)
+        if isinstance(value, bytes):
+            del secret["Versions"][version_id]["SecretString"]
+            secret["Versions"][version_id]["SecretBinary"] = base64.b64encode(value).decode()
 
     def store_credentials(self, value: str | bytes) -> None:
         self.put("credentials", value, "AWSCURRENT")
@@ -118,17 +107,18 @@ class Case:
 
     def publish(self, published: TokenDocument | str, stages: tuple[str, ...] = ("AWSCURRENT", "AWSPENDING")) -> None:
         """Publish by hand, or stage only."""
-        text = published if isinstance(published, str) else published.to_json().reveal()
-        document = self._remember(text)
-        age_seconds = self.world.clock() - document.issued_at if document else 60
-        self.put("token", text, *stages, age_seconds=age_seconds)
+        if isinstance(published, str):
+            self.put("token", published, *stages, age_seconds=60)
+        else:
+            age_seconds = self.world.clock() - published.issued_at
+            self.put("token", published.to_json().reveal(), *stages, age_seconds=age_seconds)
         if "AWSCURRENT" in stages:
             self.witness.by_hand(self.sight())
 
     def reading_earlier[T](self, serve: Callable[[], T]) -> T:
         """Return what `serve` answers while the version before is shown."""
         with pytest.MonkeyPatch.context() as patch:
-            patch.setattr(self.world.secrets_manager().secrets[self.secret_id("token")], "versions", self._earlier)
+            patch.setitem(self.world.memory.secrets[self.secret_id("token")], "Versions", self._earlier)
             return serve()
 
     def _prepare(self, state: State) -> None:
@@ -158,21 +148,17 @@ class Case:
 
     def sight(self) -> Sight:
         versions = self.versions()
-        current = [version for version in versions.values() if "AWSCURRENT" in version["version_stages"]]
-        assert len(current) <= 1, "two versions hold AWSCURRENT"
+        version_id = holder_of({"Versions": versions}, "AWSCURRENT")
         return Sight(
             at=self.world.clock(),
-            version_id=current[0]["version_id"] if current else None,
-            text=Sensitive(current[0]["secret_string"]) if current else None,
-            created=tuple(version["createdate"] for version in versions.values()),
+            version_id=version_id,
+            text=Sensitive(versions[version_id]["SecretString"]) if version_id else None,
+            created=tuple(version["CreatedDate"] for version in versions.values()),
         )
 
     def look(self) -> None:
-        sight = self.sight()
-        if sight.text:
-            self._remember(sight.text.reveal())
         try:
-            self.witness.look(sight, wanted=self.takes_shorter and self.trigger.is_wanted)
+            self.witness.look(self.sight(), wanted=self.takes_shorter and self.trigger.is_wanted)
         except InvariantBroken as broken:
             self.broken = self.broken or broken
             raise
@@ -194,12 +180,17 @@ class Case:
         function, event = self.event()
         if self.trigger is Trigger.REJECTED:
             self.reported.add(self.rejected[1])
+        return self.invoke(function, event)
+
+    def invoke(self, function: str, event: dict[str, Any]) -> Ending:
         before, asked = self.sight(), len(self.world.talend.token_calls())
         answer, error = None, None
         try:
             answer = self.world.invoke(function, event, self.seconds)
         except Exception as raised:  # noqa: BLE001 (the tests compare its class)
             error = raised
+        # What a test prints is searched for secrets.
+        print(self.world.output.getvalue())
         self.look()
         calls = len(self.world.talend.token_calls()) - asked
         after = self.sight()
@@ -225,21 +216,6 @@ class Case:
                 }
             case trigger:
                 return "rotate", {"trigger": str(trigger), "account": self.name}
-
-    # --- what must not be seen ---
-
-    def _remember(self, text: str) -> TokenDocument | None:
-        document = Sight(0, None, Sensitive(text)).document
-        if document:
-            self._tokens.append(document.access_token)
-        return document
-
-    def shown(self, ending: Ending) -> list[str]:
-        """Return the places where a secret of this case can be read."""
-        pair = self.account.credentials
-        secrets = [self.account.client_secret, base64.b64encode(pair.encode()).decode(), *self._tokens]
-        places = {"output": ending.output, "error": ending.problem, "answer": json.dumps(ending.answer)}
-        return [place for place, text in places.items() if any(secret in text for secret in secrets)]
 
 
 def is_of_the_contract(error: BaseException, account: str) -> bool:

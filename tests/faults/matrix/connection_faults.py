@@ -8,7 +8,6 @@ from __future__ import annotations
 import socket
 import struct
 from collections.abc import Callable, Iterator
-from contextlib import closing
 from functools import partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -36,7 +35,7 @@ _SECONDS = 20
 
 def unreachable() -> Iterator[Fault]:
     ways: dict[str, tuple[Callable[[World], str], str]] = {
-        "connection refused": (lambda _: f"http://127.0.0.1:{_closed_port()}", "NewConnectionError"),
+        "connection refused": (lambda _: "http://127.0.0.1:1", "NewConnectionError"),
         "DNS failure": (lambda _: "https://api.nowhere.invalid", "NameResolutionError"),
         "reset at once": (partial(_server, _reset, "http:"), "ConnectionError"),
         "a server that leaves at once": (partial(_server, lambda _: None, "http:"), "ConnectionError"),
@@ -65,12 +64,6 @@ def _trust_another_host(case: Case) -> None:
     case.world.with_environment(TALEND_API_URL=url.replace("localhost", "127.0.0.1"))
     endpoint: Any = case.world.rotator.publisher.issuer.token_endpoint
     endpoint.session.verify = certificate
-
-
-def _closed_port() -> int:
-    with closing(socket.create_server(("127.0.0.1", 0))) as listener:
-        port: int = listener.getsockname()[1]
-    return port
 
 
 def _server(serve: Callable[[socket.socket], None], scheme: str, world: World) -> str:
@@ -112,7 +105,7 @@ def kept() -> Iterator[Fault]:
             yield Fault(f"{name}: {how}", partial(broken, how, keeps), healthy, hits)
     for name in (aws.READ_TOKEN, aws.LOCK, aws.STAGE, aws.PROMOTE, aws.UNLOCK):
         title = f"{name}: done, and its connection reset, once"
-        yield aws.repeatable(Fault(title, partial(_reset_after, name), healthy, aws.makes(name)), name)
+        yield Fault(title, partial(_reset_after, name), healthy, aws.makes(name))
 
 
 def broken(how: Broken, keeps: tuple[Keep, ...], case: Case) -> None:

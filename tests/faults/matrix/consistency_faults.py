@@ -5,14 +5,13 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator
 
-from botocore.awsrequest import AWSResponse
-
 from faults.invariants import VERSIONS_A_DAY
 from faults.matrix import aws_faults as aws
-from faults.matrix.aws_wire import ALWAYS, AwsCall, Serve, at
+from faults.matrix.aws_wire import ALWAYS, Serve, at
 from faults.matrix.cases import Case
 from faults.matrix.columns import LIFE_SECONDS, Expectation, Expected, State, Trigger, healthy
 from faults.matrix.faults import Arm, Fault
+from talend_simulator.messages import Response
 
 
 def rows() -> Iterator[Fault]:
@@ -35,7 +34,7 @@ def _another_run_before(name: str) -> Arm:
     """The label moves between the read and the swap."""
 
     def arm(case: Case) -> None:
-        def publish(_: AwsCall, serve: Serve) -> AWSResponse:
+        def publish(serve: Serve) -> Response:
             case.world.aws.interference = None
             case.publish(case.issue(LIFE_SECONDS))
             return serve()
@@ -58,7 +57,7 @@ def _stale(title: str, name: str, expected: Expectation, *, times: int = ALWAYS,
         # The time that a busy machine takes does not count.
         clock, ends_at = case.world.clock, case.world.clock.ahead + seconds
 
-        def read(_: AwsCall, serve: Serve) -> AWSResponse:
+        def read(serve: Serve) -> Response:
             return case.reading_earlier(serve) if clock.ahead < ends_at else serve()
 
         at(name, read, times=times)(case)
@@ -81,14 +80,8 @@ def _not_yet_seen(trigger: Trigger, _: State) -> Expected:
 
 def _meet_the_quota(case: Case) -> None:
     """A hundred versions are younger than a day, so Secrets Manager stores no more."""
-    versions = case.versions()
-    for _ in range(VERSIONS_A_DAY - len(versions)):
+    while len(case.versions()) < VERSIONS_A_DAY:
         case.put("token", "one of many")
-
-    def refuse(call: AwsCall, serve: Serve) -> AWSResponse:
-        return call.error(400, "LimitExceededException") if len(case.versions()) >= VERSIONS_A_DAY else serve()
-
-    at(aws.STAGE, refuse)(case)
 
 
 def _no_more_versions(trigger: Trigger, _: State) -> Expected:
@@ -99,5 +92,5 @@ def _no_more_versions(trigger: Trigger, _: State) -> Expected:
 
 def _a_day_passes(case: Case) -> None:
     versions = case.versions()
-    for version_id in [key for key, version in versions.items() if not version["version_stages"]]:
+    for version_id in [key for key, version in versions.items() if not version["Stages"]]:
         del versions[version_id]

@@ -7,6 +7,8 @@ from __future__ import annotations
 
 import base64
 import re
+import textwrap
+import unicodedata
 from collections.abc import Callable, Iterator
 
 from botocore.exceptions import ReadTimeoutError
@@ -133,7 +135,7 @@ def _refused_and_previous(how: Interference, *, times: int = ALWAYS) -> Arm:
 
 
 def _delete(case: Case) -> None:
-    del case.world.secrets_manager().secrets[case.secret_id("credentials")]
+    del case.world.memory.secrets[case.secret_id("credentials")]
 
 
 def _store_the_pair(case: Case) -> None:
@@ -141,5 +143,85 @@ def _store_the_pair(case: Case) -> None:
 
 
 def _create(case: Case) -> None:
-    case.world.aws_client.create_secret(Name=case.secret_id("credentials"))
+    case.world.memory.create(case.secret_id("credentials"))
     _store_the_pair(case)
+
+
+# --- what operators paste along with credentials: nothing is sent, and the error names the fix ---
+
+
+def _base64(encode: Callable[[str], bytes]) -> Text:
+    return lambda pair: base64.b64encode(encode(pair)).decode()
+
+
+def _lines(form: str, width: int = 76, end: str = "\n") -> Text:
+    def wrapped(pair: str) -> str:
+        encoded = base64.b64encode(pair.encode()).decode()
+        return end.join(textwrap.wrap(form.replace("BASE64", encoded).replace("UNPADDED", encoded.rstrip("=")), width))
+
+    return wrapped
+
+
+_ENCODED: dict[str, Text] = {
+    "the Base64 form": "BASE64",
+    "the Base64 form without padding": "UNPADDED",
+    "the Base64 form in lines of 76": _lines("BASE64"),
+    "the Base64 form in lines of 64, of Windows": _lines("BASE64", 64, "\r\n"),
+    "the Base64 form in lines, without padding": _lines("UNPADDED"),
+    "the Base64 form for URLs": lambda pair: base64.urlsafe_b64encode(pair.encode()).decode(),
+    "the Base64 form of a line": _base64(lambda pair: f"{pair}\n".encode()),
+    "the Base64 form of UTF-16": _base64(lambda pair: pair.encode("utf-16-le")),
+    "the Base64 form of UTF-16 with its mark": _base64(lambda pair: pair.encode("utf-16")),
+    "the Base64 form of a byte order mark too": _base64(lambda pair: f"\ufeff{pair}".encode()),
+    "the Base64 form in quotes": '"BASE64"',
+    "the Base64 form with a byte order mark": "\ufeffBASE64",
+    "the value of a header": "Basic BASE64",
+    "the value of a header in small letters": "basic  UNPADDED",
+    "a header": "Authorization: Basic BASE64",
+    "a header in small letters": "authorization:basic BASE64",
+    "a header in lines of 76": _lines("Authorization: Basic BASE64"),
+    "a header as JSON has it": '"Authorization": "Basic BASE64"',
+    "a header as curl has it": "-H 'Authorization: Basic BASE64'",
+    "a header as shells have it": 'AUTHORIZATION="Basic BASE64"',
+    "a header with the pair itself": "Authorization: Basic ID:SECRET",
+    "the pair itself after Basic": "Basic ID:SECRET",
+}
+# A byte order mark read as Windows-1252 and as UTF-16, spaces, invisible marks, and quotes.
+_AROUND = (
+    *("ï»¿ID:SECRET", "\ufffeID:SECRET", "\u00a0ID:SECRET", "ID:SECRET\u00a0", "ID:SECRET\u202f"),
+    *("\u3000ID:SECRET", "\u200bID:SECRET", "ID:SECRET\u200b", "\u200eID:SECRET", "ID:SECRET\u200e"),
+    *("\u201cID:SECRET\u201d", "\u2018ID:SECRET\u2019", "\u201eID:SECRET\u201c", "«ID:SECRET»", "ID:SECRET\u2028"),
+    *("ID:SECRET\x85", "\u2022 ID:SECRET"),
+)
+_INSIDE = "\u200d\u2060\ufeff\u00ad\u2013\u2212\u2026\u0430\uff21\u0301\ufffd\U000e0041\t\x7f"
+_OTHERS: dict[str, tuple[Text, str]] = {
+    "a fullwidth colon": ("ID\uff1aSECRET", "no colon"),
+    "UTF-16 read as single bytes": (
+        lambda pair: pair.encode("utf-16-le").decode("latin-1"),
+        "U+0000 (a control character or line break) at position 2 of its ID",
+    ),
+    "a zero-width space in the ID, as JSON": (
+        '{"id": "\\u200bID", "secret": "SECRET"}',
+        "U+200B (ZERO WIDTH SPACE) at position 1 of its ID",
+    ),
+    "curly quotes in JSON": ("{“id”: “ID”, “secret”: “SECRET”}", "not a JSON object"),
+}
+
+
+def pasted() -> Iterator[Fault]:
+    for name, text in _ENCODED.items():
+        yield malformed(f"pasted: {name}", text, "Store the plain text 'ID:secret'")
+    for value in _AROUND:
+        # Secrets of the simulator have 64 characters.
+        where = "65 of its secret" if value.startswith("ID") else "1 of its ID"
+        foreign = value.replace("ID:SECRET", "")[0]
+        yield malformed(f"pasted: {value!a}", value, f"{_called(foreign)} at position {where}")
+    for foreign in _INSIDE:
+        value = f"ID:BEGIN{foreign}END"
+        yield malformed(f"pasted: {value!a}", value, f"{_called(foreign)} at position 10 of its secret")
+    for name, (other, says) in _OTHERS.items():
+        yield malformed(f"pasted: {name}", other, says)
+
+
+def _called(character: str) -> str:
+    return f"U+{ord(character):04X} ({unicodedata.name(character, 'a control character or line break')})"

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any, override
 
@@ -45,6 +45,11 @@ def table(
     """Yield a row for each value, which `arm` makes a fault of."""
     for kind, value in values.items():
         yield row(name.format(kind), arm(value), expected)
+
+
+def by_text(values: Iterable[Any]) -> dict[str, Any]:
+    """Return the values by their printed forms, which are cut short."""
+    return {repr(value)[:60]: value for value in values}
 
 
 # --- how the token endpoint is made to fail ---

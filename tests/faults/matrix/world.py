@@ -1,4 +1,4 @@
-"""The real handlers over real adapters: moto behind the SDK, the Talend simulator behind sockets, and virtual time."""
+"""The real handlers over real adapters: AWS in memory behind the SDK, Talend behind sockets, and virtual time."""
 
 from __future__ import annotations
 
@@ -13,17 +13,13 @@ from decimal import Decimal
 from functools import partial
 from typing import Any
 
-import boto3
 import pytest
 from botocore.config import Config
 from botocore.retries.quota import RetryQuota
-from moto import mock_aws
-from moto.backends import get_backend
-from moto.core import DEFAULT_ACCOUNT_ID  # type: ignore[attr-defined]
 
 import renew
 import rotate
-from faults.matrix.aws_wire import AwsWire
+from faults.matrix.aws_wire import AwsMemory, AwsWire
 from rotator import bootstrap
 from rotator.adapters import lock_table, secrets_manager, token_endpoint
 from rotator.adapters.telemetry import reported
@@ -31,12 +27,11 @@ from rotator.service.rotator import Rotator
 from talend_simulator import Broken, Settings, TalendSimulator
 from talend_simulator.server import Server
 
-REGION = "eu-west-1"
 PREFIX = "talend-token"
 ENVIRONMENT = {
     "AWS_ACCESS_KEY_ID": "testing",
     "AWS_SECRET_ACCESS_KEY": "testing",
-    "AWS_DEFAULT_REGION": REGION,
+    "AWS_DEFAULT_REGION": "eu-west-1",
     "SECRET_PREFIX": PREFIX,
     "CREDENTIALS_SECRET": "",
     "SCHEDULE_EXPRESSION": "rate(25 minutes)",
@@ -73,7 +68,7 @@ class Context:
 
     function_name = "function"
     memory_limit_in_mb = 256
-    invoked_function_arn = f"arn:aws:lambda:{REGION}:{DEFAULT_ACCOUNT_ID}:function:function"
+    invoked_function_arn = "arn:aws:lambda:eu-west-1:123456789012:function:function"
     aws_request_id = "c6af9ac6-7b61-11e6-9a41-93e8deadbeef"
 
     def __init__(self, seconds: float) -> None:
@@ -86,14 +81,14 @@ class Context:
 class World:
     """All that the cases share. `calm` ends every fault, undoes `patch`, and closes `until_calm`."""
 
-    aws_client: Any
-    """The operator's client for Secrets Manager."""
     healthy: Rotator
     rotator: Rotator
 
-    def __init__(self) -> None:
+    def __init__(self, patience_seconds: float) -> None:
+        self._patience_seconds = patience_seconds
         self.clock = VirtualTime()
-        self.aws = AwsWire()
+        self.memory = AwsMemory(self.clock)
+        self.aws = AwsWire(self.memory)
         self.talend = TalendSimulator(clock=self.clock)
         self.output = io.StringIO()
         self.until_calm = ExitStack()
@@ -123,8 +118,8 @@ class World:
         self.clock.slept.clear()
         self.talend.journal.clear()
         self.aws.calls.clear()
-        self.secrets_manager().secrets.clear()
-        lock_records().clear()
+        self.memory.secrets.clear()
+        self.memory.items.clear()
 
     def calm(self) -> None:
         self.rotator = self.healthy
@@ -137,13 +132,13 @@ class World:
         self.talend.faults.clear()
         self.talend.settings.change(asdict(Settings()))
 
-    def with_sockets(self, patience_seconds: float = PATIENCE_SECONDS) -> None:
-        """The functions call AWS through sockets until `calm`, and wait so long for each answer."""
+    def with_sockets(self) -> None:
+        """The functions call AWS through sockets until `calm`."""
         for service, server in self.aws_servers.items():
             self.patch.setenv(f"AWS_ENDPOINT_URL_{SERVICES[service]}", f"http://127.0.0.1:{server.server_address[1]}")
         for module in (lock_table, secrets_manager):
-            self.patch.setattr(module, "Config", lambda **it: Config(**it | {"read_timeout": patience_seconds}))
-        self.patch.setattr(token_endpoint, "_READ_SECONDS", patience_seconds)
+            self.patch.setattr(module, "Config", lambda **it: Config(**it | {"read_timeout": self._patience_seconds}))
+        self.patch.setattr(token_endpoint, "_READ_SECONDS", self._patience_seconds)
         self._over_sockets = self._over_sockets or self.cold_start()
         self.rotator = self._over_sockets
 
@@ -161,36 +156,26 @@ class World:
             answer: dict[str, Any] = handler(event, Context(seconds))  # type: ignore[arg-type]
         return json.loads(json.dumps(answer))  # type: ignore[no-any-return]
 
-    def secrets_manager(self) -> Any:
-        """Return moto's Secrets Manager, whose `secrets` are by name."""
-        return get_backend("secretsmanager")[DEFAULT_ACCOUNT_ID][REGION]
-
     def tick(self, seconds: float = 61) -> None:
         """Time passes: a minute by default, and a second for what is rounded. The lock table's times are the wall
         clock's, so its records become older."""
         self.clock.ahead += seconds
-        for item in lock_records().values():
+        for item in self.memory.items.values():
             for name in ("expiration", "in_progress_expiration", "opened_at", "probe_lease_expiry"):
-                if name in item.attrs:
+                if name in item:
                     passed = Decimal(seconds) * (1000 if name == "in_progress_expiration" else 1)
-                    item.attrs[name].value = str(Decimal(item.attrs[name].value) - passed)
-
-
-def lock_records() -> Any:
-    """Return the lock table's records by key, as moto keeps them."""
-    return get_backend("dynamodb")[DEFAULT_ACCOUNT_ID][REGION].tables["locks"].items
+                    item[name]["N"] = str(Decimal(item[name]["N"]) - passed)
 
 
 @contextmanager
-def running_world() -> Iterator[World]:
-    world = World()
+def running_world(patience_seconds: float = PATIENCE_SECONDS) -> Iterator[World]:
+    """Yield a world in which the functions wait so long for an answer through sockets."""
+    world = World(patience_seconds)
     with pytest.MonkeyPatch.context() as patch, world.talend, ExitStack() as resources:
-        world.aws_servers = {service: resources.enter_context(world.aws.server(service)) for service in SERVICES}
+        world.aws_servers = {service: resources.enter_context(world.aws.server()) for service in SERVICES}
         for name, value in (ENVIRONMENT | {"TALEND_API_URL": world.talend.url}).items():
             patch.setenv(name, value)
-        with mock_aws(), world.aws.installed():
-            # The operator's clients below belong to this world too, even if a test has used the default session before.
-            patch.setattr(boto3, "DEFAULT_SESSION", None)
+        with world.aws.installed():
             # The SDK's own pauses take no time, and each run has a cold start's allowance of retries.
             patch.setattr("botocore.endpoint.time", world.clock)
             patch.setattr(RetryQuota, "acquire", lambda *_: True)
@@ -198,13 +183,6 @@ def running_world() -> Iterator[World]:
                 patch.setattr(handler, "time", world.clock)
                 patch.setattr(handler, "reported", partial(reported, clock=world.clock))
                 patch.setattr(handler.logger.registered_handler, "stream", world.output)
-            boto3.client("dynamodb").create_table(
-                TableName="locks",
-                BillingMode="PAY_PER_REQUEST",
-                AttributeDefinitions=[{"AttributeName": "id", "AttributeType": "S"}],
-                KeySchema=[{"AttributeName": "id", "KeyType": "HASH"}],
-            )
-            world.aws_client = boto3.client("secretsmanager")
             world.healthy = world.cold_start()
             world.calm()
             patch.setattr(bootstrap, "rotator", lambda: world.rotator)
