@@ -1,12 +1,9 @@
 """Secrets Manager with AWS's documented semantics, over ministack's own storage.
 
 As it comes, ministack forgets versions, lets two of them hold one label, writes over a version, knows no quota and no
-RemoveRegionsFromReplication, and asks no KMS key. The operations that are wrong are replaced here. The rules are those
-of the API reference (botocore's service model "secretsmanager" carries its text) and of the user guide's quotas. Where
-both leave something open, "recorded" marks an answer of AWS. The functions and their operators use no binary values.
-
-A secret is a record of ministack's: `Versions` maps a VersionId to `SecretString`, `CreatedDate` and `Stages`, its
-labels, so that the other operations, CloudFormation, IAM and the "Secret Label Updated" event work on.
+RemoveRegionsFromReplication, and asks no KMS key. The operations that are wrong are replaced here, by the rules of
+`local_aws.secret_versions`, over ministack's records, so that the other operations, CloudFormation, IAM and the "Secret
+Label Updated" event work on. The functions and their operators use no binary values.
 """
 
 import argparse
@@ -24,16 +21,22 @@ from ministack.services import kms
 from ministack.services import secretsmanager as service
 from ministack.services.cloudformation import provisioners
 
-DAY_SECONDS = 24 * 60 * 60
-# How long a version is kept at least; shorter where schedules are sped up, as 58 of their ticks are a day there too.
-kept_seconds: float = DAY_SECONDS
-# The user guide's quota of versions of one secret.
-VERSIONS_QUOTA = 100
-CURRENT, PENDING, PREVIOUS = "AWSCURRENT", "AWSPENDING", "AWSPREVIOUS"
+from local_aws import secret_versions
+from local_aws.secret_versions import (
+    CURRENT,
+    PENDING,
+    PREVIOUS,
+    Record,
+    Refusal,
+    add_version,
+    already_stored,
+    holder_of,
+    no_value,
+)
+
 # It encrypts a secret that names no key, and every caller in the account may use it.
 AWS_MANAGED_KEY = "alias/aws/secretsmanager"
 
-Record = dict[str, Any]
 Response = tuple[int, dict[str, str], bytes]
 Handler = Callable[[Record], Response]
 
@@ -41,18 +44,9 @@ Handler = Callable[[Record], Response]
 _access_key: contextvars.ContextVar[str] = contextvars.ContextVar("access_key")
 
 
-class Refusal(Exception):
-    """An operation is refused; `code` is AWS's name of the error."""
-
-    def __init__(self, code: str, message: str) -> None:
-        super().__init__(message)
-        self.code = code
-
-
 def patch(options: argparse.Namespace) -> None:
     """Replace what is wrong."""
-    global kept_seconds
-    kept_seconds = DAY_SECONDS / options.schedule_speed
+    secret_versions.kept_seconds = secret_versions.DAY_SECONDS / options.schedule_speed
     service._create_secret = _handler(create_secret)
     service._put_secret_value = _handler(put_secret_value)
     service._get_secret_value = _handler(get_secret_value)
@@ -76,61 +70,29 @@ def create_secret(request: Record) -> Record:
 def put_secret_value(request: Record) -> Record:
     """PutSecretValue: a new version under the request's token; a repetition of the same request does nothing."""
     secret, text = _secret(request, to_change=True), request["SecretString"]
-    versions, version_id = secret["Versions"], request.get("ClientRequestToken") or str(uuid.uuid4())
-    if version_id not in versions:
+    version_id = request.get("ClientRequestToken") or str(uuid.uuid4())
+    if not already_stored(secret, version_id, text):
         _check_key(secret, "kms:GenerateDataKey", "kms:Decrypt")
         # "If this operation creates the first version for the secret", it is AWSCURRENT whatever was asked for.
-        labels = {*(request.get("VersionStages") or [CURRENT]), *([] if versions else [CURRENT])}
-        now = round(time.time(), 3)
-        _make_room(versions, now)
-        versions[version_id] = {"SecretString": text, "CreatedDate": now, "Stages": []}
-        _attach(secret, version_id, labels)
-    elif versions[version_id]["SecretString"] != text:
-        message = f"You can't use ClientRequestToken {version_id} because that value is already in use for a version."
-        raise Refusal("ResourceExistsException", message)
-    return _identity(secret) | {"VersionId": version_id, "VersionStages": versions[version_id]["Stages"]}
-
-
-def _make_room(versions: Record, now: float) -> None:
-    """ "It does not remove versions created less than 24 hours ago" (PutSecretValue), nor any version with a label."""
-    before = now - kept_seconds
-    old = [known for known, version in versions.items() if not version["Stages"] and version["CreatedDate"] <= before]
-    surplus = max(len(versions) + 1 - VERSIONS_QUOTA, 0)
-    if surplus > len(old):
-        message = f"The secret has {len(versions)} versions, and none that can be removed."
-        raise Refusal("LimitExceededException", message)
-    for version_id in old[:surplus]:
-        del versions[version_id]
-
-
-def _attach(secret: Record, version_id: str, labels: set[str]) -> None:
-    """Move labels to a new version, and AWSPREVIOUS to the version that lost AWSCURRENT."""
-    versions = secret["Versions"]
-    replaced = versions.get(_holder(secret, CURRENT)) if CURRENT in labels else None
-    moved = labels | {PREVIOUS} if replaced else labels
-    for version in versions.values():
-        version["Stages"] = [label for label in version["Stages"] if label not in moved]
-    if replaced:
-        # Recorded: a version that a new one replaces loses AWSPENDING together with AWSCURRENT.
-        replaced["Stages"] = [label for label in replaced["Stages"] if label != PENDING] + [PREVIOUS]
-    # Recorded: labels are answered in alphabetical order.
-    versions[version_id]["Stages"] = sorted(labels)
-    secret["LastChangedDate"] = int(time.time())
-    service._sync_replicas(secret)
-    for label in labels - {PENDING, PREVIOUS}:
-        service._emit_secret_label_updated(secret, label, version_id)
+        labels = {*(request.get("VersionStages") or [CURRENT]), *([] if secret["Versions"] else [CURRENT])}
+        moved = add_version(secret, version_id, text, sorted(labels), round(time.time(), 3))
+        secret["LastChangedDate"] = int(time.time())
+        service._sync_replicas(secret)
+        for label, target in moved:
+            if label not in (PENDING, PREVIOUS):
+                service._emit_secret_label_updated(secret, label, target)
+    stages = secret["Versions"][version_id]["Stages"]
+    return _identity(secret) | {"VersionId": version_id, "VersionStages": stages}
 
 
 def get_secret_value(request: Record) -> Record:
     """GetSecretValue: by VersionId, by VersionStage, by both if they agree, else AWSCURRENT."""
     secret = _secret(request)
     version_id, label = request.get("VersionId"), request.get("VersionStage")
-    found: str = version_id or _holder(secret, label or CURRENT) or ""
+    found: str = version_id or holder_of(secret, label or CURRENT) or ""
     version = secret["Versions"].get(found)
     if version is None:
-        what = f"VersionId: {version_id}" if version_id else f"staging label: {label or CURRENT}"
-        message = f"Secrets Manager can't find the specified secret value for {what}"
-        raise Refusal("ResourceNotFoundException", message)
+        raise no_value(f"VersionId: {version_id}" if version_id else f"staging label: {label or CURRENT}")
     if label and label not in version["Stages"]:
         message = "You provided a VersionStage that is not associated to the provided VersionId."
         raise Refusal("InvalidRequestException", message)
@@ -182,11 +144,6 @@ def _secret(request: Record, *, to_change: bool = False) -> Record:
     if to_change and service._is_replica(secret):
         raise Refusal("InvalidRequestException", "You can't perform this operation on a replica secret.")
     return secret
-
-
-def _holder(secret: Record, label: str) -> str | None:
-    """Return the version that a label is attached to; a label has one at the most."""
-    return next((version_id for version_id, version in secret["Versions"].items() if label in version["Stages"]), None)
 
 
 def _identity(secret: Record) -> Record:
