@@ -23,7 +23,7 @@ class Screen:
         plain = bool(environment.get("NO_COLOR")) or environment.get("TERM") == "dumb"
         self._is_colored = sys.stdout.isatty() and not plain
         self._is_animated = sys.stderr.isatty() and not plain
-        self._is_unicode = "utf" in (getattr(sys.stdout, "encoding", None) or "").lower()
+        self._is_unicode = "utf" in (sys.stdout.encoding or "").lower()
 
     def print(self, text: str) -> None:
         """Print data."""

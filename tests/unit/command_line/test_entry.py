@@ -6,12 +6,12 @@ import runpy
 import sys
 import time
 from importlib.metadata import PackageNotFoundError
+from pathlib import Path
 from unittest.mock import Mock
 
 import pytest
 
 from talend_token._command_line import entry, screen
-from talend_token._command_line.failure import EXIT_CODES
 from talend_token._command_line.parser import parser
 
 COMMANDS = ("token", "status", "doctor", "rotate", "renew", "credentials", "exec", "write")
@@ -48,18 +48,13 @@ def test_after_a_closed_pipe_the_interpreter_writes_to_the_null_device(monkeypat
 # --- help ---
 
 
-@pytest.mark.parametrize(
-    ("command", "shown"),
-    [
-        *(("", f"^    {command} ") for command in COMMANDS),
-        *((command, rf"^examples:\n  .*talend-token {command}") for command in COMMANDS),
-        *(("status", f"^  {code} +{re.escape(meaning.replace('`', ''))}$") for code, meaning in EXIT_CODES.items()),
-    ],
-)
-def test_the_help_shows_commands_examples_and_exit_codes(terminal, command, shown):
-    assert terminal.run(command, "--help") == 0
-    assert re.search(shown, terminal.out, re.MULTILINE)
-    assert terminal.err == ""
+def test_the_help_of_each_command_is_the_text_in_the_file_beside(terminal):
+    """After a change of the help, change that file too. Versions of Python wrap the options of the usage differently."""
+    shown = []
+    for command in ("", *COMMANDS):
+        assert terminal.run(command, "--help") == 0
+        shown.append(re.sub(r" \[-h\].*?\n\n", "\n\n", terminal.out, count=1, flags=re.DOTALL))
+    assert "\n".join(shown) == Path(__file__).with_name("help.txt").read_text()
 
 
 def test_options_that_all_commands_have_stand_before_or_after_the_command():
@@ -67,6 +62,7 @@ def test_options_that_all_commands_have_stand_before_or_after_the_command():
     before, after = parser().parse_args([*options, "token"]), parser().parse_args(["token", *options])
     assert before == after
     assert (after.stack, after.account, after.region, after.profile, after.debug) == ("a", "b", "c", "d", True)
+    assert after.min_remaining == 0
 
 
 @pytest.mark.parametrize(

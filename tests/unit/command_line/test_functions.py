@@ -56,6 +56,8 @@ def test_a_function_is_invoked_once_and_has_more_time_than_it_needs(aws, termina
     assert aws.configs["lambda"].read_timeout > 60
     assert aws.configs["lambda"].retries == {"total_max_attempts": 1}
     assert [config.connect_timeout for config in aws.configs.values()] == [3] * len(aws.configs)
+    other = aws.configs["cloudformation"]
+    assert (other.read_timeout, other.retries) == (10, {"mode": "standard", "total_max_attempts": 2})
 
 
 def test_rotate_does_not_wait_forever(aws, clock, terminal):
