@@ -49,7 +49,7 @@ def test_after_a_closed_pipe_the_interpreter_writes_to_the_null_device(monkeypat
 
 
 def test_the_help_of_each_command_is_the_text_in_the_file_beside(terminal):
-    """After a change of the help, change that file too. Versions of Python wrap the options of the usage differently."""
+    """After a change of the help, change that file too. Versions of Python wrap the usage differently."""
     shown = []
     for command in ("", *COMMANDS):
         assert terminal.run(command, "--help") == 0
