@@ -79,7 +79,7 @@ steps = acts.map(lambda act: [act]) | st.builds(lambda *call: [Revoke(), Call(*c
 
 
 @settings(
-    max_examples=chosen(60, 4000),
+    max_examples=chosen(120, 4000),
     deadline=None,
     # The same histories in every run of the tests, and others each time that there is time for many.
     derandomize=chosen(True, False),
