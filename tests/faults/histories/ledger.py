@@ -87,7 +87,8 @@ class Ledger:
             raise InvariantBroken(f"version {after.version_id} holds the token of version {before.version_id}")
         if new.issued_at + CLOCK_SECONDS < document.issued_at:
             raise InvariantBroken(f"version {after.version_id} is older than {before.version_id}")
-        if document.expires_at <= after.at or frame.trigger not in (Trigger.SCHEDULE, Trigger.REJECTED):
+        has_expired = document.expires_at <= after.at + CLOCK_SECONDS
+        if has_expired or frame.trigger not in (Trigger.SCHEDULE, Trigger.REJECTED):
             return
         if frame.rejected not in (None, before.version_id):
             raise InvariantBroken(f"version {before.version_id} was replaced because {frame.rejected} was rejected")
