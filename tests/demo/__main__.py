@@ -37,7 +37,7 @@ FASTEST_SPEED = 100.0
 SCHEDULED_ROTATIONS = 3
 CONSUMERS = 5
 # About the time that a call of a real API takes.
-API_SECONDS = 0.5
+API_SECONDS = 0.2
 COMMAND_LINE = ROOT / "infra" / "tools"
 SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
