@@ -2,6 +2,7 @@
 
 import base64
 import json
+import math
 
 import pytest
 
@@ -82,6 +83,9 @@ def test_a_body_that_is_not_a_json_object_is_refused(body):
         ({}, 1800),
         (86_401, 1800),
         (1_800_000, 1800),
+        ("inf", 1800),
+        (math.inf, 1800),
+        ("nan", 1800),
     ],
 )
 def test_expires_in_may_be_a_number_a_string_absent_or_nonsense(expires_in, life):
@@ -161,6 +165,8 @@ def test_claims_are_read_with_any_padding(subject):
         jwt(exp="soon"),
         jwt(exp=True),
         jwt(exp="NaN"),
+        jwt(exp=math.inf),
+        jwt(exp=math.nan),
         jwt(exp=10**400),
         jwt(exp=10**15, iat=0),
         jwt(exp=NOW + 86_401, iat=NOW),
