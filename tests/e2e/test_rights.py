@@ -70,9 +70,19 @@ def probe(holder, right):
     return {"logs": System.writes_its_log, "sqs": System.keeps_a_failed_event}.get(service, System.replaces)
 
 
-@pytest.mark.parametrize("holder", ["RotateRole", "RenewRole", "SchedulerRole", "ConsumerPolicy"])
+FUNCTIONS = {System.replaces, System.replaces_for_existing_credentials, System.writes_its_log}
+USES = {
+    "RotateRole": FUNCTIONS,
+    "RenewRole": FUNCTIONS | {System.keeps_a_failed_event},
+    "SchedulerRole": {System.schedule_invokes, System.schedule_keeps_a_lost_event},
+    "ConsumerPolicy": {System.serves},
+}
+
+
+@pytest.mark.parametrize("holder", USES)
 def test_each_right_of_a_role_is_needed(system, consumer, rights, subtests, holder):
     who = consumer if holder == "ConsumerPolicy" else holder.removesuffix("Role")
+    assert {probe(holder, right) for right in rights[holder].all} == USES[holder]
     for right in rights[holder].all:
         needs = probe(holder, right)
         with subtests.test(f"{right['Action']} on {right['Resource']}"):

@@ -20,7 +20,16 @@ def test_two_requests_and_a_renewal_fit_into_the_consumers_time(every_template):
     connect, read = ast.literal_eval(timeout)
     resources = every_template["consumer"]["Resources"]
     assert resources["Consumer"]["Properties"]["Timeout"] > 2 * (connect + read) + RENEWAL_SECONDS
-    assert resources["LogGroup"]["Properties"]["RetentionInDays"] == 30
+    for name in ("consumer", "consumer in Node.js"):
+        resources = every_template[name]["Resources"]
+        assert resources["LogGroup"]["Properties"]["RetentionInDays"] == 30
+    assert resources["Consumer"]["Properties"]["Timeout"] == 90
+
+
+def test_the_consumer_sends_its_token_over_https_or_on_this_machine(every_template):
+    pattern = every_template["consumer"]["Parameters"]["TalendApiUrl"]["AllowedPattern"]
+    assert re.fullmatch(pattern, "https://api.eu.cloud.talend.com")
+    assert not re.fullmatch(pattern, "http://api.eu.cloud.talend.com")
 
 
 @pytest.fixture(scope="module")
@@ -45,7 +54,10 @@ def test_other_accounts_may_read_the_token_and_nothing_else(granted):
 
 
 def test_other_accounts_may_report_a_rejected_token_and_no_more(granted):
-    statement = granted["RejectionReportPolicy"]["Statement"]
+    policy = granted["RejectionReportPolicy"]
+    # Two stacks with one id would overwrite each other's statement.
+    assert policy["StatementId"] == {"Fn::Select": [2, {"Fn::Split": ["/", {"Ref": "AWS::StackId"}]}]}
+    statement = policy["Statement"]
     assert statement["Principal"] == {"AWS": {"Ref": "ConsumerPrincipals"}}
     assert statement["Action"] == "events:PutEvents"
     assert statement["Resource"]["Fn::Sub"].endswith(":event-bus/default")

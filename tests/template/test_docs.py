@@ -142,6 +142,12 @@ def test_the_parameters_are_the_templates(template, page):
     assert documented == {name: str(parameter["Default"]) for name, parameter in template["Parameters"].items()}
 
 
+def test_every_output_that_is_named_exists(template):
+    named = {name for page in PAGES for name in re.findall(r"outputs? `(\w+)`", page.read_text())}
+    assert named
+    assert named <= template["Outputs"].keys()
+
+
 def test_every_outcome_alarm_and_metric_is_explained(alarms, metrics):
     operations, of_renewals_alone = text_of("docs/operations.md"), {"too_soon", "budget_exhausted"}
     assert first_cells(text_of("docs/consumers.md"), "| outcome") == RENEWAL_OUTCOMES

@@ -125,6 +125,11 @@ def test_the_dashboard_shows_each_metric_that_is_written(dashboard, metrics):
         "AWS/Lambda/Throttles",
         "AWS/SQS/NumberOfMessagesSent",
     }
+    # The lowest of an interval shows a dip.
+    left = [metric[0]["expression"] for metric in shown if len(metric) == 1 and "RemainingSeconds" in str(metric)]
+    assert left
+    assert all("'Minimum'" in expression for expression in left)
+    assert [metric[3] for metric in shown if metric[1:2] == ["Throttles"]] == ["RotateFunction"]
 
 
 def test_the_dashboard_starts_with_alarms_and_ends_with_failures(dashboard, template, nested):
@@ -137,6 +142,7 @@ def test_the_dashboard_starts_with_alarms_and_ends_with_failures(dashboard, temp
 
 
 def test_the_dashboard_is_of_both_functions_and_their_logs(dashboard, template):
+    assert template["Outputs"]["DashboardName"]["Value"] == {"Fn::GetAtt": ["Monitoring", "Outputs.DashboardName"]}
     names = ("RotateFunction", "RenewFunction", "RotateLogGroup", "RenewLogGroup")
     assert {name: given(template)[name] for name in names} == {name: {"Ref": name} for name in names}
     queries = [widget["properties"]["query"] for widget in dashboard if widget["type"] == "log"]

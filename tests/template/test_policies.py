@@ -161,10 +161,10 @@ def test_what_has_a_name_is_allowed_by_its_name():
     unnamed = {"SecretsKey": ["arn:aws:kms:*:*:key/*"], "WithoutNames": ["*"]}
     for statement in POLICY["Statement"]:
         assert not [action for action in statement["Action"] if "*" in action]
+        assert ("Condition" in statement) == (statement["Sid"] == "SecretsKey")
         if statement["Resource"] != unnamed.get(statement["Sid"]):
-            assert all(
-                "talend-token" in arn or "aws-sam" in arn or "Serverless" in arn for arn in statement["Resource"]
-            )
+            named = re.compile(r"[:/](cloudformation-)?(talend-token|aws-sam)|Serverless")
+            assert [arn for arn in statement["Resource"] if not named.search(arn)] == []
 
 
 def test_the_policy_fits_into_a_managed_policy():

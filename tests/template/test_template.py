@@ -24,11 +24,16 @@ SETTINGS = {
     "STACK_NAME": {"Ref": "AWS::StackName"},
 }
 RETRIED = {"MaximumEventAgeInSeconds": 240, "MaximumRetryAttempts": 10}
+LAMBDA = {"Service": "lambda.amazonaws.com"}
 CURRENT = {"labelUpdated": ["AWSCURRENT"]}
 PROPERTIES = [
     *[(function, "Runtime", "python3.13") for function in FUNCTIONS],
     *[(function, "Architectures", ["arm64"]) for function in FUNCTIONS],
     *[(function, "Environment.Variables", SETTINGS) for function in FUNCTIONS],
+    *[(function, "ReservedConcurrentExecutions", None) for function in FUNCTIONS],
+    # X-Ray would store answers and exceptions.
+    *[(function, "TracingConfig", None) for function in FUNCTIONS],
+    *[(f"{name}Role", "AssumeRolePolicyDocument.Statement.0.Principal", LAMBDA) for name in ("Rotate", "Renew")],
     # Consumers wait for renew, so it has more of a processor.
     ("RotateFunction", "MemorySize", 256),
     ("RenewFunction", "MemorySize", 1024),
@@ -53,6 +58,8 @@ PROPERTIES = [
     ("Watchdog", "Target.RetryPolicy", {"MaximumEventAgeInSeconds": 60, "MaximumRetryAttempts": 0}),
     ("Watchdog", "Target.DeadLetterConfig", None),
     ("AlarmEmailSubscription", "Endpoint", {"Ref": "AlarmEmail"}),
+    ("AlarmEmailSubscription", "Protocol", "email"),
+    ("AlarmEmailSubscription", "TopicArn", {"Ref": "AlarmTopic"}),
     # New credentials of any account invoke rotate.
     ("RotateFunctionCredentialsChanged", "EventPattern.source", ["aws.secretsmanager"]),
     ("RotateFunctionCredentialsChanged", "EventPattern.detail-type", ["Secret Label Updated"]),

@@ -5,6 +5,7 @@ import random
 import re
 import subprocess
 import sys
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -14,7 +15,7 @@ from conformance import check_log, read_log
 from doubles.system import System
 from faults.journal import Recorder
 from log_line import Impossible, Line
-from log_specification import LEFT_STAGED, check
+from log_specification import CREDENTIALS_CHANGED, LEFT_STAGED, check
 from rotator.adapters.telemetry import reported
 from rotator.domain.invocation import Trigger
 from unit.service.conftest import leave_staged, with_token
@@ -148,6 +149,7 @@ def fresh(at, version="v1"):
 
 
 KILLED = line(3, "lost", None)
+RENEWED = Line(29, 30, "rotated", "default", "renew", "rejected", "v2", 1800)
 LOST_ANSWER = line(500, "failed", None, "manual", error="SecretStoreError")
 
 
@@ -155,7 +157,14 @@ LOST_ANSWER = line(500, "failed", None, "manual", error="SecretStoreError")
     ("lines", "why"),
     [
         ([line(0, "rotated"), line(30, "rotated", "v2")], "too young to be replaced for schedule"),
+        ([line(0, "rotated"), RENEWED], "too young to be replaced for rejected"),
         ([line(0, "rotated"), line(1500, "rotated", "v2", left=200)], "is valid for longer, so schedule keeps it"),
+        ([line(0, "rotated"), line(1600, "rotated", "v2", "watchdog", 100)], "is valid for longer, so watchdog keeps"),
+        ([line(0, "fresh", left=0)], "valid for some time"),
+        ([line(0, "waiting_for_credentials", None, "manual")], "manual does not end with"),
+        ([line(0, "waiting_for_credentials", None, "manual", reason=CREDENTIALS_CHANGED)], "changed does not end with"),
+        ([line(0, "ignored", None)], "schedule does not end with"),
+        ([replace(RENEWED, outcome="fresh")], "rejected does not end with"),
         ([line(0, "rotated"), line(900, "rotated", "v2", "watchdog")], "FRESH, so the watchdog keeps it"),
         ([line(0, "rotated"), line(1600, "fresh", "v1", "watchdog", 200)], "about to expire"),
         ([line(0, "rotated"), line(900, "rotated", "v2", "manual"), line(950, "fresh", "v1")], "never comes back"),
@@ -163,7 +172,10 @@ LOST_ANSWER = line(500, "failed", None, "manual", error="SecretStoreError")
         ([line(0, "fresh"), line(900, "fresh", "v2", left=1700), line(800, "rotated", "v2")], None),
         ([line(0, "fresh"), line(900, "rotated", "v2"), line(800, "fresh", "v2")], "not published yet"),
         ([line(100 * number, "rotated", f"v{number}", "manual") for number in range(101)], "100 versions"),
-        ([line(0, "rotated"), line(9, "failed", None, error="CircuitOpen"), line(70, "fresh", "v2")], "no run can"),
+        *(
+            ([line(0, "rotated"), line(9, "failed", None, error=error), line(70, "fresh", "v2")], "no run can")
+            for error in ("CircuitOpen", "TokenUnavailable", "CredentialsRefused")
+        ),
         ([line(0, "rotated"), line(9, "failed", None, error="SecretStoreError"), line(70, "fresh", "v2")], None),
         ([line(0, "rotated"), line(9, "lost", None), line(70, "fresh", "v2"), line(80, "fresh", "v3")], "no run can"),
         ([line(0, "rotated"), line(700, "in_progress", left=1100), line(699.5, "rotated", "v2", took=9)], None),
