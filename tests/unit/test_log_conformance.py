@@ -91,6 +91,27 @@ def test_lines_of_two_groups_may_be_out_of_order_and_doubled(log):
     accept(exported(of_rotate) + "\n" + exported(of_renew))
 
 
+def test_the_time_of_a_line_is_its_own(log):
+    """CloudWatch Logs may receive a line much later."""
+    accept(exported([event | {"timestamp": 0} for event in log if "platform" not in event["message"]]))
+
+
+@pytest.mark.parametrize(("status", "accepted"), [("timeout", True), ("success", False)])
+def test_a_run_that_lambda_stopped_may_have_published_a_version(log, status, accepted):
+    last = json.loads(log[-2]["message"])
+    ended = datetime.fromisoformat(last["timestamp"]).timestamp() + 120
+    metrics = {"durationMs": 60_000}
+    report = {"type": "platform.report", "record": {"requestId": "stopped", "status": status, "metrics": metrics}}
+    at = datetime.fromtimestamp(ended - 30, UTC).isoformat()
+    seen = last | {"version_id": "0" * 32, "timestamp": at, "remaining_seconds": 1700, "function_request_id": "later"}
+    messages = [(ended, report), (ended - 30, seen)]
+    events = [*log, *({"timestamp": int(1000 * when), "message": json.dumps(message)} for when, message in messages)]
+    if accepted:
+        accept(exported(events))
+    else:
+        refuse(exported(events))
+
+
 @pytest.mark.parametrize("left", range(1, 30))
 def test_a_truncated_line_is_counted_and_accepted(log, left):
     number = of(log, "rotated")[5]
