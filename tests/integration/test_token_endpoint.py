@@ -59,6 +59,19 @@ def answered():
     return serving
 
 
+def test_the_validity_counts_from_the_request(endpoint, clock):
+    """An answer that takes long does not make the token valid for longer."""
+    asked_at = clock()
+
+    def serve(connection):
+        read_request(connection)
+        clock.advance(seconds=9)
+        connection.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n{}")
+
+    with raw_server(serve) as url:
+        assert request(endpoint, url).requested_at == asked_at
+
+
 def request(endpoint, url, seconds=30.0):
     return endpoint.request_token(credentials(url), endpoint.clock() + seconds)
 

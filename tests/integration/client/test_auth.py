@@ -5,6 +5,7 @@ import io
 import itertools
 import logging
 import re
+import threading
 
 import pytest
 
@@ -40,6 +41,16 @@ def test_without_another_token_the_401_is_returned(call, api, source, caplog):
         r"token secret '\S+': version v1 was rejected .* 600 seconds \(budget_exhausted\)\. .* right Region\.",
         warning.getMessage(),
     )
+
+
+@pytest.mark.usefixtures("revoked")
+@pytest.mark.parametrize("call", [AsyncHttpx, TrioHttpx], indirect=True)
+def test_an_event_loop_is_not_blocked_by_the_secret(call, api, source):
+    threads = []
+    source.on_read = lambda: threads.append(threading.current_thread())
+    assert call("GET", api.url).status_code == 200
+    assert threads
+    assert threading.main_thread() not in threads
 
 
 def test_a_403_is_returned(call, api, source):

@@ -83,11 +83,19 @@ def stall(connection):
     connection.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n")
 
 
+def drip(connection):
+    """Answer an octet at a time, so that no single wait is long."""
+    for octet in b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n":
+        select.select([connection], [], [], 0.1)
+        connection.sendall(bytes([octet]))
+
+
 @pytest.mark.parametrize(
     ("act", "seconds", "read_seconds", "problem"),
     [
         (close, 30, 5, "ConnectionError"),
         (stall, 0.51, 5, "ReadTimeout"),
+        (drip, 0.51, 5, "ReadTimeout"),
         (stall, 30, 0.1, "ReadTimeout"),
     ],
 )

@@ -142,8 +142,11 @@ def test_an_unknown_expiry_is_a_line_without_a_metric(output, of, outcome):
 
 @pytest.mark.parametrize("error", [NoCredentialsYet(SECRET), ZeroDivisionError("division by zero")])
 def test_a_failure_is_one_error_line_and_is_raised(output, error):
+    run = invocation(
+        expires_at=int(NOW) + 700, credentials_refused=True, reason="new rights", warnings=["without the lock"]
+    )
     with pytest.raises(type(error)) as caught:
-        output.report(invocation(expires_at=int(NOW) + 700, credentials_refused=True), error=error)
+        output.report(run, error=error)
     assert caught.value is error
     expected = {
         "level": "ERROR",
@@ -154,6 +157,8 @@ def test_a_failure_is_one_error_line_and_is_raised(output, error):
         "trigger": "schedule",
         "remaining_seconds": 700,
         "duration_seconds": 0.5,
+        "reason": "new rights",
+        "warnings": ["without the lock"],
     }
     assert {name: output.line.get(name) for name in expected} == expected
     assert output.values() == {"RotationFailed": [1], "TokenRemainingSeconds": [700], "CredentialsRefused": [1]}

@@ -55,6 +55,14 @@ def test_the_pair_is_asked_for_stored_and_waited_for(aws, clock, terminal, typed
     )
 
 
+def test_a_token_that_is_published_at_once_is_noticed(aws, clock, terminal, folder):
+    answer_doctor(aws, ok=True, detail="200")
+    aws.on_call = lambda operation: operation == "put_secret_value" and aws.publish()
+    (folder / "pair.txt").write_text(PAIR)
+    assert terminal.run("credentials pair.txt") == 0
+    assert clock.slept == []
+
+
 def test_both_parts_may_be_pasted_at_once(aws, terminal, typed):
     prompts = typed(f" {PAIR} ")
     assert terminal.run("credentials") == 0

@@ -4,7 +4,9 @@ import json
 import os
 import signal
 import stat
+import subprocess
 from contextlib import suppress
+from types import SimpleNamespace
 
 import pytest
 
@@ -219,6 +221,19 @@ def test_a_command_runs_after_each_change(aws, folder, watch):
     aws.publish()
     watch(lambda number: number == 2 and aws.publish(), "--on-change", command, ends_at=4)
     assert log.read_text() == "changed\n" * 2
+
+
+def test_the_timer_is_on_while_the_command_runs(aws, once, monkeypatch):
+    timers = []
+
+    def run(*_, **__):
+        timers.append(signal.getitimer(signal.ITIMER_REAL)[0])
+        return SimpleNamespace(returncode=0)
+
+    monkeypatch.setattr(subprocess, "run", run)
+    aws.publish()
+    assert once("--on-change", "true") == 0
+    assert 1700 < timers[0] < 1800
 
 
 @pytest.mark.parametrize(
