@@ -116,10 +116,15 @@ class _BoundedConnection(HTTPConnection):
             try:
                 left = _seconds_left(self.timeout)
                 connection = create_connection((str(address[0]), self.port), left, socket_options=self.socket_options)
+            except OSError as error:
+                failure = error
+                continue
+            try:
                 # This applies to the whole TLS handshake.
                 connection.settimeout(_seconds_left(self.timeout))
                 return connection
-            except OSError as error:
+            except TimeoutError as error:
+                connection.close()
                 failure = error
         if isinstance(failure, TimeoutError):
             raise ConnectTimeoutError(f"connecting to {self.host} timed out") from failure

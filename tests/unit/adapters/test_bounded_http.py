@@ -12,8 +12,9 @@ from contextlib import ExitStack
 import pytest
 import requests
 import urllib3
+from urllib3.util.connection import create_connection
 
-from doubles import raw_server, read_request
+from doubles import Clock, raw_server, read_request
 from doubles.tls_server import tls_context
 from rotator.adapters import bounded_http
 from rotator.adapters.bounded_http import BoundedSession, time_limit
@@ -121,6 +122,22 @@ def test_nothing_is_started_at_the_end_of_the_limit(session, monkeypatch, reused
             assert get(session, url) == b"good"
         with pytest.raises(TIME_OUTS, match=problem):
             get(session, url, seconds=0)
+
+
+def test_a_connection_that_is_made_as_the_limit_passes_is_closed(session, monkeypatch):
+    connections, clock = [], Clock(0.0)
+    monkeypatch.setattr(time, "monotonic", clock)
+
+    def connect(*arguments, **options):
+        connections.append(create_connection(*arguments, **options))
+        clock.advance(seconds=60)
+        return connections[-1]
+
+    monkeypatch.setattr(bounded_http, "create_connection", connect)
+    with raw_server(answer_all) as url, pytest.raises(TIME_OUTS, match="timed out"):
+        get(session, url)
+    assert connections
+    assert {connection.fileno() for connection in connections} == {-1}
 
 
 @pytest.mark.parametrize("reused", [False, True])
