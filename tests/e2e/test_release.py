@@ -180,7 +180,7 @@ def repeating(call):
 
 def go_on(results):
     made = len(results)
-    eventually(lambda: len(results) > made + 2, 30)
+    eventually(lambda: len(results) > made + 2)
 
 
 def state(deployment):

@@ -18,7 +18,7 @@ from talend_simulator import Stall
 
 CONSUMERS = 1000
 # Each has its own execution environment, client and token.
-DEPLOYED = 12
+DEPLOYED = 6
 
 
 @pytest.fixture
