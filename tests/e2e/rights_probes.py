@@ -147,7 +147,7 @@ class System(Deployment):
 
     def shows(self, session):
         """Describe and read an expired token, which is the one of before if nobody has replaced it."""
-        if self._version("default") != self._shown:
+        if not self._shown or self._version("default") != self._shown:
             self._publish_expired("default")
             self._shown = self._version("default")
         secrets = session.client("secretsmanager", endpoint_url=self.aws.endpoint_url)
