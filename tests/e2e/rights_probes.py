@@ -146,7 +146,7 @@ class System(Deployment):
         assert source.read().token.version_id != expired
 
     def shows(self, session):
-        """Describe and read an expired token, which is the one of before if nobody has replaced it."""
+        """Describe and read an expired token, which is the one of before if no run has replaced it."""
         if not self._shown or self._version("default") != self._shown:
             self._publish_expired("default")
             self._shown = self._version("default")

@@ -113,7 +113,7 @@ def test_the_rejected_version_is_not_promoted():
 
 
 @pytest.mark.parametrize(("token", "age", "promoted"), [("other", 0, True), ("other", -1, False), ("token", 0, False)])
-def test_a_staged_token_is_not_promoted_if_it_is_older_than_the_published_one_or_the_same(token, age, promoted):
+def test_a_staged_token_that_is_older_or_the_published_one_is_not_promoted(token, age, promoted):
     published = document(issued_at=ISSUED - age, of=token)
     assert may_promote(by(Trigger.MANUAL), document(), published, ISSUED + 10) is promoted
 
