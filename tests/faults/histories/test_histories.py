@@ -41,7 +41,7 @@ from rotator.domain.invocation import Trigger
 pytestmark = [pytest.mark.no_cover, pytest.mark.frames_unwatched, pytest.mark.usefixtures("quiet")]
 
 CONSUMERS = 3
-# What goes wrong at an outside call in a month.
+# The troubles at outside calls in a month.
 INCIDENTS: list[Incident] = [Fail(), Fail(2, lost=True), Die(), Die(after=True), Slow(20), Slow(65), Stale()]
 
 consumers = st.integers(0, CONSUMERS - 1)

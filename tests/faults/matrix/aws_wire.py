@@ -114,7 +114,7 @@ def _name_of(operation: str, members: Members) -> str:
     return f"{operation} of the {'lock' if key.startswith('talend-token#') else 'breaker'}"
 
 
-# --- what answers if nothing interferes ---
+# --- the answers without interference ---
 
 _CONDITION = re.compile(r"attribute_(not_)?exists\((#\w+)\)|(#\w+) (=|<=|<) (:\w+)")
 

@@ -148,7 +148,7 @@ def test_the_calls_that_fail_are_those_of_a_healthy_run(world, trigger, state):
     assert made == aws_faults.calls(trigger, state)
 
 
-def test_each_group_is_met_with_every_trigger_in_every_state_and_no_row_is_there_twice():
+def test_each_group_meets_every_trigger_in_every_state_and_no_row_twice():
     for group in GROUPS.values():
         played = {cell for number, fault in enumerate(group) for cell in cells(fault, number)}
         assert {trigger for trigger, _ in played} == set(Trigger)
